@@ -1,0 +1,59 @@
+"""Every failure that striate reports on purpose.
+
+    StriateError             exit code 1: the work could not be done
+    ├── UsageError           exit code 2: a flag, recipe key, name or argument that cannot be meant
+    │   └── SizeError        a filter, stride, padding or picture size that does not fit
+    ├── DataError            exit code 3: the data did not pass its checks
+    ├── ModelFileError       a model file that is not whole, not known or not ours
+    └── TrainingError        training stopped: the loss is no longer a number, or the run cannot go on
+
+Each message is one sentence or two: what was expected, what was found, what to try.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class StriateError(Exception):
+    """The root of the tree; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class UsageError(StriateError, ValueError):
+    """A flag, recipe key, name or argument that cannot be meant."""
+
+    exit_code = 2
+
+
+class SizeError(UsageError):
+    """A filter, stride, padding or picture size that does not fit."""
+
+
+class DataError(StriateError):
+    """The data did not pass its checks."""
+
+    exit_code = 3
+
+
+class ModelFileError(StriateError):
+    """A model file that is not whole, not known or not ours."""
+
+
+class TrainingError(StriateError):
+    """Training stopped: the loss is no longer a number, or the run cannot go on."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint that names what is closest to `name`, for the end of an error's sentence.
+
+    >>> nearest("resnet81", ["lenet5", "resnet18"])
+    'Did you mean `resnet18`?'
+    >>> nearest("x", ["lenet5", "resnet18"])
+    'Try one of: lenet5, resnet18.'
+    """
+    choices = sorted(known)
+    close = difflib.get_close_matches(name, choices, n=1)
+    if close:
+        return f"Did you mean `{close[0]}`?"
+    return f"Try one of: {', '.join(choices)}."
