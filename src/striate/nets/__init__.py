@@ -1,0 +1,59 @@
+"""The catalogue of networks, and what each of them promises.
+
+A net is a plain `nn.Module` with
+    forward(images) -> logits       (N, C, H, W) -> (N, num_classes), always one tensor
+    features(images) -> [Tensor]    its maps, at falling resolution
+    branches(images) -> [Tensor]    only where there are side branches: all logits, the main ones first
+    stages                          the names of modules that can be frozen, in the order in which images pass them
+    explained_layer                 the name of the module whose output, a map, explains the logits
+    image_size                      the H = W that was published for it
+
+What holds parameters and is in no stage is a head: the last linear layer, or a side branch. Stages and heads together
+hold every parameter, each once. Look names up in `named_modules()`: a child may be called `features`, as the method is.
+Every net takes `num_classes` and `in_channels`; `tests/contracts` has a row for each.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+
+from torch import nn
+
+from striate.errors import UsageError, nearest
+from striate.nets import convnet39, lenet, resnet
+
+__all__ = ["CATALOGUE", "create"]
+
+CATALOGUE: dict[str, Callable[..., nn.Module]] = {
+    **convnet39.VARIANTS,
+    **lenet.VARIANTS,
+    **resnet.VARIANTS,
+}
+
+
+def create(name: str, **arguments: object) -> nn.Module:
+    """A new net of the catalogue, in training mode, with initial values drawn from PyTorch's global generator.
+
+    Args:
+        name: a key of `CATALOGUE`.
+        arguments: `num_classes` and `in_channels`, both at least 1, and what else the net takes.
+
+    Raises:
+        UsageError: the name is not in the catalogue, the net does not take an argument, or a count is below 1.
+
+    >>> create("lenet5", num_classes=7).fc3
+    Linear(in_features=84, out_features=7, bias=True)
+    """
+    if name not in CATALOGUE:
+        raise UsageError(f"`{name}`: expected the name of a net. {nearest(name, CATALOGUE)}")
+    variant = CATALOGUE[name]
+    accepted = set(inspect.signature(variant).parameters)
+    if isinstance(variant, functools.partial):
+        accepted -= variant.keywords.keys()  # what makes it this variant is not the caller's to change
+    for argument, value in arguments.items():
+        if argument not in accepted:
+            hint = nearest(argument, accepted)
+            raise UsageError(f"`{name}`: expected an argument that it takes; got `{argument}`. {hint}")
+        if argument in ("num_classes", "in_channels") and not (isinstance(value, int) and value >= 1):
+            raise UsageError(f"`{argument}`: expected a whole number of at least 1; got {value!r}.")
+    return variant(**arguments)

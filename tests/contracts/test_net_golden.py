@@ -1,0 +1,62 @@
+"""Agreement with published implementations, by the rule of ../shared/golden/README.md."""
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from net_table import NETS
+from torch import Tensor
+
+from striate.nets import CATALOGUE, create
+
+GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden" / "nets.json"
+
+
+@pytest.fixture(scope="module")
+def golden() -> Mapping[str, Any]:
+    if not GOLDEN.exists():
+        pytest.skip(f"no reference answers: {GOLDEN} is not on this machine")
+    entries: dict[str, Any] = json.loads(GOLDEN.read_text())
+    return entries
+
+
+def tensor_named(name: str, shape: Iterable[int]) -> Tensor:
+    """The value that the reference gave to the tensor `name`."""
+    shape = tuple(shape)
+    z = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
+    if name.endswith("num_batches_tracked"):
+        return torch.zeros(shape, dtype=torch.int64)
+    if name.endswith("running_var"):
+        value = 0.5 + np.abs(z)
+    elif name.endswith(("running_mean", "bias")):
+        value = 0.1 * z
+    elif len(shape) <= 1:
+        value = 1 + 0.1 * z
+    else:
+        value = z * np.sqrt(2 / np.prod(shape[1:]))
+    return torch.from_numpy(np.asarray(value, dtype=np.float32))
+
+
+def test_each_net_has_one_row() -> None:
+    assert sorted(row.name for row in NETS) == sorted(CATALOGUE)
+
+
+@pytest.mark.parametrize(("name", "key"), [(row.name, key) for row in NETS for key in row.golden])
+def test_agrees_with_the_published_implementation(golden: Mapping[str, Any], name: str, key: str) -> None:
+    entry = golden[key]
+    with torch.device("meta"):
+        net = create(name).eval()
+    assert [[name, list(tensor.shape)] for name, tensor in net.state_dict().items()] == entry["tensors"]
+
+    net.load_state_dict({name: tensor_named(name, shape) for name, shape in entry["tensors"]}, assign=True)
+    images = torch.from_numpy(np.random.default_rng(0).standard_normal(entry["input"]).astype(np.float32))
+    with torch.inference_mode():
+        logits = net(images).double().flatten()
+    expected = torch.tensor(entry["logits"], dtype=torch.float64)
+    error = float(torch.linalg.vector_norm(logits - expected) / torch.linalg.vector_norm(expected))
+    assert error < 1e-4
