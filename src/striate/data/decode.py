@@ -1,0 +1,166 @@
+"""Decoding: from the bytes of a picture to the pixels that a map shows, at the smallest scale that suffices."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from striate.augment import Map, Size, compose, crop, resample
+from striate.augment.geometry import source_box
+
+Source = Path | bytes | NDArray[np.uint8] | Image.Image
+
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # none that starts another program, as EPS does
+EXIF_ORIENTATION = 0x0112
+QUARTER_TURNS = (5, 6, 7, 8)  # the orientations that swap width and height
+RIGHT_TO_LEFT = (2, 3, 6, 7)  # those whose stored left or top is the upright right
+BOTTOM_TO_TOP = (3, 4, 7, 8)  # those whose stored left or top is the upright bottom
+JPEG_SCALES = (8, 4, 2)
+MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn
+FAILURES = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    Image.DecompressionBombError,
+)  # what Pillow raises for a bad file
+
+
+class UnreadableError(Exception):
+    """Why a picture cannot be read, in a few words."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture whose header is read and whose pixels are not yet."""
+
+    image: Image.Image
+    size: Size
+    """Width and height of the upright picture, by its EXIF orientation."""
+
+    def read(self, map_: Map, size: Size, channels: int) -> NDArray[np.uint8]:
+        """Decodes no more than needed and resamples once.
+
+        Args:
+            map_: from output to the upright picture.
+            size: width and height of the output.
+            channels: 1 for grey, 3 for RGB.
+
+        Returns:
+            (H, W, channels) values 0 to 255.
+
+        Raises:
+            UnreadableError: if the pixels cannot be decoded.
+        """
+        x0, y0, x1, y1 = source_box(map_, size)
+        try:
+            self._shrink(min((x1 - x0) / size[0], (y1 - y0) / size[1]), channels)
+            image = to_channels(upright(self.image), channels)
+        except FAILURES as error:
+            raise UnreadableError(_reason(error)) from error
+        decoded = compose(crop(self._shown(image.size), self.size), map_)
+        return resample(image, decoded, size)
+
+    def verify(self) -> None:
+        """Decodes the whole file, at the smallest scale.
+
+        Raises:
+            UnreadableError: if the pixels cannot be decoded.
+        """
+        try:
+            self._shrink(JPEG_SCALES[0], 3)
+            self.image.load()
+        except FAILURES as error:
+            raise UnreadableError(_reason(error)) from error
+
+    def _shown(self, decoded: Size) -> tuple[float, float, float, float]:
+        """The box of the upright decoded pixels that the picture covers: W / 8 of the ceil(W / 8) columns at 1/8."""
+        scales = (1, *reversed(JPEG_SCALES))
+        scale = next((s for s in scales if decoded == (-(-self.size[0] // s), -(-self.size[1] // s))), 1)
+        width, height = self.size[0] / scale, self.size[1] / scale
+        orientation = self.image.getexif().get(EXIF_ORIENTATION, 1)
+        x0 = decoded[0] - width if orientation in RIGHT_TO_LEFT else 0.0
+        y0 = decoded[1] - height if orientation in BOTTOM_TO_TOP else 0.0
+        return x0, y0, x0 + width, y0 + height
+
+    def _shrink(self, reduction: float, channels: int) -> None:
+        """Lets the JPEG decoder leave out what a `reduction` by so much would throw away."""
+        scale = next((scale for scale in JPEG_SCALES if scale <= reduction), 1)
+        if self.image.format == "JPEG" and scale > 1:
+            width, height = self.image.size
+            mode = "L" if channels == 1 else None
+            self.image.draft(mode, (max(width // scale, 1), max(height // scale, 1)))
+
+
+def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Reads a picture's header.
+
+    Args:
+        source: a file's path or its bytes; or pixels (H, W) or (H, W, C), uint8; or a Pillow image, which is left
+            unchanged.
+        max_pixels: a picture of more is refused here, before its pixels take memory.
+
+    Raises:
+        UnreadableError: if it is empty, no picture, or too large.
+    """
+    if isinstance(source, np.ndarray):
+        image = Image.fromarray(source.squeeze(-1) if source.ndim == 3 and source.shape[-1] == 1 else source)
+        return Picture(image, image.size)
+    if isinstance(source, Image.Image):
+        image = source.copy()
+    else:
+        data = source if isinstance(source, bytes) else _bytes(source)
+        if not data:
+            raise UnreadableError("the file is empty")
+        try:
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        except FAILURES as error:
+            raise UnreadableError(_reason(error)) from error
+    width, height = image.size
+    if width * height > max_pixels:
+        raise UnreadableError(f"{width} x {height} pixels are more than the limit of {max_pixels:,}")
+    try:
+        orientation = image.getexif().get(EXIF_ORIENTATION)  # of a PNG, this decodes its pixels
+    except FAILURES as error:
+        raise UnreadableError(_reason(error)) from error
+    turned = orientation in QUARTER_TURNS and image.format != "TIFF"  # of a TIFF, Pillow gives the upright size
+    return Picture(image, (height, width) if turned else (width, height))
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Turns and mirrors a picture as its EXIF orientation says."""
+    return ImageOps.exif_transpose(image) if image.getexif().get(EXIF_ORIENTATION, 1) != 1 else image
+
+
+def to_channels(image: Image.Image, channels: int) -> Image.Image:
+    """An 8-bit grey or RGB picture of any other: 16-bit values are divided by 257, transparency is laid over white."""
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.float64) / 257
+        image = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+    elif image.mode == "F":
+        raise ValueError("floating-point pixels have no known white; save it as 8-bit or 16-bit")
+    elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    mode = "L" if channels == 1 else "RGB"
+    if image.mode != mode:
+        image = image.convert("RGB") if image.mode in ("P", "CMYK") and mode == "L" else image
+        image = image.convert(mode)
+    image.load()
+    return image
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(error.strerror or "it cannot be read") from error
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return f"not a picture of a known format ({', '.join(FORMATS)})"
+    return str(error) or type(error).__name__

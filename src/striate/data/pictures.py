@@ -1,0 +1,91 @@
+"""Where pictures come from: a file each, files that hold many, or memory."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from striate.data.decode import MAX_PIXELS, Picture, Source, UnreadableError, open_picture
+from striate.data.index import Index
+from striate.data.readers import idx, parquet
+
+IDX_SUFFIXES = ("ubyte", "ubyte.gz")
+
+
+class Pictures(Protocol):
+    """Pictures by number; safe to use from many threads."""
+
+    def path(self, row: int) -> str:
+        """What the picture is called in messages and tables."""
+        ...
+
+    def open(self, row: int) -> Picture:
+        """The picture, its header read.
+
+        Raises:
+            UnreadableError: if that cannot be done.
+        """
+        ...
+
+
+class GivenPictures:
+    """Pictures that a caller holds: paths, bytes, pixels or Pillow images."""
+
+    def __init__(self, sources: Sequence[Source], max_pixels: int = MAX_PIXELS) -> None:
+        self._sources = sources
+        self._max_pixels = max_pixels
+
+    def path(self, row: int) -> str:
+        """The path where there is one, else the place in the sequence."""
+        source = self._sources[row]
+        return str(source) if isinstance(source, Path) else f"picture {row}"
+
+    def open(self, row: int) -> Picture:
+        """The picture, its header read."""
+        return open_picture(self._sources[row], self._max_pixels)
+
+
+class IndexedPictures:
+    """The pictures of an index by row number. idx and Parquet files are held in memory from their first use."""
+
+    def __init__(self, index: Index, max_pixels: int = MAX_PIXELS) -> None:
+        self._root = index.root
+        self._paths = index.table["path"].combine_chunks()
+        self._max_pixels = max_pixels
+        self._containers: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def path(self, row: int) -> str:
+        """The row's path as it stands in the index."""
+        path: str = self._paths[row].as_py()
+        return path
+
+    def _source(self, row: int) -> Source | None:
+        name, _, number = self.path(row).rpartition("#")
+        if not name or not number.isdecimal():
+            return self._root / self.path(row)
+        container = self._container(name)
+        if container is None:  # a file that merely has a # in its name
+            return self._root / self.path(row)
+        value = container[int(number)]
+        source: Source | None = value if name.endswith(IDX_SUFFIXES) else value.as_py()
+        return source
+
+    def open(self, row: int) -> Picture:
+        """The row's picture, its header read."""
+        source = self._source(row)
+        if source is None:
+            raise UnreadableError("the row holds no picture")
+        return open_picture(source, self._max_pixels)
+
+    def _container(self, name: str) -> Any:
+        with self._lock:
+            if name not in self._containers:
+                path = self._root / name
+                if name.endswith(IDX_SUFFIXES):
+                    self._containers[name] = idx.load_array(path)
+                elif name.endswith(".parquet"):
+                    self._containers[name] = parquet.load_images(path)
+                else:
+                    self._containers[name] = None
+            return self._containers[name]

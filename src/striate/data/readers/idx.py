@@ -1,0 +1,74 @@
+"""idx files, the format of MNIST: TRAIN-images-idx3-ubyte and TRAIN-labels-idx1-ubyte, gzipped or not.
+
+Source: the description on the MNIST page: two zero bytes, a byte for the type, a byte for the number of dimensions,
+each dimension as a big-endian 32-bit number, then the values.
+"""
+
+import gzip
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data.index import Index, build
+from striate.errors import DataError
+
+UBYTE = 0x08
+SPLIT_PREFIXES = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
+IMAGES = re.compile(r"(?P<prefix>.+?)[-.]images[-.]idx[34][-.]ubyte(\.gz)?")
+
+
+def recognises(path: Path) -> bool:
+    """Whether `path` is a folder that holds idx pictures."""
+    return path.is_dir() and any(IMAGES.fullmatch(entry.name) for entry in path.iterdir())
+
+
+def read(root: Path) -> Index:
+    """Reads every pair of idx files of a folder; classes are named by their numbers.
+
+    Raises:
+        DataError: if a labels file is missing, or a file is not what its header says.
+    """
+    paths: list[str] = []
+    split: list[str | None] = []
+    labels: list[NDArray[np.int64]] = []
+    for entry in sorted(root.iterdir()):
+        match = IMAGES.fullmatch(entry.name)
+        if match is None:
+            continue
+        labels_path = root / entry.name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1")
+        if not labels_path.exists():
+            raise DataError(f"{entry}: expected its labels in {labels_path.name}; got no such file.")
+        values = load_array(labels_path).astype(np.int64)
+        count = len(load_array(entry))
+        if values.shape != (count,):
+            raise DataError(f"{labels_path}: expected {count} labels, one a picture; got shape {values.shape}.")
+        paths += [f"{entry.name}#{i}" for i in range(count)]
+        split += [SPLIT_PREFIXES.get(match["prefix"])] * count
+        labels.append(values)
+    label = np.concatenate(labels)
+    classes = [str(i) for i in range(int(label.max()) + 1)]
+    return build(root, classes, paths, label=label, split=split)
+
+
+def load_array(path: Path) -> NDArray[np.uint8]:
+    """The values of one idx file: (N,) labels, (N, H, W) or (N, H, W, 3) pictures.
+
+    Raises:
+        DataError: if the file is not an idx file of bytes, or holds more or less than its header says.
+    """
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read: {error}.") from error
+    if len(data) < 4 or data[:2] != b"\0\0" or data[2] != UBYTE or len(data) < 4 + 4 * data[3]:
+        raise DataError(f"{path}: expected an idx file of bytes; got a header of {data[:4].hex(' ') or 'nothing'}.")
+    shape = struct.unpack_from(f">{data[3]}I", data, 4)
+    values = np.frombuffer(data, np.uint8, offset=4 + 4 * len(shape))
+    if values.size != np.prod(shape, dtype=np.int64):
+        raise DataError(
+            f"{path}: expected {' x '.join(map(str, shape))} values, as its header says; got {values.size}."
+        )
+    return values.reshape(shape)
