@@ -1,0 +1,140 @@
+"""The scores of a model on one split of a data set."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate.data import Index, IndexedPictures, Loader, Rows, batches, split
+from striate.data.decode import MAX_PIXELS
+from striate.device import cores
+from striate.errors import DataError
+from striate.model import Model
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model scored, and on which pictures."""
+
+    split: str
+    """train, val, test or all."""
+
+    why: str
+    """How the split came to be chosen."""
+
+    metrics: dict[str, float]
+    """See `Classify.metrics`."""
+
+    confusion: NDArray[np.int64] | None
+    """(classes, classes) pictures by true class (row) and answer (column); None with several labels."""
+
+    classes: tuple[str, ...]
+    rows: Rows
+    """(N,) of the index."""
+
+    answers: NDArray[np.int64]
+    """(N,) class number of the first answer to each row."""
+
+    unreadable: tuple[str, ...] = ()
+    """Files that were left out, with the reason."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        plain: dict[str, Any] = {
+            "split": self.split,
+            "why": self.why,
+            **self.metrics,
+            "unreadable": list(self.unreadable),
+        }
+        if self.confusion is not None:
+            plain["per_class"] = self.per_class()
+            plain["confusion"] = {"classes": list(self.classes), "matrix": self.confusion.tolist()}
+        return plain
+
+    def per_class(self) -> dict[str, dict[str, float]]:
+        """Pictures, precision and recall of each class; nan where there is nothing to divide by, as 0."""
+        if self.confusion is None:
+            return {}
+        right, true, answered = np.diag(self.confusion), self.confusion.sum(axis=1), self.confusion.sum(axis=0)
+        return {
+            name: {
+                "count": int(true[i]),
+                "precision": float(right[i] / max(answered[i], 1)),
+                "recall": float(right[i] / max(true[i], 1)),
+            }
+            for i, name in enumerate(self.classes)
+        }
+
+
+def evaluate(
+    model: Model, index: Index, which: str = "auto", batch_size: int = 64, workers: int | None = None
+) -> Evaluation:
+    """Scores a model on one split; pictures that cannot be read are left out and named.
+
+    Args:
+        model: of which the classes must cover the index's.
+        index: as `striate.data.read` gives it.
+        which: "train", "val", "test", "all" or "auto"; see `evaluation_rows`.
+        batch_size: pictures at a time.
+        workers: threads that decode; one a core unless given.
+
+    Raises:
+        DataError: if a class is unknown to the model, or the split has no labelled picture.
+    """
+    workers = workers or cores()
+    if not len(index):
+        raise DataError("data: expected pictures to evaluate on; got none.")
+    recipe = model.about.get("recipe", {})
+    max_pixels = recipe.get("data", {}).get("max_pixels", MAX_PIXELS)
+    name, rows, why = evaluation_rows(model, index, which)
+    matched = index.with_classes(model.classes)
+    pictures = IndexedPictures(matched, max_pixels)
+    unreadable: dict[int, str] = {}
+    loader = Loader(pictures, batches(rows, batch_size), model.preprocessing, workers=workers, unreadable=unreadable)
+    logits = torch.cat(list(model.logits(loader)))
+    read = np.array([row not in unreadable for row in rows.tolist()])
+    rows, logits = rows[read], logits[torch.from_numpy(read)]
+    if not len(rows):
+        raise DataError(f"{name}: expected at least one readable picture; got none of {len(read)}.")
+    labels = torch.from_numpy(matched.labels(rows))
+    return Evaluation(
+        split=name,
+        why=why,
+        metrics=model.task.metrics(logits, labels),
+        confusion=None if matched.several_labels else model.task.confusion(logits, labels),
+        classes=model.classes,
+        rows=rows,
+        answers=logits.argmax(dim=1).numpy(),
+        unreadable=tuple(f"{pictures.path(row)}: {reason}" for row, reason in sorted(unreadable.items())),
+    )
+
+
+def evaluation_rows(model: Model, index: Index, which: str) -> tuple[str, Rows, str]:
+    """The split to evaluate on, its rows, and how it was chosen.
+
+    "auto" takes test, else val, where the data has such a split. Where it has none and is the data that the model was
+    trained on, it is split as it was then, and test is taken. Other data without a split is taken whole.
+
+    Raises:
+        DataError: if the split has no labelled picture.
+    """
+    has_splits = index.table["split"].null_count < len(index)
+    trained_on = model.about.get("data") == index.fingerprint()
+    if not has_splits and trained_on:
+        data = model.about["recipe"]["data"]
+        index = split(
+            index, val_fraction=data["val_fraction"], test_fraction=data["test_fraction"], seed=model.about["seed"]
+        )
+    if which == "auto" and not has_splits and not trained_on:
+        which, why = "all", "the data has no splits and is not what the model was trained on: all of it"
+    elif which == "auto":
+        which = "test" if len(index.rows("test")) else "val"
+        why = "held out from training" if which == "test" else "there is no test split; val also chose the best epoch"
+    else:
+        why = "as asked"
+    rows = np.flatnonzero(index.usable() & index.labelled()) if which == "all" else index.rows(which)
+    if not len(rows):
+        raise DataError(f"{which}: expected at least one labelled picture; got none. Try --split all.")
+    return which, rows, why

@@ -1,0 +1,224 @@
+"""A model: network, task, class names and preprocessing in one file that predicts."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL.Image import Image
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from striate.data import (
+    GivenPictures,
+    Loader,
+    Preprocessing,
+    Source,
+    batches,
+)
+from striate.data.readers.folders import picture_files
+from striate.device import Machine, choose, cores
+from striate.errors import DataError, ModelFileError
+from striate.files import write_whole
+from striate.nets import create
+from striate.tasks import Classify, Prediction
+
+FORMAT_VERSION = 1
+
+
+@dataclass
+class Model:
+    """A trained network with all that is needed to use it."""
+
+    net: nn.Module
+    """In evaluation mode."""
+
+    name: str
+    """Of the net, in the catalogue."""
+
+    arguments: dict[str, Any]
+    """Of the net."""
+
+    task: Classify
+    preprocessing: Preprocessing
+    metrics: dict[str, float] = field(default_factory=dict)
+    """On the split that chose it, with intervals."""
+
+    about: dict[str, Any] = field(default_factory=dict)
+    """How it came to be: recipe, seed, commit, fingerprint of the data."""
+
+    machine: Machine = field(default_factory=choose)
+    """Where it runs and in which precision."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, by class number."""
+        return self.task.classes
+
+    @overload
+    def predict(
+        self, images: list[Source | str] | list[Path] | list[str], batch_size: int = ..., workers: int | None = ...
+    ) -> list[Prediction]: ...
+
+    @overload
+    def predict(
+        self, images: bytes | NDArray[np.uint8] | Image, batch_size: int = ..., workers: int | None = ...
+    ) -> Prediction: ...
+
+    @overload
+    def predict(
+        self, images: str | Path, batch_size: int = ..., workers: int | None = ...
+    ) -> Any: ...  # a file or a folder: only the disk knows
+
+    def predict(self, images: Any, batch_size: int = 64, workers: int | None = None) -> Prediction | list[Prediction]:
+        """Predicts one picture, a list of pictures, or all pictures of a folder.
+
+        Args:
+            images: a path, encoded bytes, pixels (H, W) or (H, W, C) in uint8 RGB, or a Pillow image: one prediction. A
+                list of those, or the path of a folder: a list of predictions, in order.
+            batch_size: pictures at a time.
+            workers: threads that decode; one a core unless given.
+
+        Raises:
+            DataError: if a single picture cannot be read; in a list or folder its prediction has an `error` instead.
+        """
+        if isinstance(images, str):
+            images = Path(images)
+        if isinstance(images, Path) and images.is_dir():
+            return list(self.predict_each(picture_files(images), batch_size, workers))
+        if isinstance(images, list):
+            sources = [Path(image) if isinstance(image, str) else image for image in images]
+            return list(self.predict_each(sources, batch_size, workers))
+        prediction = next(self.predict_each([images], batch_size, workers=1))
+        if prediction.error:
+            raise DataError(f"{prediction.path}: cannot be read: {prediction.error}.")
+        return prediction
+
+    def predict_each(
+        self, sources: Sequence[Source], batch_size: int = 64, workers: int | None = None
+    ) -> Iterator[Prediction]:
+        """Predicts one picture after another, in order, holding only a few batches in memory."""
+        pictures = GivenPictures(sources)
+        unreadable: dict[int, str] = {}
+        parts = batches(np.arange(len(sources)), batch_size)
+        loader = Loader(pictures, parts, self.preprocessing, workers=workers or cores(), unreadable=unreadable)
+        for part, logits in zip(parts, self.logits(loader), strict=True):
+            rows = part.tolist()
+            for row, prediction in zip(
+                rows, self.task.decode(logits, [pictures.path(row) for row in rows]), strict=True
+            ):
+                bad = unreadable.get(row)
+                yield prediction if bad is None else Prediction(prediction.path, {}, error=bad)
+
+    def logits(self, loader: Loader) -> Iterator[Tensor]:
+        """The logits (N, classes) of each batch, float32 on the CPU."""
+        return logits(self.net, loader, self.preprocessing, self.machine)
+
+    def save(self, path: Path | str) -> None:
+        """Writes the model as one safetensors file, whole or not at all."""
+        about = {
+            "format_version": FORMAT_VERSION,
+            "task": self.task.to_dict(),
+            "net": {"name": self.name, "arguments": self.arguments},
+            "classes": self.classes,
+            "preprocessing": asdict(self.preprocessing),
+            "metrics": self.metrics,
+            **self.about,
+        }
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.net.state_dict().items()}
+        metadata = {"format": "pt", "striate": json.dumps(about)}
+        write_whole(Path(path), lambda aside: save_file(tensors, aside, metadata))
+
+
+def load(path: Path | str, *, device: str = "auto", precision: str = "auto") -> Model:
+    """Reads a model file.
+
+    Args:
+        path: a file that `Model.save` or `striate train` wrote.
+        device: where it shall run; see `striate.device.choose`.
+        precision: of its arithmetic; likewise.
+
+    Raises:
+        ModelFileError: if the file is not there, not whole, of a later format, or its tensors are not those of its net.
+    """
+    path = Path(path)
+    try:
+        with safe_open(path, "pt") as file:
+            about = (file.metadata() or {}).get("striate")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+    except FileNotFoundError as error:
+        raise ModelFileError(f"{path}: expected a model file; got nothing there.") from error
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path}: expected a safetensors file that is whole; {error}.") from error
+    if about is None:
+        raise ModelFileError(
+            f"{path}: expected a model that striate wrote; got a safetensors file without its metadata."
+        )
+    return _build(path, json.loads(about), tensors, choose(device, precision))
+
+
+def _build(path: Path, about: dict[str, Any], tensors: Mapping[str, Tensor], machine: Machine) -> Model:
+    version = about.pop("format_version", None)
+    if version != FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path}: expected format version {FORMAT_VERSION}; got {version}. Try the striate that wrote it."
+        )
+    try:
+        task = about.pop("task")
+        net = about.pop("net")
+        name, arguments = net["name"], net["arguments"]
+        preprocessing = Preprocessing.from_dict(about.pop("preprocessing"))
+        classify = Classify(tuple(about.pop("classes")), task["several_labels"])
+        metrics = about.pop("metrics")
+        with torch.device("meta"):
+            module = create(name, **arguments)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path}: its metadata is not what striate writes: {error!r}.") from error
+    _require_same_tensors(path, module, tensors)
+    module.load_state_dict(dict(tensors), assign=True)
+    for parameter in module.parameters():
+        parameter.requires_grad_(True)
+    return Model(machine.place(module).eval(), name, arguments, classify, preprocessing, metrics, about, machine)
+
+
+def _require_same_tensors(path: Path, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    got = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    problems = [f"{name} is missing" for name in expected.keys() - got.keys()]
+    problems += [f"{name} is foreign" for name in got.keys() - expected.keys()]
+    problems += [
+        f"{name} is {got[name]}, not {expected[name]}"
+        for name in expected.keys() & got.keys()
+        if expected[name] != got[name]
+    ]
+    if problems:
+        raise ModelFileError(f"{path}: expected exactly the tensors of its net; {'; '.join(sorted(problems))}.")
+
+
+@torch.inference_mode()
+def logits(net: nn.Module, loader: Loader, preprocessing: Preprocessing, machine: Machine) -> Iterator[Tensor]:
+    """The logits (N, classes) of each batch by a net in evaluation mode, float32 on the CPU."""
+    for batch in loader:
+        images = machine.images(preprocessing.normalise(batch.images.to(machine.device, non_blocking=True)))
+        with machine.autocast():
+            output: Tensor = net(images)
+        yield output.float().cpu()
+
+
+def commit() -> str | None:
+    """The commit of striate's source, where it runs from a checkout that has git."""
+    here = Path(__file__).parent
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+        inside = subprocess.run(
+            ["git", "ls-files", "--error-unmatch", Path(__file__).name], cwd=here, capture_output=True, check=False
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip() if inside.returncode == 0 else None

@@ -1,0 +1,86 @@
+"""What a run says: a bar on a terminal, plain lines elsewhere, and all of it in log.txt."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+LINE_EVERY_S = 30.0
+
+Advance = Callable[[int, str], None]  # (done since the last call, what to say of it)
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Prints and logs what a run does."""
+
+    console: Console = field(default_factory=lambda: Console(stderr=True))
+    log: Path | None = None
+
+    def say(self, text: str) -> None:
+        """Prints a line and keeps it in the log with the time of day."""
+        self.console.print(escape(text), highlight=False, soft_wrap=True)
+        if self.log is not None:
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+    @contextmanager
+    def progress(self, title: str, total: int, unit: str) -> Iterator[Advance]:
+        """Shows how far a piece of work is, with its rate and the time left.
+
+        Args:
+            title: of the work.
+            total: how many units there are.
+            unit: their name in the plural.
+        """
+        if self.console.is_terminal:
+            with self._bar(title, total, unit) as advance:
+                yield advance
+        else:
+            yield self._lines(title, total, unit)
+
+    @contextmanager
+    def _bar(self, title: str, total: int, unit: str) -> Iterator[Advance]:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+        )
+        with Progress(*columns, console=self.console, transient=True) as bar:
+            task = bar.add_task(escape(title), total=total, unit=unit, note="")
+            yield lambda count, note: bar.update(task, advance=count, note=escape(note))
+
+    def _lines(self, title: str, total: int, unit: str) -> Advance:
+        started = said = time.monotonic()
+        done = 0
+
+        def advance(count: int, note: str) -> None:
+            nonlocal done, said
+            done += count
+            now = time.monotonic()
+            if now - said >= LINE_EVERY_S:
+                said = now
+                left = (now - started) / done * (total - done)
+                self.say(f"{title}: {done}/{total} {unit}, {note}, {clock(left)} left")
+
+        return advance
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    >>> clock(75.2), clock(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,92 @@
+"""The run folder: everything that a run leaves behind."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from striate.data import Index
+from striate.errors import UsageError
+from striate.files import write_whole
+from striate.recipe import Recipe, dumps, load
+
+
+class RunFolder:
+    """The files of one run, by name.
+
+    recipe.toml        the recipe, fully resolved
+    index.parquet      the pictures with their labels and splits, as they were checked
+    check.csv          files that are left out or odd, with the reason
+    metrics.csv        a row an epoch
+    model.safetensors  the best so far, for use
+    checkpoint/        the last two epochs, for --resume
+    log.txt            what was printed
+    tensorboard/       events, where asked for
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.toml"
+        self.index = path / "index.parquet"
+        self.check = path / "check.csv"
+        self.metrics = path / "metrics.csv"
+        self.model = path / "model.safetensors"
+        self.checkpoint = path / "checkpoint"
+        self.log = path / "log.txt"
+        self.tensorboard = path / "tensorboard"
+
+    @staticmethod
+    def create(wanted: Path) -> "RunFolder":
+        """A new folder at `wanted`, or where that exists at `wanted`-2, `wanted`-3 and so on; never an old one.
+
+        Raises:
+            UsageError: if it cannot be made.
+        """
+        number = 1
+        while True:
+            path = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                if path.is_dir() and number == 1 and not any(path.iterdir()):
+                    return RunFolder(path)
+                number += 1
+            except OSError as error:
+                raise UsageError(f"output {path}: cannot be made: {error.strerror}. Try another --output.") from error
+            else:
+                return RunFolder(path)
+
+    @staticmethod
+    def find(path: Path) -> "RunFolder":
+        """The folder of an earlier run.
+
+        Raises:
+            UsageError: if `path` is not one.
+        """
+        folder = RunFolder(path)
+        if not (folder.recipe.exists() and folder.index.exists()):
+            raise UsageError(f"resume: expected the folder of a run, with recipe.toml and index.parquet; got {path}.")
+        return folder
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Keeps the resolved recipe."""
+        write_whole(self.recipe, lambda aside: aside.write_text(dumps(recipe), encoding="utf-8"))
+
+    def read_recipe(self) -> Recipe:
+        """The recipe of the run."""
+        return load(self.recipe)
+
+    def write_index(self, index: Index) -> None:
+        """Keeps the checked and split index."""
+        write_whole(self.index, index.save)
+
+    def write_metrics(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Writes the metrics of all finished epochs."""
+
+        def write(aside: Path) -> None:
+            with aside.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, rows[0].keys())
+                writer.writeheader()
+                writer.writerows(rows)
+
+        write_whole(self.metrics, write)

@@ -1,0 +1,37 @@
+"""Learning-rate schedules as pure functions of the step, so that a resumed run needs no state for them."""
+
+import math
+
+from striate.recipe import TrainingRecipe
+
+
+def lr_at(recipe: TrainingRecipe, step: int, steps_per_epoch: int) -> float:
+    """The learning rate of one step.
+
+    All schedules rise in a straight line over the warm-up, from lr / warm-up steps to lr. Then: `cosine` falls as
+    half a cosine to 0 at the last step; `onecycle` falls in a straight line to 0; `step` falls by a factor at
+    intervals; `constant` stays.
+
+    Args:
+        recipe: lr, schedule and its numbers.
+        step: from 0, over the whole run.
+        steps_per_epoch: at least 1.
+
+    Source: cosine: Loshchilov and Hutter 2016, arXiv:1608.03983; one-cycle: Smith 2018, arXiv:1803.09820, with linear
+        parts.
+    """
+    total = recipe.epochs * steps_per_epoch
+    warmup = min(round(recipe.warmup_epochs * steps_per_epoch), total - 1)
+    if step < warmup:
+        return recipe.lr * (step + 1) / warmup
+    progress = (step - warmup) / max(total - warmup, 1)  # 0 after the warm-up, just below 1 at the last step
+    match recipe.schedule:
+        case "cosine":
+            return recipe.lr * (1 + math.cos(math.pi * progress)) / 2
+        case "onecycle":
+            return recipe.lr * (1 - progress)
+        case "step":
+            falls = int((step - warmup) / (recipe.step_epochs * steps_per_epoch))
+            return recipe.lr * recipe.step_factor**falls
+        case "constant":
+            return recipe.lr
