@@ -1,0 +1,76 @@
+"""The command `striate`, its verbs, and what becomes of a failure.
+
+Exit codes: 0 done; 1 failed; 2 misuse; 3 the data did not pass its checks; 130 interrupted.
+"""
+
+import os
+import sys
+import traceback
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+from striate import __version__
+from striate.cli.demo import demo
+from striate.cli.evaluate import evaluate
+from striate.cli.predict import predict
+from striate.cli.train import train, values_from_file
+from striate.errors import StriateError
+
+SPIN_COUNT = "1000"  # threads of arithmetic that wait soon give their core to those that decode
+SWITCH_INTERVAL_S = 0.0005  # and those that decode soon give the interpreter back (benchmarks/threads.py)
+FAILED, MISUSE, INTERRUPTED = 1, 2, 130
+
+app = App(
+    name="striate",
+    help="Turns a folder of pictures into a convolutional network that you can trust, explain and ship.",
+    help_epilogue="Exit codes: 0 done, 1 failed, 2 misuse, 3 the data did not pass its checks, 130 interrupted. "
+    "`--debug` anywhere adds the traceback of a failure.",
+    help_format="markdown",
+    default_parameter=Parameter(negative_iterable=""),
+    version=__version__,
+    version_flags=["--version"],
+)
+app.command(demo, sort_key=1)
+app.command(train, sort_key=2, config=values_from_file)
+app.command(evaluate, sort_key=3)
+app.command(predict, sort_key=4)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Runs one command line and leaves with its exit code.
+
+    Args:
+        arguments: the words after `striate`; those of this process unless given.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except (StriateError, CycloptsError, KeyboardInterrupt, MemoryError, OSError) as error:
+        if debug:
+            traceback.print_exc()
+        code, sentence = verdict(error)
+        if sentence:
+            Console(stderr=True).print(f"striate: {sentence}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(code)
+    sys.exit(0)
+
+
+def verdict(error: BaseException) -> tuple[int, str]:
+    """The exit code of a failure and the sentence that tells it."""
+    match error:
+        case StriateError():
+            return error.exit_code, str(error)
+        case CycloptsError():
+            return MISUSE, f"{error} See `striate --help`."
+        case KeyboardInterrupt():
+            return INTERRUPTED, "interrupted. A training run goes on with `striate train --resume RUN`."
+        case MemoryError():
+            return FAILED, "out of memory. Try a smaller --batch-size or --img-size."
+    named = getattr(error, "filename", None)
+    return FAILED, f"{named}: {error.strerror}." if isinstance(error, OSError) and named else f"{error}."

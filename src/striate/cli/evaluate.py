@@ -1,0 +1,67 @@
+"""striate evaluate: how good a model is, with an interval."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+
+def evaluate(
+    model: Path,
+    data: Path,
+    /,
+    *,
+    split: Literal["auto", "train", "val", "test", "all"] = "auto",
+    json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    path_column: str = "path",
+    label_column: str = "label",
+    label_separator: str = "",
+    batch_size: Annotated[int, Parameter(alias="-b")] = 64,
+    workers: Annotated[int | None, Parameter(alias="-j")] = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+) -> None:
+    """Score a model on labelled pictures, with a 95 % interval.
+
+    Args:
+        model: Model file.
+        data: Pictures with labels, as for `striate train`; classes are matched by name.
+        split: Part of the data; `auto` takes test, else val, else all.
+        json_output: Print JSON for a script.
+        path_column: With a CSV: the column of the pictures' paths.
+        label_column: With a CSV or Parquet: the column of the labels.
+        label_separator: What parts the labels of one picture in a CSV, such as `;`.
+        batch_size: Pictures at a time.
+        workers: Threads that decode pictures; one a core unless given.
+        device: Where the network runs.
+        precision: Of the network's arithmetic.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from striate.data import read
+    from striate.evaluate import evaluate as score
+    from striate.model import load
+
+    loaded = load(model, device=device, precision=precision)
+    index = read(data, path_column=path_column, label_column=label_column, label_separator=label_separator)
+    result = score(loaded, index, split, batch_size, workers)
+    if json_output:
+        print(json.dumps(result.to_dict(), indent=2))
+        return
+    console = Console()
+    metrics = dict(result.metrics)
+    low, high = metrics.pop("accuracy_low"), metrics.pop("accuracy_high")
+    console.print(f"{result.split}: {metrics.pop('count'):,} pictures ({result.why})", highlight=False)
+    console.print(f"accuracy {metrics.pop('accuracy'):.4f}, 95 % interval {low:.4f} to {high:.4f}", highlight=False)
+    for name, value in metrics.items():
+        console.print(f"{name.replace('_', ' ')} {value:.4f}", highlight=False)
+    for line in result.unreadable:
+        console.print(f"left out: {line}", markup=False, highlight=False, soft_wrap=True)
+    if result.confusion is not None:
+        table = Table("class", *(title for title in ("pictures", "precision", "recall")))
+        for name, row in result.per_class().items():
+            if row["count"]:
+                table.add_row(name, f"{row['count']:,.0f}", f"{row['precision']:.3f}", f"{row['recall']:.3f}")
+        console.print(table)

@@ -1,0 +1,123 @@
+"""striate predict: class names and probabilities of pictures, as a table."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from striate.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from striate.tasks import Prediction
+
+FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+
+
+def predict(
+    model: Path,
+    /,
+    *images: Path,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    output_format: Annotated[Literal["csv", "jsonl", "parquet"] | None, Parameter(name="--format")] = None,
+    top_k: int = 3,
+    batch_size: Annotated[int, Parameter(alias="-b")] = 64,
+    workers: Annotated[int | None, Parameter(alias="-j")] = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+) -> None:
+    """Predict pictures, or all pictures of folders.
+
+    A picture that cannot be read gets a row with the reason in `error`, and the exit code is then 3.
+
+    Args:
+        model: Model file.
+        images: Pictures and folders of pictures.
+        output: File to write, .csv, .jsonl or .parquet; CSV to the terminal unless given.
+        output_format: What to write; by the output's name unless given.
+        top_k: Most probable classes a picture, with their probabilities.
+        batch_size: Pictures at a time.
+        workers: Threads that decode pictures; one a core unless given.
+        device: Where the network runs.
+        precision: Of the network's arithmetic.
+    """
+    from striate.data.readers.folders import picture_files
+    from striate.model import load
+
+    kind = output_format or (FORMATS.get(output.suffix.lower()) if output else "csv")
+    if kind is None or (kind == "parquet" and output is None):
+        raise UsageError(f"`--output`: expected a name that ends in {', '.join(FORMATS)}; got {output}. Try --format.")
+    if top_k < 1:
+        raise UsageError(f"`--top-k`: expected at least 1; got {top_k}.")
+    loaded = load(model, device=device, precision=precision)
+    sources: list[Path] = []
+    for path in images:
+        found = picture_files(path) if path.is_dir() else [path]
+        if not found:
+            raise DataError(f"images: expected pictures in {path}; got none.")
+        sources += found
+    if not sources:
+        raise UsageError("IMAGES: expected pictures or folders to predict; got none.")
+    predictions = loaded.predict_each(sources, batch_size, workers)
+    names = min(top_k, len(loaded.classes))
+    bad: list[str] = []
+    write(_rows(predictions, names, bad), kind, output)
+    if bad:
+        raise DataError(
+            f"{len(bad)} of {len(sources)} pictures could not be read; the others are predicted. {'; '.join(bad)}"
+        )
+
+
+def _rows(predictions: "Iterable[Prediction]", top_k: int, bad: list[str]) -> Iterator[dict[str, Any]]:
+    """A row a picture: path, label or labels, then the classes of highest probability, then the error."""
+    for prediction in predictions:
+        row: dict[str, Any] = {"path": prediction.path, "label": ";".join(prediction.labels)}
+        top = prediction.top(top_k)
+        for place in range(top_k):
+            name, probability = top[place] if top else ("", None)
+            row |= {f"class_{place + 1}": name, f"probability_{place + 1}": probability}
+        row["error"] = prediction.error
+        if prediction.error:
+            bad.append(f"{prediction.path}: {prediction.error}")
+        yield row
+
+
+def write(rows: Iterable[dict[str, Any]], kind: str, output: Path | None) -> None:
+    """Writes rows of equal keys as they come.
+
+    Args:
+        rows: at least one.
+        kind: csv, jsonl or parquet.
+        output: file; the standard output if None.
+    """
+    from striate.files import write_whole
+
+    if output is None:
+        _write_text(rows, kind, sys.stdout)
+    elif kind == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        write_whole(output, lambda aside: pq.write_table(pa.Table.from_pylist(list(rows)), aside))
+    else:
+
+        def write_text(aside: Path) -> None:
+            with aside.open("w", newline="", encoding="utf-8") as file:
+                _write_text(rows, kind, file)
+
+        write_whole(output, write_text)
+
+
+def _write_text(rows: Iterable[dict[str, Any]], kind: str, file: Any) -> None:
+    writer = None
+    for row in rows:
+        if kind == "jsonl":
+            file.write(json.dumps(row) + "\n")
+            continue
+        if writer is None:
+            writer = csv.DictWriter(file, row.keys(), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow({key: f"{value:.6f}" if isinstance(value, float) else value for key, value in row.items()})
