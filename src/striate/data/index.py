@@ -127,9 +127,12 @@ class Index:
         """
         try:
             table = pq.read_table(path, memory_map=True)
-            about = json.loads(table.schema.metadata[b"striate"])
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
+        except (OSError, pa.ArrowException) as error:
             raise DataError(f"index {path}: expected a Parquet file that striate wrote; {error}.") from error
+        if b"striate" not in (table.schema.metadata or {}):
+            columns = ", ".join(table.column_names)
+            raise DataError(f"index {path}: expected a Parquet file that striate wrote; got one of {columns}.")
+        about = json.loads(table.schema.metadata[b"striate"])
         table = table.replace_schema_metadata(None)
         return Index(table, tuple(about["classes"]), Path(about["root"]), about["several_labels"])
 
@@ -154,11 +157,18 @@ def build(
         labels: class numbers of each row, where a picture may have several; None for a row that has none given.
         split: "train", "val", "test" or None a row.
         reason: why a row is left out, or None.
+
+    Raises:
+        DataError: if a path's name is not UTF-8.
     """
     n = len(paths)
+    try:
+        path = pa.array(paths, pa.string())
+    except UnicodeEncodeError as error:
+        raise DataError(f"data: expected names of files in UTF-8; got {error.object!r}. Rename it.") from error
     split_type = SCHEMA.field("split").type
     columns = {
-        "path": pa.array(paths, pa.string()),
+        "path": path,
         "label": pa.array(np.full(n, -1) if label is None else label, pa.int64()),
         "labels": pa.nulls(n, SCHEMA.field("labels").type)
         if labels is None

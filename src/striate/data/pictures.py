@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from striate.data.decode import MAX_PIXELS, Picture, Source, UnreadableError, open_picture
 from striate.data.index import Index
 from striate.data.readers import idx, parquet
+from striate.errors import DataError
 
 IDX_SUFFIXES = ("ubyte", "ubyte.gz")
 
@@ -67,6 +68,10 @@ class IndexedPictures:
         container = self._container(name)
         if container is None:  # a file that merely has a # in its name
             return self._root / self.path(row)
+        if isinstance(container, DataError):
+            raise UnreadableError(str(container))
+        if int(number) >= len(container):  # a path of a CSV may name any
+            raise UnreadableError(f"{name} holds {len(container)} pictures, numbered from 0")
         value = container[int(number)]
         source: Source | None = value if name.endswith(IDX_SUFFIXES) else value.as_py()
         return source
@@ -81,11 +86,16 @@ class IndexedPictures:
     def _container(self, name: str) -> Any:
         with self._lock:
             if name not in self._containers:
-                path = self._root / name
-                if name.endswith(IDX_SUFFIXES):
-                    self._containers[name] = idx.load_array(path)
-                elif name.endswith(".parquet"):
-                    self._containers[name] = parquet.load_images(path)
-                else:
-                    self._containers[name] = None
+                self._containers[name] = self._load(name)
             return self._containers[name]
+
+    def _load(self, name: str) -> Any:
+        """The pictures of a file that holds many, what is wrong with it, or None for a file that holds one."""
+        try:
+            if name.endswith(IDX_SUFFIXES):
+                return idx.load_pictures(self._root / name)
+            if name.endswith(".parquet"):
+                return parquet.load_images(self._root / name)
+        except DataError as error:
+            return error
+        return None

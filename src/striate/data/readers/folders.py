@@ -51,8 +51,20 @@ def picture_files(root: Path) -> list[Path]:
     return [root / path for path in _files(root, ".") if Path(path).suffix.lower() in PICTURE_SUFFIXES]
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: a file that cannot be read
+        return False
+
+
+def _holds(entry: os.DirEntry[str], folder: Path) -> bool:
+    real = Path(entry.path).resolve()
+    return any(above.resolve() == real for above in (folder, *folder.parents))
+
+
 def _folders(path: Path) -> list[str]:
-    return sorted(entry.name for entry in os.scandir(path) if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(entry.name for entry in os.scandir(path) if _is_folder(entry) and not entry.name.startswith("."))
 
 
 def _files(root: Path, folder: str) -> Iterator[str]:
@@ -60,7 +72,9 @@ def _files(root: Path, folder: str) -> Iterator[str]:
     for entry in sorted(os.scandir(root / folder), key=lambda entry: entry.name):
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if _is_folder(entry):
+            if entry.is_symlink() and _holds(entry, root / folder):
+                raise DataError(f"{entry.path}: expected no link to a folder that it lies in. Remove the link.")
             yield from _files(root, f"{folder}/{entry.name}")
         else:
             yield f"{folder}/{entry.name}"

@@ -5,8 +5,10 @@ each dimension as a big-endian 32-bit number, then the values.
 """
 
 import gzip
+import math
 import re
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -42,32 +44,44 @@ def read(root: Path) -> Index:
         if not labels_path.exists():
             raise DataError(f"{entry}: expected its labels in {labels_path.name}; got no such file.")
         values = load_array(labels_path).astype(np.int64)
-        count = len(load_array(entry))
+        count = len(load_pictures(entry))
         if values.shape != (count,):
             raise DataError(f"{labels_path}: expected {count} labels, one a picture; got shape {values.shape}.")
         paths += [f"{entry.name}#{i}" for i in range(count)]
         split += [SPLIT_PREFIXES.get(match["prefix"])] * count
         labels.append(values)
     label = np.concatenate(labels)
-    classes = [str(i) for i in range(int(label.max()) + 1)]
+    classes = [str(i) for i in range(int(label.max(initial=-1)) + 1)]
     return build(root, classes, paths, label=label, split=split)
 
 
+def load_pictures(path: Path) -> NDArray[np.uint8]:
+    """The pictures of one idx file: (N, H, W), (N, H, W, 1) or (N, H, W, 3).
+
+    Raises:
+        DataError: if the file holds no array of bytes of such a shape.
+    """
+    values = load_array(path)
+    if values.ndim not in (3, 4) or values.shape[3:] not in ((), (1,), (3,)) or 0 in values.shape[1:]:
+        raise DataError(f"{path}: expected pictures, N x H x W or N x H x W x 3; got shape {values.shape}.")
+    return values
+
+
 def load_array(path: Path) -> NDArray[np.uint8]:
-    """The values of one idx file: (N,) labels, (N, H, W) or (N, H, W, 3) pictures.
+    """The values of one idx file.
 
     Raises:
         DataError: if the file is not an idx file of bytes, or holds more or less than its header says.
     """
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}.") from error
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] != UBYTE or len(data) < 4 + 4 * data[3]:
         raise DataError(f"{path}: expected an idx file of bytes; got a header of {data[:4].hex(' ') or 'nothing'}.")
     shape = struct.unpack_from(f">{data[3]}I", data, 4)
     values = np.frombuffer(data, np.uint8, offset=4 + 4 * len(shape))
-    if values.size != np.prod(shape, dtype=np.int64):
+    if values.size != math.prod(shape):
         raise DataError(
             f"{path}: expected {' x '.join(map(str, shape))} values, as its header says; got {values.size}."
         )

@@ -31,10 +31,11 @@ def read(path: Path, path_column: str, label_column: str, separator: str, image_
                 if column not in columns:
                     hint = nearest(column, columns) if columns else "The file is empty."
                     raise DataError(f"{path}: expected a column `{column}`; got {', '.join(columns) or 'none'}. {hint}")
-            lines = list(reader)
+            numbered = [(reader.line_num, line) for line in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: expected a CSV in UTF-8; {error}.") from error
 
+    lines = [line for _, line in numbered]
     labels_of = [_names(line[label_column], separator) for line in lines]
     names = sorted({name for names in labels_of for name in names})
     numbers = {name: i for i, name in enumerate(names)}
@@ -46,7 +47,7 @@ def read(path: Path, path_column: str, label_column: str, separator: str, image_
         [line[path_column] or "" for line in lines],
         label=None if separator else [row[0] if row else -1 for row in labels],
         labels=labels if separator else None,
-        split=[_split(path, line.get("split"), number) for number, line in enumerate(lines, 2)],
+        split=[_split(path, line.get("split"), number) for number, line in numbered],
         reason=[_outside(root, line[path_column]) for line in lines],
     )
 
@@ -67,4 +68,8 @@ def _split(path: Path, name: str | None, number: int) -> str | None:
 def _outside(root: Path, path: str | None) -> str | None:
     if not path:
         return "no path is given"
-    return None if (root / path).resolve().is_relative_to(root) else "its path leads out of the data's folder"
+    try:
+        inside = (root / path).resolve().is_relative_to(root)
+    except (OSError, RuntimeError, ValueError) as error:  # a link to itself, a zero byte
+        return f"its path cannot be followed: {error}"
+    return None if inside else "its path leads out of the data's folder"
