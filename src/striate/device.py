@@ -58,6 +58,18 @@ def _fast_bfloat16(device: torch.device) -> tuple[bool, str]:
     return False, f"{device.type} is run in float32"
 
 
+def _warm_up() -> None:
+    """Calls once, on one thread, the functions that PyTorch hands to MKL.
+
+    Their first call of a process, if made by several threads, may answer with four right digits only, and differently
+    each time. Source: PyTorch's issue 188792, open in 2.13; seen here with tanh.
+    """
+    for dtype in (torch.float32, torch.float64):
+        one = torch.ones(1, dtype=dtype)
+        for function in (torch.tanh, torch.exp, torch.log, torch.sqrt, torch.rsqrt, torch.sin, torch.cos, torch.asin):
+            function(one)
+
+
 def choose(device: str = "auto", precision: str = "auto", memory_format: str = "auto") -> Machine:
     """Decides how networks run here; what is not "auto" is obeyed.
 
@@ -69,6 +81,7 @@ def choose(device: str = "auto", precision: str = "auto", memory_format: str = "
     Raises:
         UsageError: if the device is not there.
     """
+    _warm_up()
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
         device = next(name for name in ("cuda", "mps", "cpu") if present[name])

@@ -1,5 +1,6 @@
 """A model: network, task, class names and preprocessing in one file that predicts."""
 
+import inspect
 import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ from striate.data.readers.folders import picture_files
 from striate.device import Machine, choose, cores
 from striate.errors import DataError, ModelFileError
 from striate.files import write_whole
-from striate.nets import create
+from striate.nets import CATALOGUE, create
 from striate.tasks import Classify, Prediction
 
 FORMAT_VERSION = 1
@@ -160,10 +162,14 @@ def load(path: Path | str, *, device: str = "auto", precision: str = "auto") -> 
         raise ModelFileError(
             f"{path}: expected a model that striate wrote; got a safetensors file without its metadata."
         )
-    return _build(path, json.loads(about), tensors, choose(device, precision))
+    return _build(path, about, tensors, choose(device, precision))
 
 
-def _build(path: Path, about: dict[str, Any], tensors: Mapping[str, Tensor], machine: Machine) -> Model:
+def _build(path: Path, metadata: str, tensors: Mapping[str, Tensor], machine: Machine) -> Model:
+    try:
+        about: dict[str, Any] = msgspec.json.decode(metadata, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise ModelFileError(f"{path}: its metadata is not what striate writes: {error!r}.") from error
     version = about.pop("format_version", None)
     if version != FORMAT_VERSION:
         raise ModelFileError(
@@ -178,8 +184,9 @@ def _build(path: Path, about: dict[str, Any], tensors: Mapping[str, Tensor], mac
         metrics = about.pop("metrics")
         with torch.device("meta"):
             module = create(name, **arguments)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise ModelFileError(f"{path}: its metadata is not what striate writes: {error!r}.") from error
+    _require_agreement(path, name, arguments, classify, preprocessing)
     _require_same_tensors(path, module, tensors)
     module.load_state_dict(dict(tensors), assign=True)
     for parameter in module.parameters():
@@ -187,18 +194,35 @@ def _build(path: Path, about: dict[str, Any], tensors: Mapping[str, Tensor], mac
     return Model(machine.place(module).eval(), name, arguments, classify, preprocessing, metrics, about, machine)
 
 
+def _require_agreement(
+    path: Path, name: str, arguments: Mapping[str, Any], task: Classify, preprocessing: Preprocessing
+) -> None:
+    known = inspect.signature(CATALOGUE[name]).parameters
+    for key, what, got in (
+        ("num_classes", "class names", task.outputs),
+        ("in_channels", "channels of preprocessing", preprocessing.channels),
+    ):
+        expected = arguments.get(key, known[key].default)
+        if got != expected:
+            raise ModelFileError(f"{path}: expected {expected} {what}, as its net was made for; got {got}.")
+
+
 def _require_same_tensors(path: Path, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    got = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in module.state_dict().items()}
+    got = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
     problems = [f"{name} is missing" for name in expected.keys() - got.keys()]
     problems += [f"{name} is foreign" for name in got.keys() - expected.keys()]
     problems += [
-        f"{name} is {got[name]}, not {expected[name]}"
+        f"{name} is {_form(*got[name])}, not {_form(*expected[name])}"
         for name in expected.keys() & got.keys()
         if expected[name] != got[name]
     ]
     if problems:
         raise ModelFileError(f"{path}: expected exactly the tensors of its net; {'; '.join(sorted(problems))}.")
+
+
+def _form(shape: tuple[int, ...], dtype: torch.dtype) -> str:
+    return f"{shape} of {str(dtype).removeprefix('torch.')}"
 
 
 @torch.inference_mode()

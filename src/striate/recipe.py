@@ -5,11 +5,12 @@ of `striate train`; their defaults are the defaults of both; the text under a fi
 """
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 import tomli_w
@@ -170,6 +171,7 @@ class TrainingRecipe:
             _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         for name in ("momentum", "label_smoothing", "ema_decay"):
             _require(0 <= getattr(self, name) < 1, name, "from 0, below 1", getattr(self, name))
+        _require(self.opt != "nesterov" or self.momentum > 0, "momentum", "above 0 with nesterov", self.momentum)
         _require(0 <= self.seed < 2**63, "seed", "from 0, below 2^63", self.seed)
 
 
@@ -232,12 +234,26 @@ def from_dict(tables: Mapping[str, Any], source: str = "recipe") -> Recipe:
     try:
         return msgspec.convert(tables, Recipe)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{source}: {error}") from error
+        raise UsageError(f"{source}: {_sentence(error, tables)}") from error
+
+
+def _sentence(error: msgspec.ValidationError, tables: Mapping[str, Any]) -> str:
+    if isinstance(error.__cause__, UsageError):  # of a `__post_init__`
+        return str(error.__cause__)
+    found = re.fullmatch(r"(.+) - at `\$\.(\w+)\.(\w+).*`", str(error))
+    if found is None:
+        return f"{error}."
+    what, table, key = found.groups()
+    if what.startswith("Invalid enum value"):
+        kinds = get_args(get_type_hints(TABLES[table])[key])
+        choices = [choice for kind in kinds for choice in get_args(kind) or [kind] if choice is not type(None)]
+        return f"`{key}`: expected one of {', '.join(map(str, choices))}; got {tables[table][key]!r}."
+    return f"`{key}`: {what[0].lower()}{what[1:].replace('`', '')}."
 
 
 def to_dict(recipe: Recipe) -> dict[str, dict[str, Any]]:
     """Nested dicts of plain values, without the keys that are None (TOML has no null)."""
-    tables: dict[str, dict[str, Any]] = msgspec.to_builtins(recipe)
+    tables: dict[str, dict[str, Any]] = dataclasses.asdict(recipe)  # msgspec leaves out what `convert` left at default
     return {name: {k: v for k, v in table.items() if v is not None} for name, table in tables.items()}
 
 

@@ -31,6 +31,7 @@ app = App(
     default_parameter=Parameter(negative_iterable=""),
     version=__version__,
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,  # it is told below
 )
 app.command(demo, sort_key=1)
 app.command(train, sort_key=2, config=values_from_file)
@@ -56,7 +57,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             traceback.print_exc()
         code, sentence = verdict(error)
         if sentence:
-            Console(stderr=True).print(f"striate: {sentence}", markup=False, highlight=False, soft_wrap=True)
+            console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+            console.print(f"striate: {sentence}", soft_wrap=True)
         sys.exit(code)
     sys.exit(0)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 
 def evaluate(
@@ -17,8 +18,8 @@ def evaluate(
     path_column: str = "path",
     label_column: str = "label",
     label_separator: str = "",
-    batch_size: Annotated[int, Parameter(alias="-b")] = 64,
-    workers: Annotated[int | None, Parameter(alias="-j")] = None,
+    batch_size: Annotated[int, Parameter(alias="-b", validator=Number(gte=1))] = 64,
+    workers: Annotated[int | None, Parameter(alias="-j", validator=Number(gte=1))] = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
 ) -> None:
@@ -38,6 +39,7 @@ def evaluate(
         precision: Of the network's arithmetic.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from striate.data import read
@@ -63,5 +65,5 @@ def evaluate(
         table = Table("class", *(title for title in ("pictures", "precision", "recall")))
         for name, row in result.per_class().items():
             if row["count"]:
-                table.add_row(name, f"{row['count']:,.0f}", f"{row['precision']:.3f}", f"{row['recall']:.3f}")
+                table.add_row(escape(name), f"{row['count']:,.0f}", f"{row['precision']:.3f}", f"{row['recall']:.3f}")
         console.print(table)

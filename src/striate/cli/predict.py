@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from striate.errors import DataError, UsageError
 
@@ -23,9 +24,9 @@ def predict(
     *images: Path,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     output_format: Annotated[Literal["csv", "jsonl", "parquet"] | None, Parameter(name="--format")] = None,
-    top_k: int = 3,
-    batch_size: Annotated[int, Parameter(alias="-b")] = 64,
-    workers: Annotated[int | None, Parameter(alias="-j")] = None,
+    top_k: Annotated[int, Parameter(validator=Number(gte=1))] = 3,
+    batch_size: Annotated[int, Parameter(alias="-b", validator=Number(gte=1))] = 64,
+    workers: Annotated[int | None, Parameter(alias="-j", validator=Number(gte=1))] = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
 ) -> None:
@@ -50,8 +51,8 @@ def predict(
     kind = output_format or (FORMATS.get(output.suffix.lower()) if output else "csv")
     if kind is None or (kind == "parquet" and output is None):
         raise UsageError(f"`--output`: expected a name that ends in {', '.join(FORMATS)}; got {output}. Try --format.")
-    if top_k < 1:
-        raise UsageError(f"`--top-k`: expected at least 1; got {top_k}.")
+    if output is not None and not output.parent.is_dir():
+        raise UsageError(f"`--output`: expected a folder that exists; got {output.parent}.")
     loaded = load(model, device=device, precision=precision)
     sources: list[Path] = []
     for path in images:

@@ -1,12 +1,13 @@
 """Decoding: from the bytes of a picture to the pixels that a map shows, at the smallest scale that suffices."""
 
 import io
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from striate.augment import Map, Size, compose, crop, resample
 from striate.augment.geometry import source_box
@@ -15,18 +16,31 @@ Source = Path | bytes | NDArray[np.uint8] | Image.Image
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # none that starts another program, as EPS does
 EXIF_ORIENTATION = 0x0112
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 QUARTER_TURNS = (5, 6, 7, 8)  # the orientations that swap width and height
 RIGHT_TO_LEFT = (2, 3, 6, 7)  # those whose stored left or top is the upright right
 BOTTOM_TO_TOP = (3, 4, 7, 8)  # those whose stored left or top is the upright bottom
 JPEG_SCALES = (8, 4, 2)
 MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn
-FAILURES = (
+FAILURES = (  # what Pillow raises for a bad file; the last four, for a field of its metadata that is not as declared
     OSError,
     ValueError,
     SyntaxError,
     EOFError,
     Image.DecompressionBombError,
-)  # what Pillow raises for a bad file
+    TypeError,
+    AttributeError,
+    LookupError,
+    struct.error,
+)
 
 
 class UnreadableError(Exception):
@@ -72,7 +86,7 @@ class Picture:
         """
         try:
             self._shrink(JPEG_SCALES[0], 3)
-            self.image.load()
+            to_channels(upright(self.image), 3)
         except FAILURES as error:
             raise UnreadableError(_reason(error)) from error
 
@@ -131,8 +145,10 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Turns and mirrors a picture as its EXIF orientation says."""
-    return ImageOps.exif_transpose(image) if image.getexif().get(EXIF_ORIENTATION, 1) != 1 else image
+    """Turns and mirrors a picture as its EXIF orientation says, whatever else its EXIF data holds."""
+    image.load()  # of a TIFF, Pillow turns the pixels here, and takes the orientation away
+    turn = TURNS.get(image.getexif().get(EXIF_ORIENTATION, 1))
+    return image if turn is None else image.transpose(turn)
 
 
 def to_channels(image: Image.Image, channels: int) -> Image.Image:

@@ -21,7 +21,7 @@ from striate.errors import DataError
 from striate.recipe import AugmentRecipe
 
 PART = 16  # pictures that a thread decodes at a time: large enough to hide its start, small enough to share a batch
-AHEAD = 3  # batches that are being made while one is used
+AHEAD = 3  # batches that are begun before the first of them is handed over
 
 View = Callable[[int, Size], Map]  # (row, source size) -> map from output to source
 

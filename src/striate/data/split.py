@@ -31,15 +31,19 @@ def split(index: Index, *, val_fraction: float, test_fraction: float, seed: int)
 
 
 def _hold_out(index: Index, rows: Rows, names: NDArray[np.str_], shares: dict[str, float], seed: int) -> None:
-    """Names a share of each class's `rows`; a class of three pictures or more gives at least one to each share."""
+    """Names a share of each class's `rows`; a class of three pictures or more gives at least one to each share.
+
+    At least one of each class stays in train, whatever the shares, so that nothing is asked that was not taught.
+    """
     labels = index.labels(rows)
     groups = labels.argmax(axis=1) if index.several_labels else labels  # several labels: by the first of them
     rng = generator(seed, Stream.SPLIT)
     for group in np.unique(groups):
         members = rng.permutation(rows[groups == group])
+        size = len(members)
         for name, share in shares.items():
-            least = 1 if share > 0 and len(members) >= 3 else 0
-            count = max(round(share * int((groups == group).sum())), least)
+            least = 1 if share > 0 and size >= 3 else 0
+            count = min(max(round(share * size), least), len(members) - 1)
             names[members[:count]] = name
             members = members[count:]
 

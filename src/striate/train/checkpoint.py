@@ -84,9 +84,21 @@ def restore(path: Path, state: State) -> None:
             optimizer.setdefault(int(number), {})[key] = value
         groups = state.optimizer.state_dict()["param_groups"]
         state.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
-    except (SafetensorError, OSError, KeyError, RuntimeError, ValueError) as error:
+        state.progress = Progress(**progress)
+    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise TrainingError(f"{path}: expected a checkpoint of this run's network and optimiser; {error}.") from error
-    state.progress = Progress(**progress)
+    _lay_out_as_parameters(state.optimizer)
+
+
+def _lay_out_as_parameters(optimizer: torch.optim.Optimizer) -> None:
+    """Gives the optimiser's maps the memory format of their parameters.
+
+    The fused optimisers walk through both in the order of memory, and a checkpoint holds all tensors contiguous.
+    """
+    for parameter, values in optimizer.state.items():
+        for key, value in values.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                values[key] = torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ class Reporter:
 
     def say(self, text: str) -> None:
         """Prints a line and keeps it in the log with the time of day."""
-        self.console.print(escape(text), highlight=False, soft_wrap=True)
+        self.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
         if self.log is not None:
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
@@ -70,7 +70,8 @@ class Reporter:
             if now - said >= LINE_EVERY_S:
                 said = now
                 left = (now - started) / done * (total - done)
-                self.say(f"{title}: {done}/{total} {unit}, {note}, {clock(left)} left")
+                told = f"{note}, " if note else ""
+                self.say(f"{title}: {done}/{total} {unit}, {told}{clock(left)} left")
 
         return advance
 

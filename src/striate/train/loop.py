@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from striate.augment import Stream, generator
 from striate.data import (
@@ -72,13 +73,14 @@ class Run:
 def fit(run: Run, objective: Objective, state: State) -> Model:
     """Trains from where `state` stands to the last epoch of the recipe.
 
-    After each epoch the checkpoint, metrics.csv and, where the epoch is the best on val, the model file are written.
+    After each epoch the model file, where the epoch is the best on val, metrics.csv and the checkpoint are written.
 
     Returns:
         The best model.
 
     Raises:
-        TrainingError: if the loss is not a finite number; the step and the batch's files are named.
+        TrainingError: if the loss, or what an epoch ends with, is not finite; the step is named, and of a loss the
+            batch's files.
     """
     pictures = IndexedPictures(run.index, run.recipe.data.max_pixels)
     val_rows = run.index.rows("val")
@@ -94,6 +96,7 @@ def fit(run: Run, objective: Objective, state: State) -> Model:
                 "wait_share": tally.wait_s / tally.seconds,
                 "train_s": tally.seconds,
             }
+            _require_finite(run, state, "weights", *state.net.state_dict().values())
             scores = _score(run, state, pictures, val_rows)
             row |= {f"val_{name}": value for name, value in scores.items()}
             _finish_epoch(run, state, row, scores)
@@ -148,12 +151,22 @@ def _step(run: Run, objective: Objective, state: State, batch: Batch) -> tuple[f
 
 
 def _not_finite(run: Run, state: State, batch: Batch, value: float) -> str:
-    good = checkpoint.last(run.folder.checkpoint)
     files = ", ".join(run.index.paths(batch.rows))
-    return (
-        f"step {state.progress.step}: expected a finite loss; got {value}. Try a lower --lr, --clip-grad 1 "
-        f"or --precision float32. Last good checkpoint: {good or 'none yet'}. Pictures of the batch: {files}"
-    )
+    step = state.progress.step
+    return f"step {step}: expected a finite loss; got {value}. {_advice(run)} Pictures of the batch: {files}"
+
+
+def _require_finite(run: Run, state: State, what: str, *tensors: Tensor) -> None:
+    """Stops before a network that went wrong in the last step of an epoch is kept."""
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors):
+        raise TrainingError(
+            f"after step {state.progress.step - 1}: expected finite {what}; got some that are not. {_advice(run)}"
+        )
+
+
+def _advice(run: Run) -> str:
+    good = checkpoint.last(run.folder.checkpoint) or "none yet"
+    return f"Try a lower --lr, --clip-grad 1 or --precision float32. Last good checkpoint: {good}."
 
 
 def _score(run: Run, state: State, pictures: IndexedPictures, rows: Rows) -> dict[str, float]:
@@ -165,11 +178,12 @@ def _score(run: Run, state: State, pictures: IndexedPictures, rows: Rows) -> dic
     parts = batches(rows, run.recipe.training.batch_size)
     loader = Loader(pictures, parts, run.preprocessing, workers=run.workers)
     outputs = torch.cat(list(logits(net, loader, run.preprocessing, run.machine)))
+    _require_finite(run, state, "answers on val", outputs)
     return run.task.metrics(outputs, torch.from_numpy(run.index.labels(rows)))
 
 
 def _finish_epoch(run: Run, state: State, row: dict[str, Any], scores: dict[str, float]) -> None:
-    """Keeps the model if it is the best so far, then the checkpoint and the metrics."""
+    """Keeps the model if it is the best so far, then the metrics and the checkpoint."""
     progress = state.progress
     score = scores.get(run.task.score, float(progress.epoch))  # without val, the last epoch is the best
     progress.epoch += 1
@@ -180,8 +194,8 @@ def _finish_epoch(run: Run, state: State, row: dict[str, Any], scores: dict[str,
         about = run.about | {"epoch": progress.epoch}
         name = run.recipe.network.model
         Model(net, name, run.arguments, run.task, run.preprocessing, scores, about, run.machine).save(run.folder.model)
-    checkpoint.save(run.folder.checkpoint, state)
     run.folder.write_metrics(progress.rows)
+    checkpoint.save(run.folder.checkpoint, state)  # last: what a kill before it leaves undone, a resumed run does again
     if run.recipe.machine.tensorboard:
         _write_events(run, row)
 

@@ -151,7 +151,7 @@ def _require_resumable(before: Recipe, after: Recipe) -> None:
     old, new = recipes.to_dict(before), recipes.to_dict(after)
     for table, values in new.items():
         allowed = RESUMABLE.get(table, set())
-        changed = [key for key in values.keys() | old[table].keys() if values.get(key) != old[table].get(key)]
+        changed = [key for key in values | old[table] if values.get(key) != old[table].get(key)]
         for key in changed:
             if allowed is not None and key not in allowed:
                 raise UsageError(

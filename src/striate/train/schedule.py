@@ -9,7 +9,7 @@ def lr_at(recipe: TrainingRecipe, step: int, steps_per_epoch: int) -> float:
     """The learning rate of one step.
 
     All schedules rise in a straight line over the warm-up, from lr / warm-up steps to lr. Then: `cosine` falls as
-    half a cosine to 0 at the last step; `onecycle` falls in a straight line to 0; `step` falls by a factor at
+    half a cosine, to 0 just after the last step; `onecycle` falls so in a straight line; `step` falls by a factor at
     intervals; `constant` stays.
 
     Args:

@@ -69,7 +69,8 @@ def _outside(root: Path, path: str | None) -> str | None:
     if not path:
         return "no path is given"
     try:
-        inside = (root / path).resolve().is_relative_to(root)
+        files = (path, path.rpartition("#")[0])  # the second holds many pictures, if it is one at all
+        inside = all((root / file).resolve().is_relative_to(root) for file in files)
     except (OSError, RuntimeError, ValueError) as error:  # a link to itself, a zero byte
         return f"its path cannot be followed: {error}"
     return None if inside else "its path leads out of the data's folder"

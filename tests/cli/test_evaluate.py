@@ -1,0 +1,105 @@
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from striate.data import read
+from striate.evaluate import evaluate
+from striate.model import Model, load
+from striate.train import RunFolder
+
+Striate = Callable[..., tuple[int, str, str]]
+WritePictures = Callable[[Path, Mapping[str, int]], Path]
+PLAIN = ("--device", "cpu", "--precision", "float32")
+
+
+def test_json_for_a_script(striate: Striate, finished: RunFolder, two_classes: Path) -> None:
+    code, out, err = striate("evaluate", finished.model, two_classes, "--json", *PLAIN)
+    assert (code, err) == (0, "")
+    plain = json.loads(out)
+    model = load(finished.model, device="cpu", precision="float32")
+    assert plain == json.loads(json.dumps(evaluate(model, read(two_classes)).to_dict()))
+    assert plain["split"] == "test"
+    assert 0 <= plain["accuracy_low"] <= plain["accuracy"] <= plain["accuracy_high"] <= 1
+
+
+def test_text_for_a_person(striate: Striate, finished: RunFolder, two_classes: Path) -> None:
+    code, out, err = striate("evaluate", finished.model, two_classes, "--split", "all", *PLAIN)
+    plain = json.loads(striate("evaluate", finished.model, two_classes, "--split", "all", "--json", *PLAIN)[1])
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "all: 24 pictures (as asked)"
+    low, high = plain["accuracy_low"], plain["accuracy_high"]
+    assert lines[1] == f"accuracy {plain['accuracy']:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+    assert lines[2] == f"loss {plain['loss']:.4f}"
+    for name, row in plain["per_class"].items():
+        cells = [name, "12", f"{row['precision']:.3f}", f"{row['recall']:.3f}"]
+        assert cells in [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
+
+
+def test_class_names_are_printed_as_they_are(
+    striate: Striate, untrained: Callable[..., Model], two_classes: Path, tmp_path: Path
+) -> None:
+    untrained(("[/]", "[red]b")).save(tmp_path / "model.safetensors")
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.png").write_bytes((two_classes / "dark" / "00.png").read_bytes())
+    (tmp_path / "data.csv").write_text("path,label\na.png,[/]\nb.png,[red]b\n")
+    code, out, err = striate("evaluate", tmp_path / "model.safetensors", tmp_path / "data.csv")
+    assert (code, err) == (0, "")
+    assert "│ [/]" in out
+    assert "│ [red]b" in out
+
+
+def test_unreadable_pictures_are_named(
+    striate: Striate, finished: RunFolder, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    write_pictures(tmp_path, {"dark": 4, "light": 4})
+    (tmp_path / "dark" / "01.png").write_bytes(b"")
+    code, out, _ = striate("evaluate", finished.model, tmp_path)
+    assert code == 0
+    assert "left out: dark/01.png: the file is empty\n" in out
+    assert out.startswith("all: 7 pictures")
+
+
+def test_several_labels(striate: Striate, untrained: Callable[..., Model], two_classes: Path, tmp_path: Path) -> None:
+    untrained(several_labels=True).save(tmp_path / "model.safetensors")
+    (tmp_path / "a.png").write_bytes((two_classes / "dark" / "00.png").read_bytes())
+    (tmp_path / "data.csv").write_text("file,classes\na.png,dark|light\n")
+    words = ("--path-column", "file", "--label-column", "classes", "--label-separator", "|")
+    code, out, _ = striate("evaluate", tmp_path / "model.safetensors", tmp_path / "data.csv", *words)
+    assert code == 0
+    assert "mean average precision 1.0000\n" in out
+    assert "│" not in out  # no table of classes
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "sentence"),
+    [
+        (lambda root: None, 3, "data: expected a folder, CSV or Parquet file; got {root}, which does not exist."),
+        (lambda root: root.mkdir(), 3, "data: expected folders of pictures, one a class; got {root}, which has none."),
+        (lambda root: (root / "dark").mkdir(parents=True), 3,
+         "data: expected pictures in the class folders of {root}; got none."),
+    ],
+)  # fmt: skip
+def test_data_that_is_not_there(
+    striate: Striate, finished: RunFolder, tmp_path: Path, make: Callable[[Path], object], code: int, sentence: str
+) -> None:
+    make(tmp_path / "data")
+    expected = f"striate: {sentence.format(root=tmp_path / 'data')}\n"
+    assert striate("evaluate", finished.model, tmp_path / "data") == (code, "", expected)
+
+
+def test_classes_that_the_model_does_not_know(
+    striate: Striate, finished: RunFolder, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    code, out, err = striate("evaluate", finished.model, write_pictures(tmp_path, {"drak": 1}))
+    assert (code, out) == (3, "")
+    assert err.startswith("striate: classes: expected only those that the model knows (dark, light); got also drak.")
+
+
+def test_a_model_file_that_is_none(striate: Striate, two_classes: Path) -> None:
+    path = two_classes / "dark" / "00.png"
+    code, out, err = striate("evaluate", path, two_classes)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"striate: {path}: expected a safetensors file that is whole; ")

@@ -1,0 +1,130 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from striate.data import Index, IndexedPictures, UnreadableError, read
+from striate.data.readers.folders import picture_files
+from striate.errors import DataError
+
+SavePicture = Callable[..., Path]
+
+
+def column(index: Index, name: str) -> list[Any]:
+    values: list[Any] = index.table[name].to_pylist()
+    return values
+
+
+def refusal(path: Path) -> str:
+    """The error's text."""
+    with pytest.raises(DataError) as caught:
+        read(path)
+    return str(caught.value)
+
+
+def test_class_folders_are_classes(tmp_path: Path, save_picture: SavePicture) -> None:
+    for name in ("bee/2.png", "ant/1.jpg", "bee/1.bmp", "cow/1.gif"):
+        save_picture(tmp_path / name)
+    index = read(tmp_path)
+    assert index.classes == ("ant", "bee", "cow")
+    assert index.paths() == ["ant/1.jpg", "bee/1.bmp", "bee/2.png", "cow/1.gif"]
+    assert column(index, "label") == [0, 1, 1, 2]
+    assert column(index, "split") == [None] * 4
+    assert index.usable().all()
+    assert index.root == tmp_path
+    assert [IndexedPictures(index).open(row).size for row in range(4)] == [(6, 5)] * 4
+
+
+def test_every_split_folder_is_known(tmp_path: Path, save_picture: SavePicture) -> None:
+    folders = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+    for folder in folders:
+        save_picture(tmp_path / folder / "ant/1.png")
+    index = read(tmp_path)
+    assert dict(zip(index.paths(), column(index, "split"), strict=True)) == {
+        f"{folder}/ant/1.png": split for folder, split in folders.items()
+    }
+
+
+def test_split_folders_may_begin_with_a_capital(tmp_path: Path, save_picture: SavePicture) -> None:
+    save_picture(tmp_path / "Train/ant/1.png")
+    save_picture(tmp_path / "TEST/ant/1.png")
+    index = read(tmp_path)
+    assert dict(zip(index.paths(), column(index, "split"), strict=True)) == {
+        "Train/ant/1.png": "train",
+        "TEST/ant/1.png": "test",
+    }
+
+
+def test_classes_of_splits_are_matched_by_name(tmp_path: Path, save_picture: SavePicture) -> None:
+    for name in ("train/bee/1.png", "train/cow/1.png", "val/ant/1.png", "val/cow/1.png"):
+        save_picture(tmp_path / name)
+    index = read(tmp_path)
+    assert index.classes == ("ant", "bee", "cow")
+    assert index.counts("train") == {"ant": 0, "bee": 1, "cow": 1}
+    assert index.counts("val") == {"ant": 1, "bee": 0, "cow": 1}
+
+
+def test_other_folders_beside_split_folders_are_no_classes(tmp_path: Path, save_picture: SavePicture) -> None:
+    save_picture(tmp_path / "train/ant/1.png")
+    save_picture(tmp_path / "extras/1.png")
+    assert read(tmp_path).paths() == ["train/ant/1.png"]
+
+
+def test_pictures_may_lie_deeper(tmp_path: Path, save_picture: SavePicture) -> None:
+    save_picture(tmp_path / "train/ant/red/fire/1.png")
+    save_picture(tmp_path / "train/ant/2.png")
+    index = read(tmp_path)
+    assert index.paths() == ["train/ant/2.png", "train/ant/red/fire/1.png"]
+    assert index.classes == ("ant",)
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path: Path, save_picture: SavePicture) -> None:
+    for name in (".thumbnails/1.png", "ant/.1.png", "ant/.cache/1.png", "ant/1.png"):
+        save_picture(tmp_path / name)
+    (tmp_path / "ant/.DS_Store").write_bytes(b"x")
+    assert read(tmp_path).paths() == ["ant/1.png"]
+
+
+def test_files_that_are_no_pictures_stay_with_a_reason(tmp_path: Path, save_picture: SavePicture) -> None:
+    save_picture(tmp_path / "ant/1.PNG")
+    (tmp_path / "ant/notes.txt").write_text("x")
+    (tmp_path / "ant/Thumbs").write_text("x")
+    index = read(tmp_path)
+    assert dict(zip(index.paths(), column(index, "reason"), strict=True)) == {
+        "ant/1.PNG": None,
+        "ant/Thumbs": "not a picture by its name (no suffix)",
+        "ant/notes.txt": "not a picture by its name (.txt)",
+    }
+
+
+def test_a_folder_without_classes_is_refused(tmp_path: Path, save_picture: SavePicture) -> None:
+    save_picture(tmp_path / "1.png")
+    assert refusal(tmp_path) == f"data: expected folders of pictures, one a class; got {tmp_path}, which has none."
+    (tmp_path / "ant").mkdir()
+    (tmp_path / "ant/notes.txt").write_text("x")
+    assert refusal(tmp_path) == f"data: expected pictures in the class folders of {tmp_path}; got none."
+
+
+def test_a_link_that_leads_in_a_circle_is_named(tmp_path: Path, save_picture: SavePicture) -> None:
+    save_picture(tmp_path / "ant/1.png")
+    (tmp_path / "ant/deeper").mkdir()
+    link = tmp_path / "ant/deeper/again"
+    link.symlink_to(tmp_path / "ant")
+    assert refusal(tmp_path) == f"{link}: expected no link to a folder that it lies in. Remove the link."
+
+
+def test_a_link_to_itself_is_a_file_that_cannot_be_read(tmp_path: Path, save_picture: SavePicture) -> None:
+    save_picture(tmp_path / "ant/1.png")
+    (tmp_path / "ant/2.png").symlink_to(tmp_path / "ant/2.png")
+    index = read(tmp_path)
+    assert index.paths() == ["ant/1.png", "ant/2.png"]
+    with pytest.raises(UnreadableError, match="symbolic links"):
+        IndexedPictures(index).open(1)
+
+
+def test_picture_files_are_those_below_a_folder_in_order(tmp_path: Path, save_picture: SavePicture) -> None:
+    for name in ("b/2.png", "b/10.JPG", "a.webp", ".hidden/1.png"):
+        save_picture(tmp_path / name)
+    (tmp_path / "b/notes.txt").write_text("x")
+    assert picture_files(tmp_path) == [tmp_path / name for name in ("a.webp", "b/10.JPG", "b/2.png")]

@@ -1,0 +1,172 @@
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.data import Finding, Index, build, check, open_picture, read, require_few_bad, write_findings
+from striate.data.check import SUFFIXES
+from striate.data.decode import FORMATS
+from striate.errors import DataError
+
+UNKNOWN = "not a picture of a known format (JPEG, PNG, BMP, GIF, WEBP, TIFF, PPM)"
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, save_picture: Callable[..., Path]) -> Path:
+    """Two classes of good, bad and odd files."""
+    for place, name in enumerate(("ant/1.png", "ant/5.jpg", "bee/1.gif", "bee/2.bmp")):
+        save_picture(tmp_path / name, size=(40, 30), seed=place)
+    (tmp_path / "ant/2.png").write_bytes(b"")
+    (tmp_path / "ant/3.png").write_text("no picture")
+    (tmp_path / "ant/4.jpg").write_bytes((tmp_path / "ant/5.jpg").read_bytes()[:-200])
+    (tmp_path / "ant/notes.txt").write_text("x")
+    (tmp_path / "bee/2.bmp").rename(tmp_path / "bee/2.jpg")
+    whole = (tmp_path / "ant/1.png").read_bytes()
+    (tmp_path / "bee/3.png").write_bytes(whole[: len(whole) // 2])
+    save_picture(tmp_path / "bee/large.png", size=(70, 30))
+    return tmp_path
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_bad_or_odd_file_is_named_in_order(mixed: Path, workers: int) -> None:
+    index, findings = check(read(mixed), max_pixels=2000, workers=workers)
+    assert [(finding.path, finding.used) for finding in findings] == [
+        ("ant/2.png", False),
+        ("ant/3.png", False),
+        ("ant/4.jpg", False),
+        ("ant/notes.txt", False),
+        ("bee/2.jpg", True),
+        ("bee/3.png", False),
+        ("bee/large.png", False),
+    ]
+    reasons = {finding.path: finding.reason for finding in findings}
+    assert reasons["ant/2.png"] == "the file is empty"
+    assert reasons["ant/3.png"] == UNKNOWN
+    assert reasons["ant/4.jpg"].startswith("image file is truncated")
+    assert reasons["ant/notes.txt"] == "not a picture by its name (.txt)"
+    assert reasons["bee/2.jpg"] == "its content is BMP, its name ends in .jpg"
+    assert reasons["bee/3.png"].startswith("image file is truncated")
+    assert reasons["bee/large.png"] == "70 x 30 pixels are more than the limit of 2,000"
+    assert [index.paths()[row] for row in np.flatnonzero(index.usable())] == [
+        "ant/1.png",
+        "ant/5.jpg",
+        "bee/1.gif",
+        "bee/2.jpg",
+    ]
+
+
+def test_the_index_keeps_its_rows_and_takes_the_reasons(mixed: Path) -> None:
+    before = read(mixed)
+    after, findings = check(before)
+    assert after.paths() == before.paths()
+    assert after.fingerprint() == before.fingerprint()
+    taken = [reason for reason in after.table["reason"].to_pylist() if reason is not None]
+    assert taken == [finding.reason for finding in findings if not finding.used]
+    assert before.table["reason"].to_pylist().count(None) == len(before) - 1  # the one given was left as it is
+
+
+def test_a_row_with_a_reason_is_not_opened(tmp_path: Path) -> None:
+    """There is no file: had it been opened, the reason would be another."""
+    index = build(tmp_path, ("ant",), ["none.png"], label=[0], reason=["left out by hand"])
+    _, findings = check(index)
+    assert findings == [Finding("none.png", False, "left out by hand")]
+
+
+def test_a_good_folder_has_no_findings(tmp_path: Path, save_picture: Callable[..., Path]) -> None:
+    for suffix in ("jpg", "JPEG", "png", "bmp", "gif", "webp", "tif", "tiff", "ppm"):
+        save_picture(tmp_path / f"ant/1.{suffix}")
+    Image.new("L", (4, 4)).save(tmp_path / "ant/1.pgm")
+    index, findings = check(read(tmp_path))
+    assert findings == []
+    assert index.usable().all()
+
+
+def test_every_format_has_its_suffixes() -> None:
+    assert set(FORMATS) <= set(SUFFIXES)
+
+
+def test_a_photo_with_a_second_picture_inside_is_a_jpeg_by_its_name(tmp_path: Path) -> None:
+    """Telephones write two pictures into one JPEG file, which Pillow calls MPO."""
+    (tmp_path / "ant").mkdir()
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "green")]
+    frames[0].save(tmp_path / "ant/1.jpg", "MPO", save_all=True, append_images=frames[1:])
+    assert open_picture(tmp_path / "ant/1.jpg").image.format == "MPO"
+    assert check(read(tmp_path))[1] == []
+
+
+def test_what_decodes_and_cannot_be_used_is_found_too(tmp_path: Path) -> None:
+    """What training would stumble over later: pixels that have no meaning as 8-bit values."""
+    (tmp_path / "ant").mkdir()
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "ant/1.tif")
+    _, findings = check(read(tmp_path))
+    reason = "floating-point pixels have no known white; save it as 8-bit or 16-bit"
+    assert findings == [Finding("ant/1.tif", False, reason)]
+
+
+def test_pictures_of_one_file_have_no_odd_suffix(tmp_path: Path) -> None:
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + bytes([0, 0, 0, 2] * 3) + bytes(8))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + bytes([0, 0, 0, 2]) + bytes(2))
+    index, findings = check(read(tmp_path))
+    assert findings == []
+    assert index.usable().all()
+
+
+def test_progress_counts_every_picture_once(tmp_path: Path, save_picture: Callable[..., Path]) -> None:
+    save_picture(tmp_path / "1.png")
+    reason = [*[None] * 150, *["left out by hand"] * 7]
+    index = build(tmp_path, ("ant",), ["1.png"] * 157, label=[0] * 157, reason=reason)
+    steps: list[int] = []
+    check(index, workers=2, advance=steps.append)
+    assert sum(steps) == 150
+    assert len(steps) >= 3  # it is told in between too
+
+
+def test_an_index_without_rows_has_no_findings(tmp_path: Path) -> None:
+    index = build(tmp_path, ("ant",), [])
+    assert check(index) == (index, [])
+
+
+def bad_of(opened: int, bad: int) -> tuple[Index, Index]:
+    """An index before and after a check that found so many bad among so many opened; one was left out before."""
+    before = build(Path(), ("ant",), ["x"] * (opened + 1), reason=["left out by hand", *[None] * opened])
+    return before, before.with_column("reason", ["left out by hand", *["bad"] * bad, *[None] * (opened - bad)])
+
+
+def test_too_many_bad_pictures_stop_the_work() -> None:
+    sentence = (
+        "data: expected at most 5.0% unreadable pictures; got 6 of 100 (6.0%). "
+        "They are named in check.csv: mend or remove them, or raise --max-bad."
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+        require_few_bad(*bad_of(100, 6), 0.05)
+    require_few_bad(*bad_of(100, 5), 0.05)
+
+
+@pytest.mark.parametrize(("opened", "bad", "max_bad"), [(0, 0, 0.0), (10, 0, 0.0), (10, 10, 1.0)])
+def test_the_ends_of_the_share_of_bad_pictures(opened: int, bad: int, max_bad: float) -> None:
+    require_few_bad(*bad_of(opened, bad), max_bad)
+    if opened > bad:
+        with pytest.raises(DataError, match=r"expected at most 0\.0% .* got 1 of 10 \(10\.0%\)"):
+            require_few_bad(*bad_of(opened, 1), max_bad)
+
+
+def test_findings_are_written_as_csv(tmp_path: Path) -> None:
+    findings = [
+        Finding("ant/1.png", False, UNKNOWN),
+        Finding('ant/"é", 2.jpg', True, "its content is PNG, its name ends in .jpg"),
+    ]
+    path = tmp_path / "check.csv"
+    write_findings(findings, path)
+    assert path.read_bytes().decode("utf-8").splitlines()[0] == "path,used,reason"
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [tuple(row.values()) for row in rows] == [
+        ("ant/1.png", "no", UNKNOWN),
+        ('ant/"é", 2.jpg', "yes", "its content is PNG, its name ends in .jpg"),
+    ]
+    write_findings([], path)
+    assert path.read_text(encoding="utf-8").splitlines() == ["path,used,reason"]

@@ -1,0 +1,93 @@
+import dataclasses
+import json
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from striate.augment import Size, central_crop
+from striate.data import MEAN_STD, Preprocessing
+
+RGB = Preprocessing((3, 224, 192), *MEAN_STD[3])
+GREY = Preprocessing((1, 28, 32), *MEAN_STD[1], crop_pct=1.0)
+
+
+def test_the_record_names_channels_and_size() -> None:
+    assert (RGB.channels, RGB.size) == (3, (192, 224))
+    assert (GREY.channels, GREY.size) == (1, (32, 28))
+
+
+def test_fields_are_timm_s_keys() -> None:
+    names = [field.name for field in dataclasses.fields(Preprocessing)]
+    assert names == ["input_size", "mean", "std", "crop_pct", "crop_mode", "interpolation"]
+
+
+@pytest.mark.parametrize("preprocessing", [RGB, GREY], ids=["rgb", "grey"])
+def test_normalised_values_agree_with_numpy(preprocessing: Preprocessing) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 4, preprocessing.channels), np.uint8)
+    got = preprocessing.normalise(torch.from_numpy(pixels))
+    expected = (pixels.astype(np.float64) / 255 - preprocessing.mean) / preprocessing.std
+    assert got.dtype == torch.float32
+    assert got.shape == (2, preprocessing.channels, 5, 4)
+    assert np.abs(got.numpy() - expected.transpose(0, 3, 1, 2)).max() < 2e-6
+
+
+def test_grey_runs_from_minus_one_to_one() -> None:
+    values = GREY.normalise(torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 2, 1)).flatten().tolist()
+    assert values == pytest.approx([-1, 1], abs=1e-6)
+
+
+def test_normalised_images_lie_channels_last_in_memory() -> None:
+    got = RGB.normalise(torch.zeros(2, 5, 4, 3, dtype=torch.uint8))
+    assert got.is_contiguous(memory_format=torch.channels_last)
+    assert not got.is_contiguous()
+    assert got.stride() == (60, 1, 12, 3)
+
+
+def test_the_pixels_are_left_as_they_are() -> None:
+    pixels = torch.arange(60, dtype=torch.uint8).reshape(1, 5, 4, 3)
+    before = pixels.clone()
+    RGB.normalise(pixels)
+    assert torch.equal(pixels, before)
+
+
+@given(st.tuples(st.integers(1, 500), st.integers(1, 500)))
+def test_the_map_is_the_central_crop(source: Size) -> None:
+    assert np.array_equal(RGB.map(source), central_crop(source, (192, 224), 0.875))
+    assert np.array_equal(GREY.map(source), central_crop(source, (32, 28), 1.0))
+
+
+@pytest.mark.parametrize("preprocessing", [RGB, GREY], ids=["rgb", "grey"])
+def test_json_gives_the_record_back(preprocessing: Preprocessing) -> None:
+    assert Preprocessing.from_dict(json.loads(json.dumps(dataclasses.asdict(preprocessing)))) == preprocessing
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"crop_pct": "all"}, r"Expected `float`, got `str` - at `\$\.crop_pct`"),
+        ({"input_size": [3, 224]}, r"Expected `array` of length 3, got 2 - at `\$\.input_size`"),
+        ({"input_size": [3, 224, 0.5]}, r"Expected `int`, got `float` - at `\$\.input_size\[2\]`"),
+        ({"mean": [None]}, r"Expected `float`, got `null` - at `\$\.mean\[0\]`"),
+        ({"std": 1}, r"Expected `array`, got `int` - at `\$\.std`"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=f"^{sentence}"):
+        Preprocessing.from_dict(dataclasses.asdict(RGB) | change)
+
+
+def test_a_key_that_is_missing_is_named() -> None:
+    values = dataclasses.asdict(RGB)
+    del values["mean"]
+    with pytest.raises(msgspec.ValidationError, match="missing required field `mean`"):
+        Preprocessing.from_dict(values)
+
+
+def test_the_record_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RGB.crop_pct = 1.0  # type: ignore[misc]

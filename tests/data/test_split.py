@@ -1,0 +1,170 @@
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from striate.data import Index, build, require_trainable, split
+from striate.errors import DataError
+
+ROOT = Path("somewhere")
+fractions = st.tuples(st.floats(0, 0.9), st.floats(0, 0.9)).filter(lambda pair: sum(pair) < 1)
+
+
+def index_of(
+    counts: dict[str, int], split: Sequence[str | None] | None = None, reason: Sequence[str | None] | None = None
+) -> Index:
+    """An index of so many pictures of each class."""
+    label = np.repeat(np.arange(len(counts)), list(counts.values()))
+    paths = [f"{i}.png" for i in range(len(label))]
+    return build(ROOT, tuple(counts), paths, label=label, split=split, reason=reason)
+
+
+def parted(index: Index, val: float = 0.2, test: float = 0.1, seed: int = 0) -> Index:
+    return split(index, val_fraction=val, test_fraction=test, seed=seed)
+
+
+def names(index: Index) -> list[str]:
+    found: list[str] = index.table["split"].to_pylist()
+    return found
+
+
+def test_a_share_of_each_class_is_held_out() -> None:
+    index = parted(index_of({"ant": 100, "bee": 50, "cow": 10}))
+    assert index.counts("val") == {"ant": 20, "bee": 10, "cow": 2}
+    assert index.counts("test") == {"ant": 10, "bee": 5, "cow": 1}
+    assert index.counts("train") == {"ant": 70, "bee": 35, "cow": 7}
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=4), fractions, st.integers(0, 2**62))
+def test_every_row_has_one_split_and_every_class_is_taught(
+    sizes: list[int], shares: tuple[float, float], seed: int
+) -> None:
+    val, test = shares
+    counts = {f"class{i}": size for i, size in enumerate(sizes)}
+    index = parted(index_of(counts), val, test, seed)
+    assert set(names(index)) <= {"train", "val", "test"}
+    require_trainable(index)
+    for name, size in counts.items():
+        train, held_val, held_test = (index.counts(part)[name] for part in ("train", "val", "test"))
+        assert train >= 1
+        assert train + held_val + held_test == size
+        assert held_test == min(max(round(test * size), int(test > 0 and size >= 3)), size - 1)
+        if train > 1:  # where something is left, val is not short of its share
+            assert held_val >= max(round(val * size), int(val > 0 and size >= 3))
+
+
+@given(st.integers(0, 2**62))
+def test_a_split_is_a_function_of_the_seed(seed: int) -> None:
+    index = index_of({"ant": 30, "bee": 20})
+    assert names(parted(index, seed=seed)) == names(parted(index, seed=seed))
+
+
+def test_other_seeds_part_otherwise() -> None:
+    index = index_of({"ant": 30, "bee": 20})
+    assert len({tuple(names(parted(index, seed=seed))) for seed in range(20)}) == 20
+
+
+def test_held_out_rows_are_spread_over_a_class() -> None:
+    """Which rows are held out is drawn, not the first or the last of each class."""
+    held = np.concatenate([parted(index_of({"ant": 100}), seed=seed).rows("val") for seed in range(40)])
+    assert np.bincount(held // 25, minlength=4) / len(held) == pytest.approx(0.25, abs=0.06)
+
+
+def test_a_row_that_is_left_out_takes_no_place() -> None:
+    """Unusable and unlabelled rows count for no share, and every row is named all the same."""
+    reason = [*["the file is empty"] * 10, *[None] * 20]
+    paths = [f"{i}.png" for i in range(30)]
+    index = build(ROOT, ("ant",), paths, label=[0] * 20 + [-1] * 10, reason=reason)
+    done = parted(index, 0.2, 0.2)
+    assert done.counts("train") == {"ant": 6}
+    assert (len(done.rows("val")), len(done.rows("test"))) == (2, 2)
+    assert set(names(done)[:10] + names(done)[20:]) == {"train"}
+
+
+def test_given_splits_stay() -> None:
+    given_splits = ["train"] * 6 + ["val"] * 2 + ["test"] * 2
+    index = index_of({"ant": 10}, split=given_splits)
+    assert names(parted(index, 0.5, 0.4)) == given_splits
+
+
+def test_val_comes_from_train_where_it_is_absent() -> None:
+    given_splits = ["train"] * 20 + ["test"] * 10
+    index = index_of({"ant": 30}, split=given_splits)
+    done = parted(index, 0.25, 0.5)
+    assert done.counts("val") == {"ant": 5}
+    assert (done.rows("val") < 20).all()
+    assert names(done)[20:] == ["test"] * 10
+
+
+def test_test_is_never_made_beside_splits() -> None:
+    only_train = parted(index_of({"ant": 20}, split=["train"] * 20), 0.25, 0.25)
+    assert (only_train.counts("train"), only_train.counts("val")) == ({"ant": 15}, {"ant": 5})
+    assert only_train.counts("test") == {"ant": 0}
+    train_and_val = parted(index_of({"ant": 20}, split=["train"] * 10 + ["val"] * 10), 0.25, 0.25)
+    assert (train_and_val.counts("train"), train_and_val.counts("val")) == ({"ant": 10}, {"ant": 10})
+
+
+def test_rows_without_a_split_beside_rows_with_one_are_train() -> None:
+    given_splits = [*[None] * 5, *["val"] * 5]
+    done = parted(index_of({"ant": 10}, split=given_splits))
+    assert names(done) == ["train"] * 5 + ["val"] * 5
+
+
+def test_no_share_holds_nothing_out() -> None:
+    assert set(names(parted(index_of({"ant": 30}), 0, 0))) == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("size", "val", "test", "expected"),
+    [
+        (1, 0.15, 0.15, (1, 0, 0)),
+        (1, 0.5, 0.4, (1, 0, 0)),
+        (2, 0.15, 0.15, (2, 0, 0)),
+        (2, 0.4, 0.4, (1, 0, 1)),
+        (3, 0.15, 0.15, (1, 1, 1)),
+        (3, 0.15, 0, (2, 1, 0)),
+        (3, 0.5, 0.4, (1, 1, 1)),
+        (4, 0.01, 0.01, (2, 1, 1)),
+    ],
+)
+def test_tiny_classes(size: int, val: float, test: float, expected: tuple[int, int, int]) -> None:
+    done = parted(index_of({"ant": size, "bee": 40}), val, test)
+    assert tuple(done.counts(part)["ant"] for part in ("train", "val", "test")) == expected
+
+
+def test_several_labels_are_parted_by_the_first() -> None:
+    labels = [[0, 1]] * 20 + [[1]] * 40
+    index = build(ROOT, ("ant", "bee"), [f"{i}.png" for i in range(60)], labels=labels)
+    done = parted(index, 0.2, 0.1)
+    assert (done.counts("val"), done.counts("test")) == ({"ant": 4, "bee": 12}, {"ant": 2, "bee": 6})
+
+
+def test_without_a_picture_to_learn_from_nothing_is_trained() -> None:
+    sentence = "train: expected at least one labelled picture; got none under somewhere."
+    for index in (
+        parted(index_of({})),
+        index_of({"ant": 4}, split=["val"] * 4),
+        parted(index_of({"ant": 4}, reason=["the file is empty"] * 4)),
+    ):
+        with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+            require_trainable(index)
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_a_class_that_is_asked_and_not_taught_is_named(part: str) -> None:
+    splits = ["train", "train", part, part, part]
+    index = index_of({"ant": 2, "aant": 1, "bee": 2}, split=splits)
+    sentence = (
+        f"{part}: expected only classes that train has too; got also aant, bee. "
+        "Class names are matched between splits by name: look for a misspelt folder or label."
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+        require_trainable(index)
+
+
+def test_a_class_that_is_taught_and_not_asked_is_fine() -> None:
+    require_trainable(index_of({"ant": 2, "bee": 1}, split=["train", "val", "train"]))

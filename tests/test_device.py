@@ -1,0 +1,149 @@
+import os
+
+import pytest
+import torch
+from torch import nn
+
+from striate.device import Machine, choose, cores
+from striate.errors import UsageError
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Makes this machine one without GPU and without AMX."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": False})
+    return monkeypatch
+
+
+def give_cuda(machine: pytest.MonkeyPatch, capability: tuple[int, int]) -> None:
+    machine.setattr(torch.cuda, "is_available", lambda: True)
+    machine.setattr(torch.cuda, "get_device_name", lambda device: "Card")
+    machine.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+
+
+def choice(machine: Machine) -> tuple[str, str, str]:
+    return machine.device.type, machine.precision, machine.memory_format
+
+
+def test_a_plain_processor_runs_in_float32(bare: pytest.MonkeyPatch) -> None:
+    machine = choose()
+    assert choice(machine) == ("cpu", "float32", "contiguous")
+    assert machine.reason == f"{cores()} cores without AMX matrix units for bfloat16"
+
+
+def test_a_processor_with_amx_runs_in_bfloat16(bare: pytest.MonkeyPatch) -> None:
+    bare.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    machine = choose()
+    assert choice(machine) == ("cpu", "bfloat16", "channels_last")
+    assert machine.reason == f"{cores()} cores with AMX matrix units for bfloat16"
+
+
+def test_a_processor_that_does_not_know_of_amx_runs_in_float32(bare: pytest.MonkeyPatch) -> None:
+    bare.setattr(torch.cpu, "get_capabilities", dict)
+    assert choice(choose()) == ("cpu", "float32", "contiguous")
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision", "memory_format", "reason"),
+    [
+        ((7, 5), "float32", "contiguous", "Card lacks bfloat16 matrix units"),
+        ((8, 0), "bfloat16", "channels_last", "Card has bfloat16 matrix units"),
+        ((9, 0), "bfloat16", "channels_last", "Card has bfloat16 matrix units"),
+    ],
+)
+def test_a_gpu_is_taken_first(
+    bare: pytest.MonkeyPatch, capability: tuple[int, int], precision: str, memory_format: str, reason: str
+) -> None:
+    give_cuda(bare, capability)
+    machine = choose()
+    assert choice(machine) == ("cuda", precision, memory_format)
+    assert machine.reason == reason
+
+
+def test_an_apple_gpu_runs_in_float32(bare: pytest.MonkeyPatch) -> None:
+    bare.setattr(torch.backends.mps, "is_available", lambda: True)
+    machine = choose()
+    assert choice(machine) == ("mps", "float32", "contiguous")
+    assert machine.reason == "mps is run in float32"
+
+
+@pytest.mark.parametrize("amx", [True, False])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
+def test_what_is_asked_for_is_obeyed(bare: pytest.MonkeyPatch, amx: bool, precision: str, memory_format: str) -> None:
+    give_cuda(bare, (9, 0))
+    bare.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx})
+    machine = choose("cpu", precision, memory_format)
+    assert choice(machine) == ("cpu", precision, memory_format)
+    assert machine.reason.startswith("precision as asked; ")
+
+
+def test_the_memory_format_follows_the_precision_that_is_asked_for(bare: pytest.MonkeyPatch) -> None:
+    assert choose(precision="bfloat16").memory_format == "channels_last"
+    bare.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    assert choose(precision="float32").memory_format == "contiguous"
+
+
+def test_an_absent_device(bare: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError) as caught:
+        choose("cuda")
+    assert str(caught.value) == "`device`: expected one that this machine has (cpu); got cuda."
+
+
+def test_an_unknown_device(bare: pytest.MonkeyPatch) -> None:
+    give_cuda(bare, (9, 0))
+    with pytest.raises(UsageError) as caught:
+        choose("tpu")
+    assert str(caught.value) == "`device`: expected one that this machine has (cpu, cuda); got tpu."
+
+
+@pytest.mark.parametrize(("precision", "memory_format"), [("float16", "auto"), ("auto", "nhwc")])
+def test_an_unknown_precision_or_memory_format(bare: pytest.MonkeyPatch, precision: str, memory_format: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choose("cpu", precision, memory_format)
+    assert str(caught.value).startswith(
+        "`precision` and `memory_format`: expected float32 or bfloat16, contiguous or channels_last; got "
+    )
+
+
+@pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
+def test_modules_and_images_take_the_memory_format(memory_format: str) -> None:
+    machine = choose("cpu", "float32", memory_format)
+    other, own = torch.channels_last, torch.contiguous_format
+    if memory_format == "channels_last":
+        other, own = own, other
+    conv = nn.Conv2d(3, 4, 3).to(memory_format=other)  # type: ignore[call-overload]
+    images = torch.rand(2, 3, 5, 5).contiguous(memory_format=other)
+    placed, moved = machine.place(conv), machine.images(images)
+    assert placed is conv
+    assert conv.weight.is_contiguous(memory_format=own)
+    assert not conv.weight.is_contiguous(memory_format=other)
+    assert moved.is_contiguous(memory_format=own)
+    assert not moved.is_contiguous(memory_format=other)
+    assert torch.equal(moved, images)
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_autocast(precision: str, dtype: torch.dtype) -> None:
+    conv, images = nn.Conv2d(3, 4, 3), torch.rand(2, 3, 5, 5)
+    with choose("cpu", precision).autocast():
+        assert conv(images).dtype == dtype
+    assert conv(images).dtype == torch.float32
+    assert conv.weight.dtype == torch.float32
+
+
+def test_a_machine_tells_its_choice_and_its_reason() -> None:
+    machine = Machine(torch.device("cpu"), "bfloat16", "channels_last", "as asked")
+    assert str(machine) == "cpu, bfloat16, channels_last: as asked"
+
+
+def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 4, 5}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert cores() == 64
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert cores() == 1
