@@ -14,7 +14,6 @@ from torch import Tensor
 
 import striate
 from striate.data import Preprocessing, Source
-from striate.device import choose
 from striate.errors import DataError, ModelFileError, UsageError
 from striate.model import Model, commit, load
 from striate.nets import create

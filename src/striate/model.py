@@ -189,8 +189,6 @@ def _build(path: Path, metadata: str, tensors: Mapping[str, Tensor], machine: Ma
     _require_agreement(path, name, arguments, classify, preprocessing)
     _require_same_tensors(path, module, tensors)
     module.load_state_dict(dict(tensors), assign=True)
-    for parameter in module.parameters():
-        parameter.requires_grad_(True)
     return Model(machine.place(module).eval(), name, arguments, classify, preprocessing, metrics, about, machine)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -107,10 +109,15 @@ def test_what_decodes_and_cannot_be_used_is_found_too(tmp_path: Path) -> None:
     assert findings == [Finding("ant/1.tif", False, reason)]
 
 
-def test_pictures_of_one_file_have_no_odd_suffix(tmp_path: Path) -> None:
-    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + bytes([0, 0, 0, 2] * 3) + bytes(8))
-    (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + bytes([0, 0, 0, 2]) + bytes(2))
-    index, findings = check(read(tmp_path))
+def test_pictures_of_a_file_of_many_have_no_odd_suffix(tmp_path: Path, save_picture: Callable[..., Path]) -> None:
+    encoded = save_picture(tmp_path / "1.png").read_bytes()
+    (tmp_path / "parquet").mkdir()
+    pq.write_table(pa.table({"image": [{"bytes": encoded}], "label": ["ant"]}), tmp_path / "parquet/train.parquet")
+    assert check(read(tmp_path / "parquet"))[1] == []
+    (tmp_path / "idx").mkdir()
+    (tmp_path / "idx/train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + bytes([0, 0, 0, 2] * 3) + bytes(8))
+    (tmp_path / "idx/train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + bytes([0, 0, 0, 2]) + bytes(2))
+    index, findings = check(read(tmp_path / "idx"))
     assert findings == []
     assert index.usable().all()
 

@@ -86,6 +86,12 @@ def test_a_pillow_image_is_left_as_it_is() -> None:
     assert given_image.getexif()[0x0112] == 6
 
 
+def test_a_pillow_jpeg_is_left_at_its_size() -> None:
+    given_image = Image.open(io.BytesIO(encode(noise(96, 96), "JPEG")))
+    open_picture(given_image).read(central_crop((96, 96), (8, 8), 1), (8, 8), 3)
+    assert np.asarray(given_image).shape == (96, 96, 3)
+
+
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1)])
 def test_grey_pixels(shape: tuple[int, ...]) -> None:
     pixels = noise(7, 5)[..., 0].reshape(shape)
@@ -155,6 +161,25 @@ def test_damaged_metadata_raises_nothing_but_unreadable(format_: str, data: st.D
         assert picture.read(central_crop(picture.size, (4, 4), 1), (4, 4), 3).shape == (4, 4, 3)
     except UnreadableError as error:
         assert str(error)  # noqa: PT017 (either outcome is right)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL[.]")  # Pillow's, of the damage that this test makes
+def test_a_tiff_with_a_field_of_another_type_is_read_or_refused() -> None:
+    """Each of its fields is given each type; where the strips begin, text or a fraction is no place."""
+    data = encode(noise(9, 5), "TIFF", exif=turned(6))
+    first = int.from_bytes(data[4:8], "little")
+    fields = [first + 2 + 12 * i for i in range(int.from_bytes(data[first : first + 2], "little"))]
+    refused = set()
+    for field in fields:
+        for kind in range(1, 19):
+            changed = bytearray(data)
+            changed[field + 2] = kind
+            try:
+                assert open_picture(bytes(changed)).read(central_crop((5, 9), (4, 4), 1), (4, 4), 3).shape == (4, 4, 3)
+            except UnreadableError:
+                refused.add((int.from_bytes(data[field : field + 2], "little"), kind))
+    assert {(273, 2), (273, 5), (273, 16)} <= refused  # tag 273 says where the strips begin
+    assert (274, 3) not in refused  # which is what the orientation's type is
 
 
 # Modes ------------------------------------------------------------------------------------------------------------

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from striate.data import Index
 from striate.errors import DataError, TrainingError, UsageError
 from striate.model import Model, load
+from striate.nets import CATALOGUE
+from striate.nets.lenet import lenet5
 from striate.recipe import MachineRecipe, Recipe
 from striate.recipe import load as load_recipe
 from striate.train import RunFolder, checkpoint, folder, loop, resume, train
@@ -166,6 +169,25 @@ def test_a_resumed_run_ends_with_the_bits_of_the_unbroken_one(
     assert "resumed from " in resumed.log.read_text()
 
 
+def test_what_is_dropped_depends_on_the_step_alone(
+    two_classes: Path, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dropping(*, num_classes: int = 10, in_channels: int = 1) -> nn.Module:
+        net = lenet5(num_classes=num_classes, in_channels=in_channels)
+        net.fc2.register_forward_pre_hook(lambda module, inputs: dropout(inputs[0], 0.5, module.training))
+        return net
+
+    monkeypatch.setitem(CATALOGUE, "dropping", dropping)
+    recipe = tiny_recipe(model="dropping", model_args={})
+    unbroken = train(two_classes, recipe, tmp_path / "unbroken", silent)
+    with pytest.raises(KeyboardInterrupt):
+        train(two_classes, recipe, tmp_path / "broken", Killed(silent.console, at="epoch 2/"))
+    torch.rand(3)  # whoever draws from PyTorch's generator in between
+    assert_same(unbroken, resume(tmp_path / "broken", reporter=silent))
+    plain = train(two_classes, tiny_recipe(model_args={}), tmp_path / "plain", silent)
+    assert weights(plain) != weights(unbroken)
+
+
 @pytest.mark.parametrize(
     ("home", "name", "call"),
     [
@@ -232,7 +254,7 @@ def test_more_epochs_and_another_machine_may_be_asked_for(
     [
         ({"lr": 0.5}, "expected `lr` as the run began, 0.01; got 0.5."),
         ({"seed": 1}, "expected `seed` as the run began, 0; got 1."),
-        ({"img_size": 40}, "expected `img_size` as the run began, 32; got 40."),
+        ({"crop_pct": 0.5}, "expected `crop_pct` as the run began, 1.0; got 0.5."),
         ({"mirror": 0.0}, "expected `mirror` as the run began, 0.5; got 0.0."),
         ({"model": "lenet5_notes", "model_args": {}}, "expected `model` as the run began, lenet5; got lenet5_notes."),
     ],

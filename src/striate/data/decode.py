@@ -30,7 +30,7 @@ RIGHT_TO_LEFT = (2, 3, 6, 7)  # those whose stored left or top is the upright ri
 BOTTOM_TO_TOP = (3, 4, 7, 8)  # those whose stored left or top is the upright bottom
 JPEG_SCALES = (8, 4, 2)
 MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn
-FAILURES = (  # what Pillow raises for a bad file; the last four, for a field of its metadata that is not as declared
+FAILURES = (  # what Pillow raises for a bad file; the last five, for a field of its metadata that is not as declared
     OSError,
     ValueError,
     SyntaxError,
@@ -39,6 +39,7 @@ FAILURES = (  # what Pillow raises for a bad file; the last four, for a field of
     TypeError,
     AttributeError,
     LookupError,
+    ArithmeticError,
     struct.error,
 )
 

@@ -102,21 +102,24 @@ def resolve(recipe: Recipe) -> Recipe:
     """The recipe with everything filled in that depends on the network.
 
     Raises:
-        UsageError: if the network is unknown or takes other arguments.
+        UsageError: if the network is unknown, takes other arguments, cannot take pictures of that size, or answers
+            something else than one row of logits a picture.
     """
     given = recipe.network.model_args.keys() & {"num_classes", "in_channels"}
     if given:
         raise UsageError(
             f"`model_args`: expected no {' or '.join(given)}: classes come from the data. Try --in-channels."
         )
+    data, network = recipe.data, recipe.network
     with torch.device("meta"):
-        net = create(recipe.network.model, **recipe.network.model_args)
-    data = recipe.data
-    channels = data.in_channels or inspect.signature(CATALOGUE[recipe.network.model]).parameters["in_channels"].default
+        net = create(network.model, **network.model_args)
+    channels = data.in_channels or inspect.signature(CATALOGUE[network.model]).parameters["in_channels"].default
+    size = data.img_size or int(net.image_size)  # type: ignore[arg-type]
+    _require_logits(recipe, channels, size)
     mean, std = MEAN_STD[channels]
     data = replace(
         data,
-        img_size=data.img_size or int(net.image_size),  # type: ignore[arg-type]
+        img_size=size,
         in_channels=channels,
         mean=data.mean or mean,
         std=data.std or std,
@@ -127,6 +130,21 @@ def resolve(recipe: Recipe) -> Recipe:
     if recipe.machine.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise UsageError("`tensorboard`: expected the package tensorboard; got none. Try: pip install 'striate[log]'.")
     return replace(recipe, data=data)
+
+
+def _require_logits(recipe: Recipe, channels: int, size: int) -> None:
+    """Tries the network on pictures of the right size without computing anything, before the data is looked at."""
+    network = recipe.network
+    try:
+        with torch.device("meta"):
+            net = create(network.model, in_channels=channels, **network.model_args).eval()
+            logits = net(torch.empty(2, channels, size, size))
+    except RuntimeError as error:  # a map that became smaller than the next window
+        raise UsageError(f"`img_size`: expected more pixels for {network.model}; got {size}: {error}.") from error
+    if logits.ndim != 2:
+        raise UsageError(
+            f"`model`: expected a network that names a picture; got {network.model}, which names its pixels."
+        )
 
 
 def _checked(index: Index, recipe: Recipe, folder: RunFolder, reporter: Reporter) -> Index:
