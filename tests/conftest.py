@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from PIL import Image
 from rich.console import Console
 
@@ -20,6 +21,12 @@ from striate.recipe import KEYS, Recipe, from_dict
 from striate.tasks import Classify
 from striate.train import RunFolder, train
 from striate.train.console import Reporter
+
+torch.set_num_threads(1)  # on pictures this small, more threads of arithmetic only wait for each other
+
+# No test asserts a time: on a busy machine an example may take any.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -377,6 +377,40 @@ def test_recipes_that_no_network_fits(tiny_recipe: MakeRecipe, values: dict[str,
     assert str(caught.value) == sentence
 
 
+def test_pictures_of_a_size_that_the_network_cannot_take_are_refused_before_the_data_is_read(
+    tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        train(tmp_path / "none", tiny_recipe(img_size=40), tmp_path / "run", silent)
+    assert str(caught.value).startswith("`images`: expected H and W of 32; got the shape [2, 1, 40, 40]. ")
+
+
+class Plain(nn.Module):
+    """A net of the catalogue's form; with `pooled`, one that names pictures, else pixels."""
+
+    image_size = 16
+
+    def __init__(self, *, pooled: bool = True, num_classes: int = 2, in_channels: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, num_classes, 5)
+        self.pooled = pooled
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps: Tensor = self.conv(images)
+        return maps.mean(dim=(2, 3)) if self.pooled else maps
+
+
+def test_a_network_is_tried_before_the_data_is_read(tiny_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CATALOGUE, "plain", Plain)
+    assert resolve(tiny_recipe(model="plain", model_args={})).data.img_size == 16
+    with pytest.raises(UsageError) as caught:
+        resolve(tiny_recipe(model="plain", model_args={}, img_size=4))
+    assert str(caught.value).startswith("`img_size`: expected more pixels for plain; got 4: ")
+    with pytest.raises(UsageError) as caught:
+        resolve(tiny_recipe(model="plain", model_args={"pooled": False}))
+    assert str(caught.value) == "`model`: expected a network that names a picture; got plain, which names its pixels."
+
+
 def test_events_need_their_package(tiny_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError) as caught:

@@ -36,6 +36,7 @@ FAILURES = (  # what Pillow raises for a bad file; the last five, for a field of
     SyntaxError,
     EOFError,
     Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
     TypeError,
     AttributeError,
     LookupError,
