@@ -330,6 +330,19 @@ def test_tensors_that_are_not_the_net_s(
     assert refusal(path) == f"expected exactly the tensors of its net; {problems}."
 
 
+def test_a_task_that_this_version_does_not_know(altered: Callable[[Edit], Path]) -> None:
+    path = altered(lambda tensors, about: about.update({"task": {"name": "locate"}}))
+    assert refusal(path) == "expected the task classify; got locate. Try a newer striate."
+
+
+def test_pictures_larger_than_in_training_are_refused(untrained: MakeModel) -> None:
+    model = untrained(("a", "b"))
+    model.about = {"recipe": {"data": {"max_pixels": 100}}}
+    assert model.max_pixels == 100
+    with pytest.raises(DataError, match="11 x 10 pixels are more than the limit of 100"):
+        model.predict(Image.new("L", (11, 10)))
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null"])
 def test_metadata_that_is_no_json_object(tmp_path: Path, text: str) -> None:
     path = tmp_path / "model.safetensors"
@@ -341,7 +354,7 @@ def test_metadata_that_is_no_json_object(tmp_path: Path, text: str) -> None:
     ("change", "end"),
     [
         ({"task": None}, "'NoneType' object is not subscriptable"),
-        ({"task": {}}, "KeyError('several_labels')"),
+        ({"task": {"name": "classify"}}, "KeyError('several_labels')"),
         ({"net": {"name": "lenet5"}}, "KeyError('arguments')"),
         ({"net": {"name": "lenet6", "arguments": {}}}, "Did you mean `lenet5`?"),
         ({"net": {"name": "lenet5", "arguments": {"width": 3}}}, "got `width`"),

@@ -24,6 +24,7 @@ from striate.data import (
     Source,
     batches,
 )
+from striate.data.decode import MAX_PIXELS
 from striate.data.readers.folders import picture_files
 from striate.device import Machine, choose, cores
 from striate.errors import DataError, ModelFileError
@@ -62,6 +63,12 @@ class Model:
     def classes(self) -> tuple[str, ...]:
         """Class names, by class number."""
         return self.task.classes
+
+    @property
+    def max_pixels(self) -> int:
+        """A picture of more is refused before it is decoded, as it was in training."""
+        limit: int = self.about.get("recipe", {}).get("data", {}).get("max_pixels", MAX_PIXELS)
+        return limit
 
     @overload
     def predict(
@@ -106,7 +113,7 @@ class Model:
         self, sources: Sequence[Source], batch_size: int = 64, workers: int | None = None
     ) -> Iterator[Prediction]:
         """Predicts one picture after another, in order, holding only a few batches in memory."""
-        pictures = GivenPictures(sources)
+        pictures = GivenPictures(sources, self.max_pixels)
         unreadable: dict[int, str] = {}
         parts = batches(np.arange(len(sources)), batch_size)
         loader = Loader(pictures, parts, self.preprocessing, workers=workers or cores(), unreadable=unreadable)
@@ -178,6 +185,8 @@ def _build(path: Path, metadata: str, tensors: Mapping[str, Tensor], machine: Ma
     try:
         task = about.pop("task")
         net = about.pop("net")
+        if task["name"] != "classify":
+            raise ModelFileError(f"{path}: expected the task classify; got {task['name']}. Try a newer striate.")
         name, arguments = net["name"], net["arguments"]
         preprocessing = Preprocessing.from_dict(about.pop("preprocessing"))
         classify = Classify(tuple(about.pop("classes")), task["several_labels"])

@@ -5,6 +5,7 @@ of `striate train`; their defaults are the defaults of both; the text under a fi
 """
 
 import dataclasses
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -50,10 +51,10 @@ class DataRecipe:
     crop_pct: float = 0.875
     """Share of a picture's shorter side that evaluation looks at, around the centre."""
 
-    mean: tuple[float, ...] | None = None
+    mean: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None
     """Subtracted from each channel, of values 0 to 1; ImageNet's for RGB, 0.5 for grey."""
 
-    std: tuple[float, ...] | None = None
+    std: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None
     """Each channel is divided by it; ImageNet's for RGB, 0.5 for grey."""
 
     val_fraction: float = 0.15
@@ -87,6 +88,9 @@ class DataRecipe:
         _require(held_out < 1, "val_fraction + test_fraction", "less than 1, or nothing is left to train on", held_out)
         _require(0 <= self.max_bad <= 1, "max_bad", "a share from 0 to 1", self.max_bad)
         _require(self.max_pixels >= 1, "max_pixels", "at least 1", self.max_pixels)
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            _require(values is None or len(values) > 0, name, "one number a channel", values)
         _require(self.std is None or all(value > 0 for value in self.std), "std", "values above 0", self.std)
 
 
@@ -166,7 +170,7 @@ class TrainingRecipe:
         for name in ("epochs", "batch_size"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         for name in ("lr", "step_epochs", "step_factor"):
-            _require(getattr(self, name) > 0, name, "a number above 0", getattr(self, name))
+            _require(0 < getattr(self, name) < math.inf, name, "a number above 0", getattr(self, name))
         for name in ("weight_decay", "warmup_epochs", "clip_grad"):
             _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         for name in ("momentum", "label_smoothing", "ema_decay"):

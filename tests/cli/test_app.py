@@ -103,6 +103,7 @@ def test_a_value_out_of_range_is_misuse(striate: Striate, words: list[str], expe
         (CycloptsError(msg="why"), 2, "why See `striate --help`."),
         (KeyboardInterrupt(), 130, "interrupted. A training run goes on with `striate train --resume RUN`."),
         (MemoryError(), 1, "out of memory. Try a smaller --batch-size or --img-size."),
+        (RuntimeError("CUDA out of memory."), 1, "out of memory. Try a smaller --batch-size or --img-size."),
         (OSError(28, "No space left on device", "a.csv"), 1, "a.csv: No space left on device."),
         (OSError(28, "No space left on device"), 1, "[Errno 28] No space left on device."),
     ],

@@ -39,7 +39,7 @@ def test_a_share_of_each_class_is_held_out() -> None:
     assert index.counts("train") == {"ant": 70, "bee": 35, "cow": 7}
 
 
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=4), fractions, st.integers(0, 2**62))
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=4), fractions, st.integers(0, 2**62))
 def test_every_row_has_one_split_and_every_class_is_taught(
     sizes: list[int], shares: tuple[float, float], seed: int
 ) -> None:
@@ -168,3 +168,9 @@ def test_a_class_that_is_asked_and_not_taught_is_named(part: str) -> None:
 
 def test_a_class_that_is_taught_and_not_asked_is_fine() -> None:
     require_trainable(index_of({"ant": 2, "bee": 1}, split=["train", "val", "train"]))
+
+
+def test_one_class_alone_cannot_be_told_apart() -> None:
+    sentence = "train: expected at least two classes to tell apart; got ant alone."
+    with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+        require_trainable(parted(index_of({"ant": 4})))

@@ -52,7 +52,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     words = [word for word in words if word != "--debug"]
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
-    except (StriateError, CycloptsError, KeyboardInterrupt, MemoryError, OSError) as error:
+    except (StriateError, CycloptsError, KeyboardInterrupt, MemoryError, OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not is_out_of_memory(error):
+            raise
         if debug:
             traceback.print_exc()
         code, sentence = verdict(error)
@@ -72,7 +74,12 @@ def verdict(error: BaseException) -> tuple[int, str]:
             return MISUSE, f"{error} See `striate --help`."
         case KeyboardInterrupt():
             return INTERRUPTED, "interrupted. A training run goes on with `striate train --resume RUN`."
-        case MemoryError():
+        case MemoryError() | RuntimeError():
             return FAILED, "out of memory. Try a smaller --batch-size or --img-size."
     named = getattr(error, "filename", None)
     return FAILED, f"{named}: {error.strerror}." if isinstance(error, OSError) and named else f"{error}."
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch means that memory ran out: on a GPU its error says so, on a CPU only its text does."""
+    return "out of memory" in str(error) or "can't allocate memory" in str(error)

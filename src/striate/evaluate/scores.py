@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 
 from striate.data import Index, IndexedPictures, Loader, Rows, batches, split
-from striate.data.decode import MAX_PIXELS
 from striate.device import cores
 from striate.errors import DataError
 from striate.model import Model
@@ -86,11 +85,9 @@ def evaluate(
     workers = workers or cores()
     if not len(index):
         raise DataError("data: expected pictures to evaluate on; got none.")
-    recipe = model.about.get("recipe", {})
-    max_pixels = recipe.get("data", {}).get("max_pixels", MAX_PIXELS)
     name, rows, why = evaluation_rows(model, index, which)
     matched = index.with_classes(model.classes)
-    pictures = IndexedPictures(matched, max_pixels)
+    pictures = IndexedPictures(matched, model.max_pixels)
     unreadable: dict[int, str] = {}
     loader = Loader(pictures, batches(rows, batch_size), model.preprocessing, workers=workers, unreadable=unreadable)
     logits = torch.cat(list(model.logits(loader)))
