@@ -39,7 +39,7 @@ def test_image_size(row: Net) -> None:
 
 
 def test_logits(row: Net) -> None:
-    assert meta_net(row)(meta_images(*row.input)).shape == (2, row.classes)
+    assert meta_net(row)(meta_images(*row.input)).shape == row.logits_shape(2, row.classes, *row.input[1:])
 
 
 def test_features(row: Net) -> None:
@@ -52,8 +52,9 @@ def test_features(row: Net) -> None:
 def test_other_image_sizes(row: Net) -> None:
     net, (channels, height, width) = meta_net(row), row.input
     if not row.fixed_size:
-        assert net(meta_images(channels, height + 1, width + 7)).shape == (2, row.classes)
-        assert net(meta_images(channels, height + 14, width + 3, number=1)).shape == (1, row.classes)
+        for number, h, w in ((2, height + 1, width + 7), (1, height + 14, width + 3)):
+            logits = net(meta_images(channels, h, w, number))
+            assert logits.shape == row.logits_shape(number, row.classes, h, w)
         return
     for other in ((height + 1, width), (height, width + 1), (2 * height, 2 * width), (3, 3)):
         with pytest.raises(SizeError, match=rf"expected H and W of {height}; got the shape \[2, .*\]\. Try "):
@@ -63,7 +64,8 @@ def test_other_image_sizes(row: Net) -> None:
 @pytest.mark.parametrize("in_channels", [1, 4])
 def test_other_channels_and_classes(row: Net, in_channels: int) -> None:
     net = meta_net(row, num_classes=7, in_channels=in_channels)
-    assert net(meta_images(in_channels, *row.input[1:])).shape == (2, 7)
+    logits = net(meta_images(in_channels, *row.input[1:]))
+    assert logits.shape == row.logits_shape(2, 7, *row.input[1:])
 
 
 def test_stages_and_heads_hold_every_parameter_once(row: Net) -> None:

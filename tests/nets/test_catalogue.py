@@ -29,7 +29,8 @@ def test_public_names() -> None:
 
 
 def test_no_file_takes_the_name_of_another() -> None:
-    files = (convnet39, lenet, resnet)
+    files = [file for file in vars(striate.nets).values() if hasattr(file, "VARIANTS")]
+    assert {convnet39, lenet, resnet} <= set(files)
     names = [name for file in files for name in file.VARIANTS]
     assert len(names) == len(set(names))
     assert set(names) <= CATALOGUE.keys()
@@ -65,7 +66,7 @@ def test_a_name_near_to_none_lists_them_all() -> None:
 
 @pytest.mark.parametrize(
     ("argument", "hint"),
-    [("num_class", "Did you mean `num_classes`?"), ("pretrained", "Try one of: in_channels, num_classes.")],
+    [("num_class", "Did you mean `num_classes`?"), ("pretrained", "Try one of: in_channels, num_classes, shortcut.")],
 )
 def test_an_unknown_argument_is_refused(argument: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -3,8 +3,9 @@ import torch
 from torch.nn.functional import linear, max_pool2d
 
 from striate.errors import SizeError, UsageError
+from striate.layers.activation import ACTIVATIONS
 from striate.nets import create
-from striate.nets.lenet import ACTIVATIONS, lenet5, lenet5_notes
+from striate.nets.lenet import lenet5, lenet5_notes
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,7 +71,8 @@ def test_an_unknown_activation_names_the_choices() -> None:
     with pytest.raises(UsageError) as caught:
         create("lenet5", activation="thanh")
     assert str(caught.value) == (
-        "`activation`: expected one of leaky_relu, relu, sigmoid, tanh; got `thanh`. Did you mean `tanh`?"
+        "`activation`: expected one of elu, gelu, leaky_relu, relu, sigmoid, silu, tanh; got `thanh`. "
+        "Did you mean `tanh`?"
     )
     assert isinstance(caught.value, ValueError)
 

@@ -3,6 +3,9 @@ import torch
 from torch import nn
 from torch.nn.functional import relu
 
+from striate.errors import UsageError
+from striate.layers.zero_shortcut import ZeroPaddedShortcut
+from striate.nets import create
 from striate.nets.resnet import BasicBlock, Bottleneck, ResNet, shortcut
 
 
@@ -44,3 +47,38 @@ def test_initial_values() -> None:
 def test_depths_are_one_a_stage() -> None:
     with pytest.raises(ValueError, match=r"^`depths`: expected 4, one a stage; got 3: \(2, 2, 2\)$"):
         ResNet(BasicBlock, 512, (2, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("option", "same", "other"), [("A", nn.Identity, ZeroPaddedShortcut), ("C", nn.Sequential, nn.Sequential)]
+)
+def test_the_other_shortcuts(option: str, same: type[nn.Module], other: type[nn.Module]) -> None:
+    assert isinstance(shortcut(64, 64, 1, option), same)
+    assert isinstance(shortcut(64, 128, 2, option), other)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "parameters"),
+    [
+        ("resnet18", "A", 11_515_688),  # plain18's
+        ("resnet18", "B", 11_689_512),
+        ("resnet34", "A", 21_623_848),
+        # 3, 3, 5 and 2 more projections of 64, 128, 256 and 512 channels, each with two numbers a channel
+        ("resnet34", "C", 21_797_672 + 3 * 4_224 + 3 * 16_640 + 5 * 66_048 + 2 * 263_168),
+        ("resnet50", "A", 25_557_032 - (16_896 + 132_096 + 526_336 + 2_101_248)),
+    ],
+)
+def test_parameters_by_shortcut(name: str, option: str, parameters: int) -> None:
+    with torch.device("meta"):
+        net = create(name, shortcut=option).eval()
+        assert net(torch.empty(1, 3, 65, 65)).shape == (1, 1000)
+    assert sum(parameter.numel() for parameter in net.parameters()) == parameters
+
+
+def test_an_unknown_shortcut_names_the_options() -> None:
+    with pytest.raises(UsageError) as caught:
+        create("resnet18", shortcut="D")
+    assert str(caught.value) == (
+        "`shortcut`: expected A, B or C; got 'D'. Try one of: A, zero padding where shapes differ, no parameters; "
+        "B, a 1x1 projection where shapes differ; C, a 1x1 projection everywhere."
+    )

@@ -1,15 +1,17 @@
 """The catalogue of networks, and what each of them promises.
 
 A net is a plain `nn.Module` with
-    forward(images) -> logits       (N, C, H, W) -> (N, num_classes), always one tensor
+    forward(images) -> logits       (N, C, H, W) -> (N, num_classes), always one tensor; of a segmentation net
+                                    (N, num_classes, H, W)
     features(images) -> [Tensor]    its maps, at falling resolution
     branches(images) -> [Tensor]    only where there are side branches: all logits, the main ones first
+    branch_weights                  likewise: the share of each side branch's loss in training; empty without them
     stages                          the names of modules that can be frozen, in the order in which images pass them
     explained_layer                 the name of the module whose output, a map, explains the logits
     image_size                      the H = W that was published for it
 
 What holds parameters and is in no stage is a head: the last linear layer, or a side branch. Stages and heads together
-hold every parameter, each once. Look names up in `named_modules()`: a child may be called `features`, as the method is.
+hold every parameter, each once. `features` may be a child that is called, where published names ask for one.
 Every net takes `num_classes` and `in_channels`; `tests/contracts` has a row for each.
 """
 
@@ -20,14 +22,48 @@ from collections.abc import Callable
 from torch import nn
 
 from striate.errors import UsageError, nearest
-from striate.nets import convnet39, lenet, resnet
+from striate.nets import (
+    alexnet,
+    convnet39,
+    fcn,
+    googlenet,
+    inception_resnet_v2,
+    inception_v3,
+    lenet,
+    lenet_caffe,
+    mobilenet_v1,
+    mobilenet_v2,
+    nin,
+    plain,
+    resnet,
+    resnet_cifar,
+    segnet,
+    squeezenet,
+    unet,
+    vgg,
+)
 
 __all__ = ["CATALOGUE", "create"]
 
 CATALOGUE: dict[str, Callable[..., nn.Module]] = {
     **convnet39.VARIANTS,
+    **googlenet.VARIANTS,
+    **inception_resnet_v2.VARIANTS,
+    **inception_v3.VARIANTS,
     **lenet.VARIANTS,
+    **lenet_caffe.VARIANTS,
     **resnet.VARIANTS,
+    **alexnet.VARIANTS,
+    **mobilenet_v1.VARIANTS,
+    **mobilenet_v2.VARIANTS,
+    **nin.VARIANTS,
+    **squeezenet.VARIANTS,
+    **plain.VARIANTS,
+    **resnet_cifar.VARIANTS,
+    **fcn.VARIANTS,
+    **segnet.VARIANTS,
+    **unet.VARIANTS,
+    **vgg.VARIANTS,
 }
 
 

@@ -9,18 +9,11 @@ Initial values are PyTorch's, uniform within fan_in^-1/2; the paper draws within
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, leaky_relu, max_pool2d, relu
+from torch.nn.functional import avg_pool2d, max_pool2d
 
-from striate.errors import SizeError, UsageError, nearest
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "leaky_relu": leaky_relu,
-    "relu": relu,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-}
+from striate.errors import SizeError
+from striate.layers.activation import activation_named
 
 
 class LeNet(nn.Module):
@@ -29,10 +22,10 @@ class LeNet(nn.Module):
     Args:
         channels: of the first and of the second convolution.
         pool: called as `pool(x, kernel_size)`.
-        activation: a name in `ACTIVATIONS`.
+        activation: a name in `layers.activation.ACTIVATIONS`.
 
     Raises:
-        UsageError: `activation` is not in `ACTIVATIONS`.
+        UsageError: `activation` is not in that table.
     """
 
     stages = ("conv1", "conv2", "fc1", "fc2")
@@ -49,11 +42,7 @@ class LeNet(nn.Module):
         in_channels: int,
     ) -> None:
         super().__init__()
-        if activation not in ACTIVATIONS:
-            choices = ", ".join(ACTIVATIONS)
-            hint = nearest(activation, ACTIVATIONS)
-            raise UsageError(f"`activation`: expected one of {choices}; got `{activation}`. {hint}")
-        self.activation = ACTIVATIONS[activation]
+        self.activation = activation_named(activation)
         self.pool = pool
         self.conv1 = nn.Conv2d(in_channels, channels[0], 5)
         self.conv2 = nn.Conv2d(channels[0], channels[1], 5)
@@ -88,7 +77,7 @@ class LeNet(nn.Module):
 
 
 def lenet5(*, activation: str = "tanh", num_classes: int = 10, in_channels: int = 1) -> LeNet:
-    """The paper's sizes: 6 and 16 maps, average pooling, grey 32x32 images; `activation` is a name in `ACTIVATIONS`."""
+    """The paper's sizes: 6 and 16 maps, average pooling, grey 32x32 images; `activation` as in `LeNet`."""
     return LeNet((6, 16), avg_pool2d, activation, num_classes=num_classes, in_channels=in_channels)
 
 

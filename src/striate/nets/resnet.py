@@ -1,7 +1,8 @@
 """ResNet: deep residual learning for image recognition (He et al. 2015, arXiv:1512.03385).
 
 This is v1.5: a bottleneck strides in its 3x3 convolution, the paper's in its first 1x1.
-Names, shapes and initial values are torchvision's, so its checkpoints load unchanged.
+Names, shapes and initial values are torchvision's, so its checkpoints load unchanged, where `shortcut` is "B", as it
+is by default.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +11,15 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, relu
 
+from striate.errors import UsageError
+from striate.layers.zero_shortcut import ZeroPaddedShortcut
+
+SHORTCUTS = {  # sec. 3.3 and table 3
+    "A": "zero padding where shapes differ, no parameters",
+    "B": "a 1x1 projection where shapes differ",
+    "C": "a 1x1 projection everywhere",
+}
+
 
 def conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Conv2d:
     """A convolution that keeps H and W at stride 1; the norm after it supplies the bias."""
@@ -17,23 +27,27 @@ def conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1)
     return nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=False)
 
 
-def shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
-    """The identity where shapes agree, else a 1x1 projection (sec. 3.3, option B)."""
-    if stride == 1 and in_channels == out_channels:
-        return nn.Identity()
-    return nn.Sequential(conv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
+def shortcut(in_channels: int, out_channels: int, stride: int, option: str = "B") -> nn.Module:
+    """What passes a block by; `option` is a key of `SHORTCUTS`."""
+    if option not in SHORTCUTS:
+        choices = "; ".join(f"{name}, {meaning}" for name, meaning in SHORTCUTS.items())
+        raise UsageError(f"`shortcut`: expected A, B or C; got {option!r}. Try one of: {choices}.")
+    same = stride == 1 and in_channels == out_channels
+    if option == "C" or (option == "B" and not same):
+        return nn.Sequential(conv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
+    return nn.Identity() if same else ZeroPaddedShortcut(in_channels, out_channels, stride)
 
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions beside a shortcut (fig. 5, left)."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, option: str = "B") -> None:
         super().__init__()
         self.conv1 = conv(in_channels, out_channels, 3, stride)
         self.bn1 = nn.BatchNorm2d(out_channels)
         self.conv2 = conv(out_channels, out_channels, 3)
         self.bn2 = nn.BatchNorm2d(out_channels)
-        self.downsample = shortcut(in_channels, out_channels, stride)
+        self.downsample = shortcut(in_channels, out_channels, stride, option)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H/stride, W/stride)."""
@@ -45,7 +59,7 @@ class BasicBlock(nn.Module):
 class Bottleneck(nn.Module):
     """1x1 to a quarter of the channels, 3x3, 1x1 back, beside a shortcut (fig. 5, right)."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, option: str = "B") -> None:
         super().__init__()
         width = out_channels // 4
         self.conv1 = conv(in_channels, width, 1)
@@ -54,7 +68,7 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = conv(width, out_channels, 1)
         self.bn3 = nn.BatchNorm2d(out_channels)
-        self.downsample = shortcut(in_channels, out_channels, stride)
+        self.downsample = shortcut(in_channels, out_channels, stride, option)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H/stride, W/stride)."""
@@ -115,10 +129,24 @@ class ResNet(nn.Module):
         return logits
 
 
+def residual(
+    block: Callable[..., nn.Module],
+    channels: int,
+    depths: Sequence[int],
+    *,
+    shortcut: str = "B",
+    num_classes: int = 1000,
+    in_channels: int = 3,
+) -> ResNet:
+    """A ResNet whose blocks are passed by as `shortcut`, a key of `SHORTCUTS`, says."""
+    block = partial(block, option=shortcut)
+    return ResNet(block, channels, depths, num_classes=num_classes, in_channels=in_channels)
+
+
 VARIANTS = {
-    "resnet18": partial(ResNet, BasicBlock, 512, (2, 2, 2, 2)),
-    "resnet34": partial(ResNet, BasicBlock, 512, (3, 4, 6, 3)),
-    "resnet50": partial(ResNet, Bottleneck, 2048, (3, 4, 6, 3)),
-    "resnet101": partial(ResNet, Bottleneck, 2048, (3, 4, 23, 3)),
-    "resnet152": partial(ResNet, Bottleneck, 2048, (3, 8, 36, 3)),
+    "resnet18": partial(residual, BasicBlock, 512, (2, 2, 2, 2)),
+    "resnet34": partial(residual, BasicBlock, 512, (3, 4, 6, 3)),
+    "resnet50": partial(residual, Bottleneck, 2048, (3, 4, 6, 3)),
+    "resnet101": partial(residual, Bottleneck, 2048, (3, 4, 23, 3)),
+    "resnet152": partial(residual, Bottleneck, 2048, (3, 8, 36, 3)),
 }

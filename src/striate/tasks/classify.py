@@ -46,7 +46,10 @@ class Prediction:
 
 
 class Objective(nn.Module):
-    """A net with its loss, as one module to compile, replicate or differentiate."""
+    """A net with its loss, as one module to compile, replicate or differentiate.
+
+    While training, the losses of a net's side branches (`branches`) are added, each by its share in `branch_weights`.
+    """
 
     weight: Tensor | None
 
@@ -55,6 +58,7 @@ class Objective(nn.Module):
         self.net = net
         self.several_labels = several_labels
         self.label_smoothing = label_smoothing
+        self.side_weights: tuple[float, ...] = getattr(net, "branch_weights", ())
         self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,10 +68,19 @@ class Objective(nn.Module):
             images: (N, C, H, W), normalised.
             labels: (N,) class numbers, or (N, classes) of 0 and 1 where a picture may have several.
         """
-        logits: Tensor = self.net(images).float()
+        if not (self.training and self.side_weights):
+            logits: Tensor = self.net(images).float()
+            return self._loss(logits, labels), logits
+        logits, *sides = [output.float() for output in self.net.branches(images)]  # type: ignore[operator]
+        loss = self._loss(logits, labels)
+        for share, side in zip(self.side_weights, sides, strict=True):
+            loss = loss + share * self._loss(side, labels)
+        return loss, logits
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.several_labels:
-            return binary_cross_entropy_with_logits(logits, labels, pos_weight=self.weight), logits
-        return cross_entropy(logits, labels, self.weight, label_smoothing=self.label_smoothing), logits
+            return binary_cross_entropy_with_logits(logits, labels, pos_weight=self.weight)
+        return cross_entropy(logits, labels, self.weight, label_smoothing=self.label_smoothing)
 
 
 @dataclass(frozen=True)

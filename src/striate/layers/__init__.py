@@ -1,0 +1,1 @@
+"""Operators that PyTorch lacks, one a file."""

@@ -1,0 +1,52 @@
+"""A chain of layers that trains in little memory, by computing again what it did not keep.
+
+Source: Chen et al. 2016, arXiv:1604.06174, sec. 4.1: n layers in about sqrt(n) segments need memory for about
+2 sqrt(n) outputs, and one more forward pass.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from math import isqrt
+
+from torch import Tensor, is_grad_enabled, nn
+from torch.utils.checkpoint import checkpoint
+
+
+class Checkpointed(nn.Sequential):
+    """As `nn.Sequential`, with the same parameter names, but only the output of every sqrt(n)-th layer is kept.
+
+    Gradients are identical, dropout draws the same masks, and the running statistics of batch norm move once.
+    Forward hooks inside run once more during the backward pass.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Through every layer in turn."""
+        if not is_grad_enabled():
+            for layer in self:
+                x = layer(x)
+            return x
+        layers = list(self)
+        length = max(1, isqrt(len(layers)))
+        for start in range(0, len(layers), length):
+            segment = nn.Sequential(*layers[start : start + length])
+            x = checkpoint(segment, x, use_reentrant=False, context_fn=partial(_contexts, segment))
+        return x
+
+
+def _contexts(segment: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """What surrounds the first pass of a segment, and the second."""
+    return nullcontext(), _still(segment)
+
+
+@contextmanager
+def _still(segment: nn.Module) -> Iterator[None]:
+    """What a segment writes into its buffers is thrown away, as its first pass has written it already."""
+    buffers = [(owner, *named) for owner in segment.modules() for named in owner.named_buffers(recurse=False)]
+    for owner, name, buffer in buffers:
+        setattr(owner, name, buffer.clone())
+    try:
+        yield
+    finally:
+        for owner, name, buffer in buffers:
+            setattr(owner, name, buffer)
