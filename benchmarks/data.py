@@ -7,13 +7,10 @@ whole, crops and resizes it with Pillow (bilinear, antialiased), makes float ten
 """
 
 import math
-import os
 import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import numpy as np
 import torch

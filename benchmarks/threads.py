@@ -1,11 +1,9 @@
-"""How long idle threads of arithmetic should spin: training LeNet-5 while two threads decode, in processes of their
-own.
+"""Whether threads should give way sooner: LeNet-5 trained while two threads decode, in processes of their own.
 
 usage: python benchmarks/threads.py
 
-libgomp lets a thread that waits spin for GOMP_SPINCOUNT turns before it sleeps; its own default is so high that the
-thread keeps its core from those that decode. Python lets a thread keep the interpreter for 5 ms while others ask for
-it, which is longer than a whole step here. The command line sets 1,000 turns and 0.5 ms.
+libgomp lets a thread that waits spin for GOMP_SPINCOUNT turns before it sleeps, and Python lets a thread keep the
+interpreter for 5 ms while others ask for it. Both are long beside a step of LeNet-5; this measures shorter ones.
 """
 
 import os

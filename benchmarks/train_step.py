@@ -3,11 +3,8 @@
 usage: python benchmarks/train_step.py [NET ...]
 """
 
-import os
 import sys
 from collections.abc import Callable
-
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import torch
 

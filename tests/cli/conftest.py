@@ -1,8 +1,6 @@
 """Runs a command line in this process."""
 
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -10,9 +8,8 @@ from striate.cli.app import main
 
 
 @pytest.fixture
-def striate(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[int, str, str]]]:
+def striate(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Called with the words of a command line; returns exit code, standard output and standard error."""
-    interval, environment = sys.getswitchinterval(), dict(os.environ)
 
     def call(*words: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as left:
@@ -22,7 +19,4 @@ def striate(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[
             raise TypeError(f"expected an exit code; got {code!r}")
         return code, *capsys.readouterr()
 
-    yield call
-    sys.setswitchinterval(interval)
-    os.environ.clear()
-    os.environ.update(environment)
+    return call

@@ -1,4 +1,3 @@
-import os
 import re
 import subprocess
 import sys
@@ -146,17 +145,6 @@ def test_debug_anywhere_adds_the_traceback(striate: Striate, words: tuple[str, .
     assert plain[0] == 3
     assert err.endswith(f"\n{plain[2]}")
     assert "Traceback" not in plain[2]
-
-
-def test_threads_of_arithmetic_soon_give_their_core_away_unless_the_user_says_otherwise(
-    striate: Striate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
-    striate("--version")
-    assert os.environ["GOMP_SPINCOUNT"] == "1000"
-    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
-    striate("--version")
-    assert os.environ["GOMP_SPINCOUNT"] == "7"
 
 
 def python(*words: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,6 @@
 Exit codes: 0 done; 1 failed; 2 misuse; 3 the data did not pass its checks; 130 interrupted.
 """
 
-import os
 import sys
 import traceback
 from typing import NoReturn
@@ -18,8 +17,6 @@ from striate.cli.predict import predict
 from striate.cli.train import train, values_from_file
 from striate.errors import StriateError
 
-SPIN_COUNT = "1000"  # threads of arithmetic that wait soon give their core to those that decode
-SWITCH_INTERVAL_S = 0.0005  # and those that decode soon give the interpreter back (benchmarks/threads.py)
 FAILED, MISUSE, INTERRUPTED = 1, 2, 130
 
 app = App(
@@ -45,8 +42,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     Args:
         arguments: the words after `striate`; those of this process unless given.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
