@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "layers": {"arithmetic"},
     "blocks": {"layers"},
     "nets": {"blocks", "layers"},
+    "weights": {"nets"},
     "augment": {"arithmetic"},
     "data": {"augment"},
     "tasks": {"nets", "layers"},
@@ -36,7 +37,7 @@ MAY_IMPORT = {
     "train": {"data", "tasks", "device", "model"},
     "evaluate": {"model", "data"},
     "report": {"evaluate", "data", "model"},
-    "cli": {"train", "evaluate", "report", "__init__"},
+    "cli": {"train", "evaluate", "report", "weights", "__init__"},
     "__main__": {"cli"},
     "__init__": {"model", "nets", "tasks"},
 }  # fmt: skip

@@ -5,6 +5,7 @@
     │   └── SizeError        a filter, stride, padding or picture size that does not fit
     ├── DataError            exit code 3: the data did not pass its checks
     ├── ModelFileError       a model file that is not whole, not known or not ours
+    ├── WeightsError         published weights that are not here, not as published, or not those of the net
     └── TrainingError        training stopped: the loss is no longer a number, or the run cannot go on
 
 Each message is one sentence or two: what was expected, what was found, what to try.
@@ -38,6 +39,10 @@ class DataError(StriateError):
 
 class ModelFileError(StriateError):
     """A model file that is not whole, not known or not ours."""
+
+
+class WeightsError(StriateError):
+    """Published weights that are not here, not as published, or not those of the net."""
 
 
 class TrainingError(StriateError):

@@ -15,6 +15,7 @@ from striate.cli.demo import demo
 from striate.cli.evaluate import evaluate
 from striate.cli.predict import predict
 from striate.cli.train import train, values_from_file
+from striate.cli.weights import weights
 from striate.errors import StriateError
 
 FAILED, MISUSE, INTERRUPTED = 1, 2, 130
@@ -34,6 +35,7 @@ app.command(demo, sort_key=1)
 app.command(train, sort_key=2, config=values_from_file)
 app.command(evaluate, sort_key=3)
 app.command(predict, sort_key=4)
+app.command(weights)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -1,0 +1,308 @@
+"""striate weights: published weights, listed, fetched, verified, and converted to files of ours."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from striate.errors import UsageError, WeightsError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from striate.data import Preprocessing
+    from striate.weights import Manifest
+
+weights = App(name="weights", help="List, fetch, verify and convert published weights.", sort_key=6)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Where:
+    """Which weights are known, and where their files lie."""
+
+    folder: Path | None = None
+    """Folder of the files; STRIATE_WEIGHTS, else a cache, unless given."""
+
+    manifests: Path | None = None
+    """TOML file with manifests of further weights."""
+
+
+HERE = Where()
+
+
+def _known(where: Where) -> "Mapping[str, Manifest]":
+    from striate.weights import published
+
+    return published(where.manifests)
+
+
+def _named(name: str, known: "Mapping[str, Manifest]") -> "Manifest":
+    if name not in known:
+        raise UsageError(f"`{name}`: expected the name of published weights. {nearest(name, known)}")
+    return known[name]
+
+
+@weights.command(name="list")
+def list_(*, json_output: Annotated[bool, Parameter(name="--json", negative="")] = False, where: Where = HERE) -> None:
+    """List the weights that striate knows, with their licence, accuracy, and whether their file is here.
+
+    Args:
+        json_output: Print every manifest in full, as JSON for a script.
+    """
+    import msgspec
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from striate.weights import weights_folder
+
+    folder = where.folder or weights_folder()
+    known = _known(where)
+    here = {name: (folder / manifest.file).is_file() for name, manifest in known.items()}
+    if json_output:
+        rows = [msgspec.to_builtins(manifest) | {"here": here[name]} for name, manifest in known.items()]
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table(Column("name", no_wrap=True), "MB", "licence", "top-1", "address", "here")
+    for name, manifest in known.items():
+        table.add_row(
+            name,
+            f"{manifest.size / 1e6:.1f}",
+            manifest.licence,
+            f"{manifest.accuracy.top1:.3f}" if manifest.accuracy else "",
+            "hub" if manifest.hub else "url" if manifest.url else "none",
+            "yes" if here[name] else "no",
+        )
+    console = Console()
+    console.print(table)
+    console.print(f"folder: {folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+@weights.command
+def fetch(name: str, /, *, where: Where = HERE) -> None:
+    """Bring the file of published weights to this machine; the only verb that goes to the network.
+
+    Args:
+        name: As `striate weights list` gives it.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    from striate.weights import fetch as bring
+
+    manifest = _named(name, _known(where))
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(name, total=manifest.size, visible=False)
+        path = bring(manifest, where.folder, lambda size: bar.update(task, completed=size, visible=True))
+    print(f"{path}: {name}, as published (licence: {manifest.licence}).")
+
+
+@weights.command
+def verify(*what: str, where: Where = HERE) -> None:
+    """Check that files are published weights, by their sha256.
+
+    Args:
+        what: Names, as `striate weights list` gives them, or files; all that are here unless given.
+    """
+    from striate.weights import digest, find, recognised, weights_folder
+
+    known = _known(where)
+    folder = where.folder or weights_folder()
+    bad = []
+    for each in what or [name for name, manifest in known.items() if (folder / manifest.file).is_file()]:
+        try:
+            if each in known:
+                print(f"{find(known[each], folder)}: {each}, as published.")
+                continue
+            path = Path(each)
+            if not path.is_file():
+                _named(each, known)
+            manifest = recognised(path, known.values())
+            if manifest is None:
+                raise WeightsError(f"{path}: expected published weights; its sha256 {digest(path)} is in no manifest.")
+            print(f"{path}: {manifest.name}, as published.")
+        except WeightsError as error:
+            bad.append(str(error))
+    if bad:
+        raise WeightsError(" ".join(bad))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Form:
+    """What a file holds, where no manifest says it."""
+
+    layout: str | None = None
+    """Whose names and layouts: striate (also torchvision, timm), module, keras, keras_mobilenet_v1,
+    keras_mobilenet_v1_folded, caffe, caffe_lenet, timm_vgg, timm_mobilenet_v2; striate unless given."""
+
+    model: Annotated[str | None, Parameter(alias="-m")] = None
+    """Network, by its name in the catalogue: the result is then a model file, to evaluate and predict with."""
+
+    model_args: dict[str, bool | int | float | str] = field(default_factory=dict)
+    """Arguments of the network, such as `--model-args.width 0.5`."""
+
+    img_size: int | None = None
+    """Height and width that the network sees, in pixels; its published size unless given."""
+
+    in_channels: Literal[1, 3] | None = None
+    """1 for grey, 3 for RGB; what the network was published for unless given."""
+
+    crop_pct: float = 0.875
+    """Share of a picture's shorter side that the network looks at, around the centre."""
+
+    mean: tuple[float, ...] | None = None
+    """Subtracted from each channel, of values 0 to 1; ImageNet's for RGB, 0.5 for grey."""
+
+    std: tuple[float, ...] | None = None
+    """Each channel is divided by it; ImageNet's for RGB, 0.5 for grey."""
+
+
+PLAIN = Form()
+
+
+@weights.command
+def convert(
+    file: Path,
+    output: Path,
+    /,
+    *,
+    classes: Path | None = None,
+    manifests: Path | None = None,
+    form: Form = PLAIN,
+) -> None:
+    """Convert a file of weights to a safetensors file of ours.
+
+    A file that a manifest knows by its sha256 becomes a model file. Any other becomes one with `--model`, and a file of
+    tensors without. A FILE that is not .safetensors is read as PyTorch's pickle, tensors only: none of its code runs.
+
+    Args:
+        file: Weights.
+        output: File to write, .safetensors.
+        classes: Text file with the names of the classes, a line each, or the last of its columns parted by tabs.
+        manifests: TOML file with manifests of further weights.
+    """
+    from striate.weights import published, recognised
+
+    if output.suffix != ".safetensors":
+        raise UsageError(f"OUTPUT: expected a name that ends in .safetensors; got {output}.")
+    if output.resolve() == file.resolve():
+        raise UsageError(f"OUTPUT: expected another file than FILE; got {output} twice.")
+    manifest = recognised(file, published(manifests).values()) if form == PLAIN else None
+    if manifest is not None:
+        _write_published(manifest, file, output, classes)
+    elif form.model is not None:
+        _write_model(form, file, output, classes)
+    else:
+        _write_tensors(form, file, output, classes)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    from striate.weights import read_pickle, read_safetensors
+
+    return read_safetensors(file) if file.suffix == ".safetensors" else read_pickle(file)
+
+
+def _write_tensors(form: Form, file: Path, output: Path, classes: Path | None) -> None:
+    from safetensors.torch import save_file
+
+    from striate.files import write_whole
+    from striate.weights import layout_named
+
+    if classes or form != Form(layout=form.layout):
+        raise UsageError("`--model`: expected the network that the other flags are for; got none.")
+    tensors = layout_named(form.layout or "striate").convert(_read(file))
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    write_whole(output, lambda aside: save_file(whole, aside, {"format": "pt"}))
+    print(f"{output}: {len(whole)} tensors, {sum(t.numel() for t in whole.values()):,} values.")
+
+
+def _write_published(manifest: "Manifest", file: Path, output: Path, classes: Path | None) -> None:
+    from striate.weights import class_names, names_digest
+
+    names = class_names(classes) if classes else manifest.classes
+    if not names:
+        raise UsageError(f"`--classes`: expected a file with {manifest.classes_from}, for {manifest.name}; got none.")
+    expected = manifest.classes_sha256 or names_digest(manifest.classes)
+    if names_digest(names) != expected:
+        raise WeightsError(
+            f"{classes}: expected the classes of {manifest.name} in their order, with sha256 {expected}; "
+            f"got {len(names)} with {names_digest(names)}."
+        )
+    about = {key: getattr(manifest, key) for key in ("name", "file", "sha256", "source", "licence")}
+    preprocessing = _preprocessing(manifest.name, manifest.preprocessing)
+    _save(manifest.arch, manifest.arguments, names, preprocessing, (file, manifest.layout, about), output)
+
+
+def _preprocessing(name: str, values: dict[str, Any]) -> "Preprocessing":
+    import msgspec
+
+    from striate.data import Preprocessing
+
+    try:
+        record = Preprocessing.from_dict(values)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{name}: `preprocessing`: {error}.") from error
+    if (record.crop_mode, record.interpolation) != ("center", "bilinear"):
+        raise UsageError(
+            f"{name}: `preprocessing`: expected crop_mode center and interpolation bilinear, which striate does; "
+            f"got {record.crop_mode}, {record.interpolation}."
+        )
+    return record
+
+
+def _write_model(form: Form, file: Path, output: Path, classes: Path | None) -> None:
+    import inspect
+
+    import torch
+
+    from striate.data.preprocessing import MEAN_STD
+    from striate.nets import CATALOGUE, create
+    from striate.weights import class_names, digest
+
+    name = form.model or ""
+    if name not in CATALOGUE:
+        raise UsageError(f"`--model`: expected the name of a net; got `{name}`. {nearest(name, CATALOGUE)}")
+    if classes is None:
+        raise UsageError("`--classes`: expected a file with the names of the classes; got none.")
+    channels = form.in_channels or int(inspect.signature(CATALOGUE[name]).parameters["in_channels"].default)
+    mean, std = form.mean or MEAN_STD[channels][0], form.std or MEAN_STD[channels][1]
+    for flag, values in (("mean", mean), ("std", std)):
+        if len(values) != channels:
+            raise UsageError(f"`--{flag}`: expected {channels} numbers, one a channel; got {len(values)}.")
+    with torch.device("meta"):
+        published_size: Any = create(name, **form.model_args).image_size
+    size = int(published_size) if form.img_size is None else form.img_size
+    if size < 1:
+        raise UsageError(f"`--img-size`: expected at least 1; got {size}.")
+    record = {"input_size": (channels, size, size), "mean": mean, "std": std, "crop_pct": form.crop_pct}
+    reading = (file, form.layout or "striate", {"file": file.name, "sha256": digest(file)})
+    _save(name, dict(form.model_args), class_names(classes), _preprocessing(name, record), reading, output)
+
+
+def _save(
+    name: str,
+    arguments: dict[str, Any],
+    names: tuple[str, ...],
+    preprocessing: "Preprocessing",
+    reading: tuple[Path, str, dict[str, Any]],
+    output: Path,
+) -> None:
+    """Writes a model file of a net of the catalogue and of the tensors of (file, layout, what is known of it)."""
+    from striate.model import Model
+    from striate.nets import create
+    from striate.tasks import Classify
+    from striate.weights import load_into, tensors_for
+
+    arguments = {**arguments, "num_classes": len(names), "in_channels": preprocessing.channels}
+    net = create(name, **arguments).eval()
+    file, layout, about = reading
+    replaced = load_into(net, tensors_for(net, _read(file), layout))
+    if replaced:
+        raise WeightsError(f"{file}: expected a name for each of its classes; {' '.join(replaced)}")
+    Model(net, name, arguments, Classify(names), preprocessing, about={"weights": about}).save(output)
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    print(f"{output}: a model, {about.get('name', name)}, {parameters:,} parameters, {len(names)} classes.")

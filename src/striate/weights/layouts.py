@@ -1,0 +1,127 @@
+"""Who names and lays out tensors how: each known layout by name, with the function that makes it ours."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+from torch import Tensor
+
+from striate.errors import UsageError, nearest
+from striate.weights.convert import (
+    KERAS_EPSILON,
+    from_caffe,
+    from_keras,
+    renamed,
+    strip_prefix,
+    unfold_batch_norm,
+)
+
+Tensors = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to name and lay out tensors."""
+
+    what: str
+    """Whose, in words."""
+
+    convert: Callable[[Tensors], dict[str, Tensor]]
+    """A dict with our names and layouts of a dict with theirs."""
+
+    epsilon: float | None = None
+    """Of its batch norms; None where it is the net's own."""
+
+
+def _blocks(counts: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
+    """(number from 0, stage, place in its stage) of each block."""
+    starts = (0, *accumulate(counts))
+    return ((starts[s] + b, s, b) for s, count in enumerate(counts) for b in range(count))
+
+
+MOBILENET_V1_BLOCKS = (1, 2, 2, 6, 2)  # a stage; Howard et al. 2017, arXiv:1704.04861, table 1, parted at each stride
+MOBILENET_V2_BLOCKS = (1, 2, 3, 4, 3, 3, 1)  # Sandler et al. 2018, arXiv:1801.04381, table 2
+
+
+def mobilenet_v1_layers() -> dict[str, str]:
+    """Keras' name of each layer of MobileNet v1 and ours, which is timm's."""
+    layers = {"conv1": "conv_stem", "conv1_bn": "bn1", "conv_preds": "classifier"}
+    for number, stage, place in _blocks(MOBILENET_V1_BLOCKS):
+        for kind, norm in (("dw", "bn1"), ("pw", "bn2")):
+            theirs, block = f"conv_{kind}_{number + 1}", f"blocks.{stage}.{place}"
+            layers |= {theirs: f"{block}.conv_{kind}", f"{theirs}_bn": f"{block}.{norm}"}
+    return layers
+
+
+def mobilenet_v2_layers() -> dict[str, str]:
+    """timm's name of each layer of MobileNet v2 and ours, which is torchvision's."""
+    layers = {"conv_stem": "features.0.0", "bn1": "features.0.1", "conv_head": "features.18.0", "bn2": "features.18.1"}
+    layers["classifier"] = "classifier.1"
+    for number, stage, place in _blocks(MOBILENET_V2_BLOCKS):
+        theirs, ours = f"blocks.{stage}.{place}", f"features.{number + 1}.conv"
+        *convs, last = ("conv_dw", "conv_pw") if number == 0 else ("conv_pw", "conv_dw", "conv_pwl")
+        for i, conv in enumerate(convs):  # each in one module with its norm
+            layers |= {f"{theirs}.{conv}": f"{ours}.{i}.0", f"{theirs}.bn{i + 1}": f"{ours}.{i}.1"}
+        i = len(convs)  # the last is not followed by an activation, and stands with its norm in the block
+        layers |= {f"{theirs}.{last}": f"{ours}.{i}", f"{theirs}.bn{i + 1}": f"{ours}.{i + 1}"}
+    return layers
+
+
+def _as_linear(tensors: Tensors, head: str) -> dict[str, Tensor]:
+    """Convolutions that read their whole input, in the modules whose names begin with `head`, as linear layers."""
+    return {name: t.flatten(1) if name.startswith(head) and t.ndim == 4 else t for name, t in tensors.items()}
+
+
+def keras_mobilenet_v1(tensors: Tensors) -> dict[str, Tensor]:
+    """Keras Applications' MobileNet v1, of any width."""
+    return _as_linear(renamed(from_keras(tensors), mobilenet_v1_layers()), "classifier")
+
+
+def keras_mobilenet_v1_folded(tensors: Tensors) -> dict[str, Tensor]:
+    """The same with each batch norm folded into the bias of its convolution."""
+    norm_of = {name: f"{name}_bn" for name in mobilenet_v1_layers() if f"{name}_bn" in mobilenet_v1_layers()}
+    unfolded = unfold_batch_norm(from_keras(tensors), norm_of)
+    return _as_linear(renamed(unfolded, mobilenet_v1_layers()), "classifier")
+
+
+def caffe_lenet(tensors: Tensors) -> dict[str, Tensor]:
+    """Caffe's LeNet, whose two linear layers it calls inner products."""
+    return renamed(from_caffe(tensors), {"conv1": "conv1", "conv2": "conv2", "ip1": "fc1", "ip2": "fc2"})
+
+
+def timm_vgg(tensors: Tensors) -> dict[str, Tensor]:
+    """timm's VGG, whose first two linear layers are convolutions."""
+    layers = {f"features.{i}": f"features.{i}" for i in range(53)}  # vgg19_bn has 53
+    layers |= {"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "head.fc": "classifier.6"}
+    return _as_linear(renamed(tensors, layers), "classifier")
+
+
+def timm_mobilenet_v2(tensors: Tensors) -> dict[str, Tensor]:
+    """timm's MobileNet v2 of width 1."""
+    return renamed(tensors, mobilenet_v2_layers())
+
+
+LAYOUTS = {
+    "striate": Layout("ours: torchvision's where it has the net, else timm's", dict),
+    "module": Layout("ours, with `module.` before each name", strip_prefix),
+    "keras": Layout("Keras' tensors, under our layers' names", from_keras, KERAS_EPSILON),
+    "keras_mobilenet_v1": Layout("Keras' MobileNet v1", keras_mobilenet_v1, KERAS_EPSILON),
+    "keras_mobilenet_v1_folded": Layout(
+        "Keras' MobileNet v1, batch norm folded into the bias", keras_mobilenet_v1_folded, KERAS_EPSILON
+    ),
+    "caffe": Layout("Caffe's tensors, under our layers' names", from_caffe),
+    "caffe_lenet": Layout("Caffe's LeNet", caffe_lenet),
+    "timm_vgg": Layout("timm's VGG", timm_vgg),
+    "timm_mobilenet_v2": Layout("timm's MobileNet v2", timm_mobilenet_v2),
+}
+
+
+def layout_named(name: str) -> Layout:
+    """One of `LAYOUTS`.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in LAYOUTS:
+        raise UsageError(f"`layout`: expected one of {', '.join(LAYOUTS)}; got `{name}`. {nearest(name, LAYOUTS)}")
+    return LAYOUTS[name]

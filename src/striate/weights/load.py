@@ -1,0 +1,130 @@
+"""Tensors into a net: all of them, or none and an error that lists what does not fit."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from striate.errors import UsageError, WeightsError, nearest
+from striate.weights.convert import rescaled_epsilon
+from striate.weights.layouts import layout_named
+from striate.weights.manifest import Manifest, published
+from striate.weights.read import read_safetensors
+from striate.weights.store import find, recognised
+
+COUNTER = "num_batches_tracked"  # how many batches a batch norm has seen: no weight, and older files lack it
+
+
+def tensors_for(net: nn.Module, tensors: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:
+    """Tensors of a file under the net's names and layouts, with its batch norms' epsilon.
+
+    Args:
+        net: for which they are.
+        tensors: as the file has them.
+        layout: a key of `LAYOUTS`.
+
+    Raises:
+        UsageError: there is no such layout.
+        WeightsError: the tensors are not named as the layout does.
+    """
+    known = layout_named(layout)
+    converted = known.convert(tensors)
+    if known.epsilon is None:
+        return converted
+    own = {name: module.eps for name, module in net.named_modules() if isinstance(module, nn.BatchNorm2d)}
+    return rescaled_epsilon(converted, known.epsilon, own)
+
+
+def load_into(net: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Copies tensors into a net, which stays as it was where they do not fit.
+
+    A head (what is in none of the net's `stages`) for another number of classes keeps its initial values.
+
+    Args:
+        net: changed in place; the precision of its parameters stays.
+        tensors: by the net's own names.
+
+    Returns:
+        A sentence for each head that kept its initial values.
+
+    Raises:
+        WeightsError: any other tensor is missing, unexpected or misshapen; all are listed.
+    """
+    own = net.state_dict()
+    replaced = _other_heads(net, own, tensors)
+    kept = {name for name in own if name.rpartition(".")[0] in replaced}
+    missing = [f"{name} is missing" for name in own if name not in tensors and not name.endswith(COUNTER)]
+    foreign = [f"{name} is unexpected" for name in tensors if name not in own]
+    misshapen = [
+        f"{name} is {_shape(tensors[name])}, not {_shape(own[name])}"
+        for name in own
+        if name in tensors and name not in kept and tensors[name].shape != own[name].shape
+    ]
+    problems = missing + foreign + misshapen
+    if problems:
+        raise WeightsError(f"weights: expected exactly the tensors of the net; {'; '.join(problems)}.")
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            if name not in kept:
+                own[name].copy_(tensor)
+    return tuple(
+        f"{head}: the file has {theirs} classes and the net {ours}; it keeps its initial values."
+        for head, (theirs, ours) in replaced.items()
+    )
+
+
+def _other_heads(
+    net: nn.Module, own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
+) -> dict[str, tuple[int, int]]:
+    """(classes of the file, classes of the net) of each layer outside all stages that differs in those alone."""
+    stages = tuple(f"{stage}." for stage in getattr(net, "stages", ()))
+    heads: dict[str, tuple[int, int]] = {}
+    for layer, module in net.named_modules():
+        if not stages or f"{layer}.".startswith(stages) or not isinstance(module, nn.Linear | nn.Conv2d):
+            continue
+        names = [f"{layer}.{leaf}" for leaf, _ in module.named_parameters(recurse=False)]
+        pairs = [(tensors[name].shape, own[name].shape) for name in names if name in tensors]
+        outputs = {(theirs[:1], ours[:1]) for theirs, ours in pairs}
+        if len(outputs) != 1 or any(len(theirs) == 0 or theirs[1:] != ours[1:] for theirs, ours in pairs):
+            continue
+        [((theirs_count,), (ours_count,))] = outputs
+        if theirs_count != ours_count:
+            heads[layer] = (theirs_count, ours_count)
+    return heads
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a number"
+
+
+def load(net: nn.Module, source: str | Path, *, layout: str | None = None, more: Path | None = None) -> tuple[str, ...]:
+    """Loads published weights, or those of a safetensors file, into a net. Never fetches anything.
+
+    Args:
+        net: changed in place.
+        source: the name of a manifest, whose file is found and verified; or a file, which is taken for what its sha256
+            says, else for a file in `layout`.
+        layout: of a file that no manifest knows: a key of `LAYOUTS`; "striate" unless given.
+        more: a TOML file with further manifests.
+
+    Returns:
+        A sentence for each head that was for another number of classes, and keeps its initial values.
+
+    Raises:
+        UsageError: `source` is neither, or there is no such layout.
+        WeightsError: the file is not there, not as published, or its tensors are not those of the net.
+    """
+    manifests = published(more)
+    manifest: Manifest | None = manifests.get(source) if isinstance(source, str) else None
+    if manifest is not None:
+        path = find(manifest)
+    else:
+        path = Path(source)
+        if isinstance(source, str) and not path.exists():
+            raise UsageError(
+                f"`{source}`: expected the name of published weights, or a file. {nearest(source, manifests)}"
+            )
+        manifest = recognised(path, manifests.values())
+    known = manifest.layout if manifest else layout or "striate"
+    return load_into(net, tensors_for(net, read_safetensors(path), known))

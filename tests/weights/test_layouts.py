@@ -1,0 +1,86 @@
+"""Each layout against a net of ours: names that no net has would be of no use."""
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from striate.errors import UsageError
+from striate.nets import create
+from striate.weights import LAYOUTS, layout_named, load_into, tensors_for
+from striate.weights.layouts import mobilenet_v1_layers, mobilenet_v2_layers
+
+GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden" / "nets.json"
+
+
+def value_of(name: str, shape: list[int]) -> Tensor:
+    """By the rule of ../shared/golden/README.md."""
+    z = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
+    if name.endswith("num_batches_tracked"):
+        return torch.zeros(shape, dtype=torch.int64)
+    if name.endswith("running_var"):
+        value = 0.5 + np.abs(z)
+    elif name.endswith(("running_mean", "bias")):
+        value = 0.1 * z
+    else:
+        value = 1 + 0.1 * z if len(shape) <= 1 else z * np.sqrt(2 / np.prod(shape[1:]))
+    return torch.from_numpy(np.asarray(value, dtype=np.float32))
+
+
+def golden(key: str) -> dict[str, Any]:
+    if not GOLDEN.exists():
+        pytest.skip(f"no reference answers: {GOLDEN} is not on this machine")
+    entry: dict[str, Any] = json.loads(GOLDEN.read_text())[key]
+    return entry
+
+
+TIMM = [("timm.vgg16 at 224", "timm_vgg", "vgg16"), ("timm.mobilenetv2_100", "timm_mobilenet_v2", "mobilenet_v2")]
+
+
+@pytest.mark.parametrize(("key", "layout", "net"), TIMM)
+def test_timms_tensors_become_ours(key: str, layout: str, net: str) -> None:
+    with torch.device("meta"):
+        ours = create(net)
+        theirs = {name: torch.zeros(shape) for name, shape in golden(key)["tensors"]}
+    shapes = {name: tensor.shape for name, tensor in ours.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in tensors_for(ours, theirs, layout).items()} == shapes
+
+
+@pytest.mark.parametrize(
+    ("key", "layout", "net"), [pytest.param(*TIMM[0], marks=pytest.mark.slow), pytest.param(*TIMM[1])]
+)
+def test_timms_tensors_give_timms_logits(key: str, layout: str, net: str) -> None:
+    entry = golden(key)
+    ours = create(net).eval()
+    tensors = {name: value_of(name, shape) for name, shape in entry["tensors"]}
+    assert load_into(ours, tensors_for(ours, tensors, layout)) == ()
+    images = torch.from_numpy(np.random.default_rng(0).standard_normal(entry["input"]).astype(np.float32))
+    with torch.inference_mode():
+        logits = ours(images).double().flatten()
+    expected = torch.tensor(entry["logits"], dtype=torch.float64)
+    assert torch.linalg.vector_norm(logits - expected) / torch.linalg.vector_norm(expected) < 1e-4
+
+
+def test_the_tables_name_every_layer_once() -> None:
+    for net, layers in (("mobilenet_v1", mobilenet_v1_layers()), ("mobilenet_v2", mobilenet_v2_layers())):
+        with torch.device("meta"):
+            state = create(net).state_dict()
+        assert sorted(layers.values()) == sorted({name.rpartition(".")[0] for name in state})
+
+
+def test_the_layout_ours_changes_nothing() -> None:
+    tensors = {"fc.weight": torch.zeros(2, 2)}
+    converted = layout_named("striate").convert(tensors)
+    assert converted["fc.weight"] is tensors["fc.weight"]
+    assert converted is not tensors
+
+
+def test_an_unknown_layout_names_the_nearest() -> None:
+    with pytest.raises(UsageError) as caught:
+        layout_named("kears")
+    assert str(caught.value) == (f"`layout`: expected one of {', '.join(LAYOUTS)}; got `kears`. Did you mean `keras`?")

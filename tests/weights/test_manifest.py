@@ -1,0 +1,110 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+import torch
+
+from striate.data import Preprocessing
+from striate.errors import UsageError
+from striate.nets import create
+from striate.weights import names_digest, published, read_manifests
+
+GOOD: dict[str, Any] = {
+    "name": "lenet5.mine",
+    "file": "mine.safetensors",
+    "sha256": "0" * 64,
+    "size": 10,
+    "source": "here",
+    "licence": "MIT",
+    "layout": "striate",
+    "preprocessing": {"input_size": [1, 32, 32], "mean": [0.5], "std": [0.5]},
+    "classes": ["a", "b"],
+}
+
+
+def write(folder: Path, *weights: dict[str, Any]) -> Path:
+    path = folder / "manifests.toml"
+    path.write_text(tomli_w.dumps({"weights": list(weights)}), encoding="utf-8")
+    return path
+
+
+def test_what_striate_comes_with() -> None:
+    assert sorted(published()) == [
+        "lenet_caffe.mnist",
+        "mobilenet_v1_025.imagenet",
+        "mobilenet_v1_100.imagenet",
+        "resnet20_cifar.cifar10",
+        "resnet56_cifar.cifar10",
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(published()))
+def test_each_names_a_net_and_a_preprocessing(name: str) -> None:
+    manifest = published()[name]
+    preprocessing = Preprocessing.from_dict(manifest.preprocessing)
+    with torch.device("meta"):
+        net = create(manifest.arch, **manifest.arguments, in_channels=preprocessing.channels)
+    size: Any = net.image_size
+    assert preprocessing.input_size[1:] == (size, size)
+    assert len(preprocessing.mean) == len(preprocessing.std) == preprocessing.channels
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD, GOOD | {"name": "lenet5.hub", "hub": {"repo": "a/b", "revision": "c", "file": "d"}})
+    mine = read_manifests(path)
+    assert list(mine) == ["lenet5.mine", "lenet5.hub"]
+    assert mine["lenet5.mine"].arch == "lenet5"
+    assert mine["lenet5.hub"].hub is not None
+    assert list(published(path)) == [*published(), *mine]
+    with pytest.raises(AttributeError):
+        mine["lenet5.mine"].sha256 = ""  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"name": "lenet5"}, "lenet5: `name`: expected `arch.tag` in lower case; got 'lenet5'."),
+        ({"sha256": "AB"}, "lenet5.mine: `sha256`: expected 64 hexadecimal digits in lower case; got 'AB'."),
+        ({"file": "../x"}, "lenet5.mine: `file`: expected the name of a file, without a folder; got '../x'."),
+        (
+            {"url": "file:///etc/passwd"},
+            "lenet5.mine: `url`: expected an address that starts with https:// or http://; got 'file:///etc/passwd'.",
+        ),
+        (
+            {"classes_sha256": names_digest(("a",))},
+            "lenet5.mine: `classes_sha256`: expected it or `classes`; got "
+            "'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb'.",
+        ),
+        ({"classes": []}, "lenet5.mine: `classes_sha256`: expected it or `classes`; got ''."),
+        ({"layout": "kears"}, "got `kears`. Did you mean `keras`?"),
+        ({"sha265": "0"}, "Object contains unknown field `sha265`"),
+        ({"size": "large"}, "Expected `int`, got `str`"),
+    ],
+)
+def test_what_is_wrong_in_a_manifest_is_told(tmp_path: Path, change: dict[str, Any], sentence: str) -> None:
+    path = write(tmp_path, GOOD | change)
+    with pytest.raises(UsageError) as caught:
+        read_manifests(path)
+    assert str(caught.value).startswith(f"{path}: expected manifests of weights; ")
+    assert sentence in str(caught.value)
+
+
+def test_a_name_twice_and_a_name_of_ours(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD, GOOD)
+    with pytest.raises(UsageError) as caught:
+        read_manifests(path)
+    assert str(caught.value) == f"{path}: expected each name once; got lenet5.mine, lenet5.mine."
+    path = write(tmp_path, GOOD | {"name": "lenet_caffe.mnist"})
+    with pytest.raises(UsageError) as caught:
+        published(path)
+    assert str(caught.value) == f"{path}: expected names that striate does not have; got lenet_caffe.mnist."
+
+
+def test_a_file_that_is_not_toml(tmp_path: Path) -> None:
+    path = tmp_path / "manifests.toml"
+    with pytest.raises(UsageError, match=r"expected manifests of weights; .*No such file"):
+        read_manifests(path)
+    path.write_text("weights = [", encoding="utf-8")
+    with pytest.raises(UsageError, match="expected manifests of weights; "):
+        read_manifests(path)
