@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "blocks": {"layers"},
     "nets": {"blocks", "layers"},
     "weights": {"nets"},
+    "inspect": {"arithmetic", "nets"},
     "augment": {"arithmetic"},
     "data": {"augment"},
     "tasks": {"nets", "layers"},
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     "train": {"data", "tasks", "device", "model"},
     "evaluate": {"model", "data"},
     "report": {"evaluate", "data", "model"},
-    "cli": {"train", "evaluate", "report", "weights", "__init__"},
+    "cli": {"train", "evaluate", "report", "inspect", "weights", "__init__"},
     "__main__": {"cli"},
     "__init__": {"model", "nets", "tasks"},
 }  # fmt: skip

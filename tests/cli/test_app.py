@@ -12,7 +12,7 @@ from striate.cli.app import main, verdict
 from striate.errors import DataError, ModelFileError, SizeError, StriateError, TrainingError, UsageError
 
 Striate = Callable[..., tuple[int, str, str]]
-VERBS = ("demo", "train", "evaluate", "predict")
+VERBS = ("demo", "inspect", "train", "evaluate", "predict", "weights")
 
 
 def sentence(err: str) -> str:

@@ -13,6 +13,7 @@ from rich.console import Console
 from striate import __version__
 from striate.cli.demo import demo
 from striate.cli.evaluate import evaluate
+from striate.cli.inspect import inspect
 from striate.cli.predict import predict
 from striate.cli.train import train, values_from_file
 from striate.cli.weights import weights
@@ -32,9 +33,10 @@ app = App(
     suppress_keyboard_interrupt=False,  # it is told below
 )
 app.command(demo, sort_key=1)
-app.command(train, sort_key=2, config=values_from_file)
-app.command(evaluate, sort_key=3)
-app.command(predict, sort_key=4)
+app.command(inspect, sort_key=2)
+app.command(train, sort_key=3, config=values_from_file)
+app.command(evaluate, sort_key=4)
+app.command(predict, sort_key=5)
 app.command(weights)
 
 

@@ -1,0 +1,8 @@
+"""The exact cost of any network, a row a layer, and what is odd about it."""
+
+from striate.inspect.advice import Finding, advise
+from striate.inspect.layers import Inspection, Layer
+from striate.inspect.run import inspect
+from striate.inspect.target import Target, find
+
+__all__ = ["Finding", "Inspection", "Layer", "Target", "advise", "find", "inspect"]

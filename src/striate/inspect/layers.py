@@ -1,0 +1,155 @@
+"""What an inspection finds: a row a layer, and the totals."""
+
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+
+@dataclass
+class Layer:
+    """One step of a network, for one image."""
+
+    name: str
+    """Of its module; for an operation without a module of its own, where it is called and what it is."""
+
+    kind: str
+    """Such as `conv 3x3`, `dense`, `max pool 2x2`, `relu`."""
+
+    shape: tuple[int, ...]
+    """Of its output, without the dimension of the batch."""
+
+    activations: int
+    """Numbers in its output."""
+
+    parameters: int
+    """That it is the first to use."""
+
+    macs: int
+    """Multiplications: of convolutions, dense layers and matrix products."""
+
+    multiply_adds: int
+    """The same, with one more an output where a bias is added."""
+
+    receptive_field: tuple[int, int] | None
+    """Pixels (rows, columns) that one output reads, the border of the image not considered; None if not known."""
+
+    jump: tuple[float, float] | None
+    """Pixels between neighbouring outputs, the product of the strides so far; None where there are no rows."""
+
+    spans: tuple[tuple[int, int], tuple[int, int]] | None
+    """First and last pixel that the output in the centre reads, of rows and of columns."""
+
+    share: float = 0.0
+    """Of the multiplications of the network."""
+
+    dense_equivalent: int | None = None
+    """Of a convolution: parameters of the dense layer between the same input and output."""
+
+    weighted: bool = False
+    """Whether it is a convolution or dense layer with weights, what the literature counts as a layer."""
+
+    depth: int = 0
+    """Weighted layers on the longest way from the image to here, this one included."""
+
+    window: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Of a convolution or pooling: kernel_size, stride, padding, dilation, input_size, (rows, columns)."""
+
+    channels: tuple[int, int, int] | None = None
+    """Of a convolution or dense layer: in, out, groups."""
+
+    unseen: tuple[int, int] = (0, 0)
+    """Rows and columns of its input that neither it nor any other layer reads."""
+
+    elementwise: bool = False
+    """Whether it only changes values in place, as an activation does."""
+
+
+@dataclass
+class Inspection:
+    """The exact cost of a network, for one image."""
+
+    name: str
+    input_shape: tuple[int, int, int]
+    layers: list[Layer]
+    parameters: int
+    """All that the network holds, those in `idle` included."""
+
+    idle: dict[str, int]
+    """Modules whose parameters this pass does not use, such as side branches, and how many."""
+
+    weight_bytes: int
+    """Of parameters and buffers."""
+
+    gradient_bytes: int
+    """Of the gradients of all parameters, which training holds beside the weights; an optimiser's state is extra."""
+
+    inference_bytes: int
+    """Peak of the tensors that live at once, the image included; workspace inside an operation is not."""
+
+    training_bytes: int | None
+    """What is kept for the backward pass, an image; None where the network cannot run in training mode."""
+
+    uncounted: dict[str, int] = field(default_factory=dict)
+    """Operations whose multiplications are not known, and how often they ran: the totals are lower bounds then."""
+
+    unfollowed: dict[str, int] = field(default_factory=dict)
+    """Operations after which receptive fields are not known, and how often they ran."""
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiplications."""
+        return sum(layer.macs for layer in self.layers)
+
+    @cached_property
+    def multiply_adds(self) -> int:
+        """Multiplications, and one more an output where a bias is added."""
+        return sum(layer.multiply_adds for layer in self.layers)
+
+    @cached_property
+    def activations(self) -> int:
+        """Numbers in the outputs of all layers."""
+        return sum(layer.activations for layer in self.layers)
+
+    @property
+    def weighted_layers(self) -> int:
+        """Convolutions and dense layers, projections in shortcuts and parallel branches included."""
+        return sum(layer.weighted for layer in self.layers)
+
+    @property
+    def depth(self) -> int:
+        """Convolutions and dense layers on the longest way through: the 18 of ResNet-18, the 22 of GoogLeNet."""
+        return max((layer.depth for layer in self.layers), default=0)
+
+    @property
+    def receptive_field(self) -> tuple[int, int] | None:
+        """Of the last layer that still is a map with rows and columns."""
+        return next((layer.receptive_field for layer in reversed(self.layers) if layer.jump), None)
+
+    def totals(self) -> dict[str, Any]:
+        """The numbers of the whole network."""
+        return {
+            "parameters": self.parameters,
+            "macs": self.macs,
+            "multiply_adds": self.multiply_adds,
+            "lower_bound": bool(self.uncounted),
+            "activations": self.activations,
+            "weighted_layers": self.weighted_layers,
+            "depth": self.depth,
+            "receptive_field": self.receptive_field,
+            "weight_bytes": self.weight_bytes,
+            "gradient_bytes": self.gradient_bytes,
+            "inference_bytes": self.inference_bytes,
+            "training_bytes": self.training_bytes,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {
+            "name": self.name,
+            "input_shape": self.input_shape,
+            "totals": self.totals(),
+            "idle": self.idle,
+            "uncounted": self.uncounted,
+            "unfollowed": self.unfollowed,
+            "layers": [asdict(layer) for layer in self.layers],
+        }

@@ -1,0 +1,149 @@
+"""From what a user names to a network without weights: a catalogue name, a model file, timm's, or importable."""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from striate.errors import ModelFileError, UsageError, nearest
+from striate.inspect.meta import build
+from striate.nets import create
+
+DEFAULT_SIZE = 224
+DEFAULT_CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class Target:
+    """A network on the meta device, and the image that it takes unless told otherwise."""
+
+    name: str
+    net: nn.Module
+    input_shape: tuple[int, int, int]
+
+
+def find(
+    name: str,
+    *,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    img_size: tuple[int, int] | None = None,
+) -> Target:
+    """The network that is meant by `name`, with no memory for its weights.
+
+    Args:
+        name: of the catalogue; or the path of a model file that ends in .safetensors; or timm/NAME; or
+            package.module:factory, where calling the factory gives an `nn.Module`.
+        num_classes, in_channels: given to the network where they are not None.
+        img_size: (H, W); the network's own unless given.
+
+    Raises:
+        UsageError: nothing has this name, or it does not take these arguments.
+        ModelFileError: the file is not a model that striate wrote.
+    """
+    given = {"num_classes": num_classes, "in_channels": in_channels}
+    arguments = {key: value for key, value in given.items() if value is not None}
+    shape: tuple[int, int, int] | None = None
+    if name.endswith(".safetensors"):
+        if arguments:
+            raise UsageError(f"{name}: expected no --{next(iter(arguments)).replace('_', '-')} with a model file.")
+        net, shape = _from_file(Path(name))
+    elif name.startswith("timm/"):
+        net, shape = _from_timm(name.removeprefix("timm/"), arguments)
+    elif ":" in name:
+        net = _from_factory(name, arguments)
+    else:
+        net = build(lambda: create(name, **arguments))
+    channels, height, width = shape or _image_of(net)
+    return Target(name, net, (in_channels or channels, *(img_size or (height, width))))
+
+
+def _image_of(net: nn.Module) -> tuple[int, int, int]:
+    size = getattr(net, "image_size", DEFAULT_SIZE)
+    height, width = size if isinstance(size, tuple) else (size, size)
+    counts = (getattr(module, "in_channels", None) for module in net.modules())
+    channels = next((count for count in counts if isinstance(count, int)), DEFAULT_CHANNELS)
+    return channels, height, width
+
+
+def _from_file(path: Path) -> tuple[nn.Module, tuple[int, int, int]]:
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {}).get("striate", "null"))
+        name, arguments = about["net"]["name"], about["net"]["arguments"]
+        c, h, w = about["preprocessing"]["input_size"]
+    except FileNotFoundError as error:
+        raise ModelFileError(f"{path}: expected a model file; got nothing there.") from error
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path}: expected a safetensors file that is whole; {error}.") from error
+    except (TypeError, KeyError, ValueError) as error:
+        raise ModelFileError(
+            f"{path}: expected a model that striate wrote; got a safetensors file without its metadata."
+        ) from error
+    return build(lambda: create(name, **arguments)), (c, h, w)
+
+
+def _from_timm(name: str, arguments: dict[str, int]) -> tuple[nn.Module, tuple[int, int, int]]:
+    try:
+        timm = importlib.import_module("timm")
+    except ImportError as error:
+        raise UsageError(
+            f"timm/{name}: expected timm to be installed; it cannot be imported here ({error}). "
+            "Try `pip install 'striate[hub]'`."
+        ) from error
+    if not timm.is_model(name):
+        raise UsageError(f"timm/{name}: expected the name of a timm model. {nearest(name, timm.list_models())}")
+    chans = {"in_channels": "in_chans"}
+    net = build(lambda: timm.create_model(name, **{chans.get(key, key): n for key, n in arguments.items()}))
+    about: Any = net.pretrained_cfg
+    c, h, w = about["input_size"]
+    return net, (arguments.get("in_channels", c), h, w)
+
+
+def _from_factory(name: str, arguments: dict[str, int]) -> nn.Module:
+    module_name, _, path = name.partition(":")
+    factory = _imported(name, module_name, path)
+    if isinstance(factory, nn.Module):
+        return factory.to("meta")
+    if not callable(factory):
+        raise UsageError(f"{name}: expected a function or class that makes an nn.Module; got {type(factory).__name__}.")
+    taken = signature(factory).parameters
+    for argument in arguments:
+        if argument not in taken:
+            raise UsageError(
+                f"{name}: expected an argument that it takes; got `{argument}`. {nearest(argument, taken)}"
+            )
+    net = _called(name, factory, arguments)
+    if not isinstance(net, nn.Module):
+        raise UsageError(f"{name}: expected it to return an nn.Module; got {type(net).__name__}.")
+    return net
+
+
+def _imported(name: str, module_name: str, path: str) -> Any:
+    """What `module:path` names; the working folder comes first, as with `python -m`."""
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, ValueError) as error:
+        raise UsageError(f"{name}: expected a module that can be imported; {error}. Try it in this folder.") from error
+    except AttributeError as error:
+        raise UsageError(f"{name}: expected something in that module; {error}.") from error
+    finally:
+        sys.path.remove(str(Path.cwd()))
+    return found
+
+
+def _called(name: str, factory: Callable[..., Any], arguments: dict[str, int]) -> Any:
+    try:
+        return build(lambda: factory(**arguments))
+    except TypeError as error:
+        raise UsageError(f"{name}: expected a call that needs no other argument; {error}.") from error
