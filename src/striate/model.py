@@ -1,6 +1,5 @@
 """A model: network, task, class names and preprocessing in one file that predicts."""
 
-import inspect
 import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ from striate.data.readers.folders import picture_files
 from striate.device import Machine, choose, cores
 from striate.errors import DataError, ModelFileError
 from striate.files import write_whole
-from striate.nets import CATALOGUE, create
+from striate.nets import create, default_of
 from striate.tasks import Classify, Prediction
 
 FORMAT_VERSION = 1
@@ -204,12 +203,11 @@ def _build(path: Path, metadata: str, tensors: Mapping[str, Tensor], machine: Ma
 def _require_agreement(
     path: Path, name: str, arguments: Mapping[str, Any], task: Classify, preprocessing: Preprocessing
 ) -> None:
-    known = inspect.signature(CATALOGUE[name]).parameters
     for key, what, got in (
         ("num_classes", "class names", task.outputs),
         ("in_channels", "channels of preprocessing", preprocessing.channels),
     ):
-        expected = arguments.get(key, known[key].default)
+        expected = arguments.get(key, default_of(name, key))
         if got != expected:
             raise ModelFileError(f"{path}: expected {expected} {what}, as its net was made for; got {got}.")
 

@@ -126,7 +126,7 @@ def test_a_pickle_becomes_a_model(run: Run, tmp_path: Path, names: Path) -> None
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (("--model", "lenet"), "`--model`: expected the name of a net; got `lenet`. Did you mean `lenet5`?"),
+        (("--model", "lenet"), "`lenet`: expected the name of a net. Did you mean `lenet5`?"),
         (("--model", "lenet5"), "`--classes`: expected a file with the names of the classes; got none."),
         (("--crop-pct", 1), "`--model`: expected the network that the other flags are for; got none."),
         (

@@ -55,7 +55,7 @@ def evaluate(
     console = Console()
     metrics = dict(result.metrics)
     low, high = metrics.pop("accuracy_low"), metrics.pop("accuracy_high")
-    console.print(f"{result.split}: {metrics.pop('count'):,} pictures ({result.why})", highlight=False)
+    console.print(f"{result.split}: {metrics.pop('count'):,} pictures ({result.why})", highlight=False, soft_wrap=True)
     console.print(f"accuracy {metrics.pop('accuracy'):.4f}, 95 % interval {low:.4f} to {high:.4f}", highlight=False)
     for name, value in metrics.items():
         console.print(f"{name.replace('_', ' ')} {value:.4f}", highlight=False)

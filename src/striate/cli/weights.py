@@ -255,20 +255,16 @@ def _preprocessing(name: str, values: dict[str, Any]) -> "Preprocessing":
 
 
 def _write_model(form: Form, file: Path, output: Path, classes: Path | None) -> None:
-    import inspect
-
     import torch
 
     from striate.data.preprocessing import MEAN_STD
-    from striate.nets import CATALOGUE, create
+    from striate.nets import create, default_of
     from striate.weights import class_names, digest
 
     name = form.model or ""
-    if name not in CATALOGUE:
-        raise UsageError(f"`--model`: expected the name of a net; got `{name}`. {nearest(name, CATALOGUE)}")
+    channels = form.in_channels or default_of(name, "in_channels")
     if classes is None:
         raise UsageError("`--classes`: expected a file with the names of the classes; got none.")
-    channels = form.in_channels or int(inspect.signature(CATALOGUE[name]).parameters["in_channels"].default)
     mean, std = form.mean or MEAN_STD[channels][0], form.std or MEAN_STD[channels][1]
     for flag, values in (("mean", mean), ("std", std)):
         if len(values) != channels:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from striate.errors import ModelFileError, UsageError, nearest
-from striate.inspect.meta import build
+from striate.inspect.meta import META, build
 from striate.nets import create
 
 DEFAULT_SIZE = 224
@@ -39,7 +39,7 @@ def find(
     """The network that is meant by `name`, with no memory for its weights.
 
     Args:
-        name: of the catalogue; or the path of a model file that ends in .safetensors; or timm/NAME; or
+        name: of the catalogue, or timm/NAME; or the path of a model file that ends in .safetensors; or
             package.module:factory, where calling the factory gives an `nn.Module`.
         num_classes, in_channels: given to the network where they are not None.
         img_size: (H, W); the network's own unless given.
@@ -55,12 +55,10 @@ def find(
         if arguments:
             raise UsageError(f"{name}: expected no --{next(iter(arguments)).replace('_', '-')} with a model file.")
         net, shape = _from_file(Path(name))
-    elif name.startswith("timm/"):
-        net, shape = _from_timm(name.removeprefix("timm/"), arguments)
     elif ":" in name:
         net = _from_factory(name, arguments)
     else:
-        net = build(lambda: create(name, **arguments))
+        net = build(lambda: create(name, **arguments)).to(META)
     channels, height, width = shape or _image_of(net)
     return Target(name, net, (in_channels or channels, *(img_size or (height, width))))
 
@@ -88,23 +86,6 @@ def _from_file(path: Path) -> tuple[nn.Module, tuple[int, int, int]]:
             f"{path}: expected a model that striate wrote; got a safetensors file without its metadata."
         ) from error
     return build(lambda: create(name, **arguments)), (c, h, w)
-
-
-def _from_timm(name: str, arguments: dict[str, int]) -> tuple[nn.Module, tuple[int, int, int]]:
-    try:
-        timm = importlib.import_module("timm")
-    except ImportError as error:
-        raise UsageError(
-            f"timm/{name}: expected timm to be installed; it cannot be imported here ({error}). "
-            "Try `pip install 'striate[hub]'`."
-        ) from error
-    if not timm.is_model(name):
-        raise UsageError(f"timm/{name}: expected the name of a timm model. {nearest(name, timm.list_models())}")
-    chans = {"in_channels": "in_chans"}
-    net = build(lambda: timm.create_model(name, **{chans.get(key, key): n for key, n in arguments.items()}))
-    about: Any = net.pretrained_cfg
-    c, h, w = about["input_size"]
-    return net, (arguments.get("in_channels", c), h, w)
 
 
 def _from_factory(name: str, arguments: dict[str, int]) -> nn.Module:

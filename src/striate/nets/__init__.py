@@ -39,11 +39,12 @@ from striate.nets import (
     resnet_cifar,
     segnet,
     squeezenet,
+    timm_nets,
     unet,
     vgg,
 )
 
-__all__ = ["CATALOGUE", "create"]
+__all__ = ["CATALOGUE", "create", "default_of", "variant_named"]
 
 CATALOGUE: dict[str, Callable[..., nn.Module]] = {
     **convnet39.VARIANTS,
@@ -67,11 +68,33 @@ CATALOGUE: dict[str, Callable[..., nn.Module]] = {
 }
 
 
+def variant_named(name: str) -> Callable[..., nn.Module]:
+    """What makes the net of this name.
+
+    Args:
+        name: a key of `CATALOGUE`, or timm/NAME.
+
+    Raises:
+        UsageError: the name is neither.
+    """
+    if name.startswith(timm_nets.PREFIX):
+        return functools.partial(timm_nets.TimmNet, name.removeprefix(timm_nets.PREFIX))
+    if name not in CATALOGUE:
+        raise UsageError(f"`{name}`: expected the name of a net. {nearest(name, CATALOGUE)}")
+    return CATALOGUE[name]
+
+
+def default_of(name: str, argument: str) -> int:
+    """The value that a net gives to `num_classes` or `in_channels` unless told otherwise."""
+    default: int = inspect.signature(variant_named(name)).parameters[argument].default
+    return default
+
+
 def create(name: str, **arguments: object) -> nn.Module:
     """A new net of the catalogue, in training mode, with initial values drawn from PyTorch's global generator.
 
     Args:
-        name: a key of `CATALOGUE`.
+        name: a key of `CATALOGUE`, or timm/NAME.
         arguments: `num_classes` and `in_channels`, both at least 1, and what else the net takes.
 
     Raises:
@@ -80,9 +103,7 @@ def create(name: str, **arguments: object) -> nn.Module:
     >>> create("lenet5", num_classes=7).fc3
     Linear(in_features=84, out_features=7, bias=True)
     """
-    if name not in CATALOGUE:
-        raise UsageError(f"`{name}`: expected the name of a net. {nearest(name, CATALOGUE)}")
-    variant = CATALOGUE[name]
+    variant = variant_named(name)
     accepted = set(inspect.signature(variant).parameters)
     if isinstance(variant, functools.partial):
         accepted -= variant.keywords.keys()  # what makes it this variant is not the caller's to change

@@ -1,7 +1,6 @@
 """A run from its beginning, or from where it stopped."""
 
 import importlib.util
-import inspect
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from striate.data import (
 from striate.device import Machine, choose, cores
 from striate.errors import UsageError
 from striate.model import commit
-from striate.nets import CATALOGUE, create
+from striate.nets import create, default_of
 from striate.recipe import Recipe
 from striate.tasks import Classify
 from striate.train import checkpoint, optimizer
@@ -113,14 +112,14 @@ def resolve(recipe: Recipe) -> Recipe:
     data, network = recipe.data, recipe.network
     with torch.device("meta"):
         net = create(network.model, **network.model_args)
-    channels = data.in_channels or inspect.signature(CATALOGUE[network.model]).parameters["in_channels"].default
+    channels = data.in_channels or default_of(network.model, "in_channels")
     size = data.img_size or int(net.image_size)  # type: ignore[arg-type]
     _require_logits(recipe, channels, size)
     mean, std = MEAN_STD[channels]
     data = replace(
         data,
         img_size=size,
-        in_channels=channels,
+        in_channels=channels,  # type: ignore[arg-type]  # a net is published for 1 or 3
         mean=data.mean or mean,
         std=data.std or std,
     )
@@ -137,7 +136,7 @@ def _require_logits(recipe: Recipe, channels: int, size: int) -> None:
     network = recipe.network
     try:
         with torch.device("meta"):
-            net = create(network.model, in_channels=channels, **network.model_args).eval()
+            net = create(network.model, in_channels=channels, **network.model_args).to("meta").eval()
             logits = net(torch.empty(2, channels, size, size))
     except RuntimeError as error:  # a map that became smaller than the next window
         raise UsageError(f"`img_size`: expected more pixels for {network.model}; got {size}: {error}.") from error
