@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,11 @@ class Index:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
+    @cached_property
+    def _label(self) -> NDArray[np.int64]:
+        """The column `label`, laid out once: a step of training asks for a few rows of it."""
+        return np.asarray(self.table["label"], np.int64)
+
     def paths(self, rows: Iterable[int] | None = None) -> list[str]:
         """The paths of `rows`, or of all, as they stand in the table."""
         column = self.table["path"] if rows is None else self.table["path"].take(pa.array(rows, pa.int64()))
@@ -61,12 +67,12 @@ class Index:
         """(N,) whether each row has its label or labels."""
         if self.several_labels:
             return np.asarray(self.table["labels"].is_valid())
-        return np.asarray(self.table["label"]) >= 0
+        return self._label >= 0
 
     def labels(self, rows: Rows) -> NDArray[np.int64] | NDArray[np.float32]:
         """(N,) class numbers, or where a picture may have several labels (N, classes) of 0 and 1."""
         if not self.several_labels:
-            return np.asarray(self.table["label"], np.int64)[rows]
+            return self._label[rows]
         many_hot = np.zeros((len(rows), len(self.classes)), np.float32)
         for i, labels in enumerate(self.table["labels"].take(pa.array(rows)).to_pylist()):
             many_hot[i, labels] = 1
@@ -100,7 +106,7 @@ class Index:
                 f"got also {', '.join(missing)}. Rename or leave out those folders or labels."
             )
         number = np.array([classes.index(name) for name in self.classes] + [-1], np.int64)
-        label = pa.array(number[np.asarray(self.table["label"])])
+        label = pa.array(number[self._label])
         several = [None if row is None else number[row].tolist() for row in self.table["labels"].to_pylist()]
         table = self.table.set_column(1, SCHEMA.field(1), label)
         table = table.set_column(2, SCHEMA.field(2), pa.array(several, SCHEMA.field(2).type))

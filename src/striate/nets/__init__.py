@@ -47,22 +47,22 @@ from striate.nets import (
 __all__ = ["CATALOGUE", "create", "default_of", "variant_named"]
 
 CATALOGUE: dict[str, Callable[..., nn.Module]] = {
+    **alexnet.VARIANTS,
     **convnet39.VARIANTS,
+    **fcn.VARIANTS,
     **googlenet.VARIANTS,
     **inception_resnet_v2.VARIANTS,
     **inception_v3.VARIANTS,
     **lenet.VARIANTS,
     **lenet_caffe.VARIANTS,
-    **resnet.VARIANTS,
-    **alexnet.VARIANTS,
     **mobilenet_v1.VARIANTS,
     **mobilenet_v2.VARIANTS,
     **nin.VARIANTS,
-    **squeezenet.VARIANTS,
     **plain.VARIANTS,
+    **resnet.VARIANTS,
     **resnet_cifar.VARIANTS,
-    **fcn.VARIANTS,
     **segnet.VARIANTS,
+    **squeezenet.VARIANTS,
     **unet.VARIANTS,
     **vgg.VARIANTS,
 }
