@@ -1,16 +1,15 @@
 """Agreement with published implementations, by the rule of ../shared/golden/README.md."""
 
 import json
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from golden_tensors import tensor_named
 from net_table import NETS
-from torch import Tensor
 
 from striate.nets import CATALOGUE, create
 
@@ -23,23 +22,6 @@ def golden() -> Mapping[str, Any]:
         pytest.skip(f"no reference answers: {GOLDEN} is not on this machine")
     entries: dict[str, Any] = json.loads(GOLDEN.read_text())
     return entries
-
-
-def tensor_named(name: str, shape: Iterable[int]) -> Tensor:
-    """The value that the reference gave to the tensor `name`."""
-    shape = tuple(shape)
-    z = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
-    if name.endswith("num_batches_tracked"):
-        return torch.zeros(shape, dtype=torch.int64)
-    if name.endswith("running_var"):
-        value = 0.5 + np.abs(z)
-    elif name.endswith(("running_mean", "bias")):
-        value = 0.1 * z
-    elif len(shape) <= 1:
-        value = 1 + 0.1 * z
-    else:
-        value = z * np.sqrt(2 / np.prod(shape[1:]))
-    return torch.from_numpy(np.asarray(value, dtype=np.float32))
 
 
 def test_each_net_has_one_row() -> None:

@@ -1,14 +1,13 @@
 """Each layout against a net of ours: names that no net has would be of no use."""
 
 import json
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from golden_tensors import tensor_named
 
 from striate.errors import UsageError
 from striate.nets import create
@@ -16,20 +15,6 @@ from striate.weights import LAYOUTS, layout_named, load_into, tensors_for
 from striate.weights.layouts import mobilenet_v1_layers, mobilenet_v2_layers
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden" / "nets.json"
-
-
-def value_of(name: str, shape: list[int]) -> Tensor:
-    """By the rule of ../shared/golden/README.md."""
-    z = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
-    if name.endswith("num_batches_tracked"):
-        return torch.zeros(shape, dtype=torch.int64)
-    if name.endswith("running_var"):
-        value = 0.5 + np.abs(z)
-    elif name.endswith(("running_mean", "bias")):
-        value = 0.1 * z
-    else:
-        value = 1 + 0.1 * z if len(shape) <= 1 else z * np.sqrt(2 / np.prod(shape[1:]))
-    return torch.from_numpy(np.asarray(value, dtype=np.float32))
 
 
 def golden(key: str) -> dict[str, Any]:
@@ -57,7 +42,7 @@ def test_timms_tensors_become_ours(key: str, layout: str, net: str) -> None:
 def test_timms_tensors_give_timms_logits(key: str, layout: str, net: str) -> None:
     entry = golden(key)
     ours = create(net).eval()
-    tensors = {name: value_of(name, shape) for name, shape in entry["tensors"]}
+    tensors = {name: tensor_named(name, shape) for name, shape in entry["tensors"]}
     assert load_into(ours, tensors_for(ours, tensors, layout)) == ()
     images = torch.from_numpy(np.random.default_rng(0).standard_normal(entry["input"]).astype(np.float32))
     with torch.inference_mode():

@@ -1,26 +1,13 @@
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from reading import column, refusal
 
-from striate.data import Index, IndexedPictures, UnreadableError, read
+from striate.data import IndexedPictures, UnreadableError, read
 from striate.data.readers.folders import picture_files
-from striate.errors import DataError
 
 SavePicture = Callable[..., Path]
-
-
-def column(index: Index, name: str) -> list[Any]:
-    values: list[Any] = index.table[name].to_pylist()
-    return values
-
-
-def refusal(path: Path) -> str:
-    """The error's text."""
-    with pytest.raises(DataError) as caught:
-        read(path)
-    return str(caught.value)
 
 
 def test_class_folders_are_classes(tmp_path: Path, save_picture: SavePicture) -> None:

@@ -2,27 +2,14 @@ import gzip
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from reading import column, refusal
 
 from striate.augment import central_crop
 from striate.data import Index, IndexedPictures, read
-from striate.errors import DataError
-
-
-def column(index: Index, name: str) -> list[Any]:
-    values: list[Any] = index.table[name].to_pylist()
-    return values
-
-
-def refusal(path: Path) -> str:
-    """The error's text."""
-    with pytest.raises(DataError) as caught:
-        read(path)
-    return str(caught.value)
 
 
 def pixels_of(index: Index, row: int) -> NDArray[np.uint8]:

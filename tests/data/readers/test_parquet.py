@@ -2,28 +2,16 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from reading import column, refusal
 
-from striate.data import Index, IndexedPictures, UnreadableError, read
+from striate.data import IndexedPictures, UnreadableError, read
 from striate.errors import DataError
-
-
-def column(index: Index, name: str) -> list[Any]:
-    values: list[Any] = index.table[name].to_pylist()
-    return values
-
-
-def refusal(path: Path) -> str:
-    """The error's text."""
-    with pytest.raises(DataError) as caught:
-        read(path)
-    return str(caught.value)
 
 
 def png(width: int) -> bytes:

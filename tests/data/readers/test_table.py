@@ -1,25 +1,12 @@
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from reading import column, refusal
 
-from striate.data import Index, IndexedPictures, check, read
-from striate.errors import DataError
+from striate.data import IndexedPictures, check, read
 
 SavePicture = Callable[..., Path]
-
-
-def column(index: Index, name: str) -> list[Any]:
-    values: list[Any] = index.table[name].to_pylist()
-    return values
-
-
-def refusal(path: Path) -> str:
-    """The error's text."""
-    with pytest.raises(DataError) as caught:
-        read(path)
-    return str(caught.value)
 
 
 def csv_file(folder: Path, *lines: str) -> Path:
