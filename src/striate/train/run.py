@@ -60,7 +60,7 @@ def train(data: Path, recipe: Recipe, output: Path | None = None, reporter: Repo
         label_separator=recipe.data.label_separator,
     )
     name = data.resolve().name if data.is_dir() else data.resolve().stem
-    folder = RunFolder.create(output or Path("runs") / "classify" / f"{name}-{recipe.network.model}")
+    folder = RunFolder.create(output or Path("runs") / "classify" / f"{name}-{recipe.network.model.replace('/', '-')}")
     reporter = replace(reporter or Reporter(), log=folder.log)
     folder.write_recipe(recipe)
     index = split(
