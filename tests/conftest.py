@@ -29,6 +29,12 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caches of this run of the tests alone: what a test finds there, a test put there."""
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 @pytest.fixture(scope="session")
 def write_pictures() -> Callable[[Path, Mapping[str, int]], Path]:
     """Writes grey 32x32 PNG files, a folder a class, each class brighter than the one before; returns the root."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.files import write_whole
+from striate.files import cache_folder, write_whole
 
 
 def test_a_new_file_has_what_was_written_and_nothing_lies_beside_it(tmp_path: Path) -> None:
@@ -72,3 +72,19 @@ def test_the_content_is_on_the_disk_before_it_gets_its_name(tmp_path: Path, monk
     write_whole(path, lambda aside: aside.write_text("new"))
     assert events[:2] == ["sync", "rename"]
     assert events[2:] == (["sync"] if os.name == "posix" else [])  # of the folder that holds the name
+
+
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({"STRIATE_CACHE": "here"}, "here/pixels"),
+        ({"XDG_CACHE_HOME": "there"}, "there/striate/pixels"),
+        ({"HOME": "home"}, "home/.cache/striate/pixels"),
+    ],
+)
+def test_the_folder_of_a_cache(environment: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STRIATE_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert cache_folder("pixels") == Path(folder)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and where those lie that can be made again."""
 
 import os
 from collections.abc import Callable
@@ -32,3 +32,10 @@ def _sync_folder(path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def cache_folder(kind: str) -> Path:
+    """Where what can be made or fetched again is kept, a folder a kind: under STRIATE_CACHE, else the user's cache."""
+    named = os.environ.get("STRIATE_CACHE")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "striate"
+    return (Path(named) if named else cache) / kind

@@ -56,6 +56,7 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 
 def test_the_folder_is_the_environments_or_a_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("STRIATE_CACHE")
     monkeypatch.delenv("STRIATE_WEIGHTS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert weights_folder() == tmp_path / "striate" / "weights"

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from urllib.error import HTTPError
 
 from striate.errors import WeightsError
-from striate.files import write_whole
+from striate.files import cache_folder, write_whole
 from striate.weights.manifest import Hub, Manifest
 
 CHUNK = 1 << 20
@@ -23,8 +23,7 @@ Progress = Callable[[int], object]  # called with the bytes that have come so fa
 def weights_folder() -> Path:
     """Where fetched files lie, and where others are looked for: the environment's STRIATE_WEIGHTS, else a cache."""
     named = os.environ.get("STRIATE_WEIGHTS")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(named) if named else cache / "striate" / "weights"
+    return Path(named) if named else cache_folder("weights")
 
 
 def digest(path: Path) -> str:
