@@ -1,11 +1,35 @@
-"""Two ways to do the same work, timed in turn in one process: A B A B …"""
+"""Ways to do the same work, timed in turn in one process: A B C A B C …"""
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+Work = Callable[[], int]  # does the work once and returns how many units it did
 
 
-def compare(ours: Callable[[], int], reference: Callable[[], int], rounds: int = 3) -> tuple[float, float, float]:
+def race(works: Mapping[str, Work], rounds: int = 3) -> dict[str, list[float]]:
+    """Units a second of each work in every counted round.
+
+    Args:
+        works: by name.
+        rounds: counted runs of each, after one of each that is not.
+    """
+    rates: dict[str, list[float]] = {name: [] for name in works}
+    for counted in range(rounds + 1):
+        for name, work in works.items():
+            started = time.perf_counter()
+            units = work()
+            if counted:
+                rates[name].append(units / (time.perf_counter() - started))
+    return rates
+
+
+def ratio(rates: Mapping[str, list[float]], a: str, b: str) -> float:
+    """Median over the rounds of the rate of `a` over that of `b` in the same round."""
+    return statistics.median(x / y for x, y in zip(rates[a], rates[b], strict=True))
+
+
+def compare(ours: Work, reference: Work, rounds: int = 3) -> tuple[float, float, float]:
     """Medians of units a second of both, and the median of the ratios of neighbouring runs.
 
     Args:
@@ -13,12 +37,5 @@ def compare(ours: Callable[[], int], reference: Callable[[], int], rounds: int =
         reference: likewise.
         rounds: counted runs of each, after one of each that is not.
     """
-    rates: dict[str, list[float]] = {"ours": [], "reference": []}
-    for counted in range(rounds + 1):
-        for name, work in (("ours", ours), ("reference", reference)):
-            started = time.perf_counter()
-            units = work()
-            if counted:
-                rates[name].append(units / (time.perf_counter() - started))
-    ratios = [a / b for a, b in zip(rates["ours"], rates["reference"], strict=True)]
-    return statistics.median(rates["ours"]), statistics.median(rates["reference"]), statistics.median(ratios)
+    rates = race({"ours": ours, "reference": reference}, rounds)
+    return statistics.median(rates["ours"]), statistics.median(rates["reference"]), ratio(rates, "ours", "reference")

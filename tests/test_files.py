@@ -88,3 +88,15 @@ def test_the_folder_of_a_cache(environment: dict[str, str], folder: str, monkeyp
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert cache_folder("pixels") == Path(folder)
+
+
+def test_a_file_may_be_read_by_whom_any_other_file_may(tmp_path: Path) -> None:
+    other, path = tmp_path / "other", tmp_path / "a.txt"
+    other.touch()
+
+    def write(aside: Path) -> None:
+        aside.unlink()
+        aside.touch(0o600)
+
+    write_whole(path, write)
+    assert path.stat().st_mode == other.stat().st_mode

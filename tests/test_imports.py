@@ -36,9 +36,10 @@ MAY_IMPORT = {
     "tasks": {"nets", "layers"},
     "model": {"nets", "tasks", "data", "device"},
     "train": {"data", "tasks", "device", "model"},
+    "transfer": {"train", "model", "weights"},
     "evaluate": {"model", "data"},
     "report": {"evaluate", "data", "model"},
-    "cli": {"train", "evaluate", "report", "inspect", "weights", "__init__"},
+    "cli": {"train", "transfer", "evaluate", "report", "inspect", "weights", "__init__"},
     "__main__": {"cli"},
     "__init__": {"model", "nets", "tasks"},
 }  # fmt: skip

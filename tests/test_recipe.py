@@ -1,4 +1,5 @@
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,23 @@ RECIPES = st.builds(
         test_fraction=st.floats(0, 0.5),
         label_separator=TEXT,
         max_bad=st.floats(0, 1),
-        max_pixels=st.integers(1, 2**40),
+        max_pixels=st.integers(1, 178_956_970),
     ),
     st.builds(
         AugmentRecipe,
-        crop_scale=st.tuples(SHARE, SHARE).map(lambda pair: (1 - max(pair), 1 - min(pair))),
-        crop_ratio=RATIOS,
-        mirror=st.floats(0, 1),
+        augment=st.sampled_from(["none", "light", "medium", "heavy"]),
+        trivial=st.booleans(),
+        crop_scale=st.none() | st.tuples(SHARE, SHARE).map(lambda pair: (1 - max(pair), 1 - min(pair))),
+        crop_ratio=st.none() | RATIOS,
+        mirror=st.none() | st.floats(0, 1),
+        rotation=st.none() | st.floats(0, 180),
+        pca_source=st.sampled_from(["imagenet", "pictures"]),
+        mixup=st.none() | POSITIVE,
+    )
+    | st.builds(
+        AugmentRecipe,
+        pca_values=st.tuples(POSITIVE, POSITIVE, POSITIVE),
+        pca_vectors=st.lists(st.floats(-1, 1), min_size=9, max_size=9).map(tuple),
     ),
     st.builds(
         TrainingRecipe,
@@ -95,7 +106,9 @@ def test_a_file_holds_what_was_left_out_too(tmp_path: Path) -> None:
     recipe = from_dict({"training": {"epochs": 7}})
     assert to_dict(recipe)["training"]["lr"] == 1e-3
     assert dumps(recipe) == dumps(Recipe(training=TrainingRecipe(epochs=7)))
-    missing = {"img_size", "in_channels", "mean", "std", "workers"}  # None, which TOML lacks
+    tables = dataclasses.asdict(Recipe())
+    missing = {key for table in tables.values() for key, value in table.items() if value is None}  # which TOML lacks
+    assert {"img_size", "mean", "workers", "rotation"} <= missing
     assert {key for table in to_dict(recipe).values() for key in table} == KEYS.keys() - missing
 
 
@@ -135,6 +148,14 @@ def test_every_key_is_a_flag_of_the_same_name() -> None:
             Recipe(NetworkRecipe("lenet5"), training=TrainingRecipe(batch_size=4), machine=MachineRecipe(workers=2)),
         ),
         (["--crop-scale", "1", "1"], Recipe(augment=AugmentRecipe(crop_scale=(1.0, 1.0)))),
+        (
+            ["--augment", "heavy", "--trivial", "--zoom", "1", "2"],
+            Recipe(augment=AugmentRecipe("heavy", trivial=True, zoom=(1.0, 2.0))),
+        ),
+        (
+            ["--pca-values", "3", "2", "1", "--pca-vectors", *"123456789"],
+            Recipe(augment=AugmentRecipe(pca_values=(3.0, 2.0, 1.0), pca_vectors=tuple(map(float, range(1, 10))))),
+        ),
         (["--in-channels", "1"], Recipe(data=DataRecipe(in_channels=1))),
         (["--tensorboard"], Recipe(machine=MachineRecipe(tensorboard=True))),
         (["--model-args.activation", "relu"], Recipe(NetworkRecipe(model_args={"activation": "relu"}))),
@@ -176,11 +197,43 @@ def test_flags_set_the_recipe(words: list[str], expected: Recipe) -> None:
             "`val_fraction + test_fraction`: expected less than 1, or nothing is left to train on; got 1.0.",
         ),
         ({"data": {"max_bad": 1.1}}, "`max_bad`: expected a share from 0 to 1; got 1.1."),
-        ({"data": {"max_pixels": 0}}, "`max_pixels`: expected at least 1; got 0."),
+        ({"machine": {"checkpoint_every": 0.0}}, "`checkpoint_every`: expected a number of minutes above 0; got 0.0."),
+        ({"training": {"skip_bad_steps": -1}}, "`skip_bad_steps`: expected 0 or more; got -1."),
+        ({"data": {"cache_budget": 0.0}}, "`cache_budget`: expected a number of gigabytes above 0; got 0.0."),
+        ({"data": {"max_pixels": 0}}, "`max_pixels`: expected 1 to 178956970; got 0."),
         ({"data": {"std": [0.5, 0.0, 0.5]}}, "`std`: expected values above 0; got (0.5, 0.0, 0.5)."),
         ({"augment": {"crop_scale": [0.9, 0.5]}}, "`crop_scale`: expected 0 < least <= largest <= 1; got (0.9, 0.5)."),
         ({"augment": {"crop_ratio": [0, 1]}}, "`crop_ratio`: expected 0 < least <= largest; got (0.0, 1.0)."),
         ({"augment": {"mirror": 2}}, "`mirror`: expected a probability from 0 to 1; got 2.0."),
+        ({"augment": "light"}, "`augment`: expected a table; got 'light'."),
+        ({"augment": {"augment": "strong"}}, "`augment`: expected one of none, light, medium, heavy; got 'strong'."),
+        ({"augment": {"pca_source": "cifar"}}, "`pca_source`: expected one of imagenet, pictures; got 'cifar'."),
+        ({"augment": {"erase": -0.1}}, "`erase`: expected a probability from 0 to 1; got -0.1."),
+        (
+            {"augment": {"erase_scale": [0.1, 1.5]}},
+            "`erase_scale`: expected 0 < least <= largest <= 1; got (0.1, 1.5).",
+        ),
+        ({"augment": {"zoom": [0, 2]}}, "`zoom`: expected 0 < least <= largest; got (0.0, 2.0)."),
+        ({"augment": {"zoom": [1, math.inf]}}, "`zoom`: expected 0 < least <= largest; got (1.0, inf)."),
+        ({"augment": {"brightness": 1.1}}, "`brightness`: expected from 0 to 1; got 1.1."),
+        ({"augment": {"saturation": math.nan}}, "`saturation`: expected from 0 to 1; got nan."),
+        ({"augment": {"warp": 2}}, "`warp`: expected from 0 to 1; got 2.0."),
+        ({"augment": {"perspective": 0.25}}, "`perspective`: expected from 0 to 0.2; got 0.25."),
+        ({"augment": {"rotation": 190}}, "`rotation`: expected from 0 to 180 degrees; got 190.0."),
+        ({"augment": {"shear": -3}}, "`shear`: expected from 0 to 60 degrees; got -3.0."),
+        ({"augment": {"mixup": math.inf}}, "`mixup`: expected 0 or more; got inf."),
+        (
+            {"augment": {"pca_values": [1, 1, 1]}},
+            "`pca_values`, `pca_vectors`: expected both or neither; got `pca_values` alone.",
+        ),
+        (
+            {"augment": {"pca_values": [1, -1, 1], "pca_vectors": [1] * 9}},
+            "`pca_values`: expected 0 or more each; got (1.0, -1.0, 1.0).",
+        ),
+        (
+            {"augment": {"pca_values": [1, 1, 1], "pca_vectors": [1]}},
+            "`pca_vectors`: expected 9 numbers, three of each component; got (1.0,).",
+        ),
         ({"training": {"epochs": 0}}, "`epochs`: expected at least 1; got 0."),
         ({"training": {"batch_size": -1}}, "`batch_size`: expected at least 1; got -1."),
         ({"training": {"lr": 0}}, "`lr`: expected a number above 0; got 0.0."),

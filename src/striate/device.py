@@ -1,6 +1,8 @@
 """What this machine does best: device, precision and memory format of a network's arithmetic."""
 
+import ctypes
 import os
+import platform
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -11,6 +13,8 @@ from torch import Tensor, nn
 from striate.errors import UsageError
 
 Module = TypeVar("Module", bound=nn.Module)
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+NEVER = 2**31 - 1  # bytes free at the end of the heap, above which they are handed back
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -68,6 +72,19 @@ def _warm_up() -> None:
         one = torch.ones(1, dtype=dtype)
         for function in (torch.tanh, torch.exp, torch.log, torch.sqrt, torch.rsqrt, torch.sin, torch.cos, torch.asin):
             function(one)
+
+
+def keep_memory() -> bool:
+    """Lets this process keep the memory that it frees, for the next step's feature maps; True where that can be done.
+
+    A feature map takes up to a hundred megabytes. The C library of Linux asks the kernel anew for each one, which gives
+    it page by page and filled with zeros, and hands it back at once: docs/decisions/allocator.md has what that costs.
+    Source: mallopt(3), M_MMAP_MAX and M_TRIM_THRESHOLD; the GNU C library alone has them.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, NEVER))
 
 
 def choose(device: str = "auto", precision: str = "auto", memory_format: str = "auto") -> Machine:

@@ -16,7 +16,10 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        aside.touch()
+        mode = aside.stat().st_mode  # what this process's umask gives a file
         write(aside)
+        aside.chmod(mode)  # some libraries make files that their owner alone may read
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
         aside.replace(path)

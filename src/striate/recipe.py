@@ -7,6 +7,7 @@ of `striate train`; their defaults are the defaults of both; the text under a fi
 import dataclasses
 import math
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,10 +20,18 @@ from cyclopts import Group, Parameter
 
 from striate.errors import UsageError, nearest
 
+PILLOWS_LIMIT = 2 * 89_478_485  # pixels, above which Pillow refuses a picture itself
+
 
 def _require(condition: bool, name: str, expected: str, got: object) -> None:
     if not condition:
         raise UsageError(f"`{name}`: expected {expected}; got {got}.")
+
+
+def _require_pair(pair: tuple[float, float] | None, name: str, limit: float = sys.float_info.max) -> None:
+    """Of a least and a largest value, where they are given."""
+    expected = "0 < least <= largest" + (f" <= {limit}" if limit < sys.float_info.max else "")
+    _require(pair is None or 0 < pair[0] <= pair[1] <= limit, name, expected, pair)
 
 
 @Parameter(name="*", group=Group("Network", sort_key=1))
@@ -72,11 +81,25 @@ class DataRecipe:
     label_separator: str = ""
     """What parts the labels of one picture in a CSV, such as `;`; a label a picture unless given."""
 
+    weight_column: str = "weight"
+    """With a CSV and `--sampling weighted`: the column of how often a picture is drawn, in proportion."""
+
+    mask_classes: dict[str, str] = field(default_factory=dict)
+    """Class of each value in masks, such as `--mask-classes.0 road --mask-classes.#ff0000 car`; read from them unless
+    given."""
+
     max_bad: float = 0.01
     """Share of unreadable pictures above which nothing is trained (exit code 3)."""
 
     max_pixels: int = 89_478_485
     """A picture of more pixels is refused before it is decoded."""
+
+    pixel_cache: Literal["auto", "on", "off"] = "auto"
+    """Whether pictures are decoded once, to twice the size that the network sees, and kept on disk; `auto`: where they
+    are much larger than that."""
+
+    cache_budget: float = 8.0
+    """Most gigabytes that kept pixels may take; beyond it as JPEG, and where even that is too much, not at all."""
 
     def __post_init__(self) -> None:
         _require(self.img_size is None or self.img_size >= 1, "img_size", "at least 1 pixel", self.img_size)
@@ -87,7 +110,8 @@ class DataRecipe:
         held_out = self.val_fraction + self.test_fraction
         _require(held_out < 1, "val_fraction + test_fraction", "less than 1, or nothing is left to train on", held_out)
         _require(0 <= self.max_bad <= 1, "max_bad", "a share from 0 to 1", self.max_bad)
-        _require(self.max_pixels >= 1, "max_pixels", "at least 1", self.max_pixels)
+        _require(1 <= self.max_pixels <= PILLOWS_LIMIT, "max_pixels", f"1 to {PILLOWS_LIMIT}", self.max_pixels)
+        _require(0 < self.cache_budget < math.inf, "cache_budget", "a number of gigabytes above 0", self.cache_budget)
         for name in ("mean", "std"):
             values = getattr(self, name)
             _require(values is None or len(values) > 0, name, "one number a channel", values)
@@ -97,23 +121,110 @@ class DataRecipe:
 @Parameter(name="*", group=Group("Augmentation", sort_key=3))
 @dataclass(frozen=True)
 class AugmentRecipe:
-    """What training does to a picture each time that it is seen."""
+    """What training does to a picture each time that it is seen; what is not given is as the preset `augment` says."""
 
-    crop_scale: tuple[float, float] = (0.35, 1.0)
-    """Least and largest share of the picture's area that a random crop covers; `1 1` for no crop."""
+    augment: Literal["none", "light", "medium", "heavy"] = "light"
+    """Preset that gives every value below that is not given itself."""
 
-    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    trivial: bool = False
+    """One operation a picture, drawn at random, at a random strength, besides crop and mirror (TrivialAugment)."""
+
+    crop_scale: tuple[float, float] | None = None
+    """Least and largest share of the picture's area that a random crop covers; `1 1` for what evaluation sees."""
+
+    crop_ratio: tuple[float, float] | None = None
     """Least and largest width of a crop over its height."""
 
-    mirror: float = 0.5
+    mirror: float | None = None
     """Probability of a left-right mirror."""
 
+    mirror_top_bottom: float | None = None
+    """Probability of a top-bottom mirror."""
+
+    rotation: float | None = None
+    """Largest turn to either side, in degrees."""
+
+    shear: float | None = None
+    """Largest slant to either side, in degrees."""
+
+    zoom: tuple[float, float] | None = None
+    """Least and largest enlargement; `1 1` for none."""
+
+    translation: float | None = None
+    """Largest shift along either axis, as a share of that side."""
+
+    perspective: float | None = None
+    """Largest shift of a corner along either axis, as a share of that side."""
+
+    warp: float | None = None
+    """Largest shift of a point by a smooth random displacement, as a share of the side."""
+
+    brightness: float | None = None
+    """Largest relative change of all values; 0.2 for 0.8 to 1.2 times."""
+
+    contrast: float | None = None
+    """Largest relative change of the distance from middle grey."""
+
+    saturation: float | None = None
+    """Largest relative change of the distance from the grey of the same luma."""
+
+    hue: float | None = None
+    """Largest turn of the hue to either side, in degrees."""
+
+    channel_shift: float | None = None
+    """Largest value added to, or taken from, each channel on its own, of values 0 to 1."""
+
+    pca_colour: float | None = None
+    """Standard deviation of the steps along the principal components of colour; Krizhevsky's was 0.1."""
+
+    pca_source: Literal["imagenet", "pictures"] = "imagenet"
+    """Whose principal components, where they are not given."""
+
+    pca_values: tuple[float, float, float] | None = None
+    """Variance along each principal component of colour, of values 0 to 1."""
+
+    pca_vectors: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None
+    """The three principal components, red, green and blue of the first, then of the next."""
+
+    noise: float | None = None
+    """Standard deviation of the noise added to every value, of values 0 to 1."""
+
+    erase: float | None = None
+    """Probability that a box of the picture is erased."""
+
+    erase_scale: tuple[float, float] | None = None
+    """Least and largest share of the picture's area that an erased box covers."""
+
+    mixup: float | None = None
+    """Alpha of the beta distribution of the share at which two pictures are blended; 0 for none."""
+
+    cutmix: float | None = None
+    """Alpha of the beta distribution of the share that a pasted box of another picture leaves; 0 for none."""
+
     def __post_init__(self) -> None:
-        low, high = self.crop_scale
-        _require(0 < low <= high <= 1, "crop_scale", "0 < least <= largest <= 1", self.crop_scale)
-        low, high = self.crop_ratio
-        _require(0 < low <= high, "crop_ratio", "0 < least <= largest", self.crop_ratio)
-        _require(0 <= self.mirror <= 1, "mirror", "a probability from 0 to 1", self.mirror)
+        _require_pair(self.crop_scale, "crop_scale", 1)
+        _require_pair(self.erase_scale, "erase_scale", 1)
+        _require_pair(self.crop_ratio, "crop_ratio")
+        _require_pair(self.zoom, "zoom")
+        for name in ("mirror", "mirror_top_bottom", "erase"):
+            self._require_between(name, 1, "a probability from 0 to 1")
+        for name in ("brightness", "contrast", "saturation", "channel_shift", "noise", "translation", "warp"):
+            self._require_between(name, 1, "from 0 to 1")
+        self._require_between("perspective", 0.2, "from 0 to 0.2")  # at 0.25, three corners may lie on a line
+        for name, degrees in (("rotation", 180), ("hue", 180), ("shear", 60)):
+            self._require_between(name, degrees, f"from 0 to {degrees} degrees")
+        for name in ("pca_colour", "mixup", "cutmix"):
+            self._require_between(name, sys.float_info.max, "0 or more")
+        values, vectors = self.pca_values, self.pca_vectors
+        alone = "`pca_vectors` alone" if values is None else "`pca_values` alone"
+        _require((values is None) == (vectors is None), "pca_values`, `pca_vectors", "both or neither", alone)
+        _require(values is None or all(0 <= v < math.inf for v in values), "pca_values", "0 or more each", values)
+        whole = vectors is None or (len(vectors) == 9 and all(map(math.isfinite, vectors)))
+        _require(whole, "pca_vectors", "9 numbers, three of each component", vectors)
+
+    def _require_between(self, name: str, largest: float, expected: str) -> None:
+        value: float | None = getattr(self, name)
+        _require(value is None or 0 <= value <= largest, name, expected, value)
 
 
 @Parameter(name="*", group=Group("Training", sort_key=4))
@@ -126,6 +237,9 @@ class TrainingRecipe:
 
     batch_size: Annotated[int, Parameter(alias="-b")] = 64
     """Pictures a step, at most; an epoch's batches are as equal as can be."""
+
+    sampling: Literal["shuffle", "balanced", "weighted"] = "shuffle"
+    """What an epoch draws: every picture once, every class equally often, or by the data's column `weight`."""
 
     opt: Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"] = "adamw"
     """Optimiser."""
@@ -163,6 +277,9 @@ class TrainingRecipe:
     ema_decay: float = 0.0
     """Decay, a step, of the running average of the weights that is evaluated and kept; 0 for none."""
 
+    skip_bad_steps: int = 0
+    """Steps of a run that are left out, rather than end it, where the loss or the gradient is not finite."""
+
     seed: int = 0
     """Of the initial weights, the split, the order and every random draw."""
 
@@ -171,7 +288,7 @@ class TrainingRecipe:
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         for name in ("lr", "step_epochs", "step_factor"):
             _require(0 < getattr(self, name) < math.inf, name, "a number above 0", getattr(self, name))
-        for name in ("weight_decay", "warmup_epochs", "clip_grad"):
+        for name in ("weight_decay", "warmup_epochs", "clip_grad", "skip_bad_steps"):
             _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         for name in ("momentum", "label_smoothing", "ema_decay"):
             _require(0 <= getattr(self, name) < 1, name, "from 0, below 1", getattr(self, name))
@@ -196,11 +313,22 @@ class MachineRecipe:
     workers: Annotated[int | None, Parameter(alias="-j")] = None
     """Threads that decode pictures; one a core unless given. Never changes a result."""
 
+    keep_memory: bool = True
+    """Keep freed memory for the next step instead of handing it back: up to twice as fast on Linux, for some memory."""
+
+    checkpoint_every: float = 10.0
+    """Minutes between two checkpoints within an epoch; there is one after each epoch too."""
+
+    deterministic: bool = False
+    """On a GPU too, use only operations that give the same bits every time; on a CPU that is always so."""
+
     tensorboard: bool = False
     """Also write TensorBoard events (needs the extra `striate[log]`)."""
 
     def __post_init__(self) -> None:
         _require(self.workers is None or self.workers >= 1, "workers", "at least 1", self.workers)
+        minutes = self.checkpoint_every
+        _require(0 < minutes < math.inf, "checkpoint_every", "a number of minutes above 0", minutes)
 
 
 @dataclass(frozen=True)
@@ -225,7 +353,7 @@ def from_dict(tables: Mapping[str, Any], source: str = "recipe") -> Recipe:
         UsageError: for an unknown table or key (the nearest is named), or a value of the wrong type or range.
     """
     for table, values in tables.items():
-        if table in KEYS:
+        if table in KEYS and table not in TABLES:
             raise UsageError(f"{source}: `{table}` stands outside its table. Put it under [{KEYS[table]}].")
         if table not in TABLES:
             raise UsageError(f"{source}: unknown table [{table}]. {nearest(table, TABLES)}")

@@ -132,7 +132,7 @@ def test_a_sentence_is_printed_as_it_is(striate: Striate) -> None:
     name = "a[red]:smile:" + "very_long_name_" * 10
     code, _, err = striate("train", name)
     assert code == 3
-    assert sentence(err) == f"data: expected a folder, CSV or Parquet file; got {name}, which does not exist."
+    assert sentence(err) == f"data: expected a folder, CSV, JSON or Parquet file; got {name}, which does not exist."
 
 
 @pytest.mark.parametrize("words", [("--debug", "train", "none"), ("train", "none", "--debug")])

@@ -76,7 +76,7 @@ def test_several_labels(striate: Striate, untrained: Callable[..., Model], two_c
 @pytest.mark.parametrize(
     ("make", "code", "sentence"),
     [
-        (lambda root: None, 3, "data: expected a folder, CSV or Parquet file; got {root}, which does not exist."),
+        (lambda root: None, 3, "data: expected a folder, CSV, JSON or Parquet file; got {root}, which does not exist."),
         (lambda root: root.mkdir(), 3, "data: expected folders of pictures, one a class; got {root}, which has none."),
         (lambda root: (root / "dark").mkdir(parents=True), 3,
          "data: expected pictures in the class folders of {root}; got none."),

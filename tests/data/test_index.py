@@ -1,5 +1,7 @@
+import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +45,17 @@ def several_labels() -> Index:
 def test_columns_are_those_of_the_schema() -> None:
     index = one_label()
     assert index.table.schema == SCHEMA
-    assert index.table.column_names == ["path", "label", "labels", "box", "mask", "split", "reason"]
+    assert index.table.column_names == [
+        "path",
+        "label",
+        "labels",
+        "box",
+        "mask",
+        "split",
+        "reason",
+        "boxes",
+        "weight",
+    ]
     assert len(index) == 5
     assert index.classes == ("ant", "bee", "cow")
     assert index.root == ROOT
@@ -53,8 +65,7 @@ def test_columns_are_those_of_the_schema() -> None:
 
 def test_columns_that_are_left_out_are_empty() -> None:
     row = build(ROOT, (), ["a.png"]).table.to_pylist()
-    empty = {"label": -1, "labels": None, "box": None, "mask": None, "split": None, "reason": None}
-    assert row == [{"path": "a.png", **empty}]
+    assert row == [{"path": "a.png", **dict.fromkeys(SCHEMA.names[1:]), "label": -1}]
 
 
 def test_paths_are_given_for_all_rows_or_some() -> None:
@@ -224,6 +235,34 @@ def test_a_file_that_striate_did_not_write_is_refused(tmp_path: Path) -> None:
         Index.load(path)
 
 
+def test_an_index_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "index.parquet"
+    one_label().save(path)
+    table = pq.read_table(path)
+    sentence = f"index {path}: expected one of this version of striate; got another. Make it anew."
+    for other in (table.drop_columns("weight"), table.replace_schema_metadata({"striate": "{}"})):
+        pq.write_table(other, path)
+        with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+            Index.load(path)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "largest"),
+    [
+        ([[0, 0, 2, 2], [0, 0, 3, 3], [5, 5, 8, 8]], 1),
+        ([[9, 9, 0, 0], [0, 0, 1, 1]], 1),
+        ([[0, 0, math.nan, 9], [0, 0, 1, 1]], 1),
+        ([[0, 0, 9, 0], [4, 4, 4, 9]], 0),
+    ],
+    ids=["the first of equals", "turned inside out", "not a number", "all empty"],
+)
+def test_the_label_is_that_of_the_largest_object(boxes: list[list[float]], largest: int) -> None:
+    index = build(ROOT, ("ant", "bee", "cow"), ["a.png"], labels=[list(range(len(boxes)))], boxes=[boxes])
+    assert index.table["label"].to_pylist() == [largest]
+    assert not index.several_labels
+    np.testing.assert_array_equal(index.table["box"].to_pylist(), [boxes[largest]])
+
+
 @pytest.mark.parametrize("content", [b"", b"not Parquet", None], ids=["empty", "text", "none"])
 def test_what_is_no_parquet_file_is_refused(content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "index.parquet"
@@ -231,3 +270,50 @@ def test_what_is_no_parquet_file_is_refused(content: bytes | None, tmp_path: Pat
         path.write_bytes(content)
     with pytest.raises(DataError, match=re.escape(f"index {path}: expected a Parquet file that striate wrote; ")):
         Index.load(path)
+
+
+# Objects and masks ------------------------------------------------------------------------------------------------
+
+
+def objects() -> Index:
+    return build(
+        ROOT,
+        ("ant", "bee"),
+        ["a.png", "b.png", "c.png"],
+        labels=[[0, 1, 0], [], None],
+        boxes=[[[0, 0, 2, 2], [1, 1, 5, 4], [0, 0, 3, 4]], [], None],
+        mask=["a.mask.png", None, None],
+        weight=[2.5, None, 1],
+        mask_classes=("background", "ant"),
+        mask_values={0: 0, 200: 1},
+        notes=("One thing is ignored.",),
+    )
+
+
+def test_label_and_box_are_those_of_the_largest_object() -> None:
+    index = objects()
+    assert not index.several_labels
+    assert index.table["label"].to_pylist() == [1, -1, -1]
+    assert index.table["box"].to_pylist() == [[1, 1, 5, 4], None, None]
+    assert index.labelled().tolist() == [True, False, False]
+
+
+def test_classes_of_objects_are_renumbered_with_the_rest() -> None:
+    renumbered = objects().with_classes(["bee", "cow", "ant"])
+    assert renumbered.table["labels"].to_pylist() == [[2, 0, 2], [], None]
+    assert renumbered.table["label"].to_pylist() == [0, -1, -1]
+
+
+def test_all_of_an_index_is_saved(tmp_path: Path) -> None:
+    objects().save(tmp_path / "index.parquet")
+    loaded = Index.load(tmp_path / "index.parquet")
+    assert loaded.table.equals(objects().table)
+    assert loaded == replace(objects(), table=loaded.table)
+
+
+def test_a_box_or_a_mask_is_part_of_what_a_fingerprint_names() -> None:
+    index = objects()
+    assert index.fingerprint() == objects().fingerprint()
+    for column, values in (("mask", ["a", "b", None]), ("boxes", [[[0, 0, 1, 1]], None, None])):
+        changed = index.with_column(column, pa.array(values, SCHEMA.field(column).type))
+        assert changed.fingerprint() != index.fingerprint()

@@ -1,45 +1,68 @@
-import doctest
+import dataclasses
+import gc
 import hashlib
 import math
 import re
+import resource
+import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from striate.augment import Map, Size, central_crop, compose, mirror
-from striate.augment.geometry import source_box
+from striate.augment.colour import draw_colour
+from striate.augment.geometry import Map, Size
+from striate.augment.policy import draw_map
+from striate.augment.presets import for_picture, resolve
+from striate.augment.resample import map_boxes, resample_mask
 from striate.data import (
     MEAN_STD,
+    Batch,
     GivenPictures,
     Loader,
+    Order,
     Picture,
     Preprocessing,
-    Rows,
     UnreadableError,
+    View,
+    advice,
     batches,
-    epoch_order,
     loader,
     training_view,
 )
-from striate.data.loader import AHEAD
-from striate.errors import DataError
+from striate.data.loader import AHEAD, EvaluationView
+from striate.errors import DataError, UsageError
 from striate.recipe import AugmentRecipe
 
 SMALL = Preprocessing((3, 6, 8), *MEAN_STD[3], crop_pct=1.0)
+MEDIUM = AugmentRecipe(augment="medium")
 WAIT_S = 20  # for what must happen; a test that passes does not wait
 
 
 def pictures_of(count: int) -> list[NDArray[np.uint8]]:
     rng = np.random.default_rng(0)
     return [rng.integers(0, 256, (9 + i % 3, 12 + i % 5, 3), np.uint8) for i in range(count)]
+
+
+def mask_of(row: int) -> NDArray[np.uint8]:
+    """A mask of three classes, of the size of picture number `row` of `pictures_of`."""
+    return np.random.default_rng(row).integers(0, 3, (9 + row % 3, 12 + row % 5), np.uint8)
+
+
+def boxes_of(count: int) -> NDArray[np.float32]:
+    """A box a picture, and none for every fifth."""
+    corners = np.random.default_rng(0).uniform(0, 4, (count, 2))
+    boxes = np.hstack([corners, corners + np.array((5, 4))]).astype(np.float32)
+    boxes[::5] = np.nan
+    return boxes
 
 
 class Watched(GivenPictures):
@@ -70,91 +93,68 @@ def decoders() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
-def digest(rows: Rows, workers: int, *, seed: int = 0, epoch: int = 0, batch_size: int = 20, count: int = 50) -> str:
-    """Names all pixels of a pass."""
-    view = training_view(AugmentRecipe(), SMALL.size, seed, epoch)
-    found = hashlib.sha256()
-    for batch in Loader(GivenPictures(pictures_of(count)), batches(rows, batch_size), SMALL, view, workers=workers):
-        found.update(batch.rows.tobytes())
-        found.update(batch.images.numpy().tobytes())
+def full(order: Any, *, count: int = 50, epoch: int = 0, seed: int = 0, **options: Any) -> Loader:
+    """A loader of everything that a batch can hold."""
+    view = training_view(MEDIUM, SMALL, seed, epoch)
+    pictures = GivenPictures(pictures_of(count))
+    return Loader(pictures, order, SMALL, view, masks=mask_of, boxes=boxes_of(count), **options)
+
+
+def digest(batch: Batch) -> str:
+    """Names everything that a batch holds."""
+    found = hashlib.sha256(batch.rows.tobytes())
+    for values in (batch.images, batch.colour, batch.masks, batch.boxes):
+        assert values is not None
+        found.update(f"{values.dtype} {tuple(values.shape)}".encode())
+        found.update(values.numpy().tobytes())
     return found.hexdigest()
 
 
-def test_doctests_run() -> None:
-    result = doctest.testmod(loader, extraglobs={"np": np})
-    assert result.attempted > 0
-    assert result.failed == 0
-
-
-# Order and batches ------------------------------------------------------------------------------------------------
-
-
-@given(st.integers(0, 300), st.integers(1, 100))
-def test_batches_cover_all_rows_in_equal_parts(count: int, batch_size: int) -> None:
-    rows = np.arange(count)[::-1] * 3
-    parts = batches(rows, batch_size)
-    assert [row for part in parts for row in part.tolist()] == rows.tolist()
-    assert len(parts) == math.ceil(count / batch_size)
-    sizes = {len(part) for part in parts}
-    assert not sizes or (max(sizes) <= batch_size and max(sizes) - min(sizes) <= 1 and min(sizes) >= 1)
-
-
-@given(st.integers(0, 2**62), st.integers(0, 1000))
-def test_an_epoch_s_order_is_a_function_of_seed_and_epoch(seed: int, epoch: int) -> None:
-    rows = np.arange(5, 65)
-    order = epoch_order(rows, seed, epoch)
-    assert order.tolist() == epoch_order(rows, seed, epoch).tolist()
-    assert sorted(order.tolist()) == rows.tolist() == list(range(5, 65))
-    assert order.tolist() != epoch_order(rows, seed, epoch + 1).tolist()
-    assert order.tolist() != epoch_order(rows, seed + 1, epoch).tolist()
-
-
-def test_every_place_is_as_likely() -> None:
-    places = np.array([epoch_order(np.arange(4), 0, epoch) for epoch in range(2000)])
-    shares = [np.bincount(places[:, place], minlength=4) / 2000 for place in range(4)]
-    assert np.abs(np.array(shares) - 0.25).max() < 0.05  # 5 standard deviations
+def digests(made: Loader) -> list[str]:
+    return [digest(batch) for batch in made]
 
 
 # Views ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_view_is_a_function_of_seed_epoch_and_row() -> None:
-    augment = AugmentRecipe()
-
-    def shown(seed: int = 1, epoch: int = 2, row: int = 3) -> list[float]:
-        flat: list[float] = training_view(augment, (8, 6), seed, epoch)(row, (40, 30)).flatten().tolist()
-        return flat
-
-    assert shown() == shown()
-    others = [shown(), shown(seed=2), shown(epoch=3), shown(row=4)]
-    assert all(a != b for i, a in enumerate(others) for b in others[:i])
-    view = training_view(augment, (8, 6), 1, 2)
-    forwards = [view(row, (40, 30)).tolist() for row in range(9)]
-    assert [view(row, (40, 30)).tolist() for row in reversed(range(9))] == forwards[::-1]
+def matrices(view: View, rows: Sequence[int]) -> list[list[float]]:
+    """What a view shows of rows, as plain numbers."""
+    shown = [view(row, (40, 30)) for row in rows]
+    colours = [() if colour is None else colour.flatten().tolist() for _, colour in shown]
+    return [[*map_.matrix.flatten().tolist(), *colour] for (map_, _), colour in zip(shown, colours, strict=True)]
 
 
-@pytest.mark.parametrize(("probability", "least", "most"), [(0.0, 0, 0), (0.25, 60, 140), (1.0, 400, 400)])
-def test_so_many_views_are_mirrored(probability: float, least: int, most: int) -> None:
-    view = training_view(AugmentRecipe(mirror=probability), (8, 6), 0, 0)
-    mirrored = sum(view(row, (40, 30))[0, 0] < 0 for row in range(400))
-    assert least <= mirrored <= most
+@pytest.mark.parametrize("augment", [MEDIUM, AugmentRecipe(), AugmentRecipe(trivial=True)])
+def test_a_view_is_a_function_of_seed_epoch_and_row(augment: AugmentRecipe) -> None:
+    rows = range(9)
+    shown = matrices(training_view(augment, SMALL, 1, 2), rows)
+    assert matrices(training_view(augment, SMALL, 1, 2), rows[::-1]) == shown[::-1]
+    others = [training_view(augment, SMALL, 1, 3), training_view(augment, SMALL, 2, 2)]
+    assert all(a != b for other in others for a, b in zip(matrices(other, rows), shown, strict=True))
+    assert len({tuple(row) for row in shown}) == 9
 
 
-def test_views_mirror_the_crop_that_was_drawn() -> None:
-    """The mirror takes its draw after the crop's, so that a picture keeps its crop where it is switched on."""
-    plain = training_view(AugmentRecipe(mirror=0), (8, 6), 0, 0)
-    mirrored = training_view(AugmentRecipe(mirror=1), (8, 6), 0, 0)
+@pytest.mark.parametrize("trivial", [False, True])
+def test_a_view_draws_what_the_recipe_gives_the_picture(trivial: bool) -> None:
+    recipe = AugmentRecipe(augment="medium", trivial=trivial)
+    view = training_view(recipe, SMALL, 1, 2)
     for row in range(20):
-        assert np.array_equal(mirrored(row, (40, 30)), compose(plain(row, (40, 30)), mirror(8)))
+        augment = for_picture(resolve(recipe), 1, 2, row)
+        map_, colour = view(row, (40, 30))
+        assert colour is not None
+        assert np.array_equal(map_.matrix, draw_map(augment, (40, 30), (8, 6), 1.0, 1, 2, row).matrix)
+        assert np.array_equal(colour, draw_colour(augment, 3, 1, 2, row))
 
 
-def test_views_keep_to_the_recipe() -> None:
-    view = training_view(AugmentRecipe(crop_scale=(0.5, 0.5), crop_ratio=(1, 1)), (8, 6), 0, 0)
-    for row in range(50):
-        x0, y0, x1, y1 = source_box(view(row, (40, 40)), (8, 6))
-        assert (x1 - x0, y1 - y0) == pytest.approx((math.sqrt(800), math.sqrt(800)))
-    whole = training_view(AugmentRecipe(crop_scale=(1, 1), crop_ratio=(1, 1), mirror=0), (8, 6), 0, 0)
-    assert source_box(whole(7, (40, 40)), (8, 6)) == pytest.approx((0, 0, 40, 40))
+def test_without_augmentation_a_view_shows_what_evaluation_sees() -> None:
+    preprocessing = Preprocessing((3, 6, 8), *MEAN_STD[3])
+    view = training_view(AugmentRecipe(augment="none"), preprocessing, 1, 2)
+    assert not view.draws_colour
+    for source in [(40, 30), (9, 90)]:
+        map_, colour = view(3, source)
+        seen, none = EvaluationView(preprocessing)(3, source)
+        assert np.array_equal(map_.matrix, seen.matrix)
+        assert colour is none is None
 
 
 # Passes -----------------------------------------------------------------------------------------------------------
@@ -169,6 +169,7 @@ def test_a_pass_gives_the_pictures_of_each_part_in_order() -> None:
         assert batch.rows.tolist() == rows.tolist()
         assert batch.images.shape == (len(rows), 6, 8, 3)
         assert batch.images.dtype == torch.uint8
+        assert batch.colour is batch.masks is batch.boxes is None
         for image, row in zip(batch.images, rows, strict=True):
             picture = next(iter(Loader(GivenPictures([sources[row]]), [np.array([0])], SMALL)))
             assert torch.equal(image, picture.images[0])
@@ -179,44 +180,198 @@ def test_without_a_view_the_middle_is_shown() -> None:
     source[12:18, 16:24] = 200  # the middle 8 x 6, at 0.2 of the size
     made = Loader(GivenPictures([source]), [np.array([0])], Preprocessing((3, 6, 8), *MEAN_STD[3], crop_pct=0.2))
     assert (next(iter(made)).images == 200).all()
-    assert np.array_equal(SMALL.map((40, 30)), central_crop((40, 30), (8, 6), 1.0))
 
 
 def test_grey_batches() -> None:
-    made = Loader(GivenPictures(pictures_of(2)), [np.arange(2)], Preprocessing((1, 6, 8), *MEAN_STD[1]))
-    assert next(iter(made)).images.shape == (2, 6, 8, 1)
+    grey = Preprocessing((1, 6, 8), *MEAN_STD[1])
+    made = Loader(GivenPictures(pictures_of(2)), [np.arange(2)], grey, training_view(MEDIUM, grey, 0, 0))
+    batch = next(iter(made))
+    assert batch.images.shape == (2, 6, 8, 1)
+    assert batch.colour is not None
+    assert batch.colour.shape == (2, 1, 2)
+
+
+def test_a_batch_holds_what_belongs_to_each_picture() -> None:
+    """Colour, mask and box are those of its row, under the map that the pixels were shown by."""
+    rows = np.array([3, 5, 1, 8])
+    boxes = boxes_of(9)
+    view = training_view(MEDIUM, SMALL, 0, 0)
+    batch = next(iter(full([rows], count=9)))
+    assert batch.colour is not None
+    assert batch.masks is not None
+    assert batch.boxes is not None
+    assert (batch.colour.dtype, batch.masks.dtype, batch.boxes.dtype) == (torch.float32, torch.uint8, torch.float32)
+    for i, row in enumerate(rows.tolist()):
+        source = (12 + row % 5, 9 + row % 3)
+        map_, colour = view(row, source)
+        assert colour is not None
+        assert np.array_equal(batch.colour[i], colour)
+        assert np.array_equal(batch.masks[i], resample_mask(mask_of(row), map_, (8, 6)))
+        assert np.array_equal(batch.boxes[i], map_boxes(boxes[row : row + 1], map_, (8, 6))[0], equal_nan=True)
+    assert batch.boxes.isnan().all(dim=1).tolist() == [False, True, False, False]
+
+
+def test_a_mask_of_another_size_covers_the_whole_picture() -> None:
+    pictures = GivenPictures([np.zeros((12, 16, 3), np.uint8)])
+    mask = np.zeros((24, 32), np.uint8)
+    mask[:, 16:] = 2
+    made = Loader(pictures, [np.arange(1)], SMALL, masks=lambda row: mask)
+    batch = next(iter(made))
+    assert batch.masks is not None
+    assert batch.masks[0].tolist() == [[0] * 4 + [2] * 4] * 6
+
+
+def test_light_pictures_come_without_colour() -> None:
+    made = Loader(GivenPictures(pictures_of(2)), [np.arange(2)], SMALL, training_view(AugmentRecipe(), SMALL, 0, 0))
+    assert next(iter(made)).colour is None
 
 
 def test_a_loader_can_be_passed_twice() -> None:
-    made = Loader(GivenPictures(pictures_of(9)), batches(np.arange(9), 4), SMALL, workers=2)
-    first, second = list(made), list(made)
+    made = full(batches(np.arange(9), 4), count=9, workers=2)
+    first = digests(made)
     assert len(first) == 3
-    assert all(torch.equal(a.images, b.images) for a, b in zip(first, second, strict=True))
+    assert digests(made) == first
 
 
-def test_any_number_of_workers_gives_the_same_bytes() -> None:
-    rows = epoch_order(np.arange(50), 0, 0)
-    assert len({digest(rows, workers) for workers in (1, 2, 8)}) == 1
-    assert digest(rows, 2) == digest(rows, 2)
+def test_a_batch_may_be_kept() -> None:
+    order = batches(np.arange(50), 4)
+    kept = list(full(order))
+    assert [digest(batch) for batch in kept] == digests(full(order))
+
+
+@pytest.mark.parametrize("weights", [None, np.arange(50.0)], ids=["shuffled", "weighted"])
+def test_any_number_of_workers_gives_the_same_bytes(weights: NDArray[np.float64] | None) -> None:
+    order = Order(np.arange(50), 0, 0, 20, weights)
+    first = digests(full(order, workers=1))
+    assert len(first) == 3
+    assert all(digests(full(order, workers=workers)) == first for workers in (2, 4, 8))
 
 
 def test_batches_of_another_size_show_the_same_pictures() -> None:
-    """The parts that threads take, 16 pictures, are no part of the result either."""
-    rows = epoch_order(np.arange(50), 0, 0)
-    view = training_view(AugmentRecipe(), SMALL.size, 0, 0)
-    passes = [
-        torch.cat([batch.images for batch in Loader(GivenPictures(pictures_of(50)), batches(rows, size), SMALL, view)])
-        for size in (50, 17, 1)
-    ]
+    """The parts that threads take, a few pictures, are no part of the result either."""
+    passes = [torch.cat([batch.images for batch in full(batches(np.arange(50), size))]) for size in (50, 17, 1)]
     assert torch.equal(passes[0], passes[1])
     assert torch.equal(passes[0], passes[2])
 
 
 def test_epochs_and_seeds_differ() -> None:
-    rows = np.arange(50)
-    digests = {digest(rows, 1, seed=seed, epoch=epoch) for seed, epoch in ((0, 0), (0, 1), (1, 0), (1, 1))}
-    assert len(digests) == 4
-    assert digest(epoch_order(rows, 0, 0), 1) != digest(epoch_order(rows, 0, 1), 1)
+    order = batches(np.arange(50), 50)
+    found = [digests(full(order, seed=seed, epoch=epoch))[0] for seed, epoch in ((0, 0), (0, 1), (1, 0), (1, 1))]
+    assert len(set(found)) == 4
+
+
+# Going on ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weights", [None, np.arange(50.0)], ids=["shuffled", "weighted"])
+def test_a_pass_that_stops_at_any_step_goes_on_from_there(weights: NDArray[np.float64] | None) -> None:
+    """Epoch and step are all the state: what was made ahead is neither lost nor repeated."""
+    order = Order(np.arange(50), 3, 1, 7, weights)
+    whole = digests(full(order, epoch=1))
+    assert len(whole) == 8
+    for stop in range(9):
+        pictures = iter(full(order, epoch=1, workers=2))
+        before = [digest(next(pictures)) for _ in range(stop)]
+        del pictures
+        rest = full(Order(np.arange(50), 3, 1, 7, weights), epoch=1, start=stop, workers=4)
+        assert len(rest) == 8 - stop
+        assert before + digests(rest) == whole
+
+
+def test_what_was_passed_over_is_not_decoded() -> None:
+    pictures = Watched(40)
+    rest = Loader(pictures, batches(np.arange(40), 4), SMALL, start=8)
+    assert [batch.rows.tolist() for batch in rest] == [[32, 33, 34, 35], [36, 37, 38, 39]]
+    assert sorted(pictures.opened) == list(range(32, 40))
+
+
+@pytest.mark.parametrize("start", [-1, 11])
+def test_there_is_no_start_outside_the_pass(start: int) -> None:
+    with pytest.raises(UsageError, match=f"^`start`: expected a step from 0 to 10; got {start}.$"):
+        Loader(Watched(40), batches(np.arange(40), 4), SMALL, start=start)
+
+
+# Memory -----------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Blank:
+    """Pictures of no content, made when asked for."""
+
+    size: Size = (64, 48)
+
+    def path(self, row: int) -> str:
+        return f"blank {row}"
+
+    def open(self, row: int) -> Any:
+        return self
+
+    def read(self, map_: Map, size: Size, channels: int) -> NDArray[np.uint8]:
+        return np.zeros((size[1], size[0], channels), np.uint8)
+
+
+def test_memory_is_flat_over_a_hundred_thousand_pictures() -> None:
+    preprocessing = Preprocessing((3, 32, 32), *MEAN_STD[3])
+    order = Order(np.arange(100_000), 0, 0, 100)
+    seen, begun = 0, 0
+    for batch in Loader(Blank(), order, preprocessing, workers=2):
+        seen += len(batch.rows)
+        if seen == 10_000:
+            begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert seen == 100_000
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - begun
+    assert grown < 30_000  # kilobytes; the 90,000 pictures after the first are 276,000
+
+
+def test_pinned_batches_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    empty = torch.empty
+
+    def spy(shape: tuple[int, ...], *, dtype: torch.dtype, pin_memory: bool) -> torch.Tensor:
+        asked.append(pin_memory)
+        return empty(shape, dtype=dtype)
+
+    monkeypatch.setattr(torch, "empty", spy)
+    next(iter(full([np.arange(2)], pinned=True)))
+    assert asked == [True] * 4
+    next(iter(full([np.arange(2)])))
+    assert asked[4:] == [False] * 4
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_pinned_batches_hold_the_same() -> None:
+    order = batches(np.arange(50), 4)
+    assert all(batch.images.is_pinned() for batch in full(order, pinned=True))
+    assert digests(full(order, pinned=True)) == digests(full(order))
+
+
+# Turns ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("limit_s", "most"), [(math.inf, 1), (0.0, 2)], ids=["cheap", "dear"])
+def test_cheap_pictures_are_decoded_by_one_thread_at_a_time(
+    limit_s: float, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "CHEAP_S", limit_s)
+    inside, highest = 0, 0
+    changed = threading.Condition()
+
+    class Counting(Watched):
+        def open(self, row: int) -> Picture:
+            nonlocal inside, highest
+            if row:  # the cost of the first is what the others go by
+                with changed:
+                    inside += 1
+                    highest = max(highest, inside)
+                    changed.notify_all()
+                    changed.wait_for(lambda: highest == 2, WAIT_S if most == 2 else 0.01)
+                    inside -= 1
+            return super().open(row)
+
+    nothing = [np.arange(0)] * (AHEAD - 1)  # so that no other picture is begun before the first is done
+    made = list(Loader(Counting(9), [np.arange(1), *nothing, *np.split(np.arange(1, 9), 8)], SMALL, workers=2))
+    assert len(made) == 11
+    assert highest == most
 
 
 # What cannot be read ----------------------------------------------------------------------------------------------
@@ -243,10 +398,38 @@ def test_an_unreadable_row_is_reported_where_it_is_asked_for() -> None:
     assert blank == [3, 33]
 
 
-def test_any_other_error_of_a_thread_reaches_the_loop() -> None:
+def test_of_an_unreadable_row_there_is_nothing_to_learn() -> None:
+    unreadable: dict[int, str] = {}
+    view = training_view(MEDIUM, SMALL, 0, 0)
+    pictures = Watched(4, bad=(1,))
+    order = [np.arange(4)]
+    made = Loader(pictures, order, SMALL, view, masks=mask_of, boxes=boxes_of(4), unreadable=unreadable)
+    batch = next(iter(made))
+    assert list(unreadable) == [1]
+    assert batch.colour is not None
+    assert batch.masks is not None
+    assert batch.boxes is not None
+    assert not batch.images[1].any()
+    assert not batch.colour[1].any()
+    assert (batch.masks[1] == 255).all()
+    assert batch.boxes[1].isnan().all()
+    assert not batch.boxes[2:].isnan().any()
+
+
+def test_a_mask_that_cannot_be_read_is_named_by_its_picture() -> None:
+    def no_mask(row: int) -> NDArray[np.uint8]:
+        raise UnreadableError("its mask is empty")
+
+    made = Loader(Watched(1), [np.arange(1)], SMALL, masks=no_mask)
+    with pytest.raises(DataError, match=r"^picture 0: cannot be read: its mask is empty\. "):
+        next(iter(made))
+
+
+def test_any_other_error_of_a_thread_reaches_the_loop_and_names_the_file() -> None:
     pictures = Watched(40, bad=(20,), error=MemoryError("no room"))
-    with pytest.raises(MemoryError, match="no room"):
+    with pytest.raises(MemoryError, match="no room") as caught:
         list(Loader(pictures, batches(np.arange(40), 8), SMALL, workers=2))
+    assert caught.value.__notes__ == ["while reading picture 20"]
     assert decoders() == []
 
 
@@ -328,16 +511,115 @@ def test_a_thread_stops_within_its_part(monkeypatch: pytest.MonkeyPatch) -> None
             release.set()
             super().shutdown(wait, cancel_futures=cancel_futures)
 
-    def hold(row: int, size: Size) -> Map:
-        if row == 17:
-            held.set()
-            assert release.wait(WAIT_S)
-        return SMALL.map(size)
+    class Hold(EvaluationView):
+        def __call__(self, row: int, source: Size) -> tuple[Map, None]:
+            if row == 17:
+                held.set()
+                assert release.wait(WAIT_S)
+            return SMALL.map(source), None
 
     monkeypatch.setattr(loader, "ThreadPoolExecutor", Pool)
-    made = iter(Loader(pictures, [np.arange(1), np.arange(16, 32)], SMALL, hold))
+    made = iter(Loader(pictures, [np.arange(1), np.arange(16, 32)], SMALL, Hold(SMALL)))
     next(made)
     assert held.wait(WAIT_S)
     del made
     assert decoders() == []
     assert pictures.opened == [0, 16, 17]
+
+
+class Consumer:
+    """Holds a pass that was begun, in a cycle of references, so that only the garbage collector can end it."""
+
+    def __init__(self, made: Loader) -> None:
+        self.batches = iter(made)
+        self.own = self
+        next(self.batches)
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """The garbage collector runs when it is told to, and by the thread that tells it."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_consumer_that_is_collected_ends_the_threads() -> None:
+    Consumer(Loader(Watched(40), batches(np.arange(40), 4), SMALL, workers=3))
+    assert decoders() != []
+    gc.collect()
+    assert decoders() == []
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_consumer_may_be_collected_by_a_thread_that_decodes() -> None:
+    """It cannot wait for itself to end."""
+    collect = threading.Event()
+
+    class Collecting(Watched):
+        def open(self, row: int) -> Picture:
+            if row > 0:
+                assert collect.wait(WAIT_S)
+                gc.collect()
+            return super().open(row)
+
+    Consumer(Loader(Collecting(8), batches(np.arange(8), 1), SMALL))
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+    collect.set()
+    for thread in threads:
+        thread.join(WAIT_S)
+    assert decoders() == []
+
+
+PROGRAM = """
+import os, signal, sys, threading
+import numpy as np
+from striate.data import GivenPictures, Loader, MEAN_STD, Preprocessing, batches
+
+noise = [np.zeros((900, 1200, 3), np.uint8)] * 4
+order = batches(np.tile(np.arange(4), 100_000), 64)
+made = Loader(GivenPictures(noise), order, Preprocessing((3, 32, 32), *MEAN_STD[3]), workers=2)
+try:
+    for step, batch in enumerate(made):
+        if step == 3:
+            os.kill(os.getpid(), int(sys.argv[1])) if int(sys.argv[1]) else sys.exit(7)
+finally:
+    print([thread.name for thread in threading.enumerate()], flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, -signal.SIGTERM), (0, 7)],
+    ids=["Ctrl-C", "SIGTERM", "exit"],
+)
+def test_a_process_that_is_told_to_end_does(number: int, code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(int(number))], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ("" if number == signal.SIGTERM else "['MainThread']\n")
+
+
+# Advice -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("workers", "cached", "knob"),
+    [
+        (2, False, "--workers 4, one a core (it is 2)."),
+        (4, False, "--pixel-cache on, which decodes every picture once and not once an epoch."),
+        (4, True, "a smaller --img-size"),
+    ],
+)
+def test_a_run_that_waits_is_told_what_to_turn(workers: int, cached: bool, knob: str) -> None:
+    told = advice(0.463, workers=workers, cores=4, cached=cached)
+    assert told is not None
+    assert told.startswith(f"46% of the time the network waited for pictures. Try {knob}")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_a_run_that_hardly_waits_is_told_nothing(share: float) -> None:
+    assert advice(share, workers=1, cores=8, cached=False) is None

@@ -16,6 +16,11 @@ RGB = Preprocessing((3, 224, 192), *MEAN_STD[3])
 GREY = Preprocessing((1, 28, 32), *MEAN_STD[1], crop_pct=1.0)
 
 
+def pixels_of(channels: int, shape: tuple[int, int, int]) -> torch.Tensor:
+    """Random pixels (N, H, W, C)."""
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (*shape, channels), np.uint8))
+
+
 def test_the_record_names_channels_and_size() -> None:
     assert (RGB.channels, RGB.size) == (3, (192, 224))
     assert (GREY.channels, GREY.size) == (1, (32, 28))
@@ -55,10 +60,48 @@ def test_the_pixels_are_left_as_they_are() -> None:
     assert torch.equal(pixels, before)
 
 
+@given(st.integers(1, 20), st.integers(1, 40), st.sampled_from([RGB, GREY]))
+def test_rows_are_normalised_as_pixels_are_to_the_bit(height: int, width: int, preprocessing: Preprocessing) -> None:
+    pixels = pixels_of(preprocessing.channels, (2, height, width))
+    mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
+    expected = torch.addcmul(-mean.div(std), pixels.float(), std.mul(255).reciprocal()).permute(0, 3, 1, 2)
+    assert torch.equal(preprocessing.normalise(pixels), expected)
+
+
+@pytest.mark.parametrize("preprocessing", [RGB, GREY], ids=["rgb", "grey"])
+def test_colour_and_normalisation_are_one_map(preprocessing: Preprocessing) -> None:
+    c = preprocessing.channels
+    pixels = pixels_of(c, (3, 5, 4))
+    colour = torch.from_numpy(np.random.default_rng(1).normal(size=(3, c, c + 1)))
+    values = torch.einsum("nck,nhwk->nhwc", colour[:, :, :c], pixels.double() / 255) + colour[:, None, None, :, c]
+    expected = (values - torch.tensor(preprocessing.mean)) / torch.tensor(preprocessing.std)
+    got = preprocessing.normalise(pixels, colour.float())
+    assert got.dtype == torch.float32
+    assert torch.allclose(got.double(), expected.permute(0, 3, 1, 2), atol=1e-4)
+    assert got.stride() == preprocessing.normalise(pixels).stride()
+
+
+@pytest.mark.parametrize("preprocessing", [RGB, GREY], ids=["rgb", "grey"])
+def test_no_change_of_colour_changes_the_last_digit_at_most(preprocessing: Preprocessing) -> None:
+    c = preprocessing.channels
+    pixels = torch.arange(256, dtype=torch.uint8).repeat(c).reshape(1, 16, 16, c)
+    plain = preprocessing.normalise(pixels)
+    got = preprocessing.normalise(pixels, torch.eye(c, c + 1)[None])
+    assert (got - plain).abs().max() <= torch.finfo(torch.float32).eps * plain.abs().max()
+    restored = got * torch.tensor(preprocessing.std)[:, None, None] + torch.tensor(preprocessing.mean)[:, None, None]
+    assert torch.equal((restored * 255).round().permute(0, 2, 3, 1).byte(), pixels)
+
+
+def test_bright_values_are_not_cut() -> None:
+    doubled = torch.tensor([[[2.0, 0.0]]])
+    values = GREY.normalise(torch.full((1, 1, 1, 1), 255, dtype=torch.uint8), doubled)
+    assert values.item() == pytest.approx((2 - 0.5) / 0.5)
+
+
 @given(st.tuples(st.integers(1, 500), st.integers(1, 500)))
 def test_the_map_is_the_central_crop(source: Size) -> None:
-    assert np.array_equal(RGB.map(source), central_crop(source, (192, 224), 0.875))
-    assert np.array_equal(GREY.map(source), central_crop(source, (32, 28), 1.0))
+    assert np.array_equal(RGB.map(source).matrix, central_crop(source, (192, 224), 0.875))
+    assert np.array_equal(GREY.map(source).matrix, central_crop(source, (32, 28), 1.0))
 
 
 @pytest.mark.parametrize("preprocessing", [RGB, GREY], ids=["rgb", "grey"])

@@ -14,6 +14,7 @@ from striate.data import (
     Preprocessing,
     batches,
     check,
+    load_mask,
     open_picture,
     read,
     require_few_bad,
@@ -69,6 +70,35 @@ def test_imagenet_photos() -> None:
     assert check(index.with_column("reason", [None] * 4 + ["not looked at here"] * 96))[0].usable().sum() == 4
 
 
+def test_raccoon() -> None:
+    xml, table = read(data("raccoon")), read(data("raccoon") / "data/raccoon_labels.csv")
+    boxes = [sorted(map(tuple, boxes)) for boxes in xml.table["boxes"].to_pylist()]
+    assert (len(xml), sum(map(len, boxes)), xml.classes) == (200, 217, ("raccoon",))
+    assert xml.paths() == [f"images/{name}" for name in table.paths()]
+    assert boxes == [sorted(map(tuple, boxes)) for boxes in table.table["boxes"].to_pylist()]
+
+
+def test_caltech3_boxes() -> None:
+    index = read(data("caltech3-boxes"))
+    names = np.array(index.classes)[index.labels(np.arange(len(index)))]
+    assert dict(zip(*np.unique(names, return_counts=True), strict=True)) == {
+        "airplane": 800,
+        "face": 435,
+        "motorcycle": 798,
+    }
+    assert index.table["box"].null_count == 0
+    (row,) = (i for i, path in enumerate(index.paths()) if path == "images/airplane/image_0118.jpg")
+    assert index.table["box"][row].as_py() == [104, 38, 126, 38]  # of no height, and kept for the check to name
+
+
+def test_human_segmentation() -> None:
+    index = read(data("human-segmentation"))
+    assert (len(index), index.table["mask"].null_count) == (290, 0)
+    assert index.mask_classes == ("background", "foreground")
+    assert index.mask_values == {0: 0, 255: 1}
+    assert all(set(np.unique(load_mask(index, row)).tolist()) <= {0, 1} for row in range(0, 290, 29))
+
+
 BAD = {
     "empty.jpg": (False, "the file is empty"),
     "png-p-named.jpg": (True, "its content is PNG, its name ends in .jpg"),
@@ -113,5 +143,16 @@ def test_photos_decoded_small_are_close_to_photos_decoded_whole() -> None:
         small, whole = open_picture(path), open_picture(Image.open(path))
         view = preprocessing.map(small.size)
         got, expected = (each.read(view, (64, 64), 3).astype(float) for each in (small, whole))
-        assert small.image.size[0] < whole.image.size[0]
+        assert small.decode(min(view.reduction((64, 64))), 3).shape[0] <= -(-small.size[1] // 4)
         assert np.abs(got - expected).mean() < 2
+
+
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_a_photo_decoded_at_a_scale_is_the_average_of_its_pixels(scale: int) -> None:
+    """The bound of docs/decisions/decode.md: within one of 255 values, on average."""
+    for path in sorted((data("hymenoptera") / "val/ants").iterdir())[:10]:
+        picture = open_picture(path)
+        small, whole = picture.decode(scale, 3), picture.decode(1, 3)
+        height, width = whole.shape[0] // scale, whole.shape[1] // scale
+        blocks = whole[: height * scale, : width * scale].reshape(height, scale, width, scale, 3)
+        assert np.abs(small[:height, :width] - blocks.mean(axis=(1, 3))).mean() < 1

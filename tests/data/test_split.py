@@ -136,11 +136,58 @@ def test_tiny_classes(size: int, val: float, test: float, expected: tuple[int, i
     assert tuple(done.counts(part)["ant"] for part in ("train", "val", "test")) == expected
 
 
-def test_several_labels_are_parted_by_the_first() -> None:
-    labels = [[0, 1]] * 20 + [[1]] * 40
-    index = build(ROOT, ("ant", "bee"), [f"{i}.png" for i in range(60)], labels=labels)
-    done = parted(index, 0.2, 0.1)
-    assert (done.counts("val"), done.counts("test")) == ({"ant": 4, "bee": 12}, {"ant": 2, "bee": 6})
+def several(labels: Sequence[Sequence[int]], classes: int) -> Index:
+    names = [f"class{i}" for i in range(classes)]
+    return build(ROOT, names, [f"{i}.png" for i in range(len(labels))], labels=labels)
+
+
+def test_several_labels_one_a_picture_are_parted_exactly() -> None:
+    done = parted(several([[0]] * 100 + [[1]] * 50 + [[2]] * 10, 3))
+    assert list(done.counts("val").values()) == [20, 10, 2]
+    assert list(done.counts("test").values()) == [10, 5, 1]
+
+
+def test_each_of_several_labels_is_parted() -> None:
+    """A rare class that always stands second: by the first label alone, chance would part it."""
+    labels = [[0, 1]] * 20 + [[0]] * 180
+    for seed in range(20):
+        done = parted(several(labels, 2), 0.2, 0.1, seed)
+        assert (done.counts("val"), done.counts("test")) == (
+            {"class0": 40, "class1": 4},
+            {"class0": 20, "class1": 2},
+        )
+
+
+label_sets = st.lists(st.sets(st.integers(0, 4), max_size=4).map(sorted), min_size=1, max_size=60)
+
+
+@given(label_sets, fractions, st.integers(0, 2**62))
+def test_every_row_of_several_labels_has_one_split_and_every_class_is_taught(
+    labels: list[list[int]], shares: tuple[float, float], seed: int
+) -> None:
+    done = parted(several(labels, 5), *shares, seed)
+    assert set(names(done)) <= {"train", "val", "test"}
+    shown = {label for row in labels for label in row}
+    assert all(done.counts("train")[f"class{label}"] for label in shown)
+    assert names(done) == names(parted(several(labels, 5), *shares, seed))
+
+
+def test_rare_classes_are_parted_better_than_by_chance() -> None:
+    """Twenty classes of falling frequency, two or so a picture: each held-out share is close to what was asked."""
+    rng = np.random.default_rng(0)
+    often = 0.5 * 0.8 ** np.arange(20)
+    many_hot = rng.random((1000, 20)) < often
+    labels = [np.flatnonzero(row).tolist() for row in many_hot]
+    counts = many_hot.sum(axis=0)
+    by_chance = rng.permuted(np.tile(np.arange(1000) < 200, (30, 1)), axis=1) @ many_hot
+    error = np.abs(np.array(list(parted(several(labels, 20), 0.2, 0).counts("val").values())) - 0.2 * counts)
+    assert error.mean() < np.abs(by_chance - 0.2 * counts).mean() / 3
+    assert error.max() <= 3
+
+
+def test_a_label_given_twice_counts_once() -> None:
+    done = parted(several([[0, 0]] * 10 + [[1]] * 10, 2), 0.2, 0.1)
+    assert (done.counts("val"), done.counts("test")) == ({"class0": 2, "class1": 2}, {"class0": 1, "class1": 1})
 
 
 def test_without_a_picture_to_learn_from_nothing_is_trained() -> None:
@@ -174,3 +221,24 @@ def test_one_class_alone_cannot_be_told_apart() -> None:
     sentence = "train: expected at least two classes to tell apart; got ant alone."
     with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
         require_trainable(parted(index_of({"ant": 4})))
+
+
+def test_copies_of_a_picture_stay_together() -> None:
+    index = build(ROOT, ("ant", "bee"), [f"{i}.png" for i in range(60)], label=[0, 1] * 30)
+    groups = [(i, i + 2, i + 4) for i in range(0, 60, 6)]
+    parted = split(index, val_fraction=0.2, test_fraction=0.2, seed=0).table["split"].to_pylist()
+    assert any(len({parted[row] for row in group}) > 1 for group in groups)  # or the test would show nothing
+    kept = split(index, val_fraction=0.2, test_fraction=0.2, seed=0, together=groups).table["split"].to_pylist()
+    for group in groups:
+        of_group = [parted[row] for row in group]
+        expected = min(of_group, key=("train", "val", "test").index)
+        assert [kept[row] for row in group] == [expected] * 3
+    alone = sorted(set(range(60)) - {row for group in groups for row in group})
+    assert [kept[row] for row in alone] == [parted[row] for row in alone]
+
+
+def test_a_given_split_is_not_changed_to_keep_copies_together() -> None:
+    given = ["train", "val", None]
+    index = build(ROOT, ("ant",), ["a.png", "b.png", "c.png"], label=[0, 0, 0], split=given)
+    kept = split(index, val_fraction=0.2, test_fraction=0.2, seed=0, together=[(0, 1, 2)])
+    assert kept.table["split"].to_pylist() == ["train", "val", "train"]

@@ -40,6 +40,36 @@ def test_loss_of_one_label(smoothing: float, weighted: bool) -> None:
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_loss_of_mixed_targets(smoothing: float, weighted: bool) -> None:
+    logits = numbers(4, 3)
+    targets = torch.tensor([[1, 0, 0], [0.3, 0.7, 0], [0.25, 0, 0.75], [0, 0.5, 0.5]])
+    weight = torch.tensor([0.5, 1.0, 2.0]) if weighted else torch.ones(3)
+    smoothed = targets * (1 - smoothing) + smoothing / 3
+    expected = -(smoothed * weight * log_softmax(logits)).sum() / (targets * weight).sum()
+    objective = Classify(THREE).objective(nn.Identity(), smoothing, weight if weighted else None)
+    assert objective(logits, targets)[0].item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_targets_that_are_not_mixed_have_the_loss_of_their_labels(smoothing: float, weighted: bool) -> None:
+    logits, labels = numbers(5, 3), torch.tensor([0, 2, 1, 1, 0])
+    task = Classify(THREE)
+    objective = task.objective(nn.Identity(), smoothing, torch.tensor([0.5, 1.0, 2.0]) if weighted else None)
+    of_targets, of_labels = objective(logits, task.targets(labels))[0], objective(logits, labels)[0]
+    assert of_targets.item() == pytest.approx(of_labels.item(), rel=1e-6)
+
+
+def test_targets_are_one_for_the_classes_of_a_picture() -> None:
+    targets = Classify(THREE).targets(torch.tensor([2, 0]))
+    assert targets.dtype == torch.float32
+    assert targets.tolist() == [[0, 0, 1], [1, 0, 0]]
+    several = torch.tensor([[1.0, 1.0, 0.0]])
+    assert torch.equal(Classify(THREE, several_labels=True).targets(several), several)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_loss_of_several_labels_takes_each_class_alone(weighted: bool) -> None:
     logits, labels = numbers(4, 3), torch.tensor([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]]).float()

@@ -1,17 +1,21 @@
+import errno
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from striate.device import choose
 from striate.errors import TrainingError
-from striate.recipe import TrainingRecipe
+from striate.recipe import Recipe, TrainingRecipe
 from striate.train import checkpoint, optimizer
-from striate.train.checkpoint import Progress, State
+from striate.train.checkpoint import Checkpoint
 from striate.train.ema import Ema
+from striate.train.state import Progress, State, Tally
 
 Opt = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
 OPTIMISERS: tuple[Opt, ...] = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw")
@@ -53,50 +57,77 @@ def assert_same(a: State, b: State) -> None:
         assert torch.equal(value, second[name]), name
 
 
+def save(folder: Path, state: State) -> Path:
+    return checkpoint.write(folder, checkpoint.freeze(state, Recipe()))
+
+
+def nothing(text: str) -> None:
+    raise AssertionError(f"nothing should be said; got {text}")
+
+
 @pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
 @pytest.mark.parametrize("opt", OPTIMISERS)
 def test_what_is_restored_goes_on_as_if_nothing_had_happened(tmp_path: Path, opt: Opt, memory_format: str) -> None:
     state = new_state(opt, memory_format)
     take_steps(state, 3)
-    state.progress.epoch, state.progress.best, state.progress.rows = 1, 0.25, [{"epoch": 1, "train_loss": 0.1}]
-    checkpoint.save(tmp_path / "checkpoint", state)
+    row = {"epoch": 1, "train_loss": 0.1, "val_loss": float("nan")}
+    state.progress = Progress(1, 3, Tally(5, 1 / 3, 4, 0.1, 0.2), 0.25, [row], skipped=1, part_size=16)
+    path = save(tmp_path / "checkpoint", state)
     restored = new_state(opt, memory_format, seed=1)
-    path = checkpoint.last(tmp_path / "checkpoint")
-    assert path is not None
-    checkpoint.restore(path, restored)
-    assert restored.progress == state.progress
+    found = checkpoint.last_whole(tmp_path / "checkpoint", nothing)
+    assert found is not None
+    assert found[0] == path == tmp_path / "checkpoint" / "step-000000003.safetensors"
+    assert found[1].recipe == Recipe()
+    checkpoint.restore(found[1], restored)
+    assert repr(restored.progress) == repr(state.progress)  # a nan is not equal to itself
     assert_same(restored, state)
     take_steps(state, 2)
     take_steps(restored, 2)
     assert_same(restored, state)
 
 
-def test_a_score_that_there_is_not_yet_is_kept(tmp_path: Path) -> None:
-    state = new_state("sgd")
-    checkpoint.save(tmp_path / "checkpoint", state)
-    restored = new_state("sgd")
-    restored.progress = Progress(3, 4, 5.0, [{}])
-    checkpoint.restore(tmp_path / "checkpoint" / "epoch-00000.safetensors", restored)
-    assert restored.progress == Progress(0, 0, float("-inf"), [])
+def test_what_is_frozen_stays_while_the_run_goes_on() -> None:
+    state = new_state("adamw")
+    take_steps(state, 1)
+    frozen = checkpoint.freeze(state, Recipe())
+    before, progress = checkpoint.digest(frozen.tensors), repr(frozen.progress)
+    take_steps(state, 1)
+    state.progress.rows.append({})
+    state.progress.tally.pictures += 1
+    assert (checkpoint.digest(frozen.tensors), repr(frozen.progress)) == (before, progress)
+    assert before != checkpoint.digest(checkpoint.freeze(state, Recipe()).tensors)
 
 
 def test_two_are_kept_and_the_newest_is_the_last(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoint"
-    assert checkpoint.last(folder) is None
+    assert checkpoint.found(folder) == []
+    assert checkpoint.last_whole(folder, nothing) is None
     state = new_state("sgd")
-    for state.progress.epoch in (1, 2, 9, 10):
-        checkpoint.save(folder, state)
-    assert sorted(path.name for path in folder.iterdir()) == ["epoch-00009.safetensors", "epoch-00010.safetensors"]
-    assert checkpoint.last(folder) == folder / "epoch-00010.safetensors"
+    for state.progress.step in (1, 2, 9, 10):
+        save(folder, state)
+    assert [path.name for path in checkpoint.found(folder)] == [
+        "step-000000010.safetensors",
+        "step-000000009.safetensors",
+    ]
 
 
-@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_a_save_that_is_killed_leaves_the_ones_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+def test_a_later_one_that_was_given_up_does_not_outlive_the_next(tmp_path: Path) -> None:
+    state = new_state("sgd")
+    for state.progress.step in (5, 12, 7):
+        save(tmp_path, state)
+    assert [path.name for path in checkpoint.found(tmp_path)] == [
+        "step-000000007.safetensors",
+        "step-000000005.safetensors",
+    ]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_a_save_that_fails_leaves_the_ones_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     state = new_state("adamw")
-    for state.progress.epoch in (1, 2):
-        checkpoint.save(tmp_path, state)
+    for state.progress.step in (1, 2):
+        save(tmp_path, state)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def stop_halfway(tensors: object, aside: Path, metadata: object) -> None:
@@ -104,49 +135,123 @@ def test_a_save_that_is_killed_leaves_the_ones_before(
         raise error
 
     monkeypatch.setattr(checkpoint, "save_file", stop_halfway)
-    state.progress.epoch = 3
-    with pytest.raises(error):
-        checkpoint.save(tmp_path, state)
+    state.progress.step = 3
+    with pytest.raises(type(error)):
+        save(tmp_path, state)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def refusal(path: Path, state: State) -> str:
+def test_weights_that_are_not_finite_are_not_written(tmp_path: Path) -> None:
+    state = new_state("sgd")
+    state.progress.step = 3
+    state.net.state_dict()["0.weight"][0, 0, 0, 0] = float("nan")
     with pytest.raises(TrainingError) as caught:
-        checkpoint.restore(path, state)
-    start = f"{path}: expected a checkpoint of this run's network and optimiser; "
+        save(tmp_path, state)
+    assert str(caught.value) == (
+        "after step 2: expected finite weights; got some that are not. "
+        "Try a lower --lr, --clip-grad 1 or --precision float32."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+# What cannot be read
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(TrainingError) as caught:
+        checkpoint.read(path)
+    start = f"{path}: expected "
     assert str(caught.value).startswith(start)
     return str(caught.value).removeprefix(start)
 
 
-def test_a_broken_checkpoint_is_named(tmp_path: Path) -> None:
-    state = new_state("adamw")
-    checkpoint.save(tmp_path, state)
-    path = tmp_path / "epoch-00000.safetensors"
+def rewrite(path: Path, **changes: Any) -> None:
+    """Writes a checkpoint anew with other metadata."""
+    with safe_open(path, "pt") as file:
+        about = json.loads(file.metadata()["striate"])
+    save_file(load_file(path), path, {"striate": json.dumps(about | changes)})
+
+
+def test_a_file_that_is_not_whole_is_named(tmp_path: Path) -> None:
+    path = save(tmp_path, new_state("adamw"))
     path.write_bytes(path.read_bytes()[:-1])
-    assert "deserializing" in refusal(path, state)
-    assert "No such file" in refusal(tmp_path / "none.safetensors", state)
+    assert "deserializing" in refusal(path)
+    assert "No such file" in refusal(tmp_path / "none.safetensors")
 
 
-@pytest.mark.parametrize("metadata", [None, {}, {"progress": "{"}, {"progress": "[]"}, {"progress": '{"epochs": 3}'}])
+def test_a_bit_that_changed_is_seen(tmp_path: Path) -> None:
+    path = save(tmp_path, new_state("adamw"))
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert refusal(path) == "a checkpoint that is whole; its tensors are not those that were saved."
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {}, {"striate": "{"}, {"striate": "[]"}, {"striate": '{"format_version": 1}'}]
+)
 def test_a_file_without_our_metadata_is_named(tmp_path: Path, metadata: dict[str, str] | None) -> None:
-    state = new_state("sgd")
-    checkpoint.save(tmp_path, state)
-    path = tmp_path / "epoch-00000.safetensors"
+    path = save(tmp_path, new_state("sgd"))
     save_file(load_file(path), path, metadata)
-    refusal(path, state)
+    assert refusal(path).startswith("a checkpoint that is whole; ")
+
+
+@pytest.mark.parametrize("progress", [{"epoch": "3"}, {"tally": 5}, {"rows": {}}, [], None])
+def test_progress_that_cannot_be_meant_is_named(tmp_path: Path, progress: object) -> None:
+    path = save(tmp_path, new_state("sgd"))
+    rewrite(path, progress=progress)
+    assert refusal(path).startswith("a checkpoint that is whole; ")
+
+
+def test_a_later_format_is_named(tmp_path: Path) -> None:
+    path = save(tmp_path, new_state("sgd"))
+    rewrite(path, format_version=2)
+    assert refusal(path) == "format version 1; got 2. Try the striate that wrote it."
+
+
+def test_the_one_before_takes_the_place_of_a_broken_one(tmp_path: Path) -> None:
+    state = new_state("sgd")
+    for state.progress.step in (3, 4):
+        save(tmp_path, state)
+    newest, before = checkpoint.found(tmp_path)
+    newest.write_bytes(b"")
+    said: list[str] = []
+    found = checkpoint.last_whole(tmp_path, said.append)
+    assert found is not None
+    assert (found[0], found[1].progress.step) == (before, 3)
+    assert said[0].startswith(f"{newest}: expected a checkpoint that is whole; ")
+    assert said[0].endswith(f". The one before it takes its place: {before}.")
+    before.write_bytes(b"")
+    with pytest.raises(TrainingError, match="step-000000003"):
+        checkpoint.last_whole(tmp_path, said.append)
+
+
+def test_checkpoints_of_an_earlier_striate_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "epoch-00003.safetensors"
+    path.touch()
+    with pytest.raises(TrainingError) as caught:
+        checkpoint.last_whole(tmp_path, nothing)
+    sentence = "expected a checkpoint named step-…; got one of an earlier striate. Start a new run."
+    assert str(caught.value) == f"{path}: {sentence}"
+
+
+def mismatch(frozen: Checkpoint, state: State) -> str:
+    with pytest.raises(TrainingError) as caught:
+        checkpoint.restore(frozen, state)
+    start = "resume: expected a checkpoint of this run's network and optimiser; "
+    assert str(caught.value).startswith(start)
     assert state.progress == Progress()
+    return str(caught.value)
 
 
-def test_a_checkpoint_of_another_network_or_optimiser_is_named(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_network_is_named() -> None:
     state = new_state("adamw")
     take_steps(state, 1)
-    checkpoint.save(tmp_path, state)
-    path = tmp_path / "epoch-00000.safetensors"
-    assert "size mismatch for 0.weight" in refusal(path, new_state("adamw", channels=6))
+    frozen = checkpoint.freeze(state, Recipe())
+    assert "size mismatch for 0.weight" in mismatch(frozen, new_state("adamw", channels=6))
 
 
-def test_a_run_with_an_average_does_not_go_on_without_it(tmp_path: Path) -> None:
+def test_a_run_with_an_average_does_not_go_on_without_it() -> None:
     state = new_state("sgd")
     state.ema = None
-    checkpoint.save(tmp_path, state)
-    assert "Missing key" in refusal(tmp_path / "epoch-00000.safetensors", new_state("sgd"))
+    assert "Missing key" in mismatch(checkpoint.freeze(state, Recipe()), new_state("sgd"))

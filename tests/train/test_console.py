@@ -1,4 +1,5 @@
 import io
+import os
 import re
 from pathlib import Path
 
@@ -98,3 +99,27 @@ def test_on_a_terminal_there_is_a_bar_that_goes_away() -> None:
 )
 def test_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
+
+
+def test_a_reader_that_goes_away_does_not_end_the_run(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    kept = os.dup(2)
+    os.dup2(writer, 2)
+    try:
+        with os.fdopen(os.dup(2), "w") as stderr, pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.stderr", stderr)
+            reporter = Reporter(log=tmp_path / "log.txt")
+            reporter.say("first")
+            reporter.say("second")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(writer)
+    assert (tmp_path / "log.txt").read_text().count("\n") == 2
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_run(plain: Reporter) -> None:
+    reporter = Reporter(plain.console, Path("/dev/full"))
+    reporter.say("said")
+    assert written(plain) == "said\n"

@@ -68,3 +68,19 @@ def test_the_files_are_those_that_the_docstring_lists(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     listed = {line.split()[0].rstrip("/") for line in (RunFolder.__doc__ or "").splitlines() if "  " in line.strip()}
     assert {path.name for name, path in vars(folder).items() if name != "path"} == listed
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    folder.checkpoint.mkdir()
+    kept = [folder.model, folder.metrics, folder.checkpoint / "step-000000003.safetensors", folder.path / ".notes"]
+    left = [folder.path / ".model.safetensors.123", folder.checkpoint / ".step-000000004.safetensors.123"]
+    for path in (*kept, *left):
+        path.touch()
+    folder.tidy()
+    assert all(path.exists() for path in kept)
+    assert not any(path.exists() for path in left)
+
+
+def test_the_command_that_resumes_can_be_pasted() -> None:
+    assert RunFolder(Path("runs/a b")).resumed_by == "striate train --resume 'runs/a b'"

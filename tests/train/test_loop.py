@@ -17,7 +17,7 @@ from striate.evaluate import evaluate
 from striate.model import Model, load
 from striate.recipe import Recipe
 from striate.tasks import Classify, Objective
-from striate.train import RunFolder, train
+from striate.train import RunFolder, checkpoint, train
 from striate.train.console import Reporter
 
 MakeRecipe = Callable[..., Recipe]
@@ -64,7 +64,7 @@ def test_a_loss_that_is_no_number_stops_the_run(
     text, _, files = str(caught.value).partition(" Pictures of the batch: ")
     assert text == (
         "step 5: expected a finite loss; got nan. Try a lower --lr, --clip-grad 1 or --precision float32. "
-        f"Last good checkpoint: {run.checkpoint / 'epoch-00002.safetensors'}."
+        f"Last good checkpoint: {run.checkpoint / 'step-000000004.safetensors'}."
     )
     index = Index.load(run.index)
     named = files.split(", ")
@@ -151,7 +151,7 @@ def test_without_val_the_last_epoch_is_kept(
     model = read(run)
     assert model.metrics == {}
     assert model.about["epoch"] == 3
-    last = load_file(run.checkpoint / "epoch-00003.safetensors")
+    last = load_file(checkpoint.found(run.checkpoint)[0])
     for name, value in model.net.state_dict().items():
         assert torch.equal(value, last[f"net.{name}"]), name
     assert not any(name.startswith("val_") for name in metrics(run)[0])
@@ -180,7 +180,7 @@ def test_the_running_average_is_what_is_evaluated_and_kept(
     two_classes: Path, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
 ) -> None:
     run = train(two_classes, tiny_recipe(ema_decay=0.9, val_fraction=0.0), tmp_path / "run", silent)
-    last = load_file(run.checkpoint / "epoch-00003.safetensors")
+    last = load_file(checkpoint.found(run.checkpoint)[0])
     kept = load_file(run.model)
     assert all(torch.equal(value, last[f"ema.{name}"]) for name, value in kept.items())
     assert not all(torch.equal(value, last[f"net.{name}"]) for name, value in kept.items())
@@ -190,7 +190,7 @@ def test_the_running_average_follows_the_net(
     two_classes: Path, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
 ) -> None:
     run = train(two_classes, tiny_recipe(ema_decay=1e-6, val_fraction=0.0), tmp_path / "run", silent)
-    last = load_file(run.checkpoint / "epoch-00003.safetensors")
+    last = load_file(checkpoint.found(run.checkpoint)[0])
     for name, value in load_file(run.model).items():
         assert torch.allclose(value, last[f"net.{name}"], rtol=0, atol=1e-6), name
 
@@ -241,7 +241,7 @@ def test_the_crop_of_evaluation_changes_no_weights(
 
 def same_weights(a: RunFolder, b: RunFolder) -> bool:
     """Whether the nets agree to the bit after the last of three epochs."""
-    first, second = (load_file(run.checkpoint / "epoch-00003.safetensors") for run in (a, b))
+    first, second = (load_file(checkpoint.found(run.checkpoint)[0]) for run in (a, b))
     return all(torch.equal(first[name], value) for name, value in second.items() if name.startswith("net."))
 
 

@@ -1,17 +1,25 @@
-"""Augmentation: draw once, compose into one map, resample once."""
+"""Augmentation: draw once, compose into one map and one matrix of colour, apply once."""
 
 from striate.augment.draw import Stream, generator
-from striate.augment.geometry import Map, Size, central_crop, compose, crop, mirror, random_crop, resample
+from striate.augment.geometry import Map, Matrix, Size, central_crop, compose, crop, mirror
+from striate.augment.policy import draw_map
+from striate.augment.presets import Augmentation, resolve
+from striate.augment.resample import map_boxes, resample, resample_mask
 
 __all__ = [
+    "Augmentation",
     "Map",
+    "Matrix",
     "Size",
     "Stream",
     "central_crop",
     "compose",
     "crop",
+    "draw_map",
     "generator",
+    "map_boxes",
     "mirror",
-    "random_crop",
     "resample",
+    "resample_mask",
+    "resolve",
 ]

@@ -17,6 +17,11 @@ class Stream(IntEnum):
     ORDER = 1
     AUGMENT = 2
     STEP = 3
+    COLOUR = 4
+    ERASE = 5
+    MIX = 6
+    NOISE = 7
+    TRIVIAL = 8
 
 
 def generator(seed: int, stream: Stream, epoch: int = 0, sample: int = 0) -> np.random.Generator:

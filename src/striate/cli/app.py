@@ -1,6 +1,7 @@
 """The command `striate`, its verbs, and what becomes of a failure.
 
-Exit codes: 0 done; 1 failed; 2 misuse; 3 the data did not pass its checks; 130 interrupted.
+Exit codes: 0 done; 1 failed; 2 misuse; 3 the data did not pass its checks; 130 interrupted;
+143 told to end (SIGTERM).
 """
 
 import sys
@@ -11,6 +12,8 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from striate import __version__
+from striate.cli.augment import augment, values_from_recipe
+from striate.cli.check import check
 from striate.cli.demo import demo
 from striate.cli.evaluate import evaluate
 from striate.cli.inspect import inspect
@@ -24,7 +27,8 @@ FAILED, MISUSE, INTERRUPTED = 1, 2, 130
 app = App(
     name="striate",
     help="Turns a folder of pictures into a convolutional network that you can trust, explain and ship.",
-    help_epilogue="Exit codes: 0 done, 1 failed, 2 misuse, 3 the data did not pass its checks, 130 interrupted. "
+    help_epilogue="Exit codes: 0 done, 1 failed, 2 misuse, 3 the data did not pass its checks, 130 interrupted, "
+    "143 told to end (SIGTERM). "
     "`--debug` anywhere adds the traceback of a failure.",
     help_format="markdown",
     default_parameter=Parameter(negative_iterable=""),
@@ -33,7 +37,9 @@ app = App(
     suppress_keyboard_interrupt=False,  # it is told below
 )
 app.command(demo, sort_key=1)
+app.command(check, sort_key=2)
 app.command(inspect, sort_key=2)
+app.command(augment, sort_key=3, config=values_from_recipe)
 app.command(train, sort_key=3, config=values_from_file)
 app.command(evaluate, sort_key=4)
 app.command(predict, sort_key=5)
@@ -52,7 +58,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except (StriateError, CycloptsError, KeyboardInterrupt, MemoryError, OSError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not is_out_of_memory(error):
+        if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
             raise
         if debug:
             traceback.print_exc()
@@ -72,13 +78,15 @@ def verdict(error: BaseException) -> tuple[int, str]:
         case CycloptsError():
             return MISUSE, f"{error} See `striate --help`."
         case KeyboardInterrupt():
-            return INTERRUPTED, "interrupted. A training run goes on with `striate train --resume RUN`."
+            sentence = str(error) or "interrupted. A training run goes on with `striate train --resume RUN`."
+            return getattr(error, "exit_code", INTERRUPTED), sentence  # a run that saved itself says how it goes on
         case MemoryError() | RuntimeError():
             return FAILED, "out of memory. Try a smaller --batch-size or --img-size."
     named = getattr(error, "filename", None)
     return FAILED, f"{named}: {error.strerror}." if isinstance(error, OSError) and named else f"{error}."
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether PyTorch means that memory ran out: on a GPU its error says so, on a CPU only its text does."""
-    return "out of memory" in str(error) or "can't allocate memory" in str(error)
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    from striate.train.step import is_out_of_memory  # imports PyTorch, which raised the error
+
+    return is_out_of_memory(error)

@@ -24,7 +24,8 @@ def values_from_file(app: App, commands: tuple[str, ...], arguments: ArgumentCol
     else:
         path = Path(paths["--recipe"]) if paths["--recipe"] else None
     if path is not None:
-        Dict(_flags(load(path)), use_commands_as_keys=False, source=str(path))(app, commands, arguments)
+        values = {commands[0]: _flags(load(path))}  # under the verb, because a flag may be called as another verb is
+        Dict(values, source=str(path))(app, commands, arguments)
 
 
 def _typed(arguments: ArgumentCollection, name: str) -> str:
@@ -51,15 +52,16 @@ def train(
 ) -> None:
     """Train a network on pictures and keep the best as one model file.
 
-    DATA is a folder of class folders (with train, val, test above them, or none), a CSV of path and label, a folder of
-    idx files as of MNIST, or a Parquet file or folder in the Hugging Face layout.
+    DATA is a folder of class folders (with train, val, test above them, or none), a CSV of path and label, or any other
+    layout of docs/data.md: VOC, COCO, boxes in CSV files, idx as of MNIST, Parquet of the Hugging Face Hub, an index
+    that `striate check --fix` wrote.
 
     Args:
         data: Pictures to learn from.
         recipe: TOML file with values for the flags below; flags that are typed go before it.
         output: Run folder to make; runs/classify/DATA-MODEL unless given. An existing one is never overwritten: the new
             one is numbered.
-        resume: Run folder of an earlier run that goes on after its last finished epoch, with its own data and recipe.
+        resume: Run folder of an earlier run that goes on after its last checkpoint, with its own data and recipe.
     """
     from striate.train import resume as go_on
     from striate.train import train as begin
@@ -70,7 +72,7 @@ def train(
         go_on(resume, settings)
     elif data is None:
         raise UsageError(
-            "DATA: expected a folder, CSV or Parquet file to train on; got none. See `striate train --help`."
+            "DATA: expected a folder, CSV, JSON or Parquet file to train on; got none. See `striate train --help`."
         )
     else:
         begin(data, settings, output)

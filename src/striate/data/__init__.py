@@ -1,37 +1,49 @@
 """Data: from pictures on disk to batches of pixels."""
 
-from striate.data.check import Finding, check, require_few_bad, write_findings
+from striate.data.check import Check, Finding, Severity, check, cleaned, examine, require_few_bad, write_findings
 from striate.data.decode import Picture, Source, UnreadableError, open_picture
 from striate.data.index import Index, Rows, build
-from striate.data.loader import Batch, Loader, batches, epoch_order, training_view
+from striate.data.loader import Batch, Batches, Loader, View, advice, training_view
+from striate.data.masks import load_mask
 from striate.data.pictures import GivenPictures, IndexedPictures, Pictures
 from striate.data.preprocessing import MEAN_STD, Preprocessing
 from striate.data.readers import read
+from striate.data.sampler import Order, batches, epoch_order, weighted_rows
 from striate.data.split import require_trainable, split
 
 __all__ = [
     "MEAN_STD",
     "Batch",
+    "Batches",
+    "Check",
     "Finding",
     "GivenPictures",
     "Index",
     "IndexedPictures",
     "Loader",
+    "Order",
     "Picture",
     "Pictures",
     "Preprocessing",
     "Rows",
+    "Severity",
     "Source",
     "UnreadableError",
+    "View",
+    "advice",
     "batches",
     "build",
     "check",
+    "cleaned",
     "epoch_order",
+    "examine",
+    "load_mask",
     "open_picture",
     "read",
     "require_few_bad",
     "require_trainable",
     "split",
     "training_view",
+    "weighted_rows",
     "write_findings",
 ]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from striate.augment import Map, Size, compose, crop, resample
-from striate.augment.geometry import source_box
+from striate.augment import Map, Size, crop, resample
 
 Source = Path | bytes | NDArray[np.uint8] | Image.Image
 
@@ -28,6 +28,7 @@ TURNS = {
 QUARTER_TURNS = (5, 6, 7, 8)  # the orientations that swap width and height
 RIGHT_TO_LEFT = (2, 3, 6, 7)  # those whose stored left or top is the upright right
 BOTTOM_TO_TOP = (3, 4, 7, 8)  # those whose stored left or top is the upright bottom
+PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # a PNG without any of these has no EXIF data
 JPEG_SCALES = (8, 4, 2)
 MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn
 FAILURES = (  # what Pillow raises for a bad file; the last five, for a field of its metadata that is not as declared
@@ -57,6 +58,12 @@ class Picture:
     size: Size
     """Width and height of the upright picture, by its EXIF orientation."""
 
+    orientation: int = 1
+    """By EXIF: how the stored pixels must be turned to stand upright, 1 for not at all."""
+
+    jpeg: bytes | None = None
+    """The file, where it is a JPEG of grey or colour that libjpeg-turbo can decode itself."""
+
     def read(self, map_: Map, size: Size, channels: int) -> NDArray[np.uint8]:
         """Decodes no more than needed and resamples once.
 
@@ -71,14 +78,9 @@ class Picture:
         Raises:
             UnreadableError: if the pixels cannot be decoded.
         """
-        x0, y0, x1, y1 = source_box(map_, size)
-        try:
-            self._shrink(min((x1 - x0) / size[0], (y1 - y0) / size[1]), channels)
-            image = to_channels(upright(self.image), channels)
-        except FAILURES as error:
-            raise UnreadableError(_reason(error)) from error
-        decoded = compose(crop(self._shown(image.size), self.size), map_)
-        return resample(image, decoded, size)
+        pixels = self.decode(min(map_.reduction(size)), channels)
+        shown = self._shown((pixels.shape[1], pixels.shape[0]))
+        return resample(pixels, map_.then(crop(shown, self.size)), size)
 
     def verify(self) -> None:
         """Decodes the whole file, at the smallest scale.
@@ -86,9 +88,27 @@ class Picture:
         Raises:
             UnreadableError: if the pixels cannot be decoded.
         """
+        self.decode(JPEG_SCALES[0], 3)
+
+    def decode(self, reduction: float, channels: int) -> NDArray[np.uint8]:
+        """The upright picture (H, W, channels) or (H, W), without what a `reduction` by so much would throw away."""
+        scale = next((scale for scale in JPEG_SCALES if scale <= reduction), 1)
+        if self.jpeg is not None:
+            width, height = self.image.size
+            try:
+                stored: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+                    self.jpeg,
+                    "GRAY" if channels == 1 else "RGB",
+                    min_height=-(-height // scale),
+                    min_width=-(-width // scale),
+                )
+            except ValueError:  # broken, or odd: Pillow knows which, and says it in words
+                pass
+            else:
+                return turned(stored, self.orientation)
         try:
-            self._shrink(JPEG_SCALES[0], 3)
-            to_channels(upright(self.image), 3)
+            self._shrink(scale, channels)
+            return np.asarray(to_channels(upright(self.image), channels))
         except FAILURES as error:
             raise UnreadableError(_reason(error)) from error
 
@@ -97,14 +117,12 @@ class Picture:
         scales = (1, *reversed(JPEG_SCALES))
         scale = next((s for s in scales if decoded == (-(-self.size[0] // s), -(-self.size[1] // s))), 1)
         width, height = self.size[0] / scale, self.size[1] / scale
-        orientation = self.image.getexif().get(EXIF_ORIENTATION, 1)
-        x0 = decoded[0] - width if orientation in RIGHT_TO_LEFT else 0.0
-        y0 = decoded[1] - height if orientation in BOTTOM_TO_TOP else 0.0
+        x0 = decoded[0] - width if self.orientation in RIGHT_TO_LEFT else 0.0
+        y0 = decoded[1] - height if self.orientation in BOTTOM_TO_TOP else 0.0
         return x0, y0, x0 + width, y0 + height
 
-    def _shrink(self, reduction: float, channels: int) -> None:
-        """Lets the JPEG decoder leave out what a `reduction` by so much would throw away."""
-        scale = next((scale for scale in JPEG_SCALES if scale <= reduction), 1)
+    def _shrink(self, scale: int, channels: int) -> None:
+        """Lets Pillow's JPEG decoder work at 1 / `scale`."""
         if self.image.format == "JPEG" and scale > 1:
             width, height = self.image.size
             mode = "L" if channels == 1 else None
@@ -125,6 +143,7 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
     if isinstance(source, np.ndarray):
         image = Image.fromarray(source.squeeze(-1) if source.ndim == 3 and source.shape[-1] == 1 else source)
         return Picture(image, image.size)
+    data = None
     if isinstance(source, Image.Image):
         image = source.copy()
     else:
@@ -138,12 +157,29 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
     width, height = image.size
     if width * height > max_pixels:
         raise UnreadableError(f"{width} x {height} pixels are more than the limit of {max_pixels:,}")
+    orientation = _orientation(image, data)
+    size = (height, width) if orientation in QUARTER_TURNS else (width, height)
+    is_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
+    return Picture(image, size, orientation, data if is_jpeg else None)
+
+
+def _orientation(image: Image.Image, data: bytes | None) -> int:
+    """By EXIF, where it says one that there is; a TIFF has none left, because Pillow turns its pixels itself."""
+    if image.format == "TIFF":
+        return 1
+    if image.format == "PNG" and data is not None and not any(chunk in data for chunk in PNG_EXIF):
+        return 1
     try:
         orientation = image.getexif().get(EXIF_ORIENTATION)  # of a PNG, this decodes its pixels
     except FAILURES as error:
         raise UnreadableError(_reason(error)) from error
-    turned = orientation in QUARTER_TURNS and image.format != "TIFF"  # of a TIFF, Pillow gives the upright size
-    return Picture(image, (height, width) if turned else (width, height))
+    return orientation if orientation in TURNS else 1
+
+
+def turned(stored: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Stored pixels (H, W, C), upright, as a view."""
+    pixels = stored.swapaxes(0, 1) if orientation in QUARTER_TURNS else stored
+    return pixels[:: -1 if orientation in BOTTOM_TO_TOP else 1, :: -1 if orientation in RIGHT_TO_LEFT else 1]
 
 
 def upright(image: Image.Image) -> Image.Image:

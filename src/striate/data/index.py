@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,8 @@ from striate.errors import DataError
 
 Rows = NDArray[np.int64]  # row numbers
 
+IDX_SUFFIXES = ("ubyte", "ubyte.gz")
+PARQUET_SUFFIX = ".parquet"
 SPLITS = ("train", "val", "test")
 SCHEMA = pa.schema(
     [
@@ -27,18 +30,47 @@ SCHEMA = pa.schema(
         ("mask", pa.string()),  # path of the mask; null: none
         ("split", pa.dictionary(pa.int8(), pa.string())),  # train, val or test; null: not yet split
         ("reason", pa.string()),  # why the row is left out; null: it is used
+        ("boxes", pa.list_(pa.list_(pa.float32(), 4))),  # of every object; its classes are `labels`, in this order
+        ("weight", pa.float32()),  # how often the row is drawn, in proportion; null: 1
     ]
 )
+ABOUT = ("classes", "several_labels", "mask_classes", "mask_values", "notes")  # fields that are saved as JSON
+PART = 1 << 16  # rows that are turned into Python's values at a time
+
+
+def file_and_number(path: str) -> tuple[str, int | None]:
+    """The file of an index's path, and which of its pictures is meant where it holds many.
+
+    >>> file_and_number("train.parquet#7"), file_and_number("photo#7.jpg")
+    (('train.parquet', 7), ('photo#7.jpg', None))
+    """
+    name, _, number = path.rpartition("#")
+    if number.isdecimal() and name.endswith((*IDX_SUFFIXES, PARQUET_SUFFIX)):
+        return name, int(number)
+    return path, None
 
 
 @dataclass(frozen=True)
 class Index:
-    """A data set's rows, its class names, and the folder that its paths start from."""
+    """A data set's rows, its class names, and the folder that its paths start from.
+
+    Where a picture shows several objects, `boxes` and `labels` hold all of them, `box` and `label` the largest.
+    """
 
     table: pa.Table
     classes: tuple[str, ...]
     root: Path
     several_labels: bool = False
+    """Whether a picture has any number of classes, those in `labels`, instead of the one in `label`."""
+
+    mask_classes: tuple[str, ...] = ()
+    """Names of the class numbers in a mask."""
+
+    mask_values: Mapping[int, int] = field(default_factory=dict)
+    """Class number of each value that a mask's file holds: a grey level, a palette's index, or 0xRRGGBB."""
+
+    notes: tuple[str, ...] = ()
+    """What the reader left out, in sentences."""
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -74,24 +106,29 @@ class Index:
         if not self.several_labels:
             return self._label[rows]
         many_hot = np.zeros((len(rows), len(self.classes)), np.float32)
-        for i, labels in enumerate(self.table["labels"].take(pa.array(rows)).to_pylist()):
-            many_hot[i, labels] = 1
+        several = self.table["labels"].take(pa.array(rows, pa.int64())).combine_chunks()
+        many_hot[np.asarray(several.value_parent_indices()), np.asarray(several.flatten())] = 1
         return many_hot
 
     def counts(self, split: str) -> dict[str, int]:
         """Pictures of each class in a split."""
-        labels = self.labels(self.rows(split))
+        rows = self.rows(split)
         if self.several_labels:
-            numbers = labels.sum(axis=0)
+            several = self.table["labels"].take(pa.array(rows, pa.int64())).combine_chunks()
+            pairs = np.stack([several.value_parent_indices(), several.flatten()])  # a class named twice counts once
+            labels = np.unique(pairs, axis=1)[1].astype(np.int64)
         else:
-            numbers = np.bincount(labels.astype(np.int64), minlength=len(self.classes))
+            labels = self._label[rows]
+        numbers = np.bincount(labels, minlength=len(self.classes))
         return {name: int(number) for name, number in zip(self.classes, numbers, strict=True)}
 
-    def with_column(self, name: str, values: Sequence[str | None]) -> "Index":
+    def with_column(self, name: str, values: Sequence[str | None] | pa.Array) -> "Index":
         """A copy with one column replaced."""
         place = SCHEMA.get_field_index(name)
-        column = pa.array(values, pa.string()).cast(SCHEMA.field(place).type)
-        return replace(self, table=self.table.set_column(place, SCHEMA.field(place), column))
+        column = values if isinstance(values, pa.Array) else pa.array(values, pa.string())
+        return replace(
+            self, table=self.table.set_column(place, SCHEMA.field(place), column.cast(SCHEMA.field(place).type))
+        )
 
     def with_classes(self, classes: Sequence[str]) -> "Index":
         """The same rows with labels numbered as in `classes`, matched by name.
@@ -106,23 +143,33 @@ class Index:
                 f"got also {', '.join(missing)}. Rename or leave out those folders or labels."
             )
         number = np.array([classes.index(name) for name in self.classes] + [-1], np.int64)
-        label = pa.array(number[self._label])
-        several = [None if row is None else number[row].tolist() for row in self.table["labels"].to_pylist()]
-        table = self.table.set_column(1, SCHEMA.field(1), label)
-        table = table.set_column(2, SCHEMA.field(2), pa.array(several, SCHEMA.field(2).type))
-        return replace(self, table=table, classes=tuple(classes))
+        several = self.table["labels"].combine_chunks()
+        several = several.cast(SCHEMA.field("labels").type)
+        numbers = pa.array(number[np.asarray(several.values)], pa.int64())
+        several = pa.ListArray.from_arrays(several.offsets, numbers, mask=several.is_null())
+        renumbered = replace(self, classes=tuple(classes)).with_column("label", pa.array(number[self._label]))
+        return renumbered.with_column("labels", several)
 
     def fingerprint(self) -> str:
-        """Names the set of pictures: equal for the same paths and labels, whatever their split."""
+        """Names the set of pictures: equal for the same paths, labels, boxes and masks, whatever their split."""
         digest = hashlib.sha256(json.dumps(self.classes).encode())
-        for column in ("path", "label", "labels"):
-            digest.update(json.dumps(self.table[column].to_pylist()).encode())
+        for column in ("path", "label", "labels", "box", "boxes", "mask"):
+            for start in range(0, len(self), PART):
+                digest.update(json.dumps(self.table[column].slice(start, PART).to_pylist()).encode())
         return digest.hexdigest()[:16]
 
     def save(self, path: Path) -> None:
         """Writes the index as Parquet."""
-        about = {"classes": self.classes, "root": str(self.root), "several_labels": self.several_labels}
+        about = {name: value for name, value in vars(self).items() if name in ABOUT} | {"root": str(self.root)}
         pq.write_table(self.table.replace_schema_metadata({"striate": json.dumps(about)}), path)
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        """Whether `path` is a file that `save` wrote."""
+        try:
+            return path.is_file() and b"striate" in (pq.read_schema(path).metadata or {})
+        except (OSError, pa.ArrowException):
+            return False
 
     @staticmethod
     def load(path: Path) -> "Index":
@@ -140,18 +187,29 @@ class Index:
             raise DataError(f"index {path}: expected a Parquet file that striate wrote; got one of {columns}.")
         about = json.loads(table.schema.metadata[b"striate"])
         table = table.replace_schema_metadata(None)
-        return Index(table, tuple(about["classes"]), Path(about["root"]), about["several_labels"])
+        if table.schema != SCHEMA or about.keys() != {*ABOUT, "root"}:
+            raise DataError(f"index {path}: expected one of this version of striate; got another. Make it anew.")
+        about["mask_values"] = {int(value): number for value, number in about["mask_values"].items()}
+        about = {name: tuple(value) if isinstance(value, list) else value for name, value in about.items()}
+        return Index(table, **about | {"root": Path(about["root"])})
 
 
 def build(
     root: Path,
     classes: Sequence[str],
-    paths: Sequence[str],
+    paths: Sequence[str] | pa.Array,
     *,
     label: Sequence[int] | NDArray[np.int64] | None = None,
     labels: Sequence[Sequence[int] | None] | None = None,
-    split: Sequence[str | None] | None = None,
-    reason: Sequence[str | None] | None = None,
+    box: Sequence[Sequence[float] | None] | None = None,
+    boxes: Sequence[Sequence[Sequence[float]] | None] | None = None,
+    mask: Sequence[str | None] | None = None,
+    split: Sequence[str | None] | pa.Array | None = None,
+    reason: Sequence[str | None] | pa.Array | None = None,
+    weight: Sequence[float | None] | pa.Array | None = None,
+    mask_classes: Sequence[str] = (),
+    mask_values: Mapping[int, int] | None = None,
+    notes: Sequence[str] = (),
 ) -> Index:
     """An index from its columns; those that are left out are empty.
 
@@ -159,29 +217,72 @@ def build(
         root: folder that `paths` start from.
         classes: names, by class number.
         paths: one a row.
-        label: (N,) class numbers, -1 for none.
-        labels: class numbers of each row, where a picture may have several; None for a row that has none given.
+        label: (N,) class numbers, -1 for none. Where `boxes` are given and this is not, that of the largest object.
+        labels: class numbers of each row, where a picture may have several; None for a row that has none given. With
+            `boxes`, the class of each.
+        box: xyxy in pixels of the upright picture, or None. Where `boxes` are given and this is not, the largest one.
+        boxes: those of each row's objects, or None.
+        mask: path of the mask, or None.
         split: "train", "val", "test" or None a row.
         reason: why a row is left out, or None.
+        weight: how often the row is drawn, in proportion, or None for 1.
+        mask_classes: names of the class numbers in masks.
+        mask_values: class number of each value in a mask's file.
+        notes: what the reader left out, in sentences.
 
     Raises:
         DataError: if a path's name is not UTF-8.
     """
     n = len(paths)
+    if boxes is not None and labels is not None:
+        largest = [_largest(each) for each in boxes]
+        label = _chosen(labels, largest, -1) if label is None else label
+        box = _chosen(boxes, largest, None) if box is None else box
+    values = {
+        "label": np.full(n, -1) if label is None else label,
+        "labels": labels,
+        "box": box,
+        "mask": mask,
+        "split": split,
+        "reason": reason,
+        "boxes": boxes,
+        "weight": weight,
+    }
     try:
-        path = pa.array(paths, pa.string())
+        columns = {"path": _column("path", paths, n)} | {name: _column(name, of, n) for name, of in values.items()}
     except UnicodeEncodeError as error:
         raise DataError(f"data: expected names of files in UTF-8; got {error.object!r}. Rename it.") from error
-    split_type = SCHEMA.field("split").type
-    columns = {
-        "path": path,
-        "label": pa.array(np.full(n, -1) if label is None else label, pa.int64()),
-        "labels": pa.nulls(n, SCHEMA.field("labels").type)
-        if labels is None
-        else pa.array(labels, SCHEMA.field("labels").type),
-        "box": pa.nulls(n, SCHEMA.field("box").type),
-        "mask": pa.nulls(n, pa.string()),
-        "split": pa.nulls(n, split_type) if split is None else pa.array(split, pa.string()).cast(split_type),
-        "reason": pa.nulls(n, pa.string()) if reason is None else pa.array(reason, pa.string()),
-    }
-    return Index(pa.table(columns, schema=SCHEMA), tuple(classes), root, several_labels=labels is not None)
+    return Index(
+        pa.table(columns, schema=SCHEMA),
+        tuple(classes),
+        root,
+        several_labels=labels is not None and boxes is None,
+        mask_classes=tuple(mask_classes),
+        mask_values=dict(mask_values or {}),
+        notes=tuple(notes),
+    )
+
+
+def _column(name: str, values: Any, n: int) -> pa.Array:
+    kind = SCHEMA.field(name).type
+    if values is None:
+        return pa.nulls(n, kind)
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values.cast(kind)
+    return pa.array(values, pa.string()).cast(kind) if name == "split" else pa.array(values, kind)
+
+
+def _largest(boxes: Sequence[Sequence[float]] | None) -> int | None:
+    """Which of a picture's boxes covers most; the first of equals."""
+    if not boxes:
+        return None
+    return max(range(len(boxes)), key=lambda i: _area(*boxes[i]))
+
+
+def _area(x0: float, y0: float, x1: float, y1: float) -> float:
+    return (x1 - x0) * (y1 - y0) if x1 > x0 and y1 > y0 else 0.0  # also where one of them is not a number
+
+
+def _chosen(rows: Sequence[Sequence[Any] | None], places: Sequence[int | None], nothing: Any) -> list[Any]:
+    """The value of each row that stands at its place, or `nothing` where it has none."""
+    return [nothing if i is None or row is None else row[i] for i, row in zip(places, rows, strict=True)]

@@ -2,33 +2,48 @@
 
 import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.augment import Map, Size, Stream, compose, generator, mirror, random_crop
+from striate.augment.colour import draw_colour, draws_colour
+from striate.augment.geometry import Map, Size, crop
+from striate.augment.policy import draw_map
+from striate.augment.presets import Augmentation, for_picture, resolve
+from striate.augment.resample import IGNORED, map_boxes, resample_mask
 from striate.data.decode import UnreadableError
 from striate.data.index import Rows
 from striate.data.pictures import Pictures
 from striate.data.preprocessing import Preprocessing
-from striate.errors import DataError
+from striate.errors import DataError, UsageError
 from striate.recipe import AugmentRecipe
 
-PART = 16  # pictures that a thread decodes at a time: large enough to hide its start, small enough to share a batch
+PART = 8  # pictures that a thread decodes at a time: enough to hide its start, few enough to share a batch
 AHEAD = 3  # batches that are begun before the first of them is handed over
+CHEAP_S = 3e-4  # processor time of a picture, most of which is the interpreter's: a digit takes half, a photo ten times
+THREADS = "decode"  # what the names of the threads begin with
+MUCH = 0.2  # share of the time spent waiting above which a run is bound by its loader
 
-View = Callable[[int, Size], Map]  # (row, source size) -> map from output to source
+Colour = NDArray[np.float32]  # (C, C + 1)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures as they were decoded, with the rows of the index that they came from."""
+    """Pictures as they were decoded, with the rows of the index that they came from.
+
+    Its memory is its own: a batch may be kept while others are asked for.
+    """
 
     images: Tensor
     """(N, H, W, C), uint8."""
@@ -36,87 +51,145 @@ class Batch:
     rows: Rows
     """(N,) row numbers."""
 
+    colour: Tensor | None = None
+    """(N, C, C + 1), float32: takes values 0 to 1 and a last 1 to values; None where the view draws no colour."""
 
-def epoch_order(rows: Rows, seed: int, epoch: int) -> Rows:
-    """The rows in the order of an epoch: a pure function of (seed, epoch)."""
-    return generator(seed, Stream.ORDER, epoch).permutation(rows)
+    masks: Tensor | None = None
+    """(N, H, W), uint8 class numbers, 255 for none; None unless asked for."""
 
-
-def batches(rows: Rows, batch_size: int) -> list[Rows]:
-    """Parts `rows` into the fewest batches of at most `batch_size`, their sizes as equal as can be.
-
-    >>> [len(batch) for batch in batches(np.arange(65), 64)]
-    [33, 32]
-    """
-    return np.array_split(rows, math.ceil(len(rows) / batch_size)) if len(rows) else []
+    boxes: Tensor | None = None
+    """(N, 4), float32 xyxy in pixels of the images, NaN for none; None unless asked for."""
 
 
-def training_view(augment: AugmentRecipe, size: Size, seed: int, epoch: int) -> View:
+class Batches(Protocol):
+    """The rows of each batch of a pass: an `Order`, or a list."""
+
+    def __len__(self) -> int:
+        """Steps of the pass."""
+        ...
+
+    def __getitem__(self, step: int, /) -> Rows:
+        """The rows of one batch."""
+        ...
+
+
+class View(Protocol):
+    """What a pass shows of each picture."""
+
+    @property
+    def draws_colour(self) -> bool:
+        """Whether pictures come with a colour."""
+        ...
+
+    def __call__(self, row: int, source: Size) -> tuple[Map, Colour | None]:
+        """From output to the upright picture of size `source`, and its colour, where the view draws one."""
+        ...
+
+
+@dataclass(frozen=True)
+class EvaluationView:
+    """The middle of each picture."""
+
+    preprocessing: Preprocessing
+    draws_colour: bool = False
+
+    def __call__(self, row: int, source: Size) -> tuple[Map, Colour | None]:
+        """The same for every row."""
+        return self.preprocessing.map(source), None
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """The random view of each picture in one epoch of training."""
+
+    augment: Augmentation
+    preprocessing: Preprocessing
+    seed: int
+    epoch: int
+    draws_colour: bool
+
+    def __call__(self, row: int, source: Size) -> tuple[Map, Colour | None]:
+        """A pure function of (seed, epoch, row), so that no number of workers and no order changes it."""
+        shown = self.preprocessing
+        augment = for_picture(self.augment, self.seed, self.epoch, row)
+        map_ = draw_map(augment, source, shown.size, shown.crop_pct, self.seed, self.epoch, row)
+        colour = draw_colour(augment, shown.channels, self.seed, self.epoch, row) if self.draws_colour else None
+        return map_, colour
+
+
+def training_view(augment: AugmentRecipe, preprocessing: Preprocessing, seed: int, epoch: int) -> View:
     """The random view of each picture in one epoch of training.
-
-    Every draw comes from (seed, epoch, row), so that no worker count and no order changes it.
 
     Args:
         augment: what to draw.
-        size: width and height of the output.
+        preprocessing: size and channels of the batches, and what a picture without a random crop shows.
         seed: from 0, below 2^63.
         epoch: from 0.
     """
-
-    def view(row: int, source: Size) -> Map:
-        rng = generator(seed, Stream.AUGMENT, epoch, row)
-        shown = random_crop(rng, source, size, augment.crop_scale, augment.crop_ratio)
-        return compose(shown, mirror(size[0])) if rng.random() < augment.mirror else shown
-
-    return view
+    resolved = resolve(augment)
+    return TrainingView(resolved, preprocessing, seed, epoch, draws_colour(resolved))
 
 
+@dataclass(frozen=True, eq=False)
 class Loader:
     """Makes batches ahead of their use, in order, on threads, within a bounded memory.
 
-    Iterate over it once for one pass. Leaving the loop early, or an exception in it, stops the threads.
+    Iterate over it once for one pass; no thread starts before its first batch is asked for. A whole pass, leaving the
+    loop early, and an exception in it or in a thread all end the threads. What a pass gives is decided by its arguments
+    alone, so (epoch, step) is all that a checkpoint needs to know of it: what was made ahead is made again.
     """
 
-    def __init__(
-        self,
-        pictures: Pictures,
-        parts: list[Rows],
-        preprocessing: Preprocessing,
-        view: View | None = None,
-        *,
-        workers: int = 1,
-        unreadable: dict[int, str] | None = None,
-    ) -> None:
-        """Sets up; no thread starts before the first batch is asked for.
+    pictures: Pictures
+    """Where the rows are decoded from."""
 
-        Args:
-            pictures: where the rows are decoded from.
-            parts: the rows of each batch.
-            preprocessing: size and channels of the batches.
-            view: which part of each picture is shown; what evaluation sees unless given.
-            workers: threads.
-            unreadable: takes the reason of each row that cannot be read, whose pixels are then 0; without it, such a
-                row is a DataError.
-        """
-        self._pictures = pictures
-        self._parts = parts
-        self._preprocessing = preprocessing
-        self._view = view or (lambda row, source: preprocessing.map(source))
-        self._workers = workers
-        self._unreadable = unreadable
+    order: Batches
+    """The rows of each batch."""
+
+    preprocessing: Preprocessing
+    """Size and channels of the batches."""
+
+    view: View | None = None
+    """Which part of each picture is shown, and in which colour; what evaluation sees unless given."""
+
+    _: KW_ONLY
+
+    workers: int = 1
+    """Threads."""
+
+    start: int = 0
+    """The first step; those before it cost nothing."""
+
+    masks: Callable[[int], NDArray[np.uint8]] | None = None
+    """Gives a row's mask (H, W) of class numbers; it covers the upright picture, in its size or another."""
+
+    boxes: NDArray[np.float32] | None = None
+    """(rows of the index, 4) xyxy in pixels of the upright picture, NaN for none."""
+
+    unreadable: dict[int, str] | None = None
+    """Takes the reason of each row that cannot be read, whose pixels are then 0; without it, that is a DataError."""
+
+    pinned: bool = False
+    """Whether batches lie in page-locked memory, from which a GPU copies while the processor goes on."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= len(self.order):
+            raise UsageError(f"`start`: expected a step from 0 to {len(self.order)}; got {self.start}.")
 
     def __len__(self) -> int:
-        return len(self._parts)
+        """Steps that the pass still has."""
+        return len(self.order) - self.start
 
     def __iter__(self) -> Iterator[Batch]:
-        stop = threading.Event()
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="decode")
+        stop, turns = threading.Event(), _Turns()
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix=THREADS)
         pending: deque[tuple[Batch, list[Future[None]]]] = deque()
-        parts = iter(self._parts)
+        steps = iter(range(self.start, len(self.order)))
         try:
             while True:
-                while len(pending) < AHEAD and (rows := next(parts, None)) is not None:
-                    pending.append(self._start(pool, rows, stop))
+                while len(pending) < AHEAD and (step := next(steps, None)) is not None:
+                    batch = self._empty_batch(self.order[step])
+                    parts = range(0, len(batch.rows), PART)
+                    pending.append((batch, [pool.submit(self._fill, batch, part, turns, stop) for part in parts]))
                 if not pending:
                     return
                 batch, jobs = pending.popleft()
@@ -125,26 +198,126 @@ class Loader:
                 yield batch
         finally:
             stop.set()
-            pool.shutdown(cancel_futures=True)
+            # A consumer in a cycle of references is ended by whichever thread collects it, and none can await itself.
+            pool.shutdown(wait=not threading.current_thread().name.startswith(THREADS), cancel_futures=True)
 
-    def _start(self, pool: ThreadPoolExecutor, rows: Rows, stop: threading.Event) -> tuple[Batch, list[Future[None]]]:
-        channels, height, width = self._preprocessing.input_size
-        images = np.empty((len(rows), height, width, channels), np.uint8)
-        starts = range(0, len(rows), PART)
-        jobs = [pool.submit(self._fill, images[i : i + PART], rows[i : i + PART], stop) for i in starts]
-        return Batch(torch.from_numpy(images), rows), jobs
+    def _empty_batch(self, rows: Rows) -> Batch:
+        n, (channels, height, width) = len(rows), self.preprocessing.input_size
+        return Batch(
+            images=self._empty((n, height, width, channels), torch.uint8),
+            rows=rows,
+            colour=self._empty((n, channels, channels + 1), torch.float32) if self._view.draws_colour else None,
+            masks=self._empty((n, height, width), torch.uint8) if self.masks else None,
+            boxes=self._empty((n, 4), torch.float32) if self.boxes is not None else None,
+        )
 
-    def _fill(self, images: NDArray[np.uint8], rows: Rows, stop: threading.Event) -> None:
-        size, channels = self._preprocessing.size, self._preprocessing.channels
-        for image, row in zip(images, rows.tolist(), strict=True):
-            if stop.is_set():
-                return
-            try:
-                picture = self._pictures.open(row)
-                image[:] = picture.read(self._view(row, picture.size), size, channels)
-            except UnreadableError as error:
-                path = self._pictures.path(row)
-                if self._unreadable is None:
-                    raise DataError(f"{path}: cannot be read: {error}. Did it change since the check?") from error
-                self._unreadable[row] = str(error)
-                image[:] = 0
+    def _empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        return torch.empty(shape, dtype=dtype, pin_memory=self.pinned)
+
+    @cached_property
+    def _view(self) -> View:
+        return self.view or EvaluationView(self.preprocessing)
+
+    def _fill(self, batch: Batch, start: int, turns: "_Turns", stop: threading.Event) -> None:
+        """Decodes the pictures of one part of the batch."""
+        rows: list[int] = batch.rows[start : start + PART].tolist()
+        with turns.take(len(rows)):
+            for i, row in enumerate(rows, start):
+                if stop.is_set():
+                    return
+                with _Named(self.pictures, row):
+                    self._read(batch, i, row)
+
+    def _read(self, batch: Batch, i: int, row: int) -> None:
+        """Decodes one picture, with all that goes with it, to place `i` of the batch."""
+        size, channels = self.preprocessing.size, self.preprocessing.channels
+        try:
+            picture = self.pictures.open(row)
+            map_, colour = self._view(row, picture.size)
+            batch.images.numpy()[i] = picture.read(map_, size, channels)
+            if batch.colour is not None and colour is not None:
+                batch.colour.numpy()[i] = colour
+            if batch.masks is not None and self.masks is not None:
+                batch.masks.numpy()[i] = _shown_mask(self.masks(row), map_, picture.size, size)
+            if batch.boxes is not None and self.boxes is not None:
+                batch.boxes.numpy()[i] = map_boxes(self.boxes[row : row + 1], map_, size)[0]
+        except UnreadableError as error:
+            if self.unreadable is None:
+                path = self.pictures.path(row)
+                raise DataError(f"{path}: cannot be read: {error}. Did it change since the check?") from error
+            self.unreadable[row] = str(error)
+            _blank(batch, i)
+
+
+def _shown_mask(mask: NDArray[np.uint8], map_: Map, source: Size, size: Size) -> NDArray[np.uint8]:
+    """What `map_` shows of a mask that covers a picture of size `source`."""
+    own = mask.shape[1], mask.shape[0]
+    if own != source:
+        map_ = map_.then(crop((0, 0, *own), source))
+    return resample_mask(mask, map_, size)
+
+
+def _blank(batch: Batch, i: int) -> None:
+    """Leaves nothing at place `i` that a network could learn from."""
+    for values, nothing in ((batch.images, 0), (batch.colour, 0), (batch.masks, IGNORED), (batch.boxes, math.nan)):
+        if values is not None:
+            values.numpy()[i] = nothing  # PyTorch would refuse, of a batch that was made for inference alone
+
+
+class _Turns:
+    """Lets threads decode all at once, or one after the other while pictures are cheap.
+
+    What is cheap is mostly interpreted, and threads that hand the interpreter to each other at every call into a
+    library get less done than one alone: of digits, two thirds.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cheap = False
+
+    @contextmanager
+    def take(self, pictures: int) -> Iterator[None]:
+        """Waits for the turn to decode so many pictures, and notes what they cost."""
+        with self._lock if self._cheap else nullcontext():
+            before = time.thread_time()
+            yield
+            self._cheap = time.thread_time() - before < CHEAP_S * pictures
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Notes, on whatever error leaves the block, at which picture it arose."""
+
+    pictures: Pictures
+    row: int
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and not isinstance(error, DataError):  # whose sentence names the file itself
+            error.add_note(f"while reading {self.pictures.path(self.row)}")
+
+
+def advice(wait_share: float, *, workers: int, cores: int, cached: bool) -> str | None:
+    """What would feed a network that waits for its pictures, in one sentence; None where it hardly waits.
+
+    Args:
+        wait_share: share of the time of training that was spent waiting for the loader.
+        workers: threads that decoded.
+        cores: of this machine, as far as this process may use them.
+        cached: whether the pictures came from the pixel cache.
+    """
+    if wait_share <= MUCH:
+        return None
+    if workers < cores:
+        knob = f"--workers {cores}, one a core (it is {workers})"
+    elif not cached:
+        knob = "--pixel-cache on, which decodes every picture once and not once an epoch"
+    else:
+        knob = (
+            "a smaller --img-size, fewer augmentations, or a machine of more cores; a larger network costs no time here"
+        )
+    return f"{wait_share:.0%} of the time the network waited for pictures. Try {knob}."

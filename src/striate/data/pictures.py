@@ -5,12 +5,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.augment import Map, Size
 from striate.data.decode import MAX_PIXELS, Picture, Source, UnreadableError, open_picture
-from striate.data.index import Index
+from striate.data.index import IDX_SUFFIXES, Index, file_and_number
 from striate.data.readers import idx, parquet
 from striate.errors import DataError
 
-IDX_SUFFIXES = ("ubyte", "ubyte.gz")
+
+class Readable(Protocol):
+    """A picture, or what is kept of one."""
+
+    @property
+    def size(self) -> Size:
+        """Width and height of the upright picture, which maps lead to."""
+        ...
+
+    def read(self, map_: Map, size: Size, channels: int) -> NDArray[np.uint8]:
+        """What `map_` shows, (H, W, channels).
+
+        Raises:
+            UnreadableError: if the pixels cannot be decoded.
+        """
+        ...
 
 
 class Pictures(Protocol):
@@ -20,7 +39,7 @@ class Pictures(Protocol):
         """What the picture is called in messages and tables."""
         ...
 
-    def open(self, row: int) -> Picture:
+    def open(self, row: int) -> Readable:
         """The picture, its header read.
 
         Raises:
@@ -47,7 +66,7 @@ class GivenPictures:
 
 
 class IndexedPictures:
-    """The pictures of an index by row number. idx and Parquet files are held in memory from their first use."""
+    """The pictures of an index by row number. idx and Parquet files are mapped into memory from their first use."""
 
     def __init__(self, index: Index, max_pixels: int = MAX_PIXELS) -> None:
         self._root = index.root
@@ -62,17 +81,15 @@ class IndexedPictures:
         return path
 
     def _source(self, row: int) -> Source | None:
-        name, _, number = self.path(row).rpartition("#")
-        if not name or not number.isdecimal():
-            return self._root / self.path(row)
+        name, number = file_and_number(self.path(row))
+        if number is None:
+            return self._root / name
         container = self._container(name)
-        if container is None:  # a file that merely has a # in its name
-            return self._root / self.path(row)
         if isinstance(container, DataError):
             raise UnreadableError(str(container))
-        if int(number) >= len(container):  # a path of a CSV may name any
+        if number >= len(container):  # a path of a CSV may name any
             raise UnreadableError(f"{name} holds {len(container)} pictures, numbered from 0")
-        value = container[int(number)]
+        value = container[number]
         source: Source | None = value if name.endswith(IDX_SUFFIXES) else value.as_py()
         return source
 
@@ -90,12 +107,9 @@ class IndexedPictures:
             return self._containers[name]
 
     def _load(self, name: str) -> Any:
-        """The pictures of a file that holds many, what is wrong with it, or None for a file that holds one."""
+        """The pictures of a file that holds many, or what is wrong with it."""
         try:
-            if name.endswith(IDX_SUFFIXES):
-                return idx.load_pictures(self._root / name)
-            if name.endswith(".parquet"):
-                return parquet.load_images(self._root / name)
+            load = idx.load_pictures if name.endswith(IDX_SUFFIXES) else parquet.load_images
+            return load(self._root / name)
         except DataError as error:
             return error
-        return None

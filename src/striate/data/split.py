@@ -1,14 +1,28 @@
 """Splits: a seeded share of every class held out, where the data has no split of its own."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from striate.augment import Stream, generator
-from striate.data.index import Index, Rows
+from striate.data.index import SPLITS, Index, Rows
 from striate.errors import DataError
 
+TRAIN, VAL, TEST = range(len(SPLITS))
+NONE = -1  # not yet split
 
-def split(index: Index, *, val_fraction: float, test_fraction: float, seed: int) -> Index:
+
+def split(
+    index: Index,
+    *,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    together: Iterable[Sequence[int]] = (),
+) -> Index:
     """Gives every usable row a split, and changes none that the data gives.
 
     Rows without a split are parted between train, val and test where no row has one. Where the data has a train split
@@ -19,33 +33,118 @@ def split(index: Index, *, val_fraction: float, test_fraction: float, seed: int)
         val_fraction: share of each class for val.
         test_fraction: share of each class for test.
         seed: the same one gives the same parts.
+        together: rows that show the same picture; those that are parted here go to one split, to train if any of them
+            does, so that no picture is both trained on and asked about.
     """
-    names = np.array([name or "" for name in index.table["split"].to_pylist()], dtype="<U5")
+    place = pc.index_in(index.table["split"].cast(pa.string()), value_set=pa.array(SPLITS))
+    parts = np.array(place.fill_null(NONE), np.int8)  # (N,) of each row, its place in SPLITS
     usable = index.usable() & index.labelled()
-    has_no_split = not names[usable].astype(bool).any()
-    names[names == ""] = "train"
-    if not (names[usable] == "val").any():
-        shares = {"test": test_fraction if has_no_split else 0.0, "val": val_fraction}
-        _hold_out(index, np.flatnonzero(usable & (names == "train")), names, shares, seed)
-    return index.with_column("split", names.tolist())
+    has_no_split = bool((parts[usable] == NONE).all())
+    parts[parts == NONE] = TRAIN
+    if not (parts[usable] == VAL).any():
+        shares = {TEST: test_fraction if has_no_split else 0.0, VAL: val_fraction}
+        rows = np.flatnonzero(usable & (parts == TRAIN))
+        hold_out = _hold_out_several if index.several_labels else _hold_out
+        hold_out(index, rows, parts, shares, generator(seed, Stream.SPLIT))
+        _keep_together(together, rows, parts)
+    return index.with_column("split", pa.array(SPLITS).take(pa.array(parts)))
 
 
-def _hold_out(index: Index, rows: Rows, names: NDArray[np.str_], shares: dict[str, float], seed: int) -> None:
-    """Names a share of each class's `rows`; a class of three pictures or more gives at least one to each share.
+def _keep_together(together: Iterable[Sequence[int]], rows: Rows, parts: NDArray[np.int8]) -> None:
+    """Gives those of `rows` that show the same picture one split: the first of SPLITS that any of them has."""
+    parted = np.isin(np.arange(len(parts)), rows)
+    for same in together:
+        copies = [row for row in same if parted[row]]
+        parts[copies] = parts[copies].min() if copies else NONE
 
-    At least one of each class stays in train, whatever the shares, so that nothing is asked that was not taught.
+
+def _held_out(size: int, shares: dict[int, float]) -> dict[int, int]:
+    """How many of a class's pictures each split gets; of three or more, at least one.
+
+    At least one stays in train, whatever the shares, so that nothing is asked that was not taught.
     """
+    counts: dict[int, int] = {}
+    left = size
+    for part, share in shares.items():
+        least = 1 if share > 0 and size >= 3 else 0
+        counts[part] = min(max(round(share * size), least), left - 1)
+        left -= counts[part]
+    return counts
+
+
+def _hold_out(
+    index: Index, rows: Rows, parts: NDArray[np.int8], shares: dict[int, float], rng: np.random.Generator
+) -> None:
+    """Gives a share of each class's `rows` to the splits of `shares`."""
     labels = index.labels(rows)
-    groups = labels.argmax(axis=1) if index.several_labels else labels  # several labels: by the first of them
-    rng = generator(seed, Stream.SPLIT)
-    for group in np.unique(groups):
-        members = rng.permutation(rows[groups == group])
-        size = len(members)
-        for name, share in shares.items():
-            least = 1 if share > 0 and size >= 3 else 0
-            count = min(max(round(share * size), least), len(members) - 1)
-            names[members[:count]] = name
-            members = members[count:]
+    by_class = np.argsort(labels, kind="stable")
+    starts = np.flatnonzero(np.diff(labels[by_class], prepend=-1))
+    for members in np.split(rows[by_class], starts[1:]):
+        left = rng.permutation(members)
+        for part, count in _held_out(len(members), shares).items():
+            parts[left[:count]] = part
+            left = left[count:]
+
+
+def _hold_out_several(
+    index: Index, rows: Rows, parts: NDArray[np.int8], shares: dict[int, float], rng: np.random.Generator
+) -> None:
+    """Gives a share of each class's `rows` to the splits of `shares`, where a picture may have several classes.
+
+    Iterative stratification: the class with the fewest pictures left is dealt out next, each picture to the split that
+    lacks most of that class, of equals to the one that lacks most pictures. Rare classes come first because common
+    ones can still be balanced afterwards. At last, a class that train has nothing of gets a picture back.
+
+    Source: Sechidis, Tsoumakas and Vlahavas 2011, "On the stratification of multi-label data", algorithm 1.
+    """
+    rows = rng.permutation(rows)
+    of_row = _classes_of(index, rows)
+    of_class = _members(of_row, len(index.classes))
+    wanted = np.zeros((len(index.classes), len(SPLITS)), np.int64)  # pictures of each class that each split lacks
+    for each, members in enumerate(of_class):
+        for part, count in _held_out(len(members), shares).items() if members else ():
+            wanted[each, part] = count
+        wanted[each, TRAIN] = len(members) - wanted[each].sum()
+    lacks = np.zeros(len(SPLITS), np.int64)  # pictures that each split lacks
+    for part, share in shares.items():
+        lacks[part] = round(share * len(rows))
+    lacks[TRAIN] = len(rows) - lacks.sum()
+    left = np.array([len(members) for members in of_class])
+    dealt = np.full(len(rows), NONE, np.int8)
+
+    def deal(place: int, part: int) -> None:
+        dealt[place] = part
+        lacks[part] -= 1
+        wanted[of_row[place], part] -= 1
+        left[of_row[place]] -= 1
+
+    while left.any():
+        rarest = int(np.where(left > 0, left, len(rows) + 1).argmin())
+        for place in of_class[rarest]:
+            if dealt[place] == NONE:
+                deal(place, int(np.lexsort((lacks, wanted[rarest]))[-1]))
+    for place in np.flatnonzero(dealt == NONE).tolist():  # pictures of no class
+        deal(place, int(lacks.argmax()))
+    for members in of_class:
+        if members and not (dealt[members] == TRAIN).any():
+            dealt[members[0]] = TRAIN
+    parts[rows] = dealt
+
+
+def _classes_of(index: Index, rows: Rows) -> list[NDArray[np.int64]]:
+    """The class numbers of each row, none of them twice."""
+    several = index.table["labels"].take(pa.array(rows)).combine_chunks()
+    starts = np.cumsum(np.asarray(several.value_lengths()))[:-1]
+    return [np.unique(labels) for labels in np.split(np.asarray(several.flatten(), np.int64), starts)]
+
+
+def _members(of_row: list[NDArray[np.int64]], classes: int) -> list[list[int]]:
+    """The places in `of_row` that have each class."""
+    members: list[list[int]] = [[] for _ in range(classes)]
+    for place, labels in enumerate(of_row):
+        for label in labels.tolist():
+            members[label].append(place)
+    return members
 
 
 def require_trainable(index: Index) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, f1_score
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
 
 CONFIDENCE = 0.95
 
@@ -66,7 +66,8 @@ class Objective(nn.Module):
 
         Args:
             images: (N, C, H, W), normalised.
-            labels: (N,) class numbers, or (N, classes) of 0 and 1 where a picture may have several.
+            labels: (N,) class numbers; or (N, classes) targets, which mixing makes shares of, and which they always are
+                where a picture may have several labels.
         """
         if not (self.training and self.side_weights):
             logits: Tensor = self.net(images).float()
@@ -80,7 +81,10 @@ class Objective(nn.Module):
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.several_labels:
             return binary_cross_entropy_with_logits(logits, labels, pos_weight=self.weight)
-        return cross_entropy(logits, labels, self.weight, label_smoothing=self.label_smoothing)
+        if not labels.is_floating_point():
+            return cross_entropy(logits, labels, self.weight, label_smoothing=self.label_smoothing)
+        total = cross_entropy(logits, labels, self.weight, label_smoothing=self.label_smoothing, reduction="sum")
+        return total / (labels.sum() if self.weight is None else (labels @ self.weight).sum())
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,14 @@ class Classify:
         if self.several_labels:
             return (pictures - count).clamp(min=1) / count  # of the pictures that have the label
         return pictures / (count * len(counts))
+
+    def targets(self, labels: Tensor) -> Tensor:
+        """Targets (N, classes), float, that can be mixed: for each class 0 or 1.
+
+        Args:
+            labels: (N,) or (N, classes), as in `Objective`.
+        """
+        return labels if self.several_labels else one_hot(labels, self.outputs).float()
 
     def hits(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(N,) whether each picture's answer is right; with several labels, whether all of them are."""

@@ -1,92 +1,163 @@
-"""Checkpoints: all that a run needs to go on, in one safetensors file that appears whole or not at all."""
+"""Checkpoints: all that a run needs to go on, in one safetensors file that appears whole or not at all.
 
+A checkpoint holds the tensors of the net, its running average and the optimiser, and as JSON the progress and the
+recipe. The schedule and the order of pictures are functions of the recipe and the step, and so is every random draw:
+PyTorch's generator is seeded anew at each step. So neither a generator nor the loader has a state to keep.
+"""
+
+import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from striate.errors import TrainingError
 from striate.files import write_whole
-from striate.train.ema import Ema
+from striate.recipe import Recipe, from_dict, to_dict
+from striate.train.state import Progress, State
 
+FORMAT_VERSION = 1
 KEPT = 2
 
 
-@dataclass
-class Progress:
-    """How far a run has come."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run between two steps, in memory that no later step changes."""
 
-    epoch: int = 0
-    """Epochs that are finished."""
-
-    step: int = 0
-    """Steps that are finished."""
-
-    best: float = float("-inf")
-    """Best score on val so far."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    """Metrics of each finished epoch."""
+    progress: Progress
+    recipe: Recipe
+    tensors: dict[str, Tensor]
+    """On the CPU and contiguous."""
 
 
-@dataclass
-class State:
-    """The live objects of a run that a checkpoint freezes and restores."""
-
-    net: nn.Module
-    optimizer: torch.optim.Optimizer
-    ema: Ema | None
-    progress: Progress = field(default_factory=Progress)
-
-
-def save(folder: Path, state: State) -> None:
-    """Writes a checkpoint; afterwards the oldest are removed, so that two are kept."""
-    tensors = {f"net.{name}": value for name, value in state.net.state_dict().items()}
+def freeze(state: State, recipe: Recipe) -> Checkpoint:
+    """Copies what the next steps will change."""
+    live = {f"net.{name}": value for name, value in state.net.state_dict().items()}
     if state.ema is not None:
-        tensors |= {f"ema.{name}": value for name, value in state.ema.net.state_dict().items()}
+        live |= {f"ema.{name}": value for name, value in state.ema.net.state_dict().items()}
     for number, values in state.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{key}": value for key, value in values.items() if isinstance(value, Tensor)}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    metadata = {"progress": json.dumps(vars(state.progress))}
-    folder.mkdir(exist_ok=True)
-    path = folder / f"epoch-{state.progress.epoch:05d}.safetensors"
-    write_whole(path, lambda aside: save_file(tensors, aside, metadata))
-    for old in sorted(folder.glob("epoch-*.safetensors"))[:-KEPT]:
-        old.unlink()
+        live |= {f"optimizer.{number}.{key}": value for key, value in values.items() if isinstance(value, Tensor)}
+    tensors = {name: torch.empty(value.shape, dtype=value.dtype).copy_(value.detach()) for name, value in live.items()}
+    progress = replace(state.progress, rows=list(state.progress.rows), tally=replace(state.progress.tally))
+    return Checkpoint(progress, recipe, tensors)
 
 
-def last(folder: Path) -> Path | None:
-    """The newest checkpoint of a run, if it has one."""
-    return max(folder.glob("epoch-*.safetensors"), default=None)
-
-
-def restore(path: Path, state: State) -> None:
-    """Brings `state` to where the checkpoint at `path` was made.
+def write(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Writes a checkpoint and then removes all but it and the one before it.
 
     Raises:
-        TrainingError: if the file is not whole or not of this network and optimiser.
+        OSError, SafetensorError: if it cannot be written; what was there before is still there.
+        TrainingError: if a weight is not finite, for nothing can go on from there.
+    """
+    step, weights = checkpoint.progress.step, _part(checkpoint.tensors, "net.").values()
+    if not all(bool(value.isfinite().all()) for value in weights):
+        raise TrainingError(
+            f"after step {step - 1}: expected finite weights; got some that are not. "
+            "Try a lower --lr, --clip-grad 1 or --precision float32."
+        )
+    about = {
+        "format_version": FORMAT_VERSION,
+        "progress": asdict(checkpoint.progress),
+        "recipe": to_dict(checkpoint.recipe),
+        "sha256": digest(checkpoint.tensors),
+    }
+    folder.mkdir(exist_ok=True)
+    path = folder / f"step-{step:09d}.safetensors"
+    write_whole(path, lambda aside: save_file(checkpoint.tensors, aside, {"striate": json.dumps(about)}))
+    newest_first = found(folder)
+    before = newest_first[newest_first.index(path) + 1 :]
+    for old in set(newest_first) - {path, *before[: KEPT - 1]}:  # later ones too: they were broken, or the run is here
+        old.unlink()
+    return path
+
+
+def found(folder: Path) -> list[Path]:
+    """The checkpoints of a run, the newest first."""
+    return sorted(folder.glob("step-*.safetensors"), reverse=True)
+
+
+def digest(tensors: dict[str, Tensor]) -> str:
+    """The sha256 of names and bytes."""
+    sha256 = hashlib.sha256()
+    for name in sorted(tensors):
+        sha256.update(name.encode())
+        sha256.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return sha256.hexdigest()
+
+
+def read(path: Path) -> Checkpoint:
+    """Reads what `write` wrote.
+
+    Raises:
+        TrainingError: if the file is not whole, or not of this format.
     """
     try:
         with safe_open(path, "pt") as file:
-            progress = json.loads(file.metadata()["progress"])
+            about: dict[str, Any] = json.loads(file.metadata()["striate"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        version, sha256 = about["format_version"], about["sha256"]
+        progress = msgspec.convert(about["progress"], Progress)
+        recipe = from_dict(about["recipe"], source=str(path))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise TrainingError(f"{path}: expected a checkpoint that is whole; {error!r}.") from error
+    if version != FORMAT_VERSION:
+        raise TrainingError(
+            f"{path}: expected format version {FORMAT_VERSION}; got {version}. Try the striate that wrote it."
+        )
+    if digest(tensors) != sha256:
+        raise TrainingError(f"{path}: expected a checkpoint that is whole; its tensors are not those that were saved.")
+    return Checkpoint(progress, recipe, tensors)
+
+
+def last_whole(folder: Path, say: Callable[[str], None]) -> tuple[Path, Checkpoint] | None:
+    """The newest checkpoint of a run that can be read; those that cannot are told. None where it has none.
+
+    Raises:
+        TrainingError: if it has some, and none can be read.
+    """
+    paths = found(folder)
+    foreign = sorted(folder.glob("epoch-*.safetensors"))
+    if foreign and not paths:
+        raise TrainingError(
+            f"{foreign[-1]}: expected a checkpoint named step-…; got one of an earlier striate. Start a new run."
+        )
+    for number, path in enumerate(paths, start=1):
+        try:
+            return path, read(path)
+        except TrainingError as error:
+            if number == len(paths):
+                raise
+            say(f"{error} The one before it takes its place: {paths[number]}.")
+    return None
+
+
+def restore(checkpoint: Checkpoint, state: State) -> None:
+    """Brings `state` to where the checkpoint was made.
+
+    Raises:
+        TrainingError: if it is not of this network and optimiser.
+    """
+    tensors = checkpoint.tensors
+    optimizer: dict[int, dict[str, Tensor]] = {}
+    for name, value in _part(tensors, "optimizer.").items():
+        number, key = name.split(".", 1)
+        optimizer.setdefault(int(number), {})[key] = value
+    groups = state.optimizer.state_dict()["param_groups"]
+    try:
         state.net.load_state_dict(_part(tensors, "net."))
         if state.ema is not None:
             state.ema.net.load_state_dict(_part(tensors, "ema."))
-        optimizer: dict[int, dict[str, Tensor]] = {}
-        for name, value in _part(tensors, "optimizer.").items():
-            number, key = name.split(".", 1)
-            optimizer.setdefault(int(number), {})[key] = value
-        groups = state.optimizer.state_dict()["param_groups"]
         state.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
-        state.progress = Progress(**progress)
-    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
-        raise TrainingError(f"{path}: expected a checkpoint of this run's network and optimiser; {error}.") from error
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise TrainingError(f"resume: expected a checkpoint of this run's network and optimiser; {error}.") from error
+    state.progress = checkpoint.progress
     _lay_out_as_parameters(state.optimizer)
 
 

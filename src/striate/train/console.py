@@ -1,8 +1,10 @@
 """What a run says: a bar on a terminal, plain lines elsewhere, and all of it in log.txt."""
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,18 +17,30 @@ LINE_EVERY_S = 30.0
 Advance = Callable[[int, str], None]  # (done since the last call, what to say of it)
 
 
+class Terminal(Console):
+    """Standard error, as long as someone reads it: a run goes on when the reader of its pipe has gone."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True)
+
+    def on_broken_pipe(self) -> None:
+        """Writes to nowhere from now on, where rich would end the process."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # the interpreter writes what is left as it ends
+
+
 @dataclass(frozen=True)
 class Reporter:
     """Prints and logs what a run does."""
 
-    console: Console = field(default_factory=lambda: Console(stderr=True))
+    console: Console = field(default_factory=Terminal)
     log: Path | None = None
 
     def say(self, text: str) -> None:
         """Prints a line and keeps it in the log with the time of day."""
         self.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
         if self.log is not None:
-            with self.log.open("a", encoding="utf-8") as file:
+            with suppress(OSError), self.log.open("a", encoding="utf-8") as file:  # a full disk does not end a run
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     @contextmanager

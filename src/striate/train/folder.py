@@ -1,6 +1,7 @@
 """The run folder: everything that a run leaves behind."""
 
 import csv
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from striate.errors import UsageError
 from striate.files import write_whole
 from striate.recipe import Recipe, dumps, load
 
+TIMED = frozenset({"pictures_per_s", "wait_share", "train_s"})  # columns of metrics.csv that the clock decides
+
 
 class RunFolder:
     """The files of one run, by name.
@@ -17,9 +20,9 @@ class RunFolder:
     recipe.toml        the recipe, fully resolved
     index.parquet      the pictures with their labels and splits, as they were checked
     check.csv          files that are left out or odd, with the reason
-    metrics.csv        a row an epoch
+    metrics.csv        a row an epoch; all but the columns `TIMED` are the same to the bit in every such run
     model.safetensors  the best so far, for use
-    checkpoint/        the last two epochs, for --resume
+    checkpoint/        the last two, named by their step, for --resume
     log.txt            what was printed
     tensorboard/       events, where asked for
     """
@@ -34,6 +37,11 @@ class RunFolder:
         self.checkpoint = path / "checkpoint"
         self.log = path / "log.txt"
         self.tensorboard = path / "tensorboard"
+
+    @property
+    def resumed_by(self) -> str:
+        """The command with which the run goes on."""
+        return f"striate train --resume {shlex.quote(str(self.path))}"
 
     @staticmethod
     def create(wanted: Path) -> "RunFolder":
@@ -67,6 +75,12 @@ class RunFolder:
         if not (folder.recipe.exists() and folder.index.exists()):
             raise UsageError(f"resume: expected the folder of a run, with recipe.toml and index.parquet; got {path}.")
         return folder
+
+    def tidy(self) -> None:
+        """Removes what a process that was killed left half written."""
+        for path in (self.recipe, self.index, self.metrics, self.model, self.checkpoint / "step-*"):
+            for aside in path.parent.glob(f".{path.name}.*"):
+                aside.unlink(missing_ok=True)
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Keeps the resolved recipe."""

@@ -1,3 +1,5 @@
+import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -5,6 +7,7 @@ import pytest
 from reading import column, refusal
 
 from striate.data import IndexedPictures, UnreadableError, read
+from striate.data.readers import folders
 from striate.data.readers.folders import picture_files
 
 SavePicture = Callable[..., Path]
@@ -83,6 +86,46 @@ def test_files_that_are_no_pictures_stay_with_a_reason(tmp_path: Path, save_pict
         "ant/Thumbs": "not a picture by its name (no suffix)",
         "ant/notes.txt": "not a picture by its name (.txt)",
     }
+
+
+def test_what_is_outside_the_class_folders_is_named(tmp_path: Path, save_picture: SavePicture) -> None:
+    for name in ("train/ant/1.png", "extras/1.png", "1.png", ".hidden/1.png"):
+        save_picture(tmp_path / name)
+    assert read(tmp_path).notes == ("not read, because outside the class folders: 1.png, extras/.",)
+    for i in range(5):
+        (tmp_path / f"notes{i}.txt").write_text("x")
+    assert read(tmp_path).notes == (
+        "not read, because outside the class folders: 1.png, extras/, notes0.txt, notes1.txt, notes2.txt and 2 more.",
+    )
+    assert read(tmp_path / "train").notes == ()
+
+
+def test_each_class_folder_is_listed_once(
+    tmp_path: Path, save_picture: SavePicture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million files are listed in a minute or two of a slow disk: once is enough."""
+    for name in ("train/ant/1.png", "train/ant/red/1.png", "val/bee/1.png"):
+        save_picture(tmp_path / name)
+    listed: Counter[str] = Counter()
+    scandir = os.scandir
+
+    def counted(path: str | Path) -> object:
+        listed[Path(path).relative_to(tmp_path).as_posix()] += 1
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    index = folders.read(tmp_path)
+    assert index.paths() == ["train/ant/1.png", "train/ant/red/1.png", "val/bee/1.png"]
+    assert [listed[name] for name in ("train/ant", "train/ant/red", "val/bee")] == [1, 1, 1]
+
+
+def test_a_name_that_is_not_utf_8_is_named(tmp_path: Path, save_picture: SavePicture) -> None:
+    save_picture(tmp_path / "ant/1.png")
+    try:
+        (tmp_path / "ant/\udcff.png").touch()
+    except OSError:
+        pytest.skip("the file system has no such names")
+    assert refusal(tmp_path) == "data: expected names of files in UTF-8; got 'ant/\\udcff.png'. Rename it."
 
 
 def test_a_folder_without_classes_is_refused(tmp_path: Path, save_picture: SavePicture) -> None:

@@ -1,4 +1,5 @@
 import gzip
+import mmap
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,13 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from reading import column, refusal
 
-from striate.augment import central_crop
+from striate.augment import Map, central_crop
 from striate.data import Index, IndexedPictures, read
+from striate.data.readers.idx import load_pictures
 
 
 def pixels_of(index: Index, row: int) -> NDArray[np.uint8]:
     picture = IndexedPictures(index).open(row)
-    return picture.read(central_crop(picture.size, picture.size, 1), picture.size, 3)
+    return picture.read(Map(central_crop(picture.size, picture.size, 1)), picture.size, 3)
 
 
 def idx_bytes(values: NDArray[np.uint8]) -> bytes:
@@ -48,6 +50,18 @@ def test_idx_files_are_read(suffix: str, tmp_path: Path) -> None:
     assert index.paths()[-1] == f"train-images-idx3-ubyte{suffix}#2"
     for row, expected in enumerate([*test, *train]):
         assert np.array_equal(pixels_of(index, row)[..., 1], expected)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_pictures_are_mapped(suffix: str, tmp_path: Path) -> None:
+    images = random_images(3, 4, 5)
+    idx_pair(tmp_path, images, [1, 0, 3], suffix=suffix)
+    mapped = load_pictures(tmp_path / f"train-images-idx3-ubyte{suffix}")
+    assert np.array_equal(mapped, images)
+    source: object = mapped
+    while isinstance(source, np.ndarray):
+        source = source.base
+    assert isinstance(source, mmap.mmap)
 
 
 def test_idx_files_in_colour(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
+import gc
 import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from PIL import Image
 from reading import column, refusal
 
 from striate.data import IndexedPictures, UnreadableError, read
+from striate.data.readers.parquet import load_images
 from striate.errors import DataError
 
 
@@ -54,7 +57,7 @@ def test_declared_names_are_the_classes_in_their_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("labels", "classes", "numbers"),
-    [(["cow", "ant", None], ("ant", "cow"), [1, 0, -1]), ([7, 3, 7], ("3", "7"), [1, 0, 1])],
+    [(["cow", "ant", None], ("ant", "cow"), [1, 0, -1]), ([10, 9, 10], ("9", "10"), [1, 0, 1])],
 )
 @pytest.mark.parametrize(
     "metadata",
@@ -110,6 +113,43 @@ def test_a_file_whose_labels_the_others_do_not_declare_is_refused(tmp_path: Path
 def test_a_label_that_no_name_covers_is_refused(labels: list[object], got: str, tmp_path: Path) -> None:
     path = parquet(tmp_path / "train.parquet", labels, declaring(["cow", "ant"]))
     assert refusal(path) == f"{path}: expected labels 0 to 1, as it declares 2 names; got {got}."
+
+
+def test_numbers_beside_words_are_words(tmp_path: Path) -> None:
+    parquet(tmp_path / "train.parquet", [10, 9])
+    parquet(tmp_path / "test.parquet", ["10", "ant"])
+    assert read(tmp_path).classes == ("10", "9", "ant")
+
+
+def test_several_labels_a_picture_are_refused(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "train.parquet", [[0, 1], [1]])
+    kind = pq.read_schema(path).field("label").type
+    assert refusal(path) == f"{path}: expected one label a picture in `label`; got {kind}."
+
+
+def test_pictures_are_mapped_from_a_copy_that_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    path = parquet(tmp_path / "data/train.parquet", [0, 1])
+    gc.collect()  # of what other tests left
+    before = pa.total_allocated_bytes()
+    images = load_images(path)
+    assert images.to_pylist() == [png(1), png(2)]
+    assert pa.total_allocated_bytes() == before
+    (copy,) = (tmp_path / "cache/parquet").iterdir()
+    made = copy.stat().st_mtime_ns
+    path.rename(tmp_path / "data/moved.parquet")
+    load_images(tmp_path / "data/moved.parquet")
+    assert [file.stat().st_mtime_ns for file in (tmp_path / "cache/parquet").iterdir()] == [made]
+    parquet(tmp_path / "data/moved.parquet", [0])
+    assert len(load_images(tmp_path / "data/moved.parquet")) == 1
+
+
+def test_a_cache_that_cannot_be_written_to_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "file"))
+    path = parquet(tmp_path / "data/train.parquet", [0])
+    with pytest.raises(DataError, match=f"^{re.escape(str(path))}: .*{re.escape(str(tmp_path / 'file'))}"):
+        load_images(path)
 
 
 def test_the_column_of_labels_is_chosen(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 from reading import column, refusal
 
 from striate.data import IndexedPictures, check, read
+from striate.data.readers.table import BLOCK
 
 SavePicture = Callable[..., Path]
 
@@ -131,3 +132,36 @@ def test_a_path_that_cannot_be_followed_is_never_opened(tmp_path: Path) -> None:
     index, findings = check(read(csv_file(tmp_path, "path,label", "a\0b.png,ant", "loop/1.png,ant")))
     assert findings[0].reason.startswith("its path cannot be followed: ")
     assert index.usable().tolist() == [False, False]
+
+
+def test_weights_of_a_csv(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "path,label,weight,often", "1.png,ant,2.5,1", "2.png,ant,,2", "3.png,ant, 4 ,")
+    assert column(read(path), "weight") == [2.5, None, 4]
+    assert column(read(path, weight_column="often"), "weight") == [1, 2, None]
+    assert column(read(path, weight_column="none"), "weight") == [None] * 3
+
+
+def test_a_weight_that_is_no_number_is_named_with_its_line(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "path,label,weight", "1.png,ant,1", "", "2.png,ant,much")
+    assert refusal(path) == f"{path}, line 4: expected a number as weight; got 'much'."
+
+
+def test_columns_that_are_not_read_are_named(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "path,label,split,size,note", "1.png,ant,,5,")
+    assert read(path).notes == ("columns that are not read: size, note.",)
+    assert read(csv_file(tmp_path, "path,label", "1.png,ant")).notes == ()
+
+
+def test_a_csv_of_more_rows_than_are_read_at_a_time(tmp_path: Path) -> None:
+    n = 2 * BLOCK + 3
+    path = csv_file(tmp_path, "path,label,weight", *(f"{i}.png,class{i % 7},{i}" for i in range(n)))
+    index = read(path)
+    assert index.paths() == [f"{i}.png" for i in range(n)]
+    assert column(index, "label") == [i % 7 for i in range(n)]
+    assert column(index, "weight") == list(range(n))
+
+
+def test_a_csv_of_no_rows(tmp_path: Path) -> None:
+    for separator in ("", ";"):
+        index = read(csv_file(tmp_path, "path,label"), label_separator=separator)
+        assert (len(index), index.classes) == (0, ())

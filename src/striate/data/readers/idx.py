@@ -7,14 +7,17 @@ each dimension as a big-endian 32-bit number, then the values.
 import gzip
 import math
 import re
-import struct
+import shutil
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from striate.data.index import Index, build
+from striate.data.readers.kept import numbered, unpacked
 from striate.errors import DataError
 
 UBYTE = 0x08
@@ -33,7 +36,7 @@ def read(root: Path) -> Index:
     Raises:
         DataError: if a labels file is missing, or a file is not what its header says.
     """
-    paths: list[str] = []
+    paths: list[pa.Array] = []
     split: list[str | None] = []
     labels: list[NDArray[np.int64]] = []
     for entry in sorted(root.iterdir()):
@@ -47,16 +50,16 @@ def read(root: Path) -> Index:
         count = len(load_pictures(entry))
         if values.shape != (count,):
             raise DataError(f"{labels_path}: expected {count} labels, one a picture; got shape {values.shape}.")
-        paths += [f"{entry.name}#{i}" for i in range(count)]
+        paths.append(numbered(entry.name, count))
         split += [SPLIT_PREFIXES.get(match["prefix"])] * count
         labels.append(values)
     label = np.concatenate(labels)
     classes = [str(i) for i in range(int(label.max(initial=-1)) + 1)]
-    return build(root, classes, paths, label=label, split=split)
+    return build(root, classes, pa.concat_arrays(paths), label=label, split=split)
 
 
 def load_pictures(path: Path) -> NDArray[np.uint8]:
-    """The pictures of one idx file: (N, H, W), (N, H, W, 1) or (N, H, W, 3).
+    """The pictures of one idx file, mapped into memory: (N, H, W), (N, H, W, 1) or (N, H, W, 3).
 
     Raises:
         DataError: if the file holds no array of bytes of such a shape.
@@ -68,21 +71,35 @@ def load_pictures(path: Path) -> NDArray[np.uint8]:
 
 
 def load_array(path: Path) -> NDArray[np.uint8]:
-    """The values of one idx file.
+    """The values of one idx file, mapped into memory; of a gzipped one, from an unpacked copy in the user's cache.
 
     Raises:
         DataError: if the file is not an idx file of bytes, or holds more or less than its header says.
     """
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        data = _mapped(unpacked(path, "idx", partial(_gunzip, path)) if path.suffix == ".gz" else path)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}.") from error
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] != UBYTE or len(data) < 4 + 4 * data[3]:
-        raise DataError(f"{path}: expected an idx file of bytes; got a header of {data[:4].hex(' ') or 'nothing'}.")
-    shape = struct.unpack_from(f">{data[3]}I", data, 4)
-    values = np.frombuffer(data, np.uint8, offset=4 + 4 * len(shape))
+    start = data[:4].tobytes()
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] != UBYTE or len(data) < 4 + 4 * start[3]:
+        raise DataError(f"{path}: expected an idx file of bytes; got a header of {start.hex(' ') or 'nothing'}.")
+    end = 4 + 4 * start[3]
+    shape: tuple[int, ...] = tuple(data[4:end].view(">u4").tolist())
+    values = data[end:]
     if values.size != math.prod(shape):
         raise DataError(
             f"{path}: expected {' x '.join(map(str, shape))} values, as its header says; got {values.size}."
         )
     return values.reshape(shape)
+
+
+def _mapped(path: Path) -> NDArray[np.uint8]:
+    """The bytes of a file, read from the disk where they are used."""
+    if path.stat().st_size == 0:  # which cannot be mapped
+        return np.empty(0, np.uint8)
+    return np.asarray(np.memmap(path, np.uint8, "r"))
+
+
+def _gunzip(path: Path, to: Path) -> None:
+    with gzip.open(path) as packed, to.open("wb") as file:
+        shutil.copyfileobj(packed, file)

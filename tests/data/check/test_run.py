@@ -1,6 +1,7 @@
-import csv
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from striate.data import Finding, Index, build, check, open_picture, read, require_few_bad, write_findings
-from striate.data.check import SUFFIXES
+from striate.data import Index, build, check, open_picture, read, require_few_bad
+from striate.data.check import KINDS, SUFFIXES, Check, Finding, Severity, by_kind, examine
 from striate.data.decode import FORMATS
 from striate.errors import DataError
 
@@ -75,7 +76,7 @@ def test_a_row_with_a_reason_is_not_opened(tmp_path: Path) -> None:
     """There is no file: had it been opened, the reason would be another."""
     index = build(tmp_path, ("ant",), ["none.png"], label=[0], reason=["left out by hand"])
     _, findings = check(index)
-    assert findings == [Finding("none.png", False, "left out by hand")]
+    assert findings == [Finding("left-out", "left out by hand", ("none.png",), (0,), used=False)]
 
 
 def test_a_good_folder_has_no_findings(tmp_path: Path, save_picture: Callable[..., Path]) -> None:
@@ -106,7 +107,7 @@ def test_what_decodes_and_cannot_be_used_is_found_too(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "ant/1.tif")
     _, findings = check(read(tmp_path))
     reason = "floating-point pixels have no known white; save it as 8-bit or 16-bit"
-    assert findings == [Finding("ant/1.tif", False, reason)]
+    assert findings == [Finding("unreadable", reason, ("ant/1.tif",), (0,), used=False)]
 
 
 def test_pictures_of_a_file_of_many_have_no_odd_suffix(tmp_path: Path, save_picture: Callable[..., Path]) -> None:
@@ -161,19 +162,110 @@ def test_the_ends_of_the_share_of_bad_pictures(opened: int, bad: int, max_bad: f
             require_few_bad(*bad_of(opened, 1), max_bad)
 
 
-def test_findings_are_written_as_csv(tmp_path: Path) -> None:
-    findings = [
-        Finding("ant/1.png", False, UNKNOWN),
-        Finding('ant/"é", 2.jpg', True, "its content is PNG, its name ends in .jpg"),
+@pytest.fixture
+def faulty(tmp_path: Path, save_picture: Callable[..., Path]) -> Path:
+    """Two classes in train and val, with a leak, a conflict, a copy, and a class that is never taught."""
+    for seed, name in enumerate(("train/ant/1.png", "train/ant/2.png", "train/bee/1.png", "val/ant/1.png")):
+        save_picture(tmp_path / name, size=(40, 40), seed=seed)
+    save_picture(tmp_path / "val/wasp/1.png", size=(40, 40), seed=7)
+    for name, of in (("val/ant/leak.png", "train/ant/1.png"), ("train/bee/conflict.png", "train/ant/2.png"),
+                     ("train/bee/copy.png", "train/bee/1.png")):  # fmt: skip
+        (tmp_path / name).write_bytes((tmp_path / of).read_bytes())
+    (tmp_path / "train/bee/bad.png").write_bytes(b"")
+    return tmp_path
+
+
+def test_everything_at_once(faulty: Path) -> None:
+    found = examine(read(faulty), max_bad=0.1)
+    assert [(finding.kind, finding.reason, len(finding.rows)) for finding in found.findings] == [
+        ("leak", "2 pictures, the same file: in train and val", 2),
+        ("conflict", "2 pictures, the same file: as ant and bee", 2),
+        ("untaught", "val has pictures of wasp; train has none", 0),
+        ("too-many-bad", "1 of 9 (11.1%), more than 10.0%", 0),
+        ("unreadable", "the file is empty", 1),
+        ("duplicate", "2 pictures, the same file", 2),
+        ("few", "fewer than 10 pictures: ant and bee", 0),
+        ("not-asked", "val has no picture of bee", 0),
     ]
-    path = tmp_path / "check.csv"
-    write_findings(findings, path)
-    assert path.read_bytes().decode("utf-8").splitlines()[0] == "path,used,reason"
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [tuple(row.values()) for row in rows] == [
-        ("ant/1.png", "no", UNKNOWN),
-        ('ant/"é", 2.jpg', "yes", "its content is PNG, its name ends in .jpg"),
+    assert not found.passed
+    assert found.count(Severity.ERROR) == 4
+    assert found.index.usable().sum() == 8
+
+
+def test_nothing_wrong_is_passed(tmp_path: Path, save_picture: Callable[..., Path]) -> None:
+    for number in range(20):
+        save_picture(tmp_path / f"{'ab'[number % 2]}/{number}.png", size=(40, 40), seed=number)
+    found = examine(read(tmp_path))
+    assert found.passed
+    assert found.findings == ()
+    assert found.index.usable().all()
+
+
+def test_workers_and_a_second_check_change_nothing(
+    faulty: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("cache")
+    first = examine(read(faulty), folder=folder)
+    assert first.findings == examine(read(faulty), workers=3, folder=tmp_path_factory.mktemp("other")).findings
+    again = examine(read(faulty), folder=folder)
+    assert (again.findings, again.colours) == (first.findings, first.colours)
+    (faulty / "val/ant/leak.png").unlink()
+    (faulty / "val/ant/leak.png").write_bytes((faulty / "val/ant/1.png").read_bytes())
+    changed = examine(read(faulty), folder=folder)
+    assert [finding.paths for finding in by_kind(changed.findings)["duplicate"]] == [
+        ("train/bee/1.png", "train/bee/copy.png"),
+        ("val/ant/1.png", "val/ant/leak.png"),
     ]
-    write_findings([], path)
-    assert path.read_text(encoding="utf-8").splitlines() == ["path,used,reason"]
+    assert "leak" not in by_kind(changed.findings)
+
+
+def test_each_part_of_the_work_is_shown(faulty: Path) -> None:
+    done: dict[str, int] = {}
+
+    @contextmanager
+    def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+        def advance(count: int) -> None:
+            done[title] += count
+
+        done[title] = 0
+        yield advance
+        assert done[title] == total
+
+    examine(read(faulty), progress=progress)
+    assert done == {"identifying": 9, "looking": 9, "looking at masks": 0}
+
+
+def test_the_colours_are_those_of_the_pictures(tmp_path: Path) -> None:
+    for name, colour in (("1", (255, 0, 51)), ("2", (255, 102, 51))):
+        (tmp_path / "ant").mkdir(exist_ok=True)
+        Image.new("RGB", (50, 40), colour).save(tmp_path / f"ant/{name}.png")
+    plain = examine(read(tmp_path)).to_dict()
+    assert plain["mean"] == pytest.approx([1, 0.2, 0.2])
+    assert plain["std"] == pytest.approx([0, 0.2, 0], abs=1e-7)
+
+
+def test_what_a_script_reads(faulty: Path) -> None:
+    plain = json.loads(json.dumps(examine(read(faulty)).to_dict()))
+    assert (plain["passed"], plain["pictures"], plain["usable"]) == (False, 9, 8)
+    assert plain["splits"] == {"train": 5, "val": 3}
+    assert plain["classes"] == {
+        "train": {"ant": 2, "bee": 3, "wasp": 0},
+        "val": {"ant": 2, "bee": 0, "wasp": 1},
+    }
+    assert plain["counts"] == {"error": 4, "warning": 3, "info": 1}
+    assert plain["kinds"]["leak"] == 1
+    assert plain["findings"][0] == {
+        "kind": "leak",
+        "severity": "error",
+        "reason": "2 pictures, the same file: in train and val",
+        "paths": ["train/ant/1.png", "val/ant/leak.png"],
+        "used": True,
+    }
+    assert {finding["kind"] for finding in plain["findings"]} <= set(KINDS)
+
+
+def test_an_empty_index_has_nothing_wrong(tmp_path: Path) -> None:
+    found = examine(build(tmp_path, (), []))
+    assert isinstance(found, Check)
+    assert found.findings == ()
+    assert found.to_dict()["mean"] == []

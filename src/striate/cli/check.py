@@ -1,0 +1,122 @@
+"""striate check: everything that is wrong with a data set, before an epoch is spent."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from striate.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from striate.data.check import Check
+    from striate.data.check.see import Advance
+
+SHOWN = 5  # findings of a kind
+
+
+def check(
+    data: Path,
+    /,
+    *,
+    json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    html: Path | None = None,
+    fix: Path | None = None,
+    path_column: str = "path",
+    label_column: str = "label",
+    label_separator: str = "",
+    mask_classes: dict[str, str] | None = None,
+    max_bad: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.01,
+    max_pixels: Annotated[int, Parameter(validator=Number(gte=1))] = 89_478_485,
+    workers: Annotated[int | None, Parameter(alias="-j", validator=Number(gte=1))] = None,
+) -> None:
+    """Name everything that is wrong with pictures and labels, before an epoch is spent.
+
+    Leaves with 3 if something would make a result untrue: the same picture in two splits or two classes, a class that
+    is asked for and never taught, or too many pictures that cannot be read. What was seen of a picture is kept, so a
+    second check opens only what has changed.
+
+    Args:
+        data: Pictures with labels, as for `striate train`.
+        json_output: Print JSON for a script.
+        html: Also write a page with small pictures of what was found.
+        fix: Also write an index without what is wrong, for `striate train`; pictures are never touched.
+        path_column: With a CSV: the column of the pictures' paths.
+        label_column: With a CSV or Parquet: the column of the labels.
+        label_separator: What parts the labels of one picture in a CSV, such as `;`.
+        mask_classes: Class of each value in masks, such as `--mask-classes.0 road`; read from them unless given.
+        max_bad: Share of unreadable pictures that is not yet an error.
+        max_pixels: A picture of more pixels is refused before it is decoded.
+        workers: Threads that read and decode; one a core unless given.
+    """
+    from striate.data import read
+    from striate.data.check import Severity, cleaned, examine
+    from striate.device import cores
+    from striate.files import write_whole
+    from striate.report.check_page import page
+    from striate.train.console import Reporter
+
+    for name, path in (("--html", html), ("--fix", fix)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UsageError(f"`{name}`: expected a file in a folder that exists; got {path}.")
+    if fix is not None and fix.suffix != ".parquet":
+        raise UsageError(f"`--fix`: expected a name that ends in .parquet; got {fix}.")
+    reporter = Reporter()
+
+    @contextmanager
+    def progress(title: str, total: int) -> Iterator["Advance"]:
+        with reporter.progress(title, total, "pictures") as advance:
+            yield lambda count: advance(count, "")
+
+    index = read(
+        data,
+        path_column=path_column,
+        label_column=label_column,
+        label_separator=label_separator,
+        mask_classes=mask_classes,
+    )
+    found = examine(index, max_pixels=max_pixels, max_bad=max_bad, workers=workers or cores(), progress=progress)
+    if html is not None:
+        text = page(found, data.resolve().name, max_pixels)
+        write_whole(html, lambda aside: aside.write_text(text, encoding="utf-8"))
+    if fix is not None:
+        write_whole(fix, cleaned(found).save)
+    if json_output:
+        print(json.dumps(found.to_dict(), indent=2))
+    else:
+        for line in lines(found):
+            print(line)
+    errors = found.count(Severity.ERROR)
+    if errors:
+        raise DataError(
+            f"{data}: expected nothing that would make a result untrue; got {errors:,} "
+            f"finding{'s' if errors > 1 else ''} of that kind. Mend what is named above, or let --fix FILE write an "
+            "index without it."
+        )
+
+
+def lines(check: "Check") -> Iterator[str]:
+    """What a check has found, for a person: kinds by severity, of each the first few."""
+    from striate.data.check import KINDS, Severity, by_kind
+    from striate.data.check.classes import split_counts
+
+    index = check.index
+    splits = ", ".join(f"{split or 'not split'} {count:,}" for split, count in split_counts(index).items())
+    classes = f"{len(index.classes):,} class{'' if len(index.classes) == 1 else 'es'}"
+    masks = f"; {len(index.mask_classes):,} classes in masks" if index.mask_classes else ""
+    yield f"{len(index):,} pictures, {int(index.usable().sum()):,} usable; {classes}{masks}; {splits}"
+    yield from index.notes
+    for kind, found in by_kind(check.findings).items():
+        yield ""
+        count = f": {len(found):,}" if len(found) > 1 else ""
+        yield f"{KINDS[kind].severity}: {KINDS[kind].title}{count}. {KINDS[kind].advice}"
+        for finding in found[:SHOWN]:
+            yield f"  {finding}"
+        if len(found) > SHOWN:
+            yield f"  … and {len(found) - SHOWN:,} more; --html FILE shows them, --json lists all"
+    yield ""
+    totals = [(check.count(severity), severity.value) for severity in Severity]
+    yield ", ".join(f"{count:,} {name}{'' if name == 'info' or count == 1 else 's'}" for count, name in totals)

@@ -1,0 +1,131 @@
+"""What is wrong or odd with the classes: too few pictures, taught in no split, two names for one."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+import pyarrow as pa
+
+from striate.data.check.findings import Finding, about
+from striate.data.index import SPLITS, Index
+
+FEW = 10  # pictures
+IMBALANCE = 10.0  # times as many
+LONG_NAME = 6  # letters; of shorter names, many that differ by one letter are words of their own
+SHOWN = 8  # names in a sentence
+
+
+def class_findings(index: Index) -> Iterator[Finding]:
+    """What the labels of an index's usable rows tell."""
+    counts = class_counts(index)
+    given = [split for split in SPLITS if split in counts]
+    if "train" in counts:
+        yield from _splits(counts, given)
+    taught = counts.get("train") or counts.get("") or {}
+    yield from _sizes(taught)
+    yield from _names(index.classes)
+    unmasked = np.asarray(index.table["mask"].is_null())
+    unlabelled = np.flatnonzero(index.usable() & ~index.labelled() & unmasked)
+    if len(unlabelled):
+        reason = f"{len(unlabelled):,} of {int(index.usable().sum()):,} pictures"
+        yield about("unlabelled", reason, index, unlabelled.tolist())
+
+
+def split_counts(index: Index) -> dict[str, int]:
+    """Usable pictures in each split that has any; "" is the split of rows that have none yet."""
+    splits = Counter(name or "" for name in index.table["split"].filter(pa.array(index.usable())).to_pylist())
+    return {split: splits[split] for split in (*SPLITS, "") if splits[split]}
+
+
+def class_counts(index: Index) -> dict[str, dict[str, int]]:
+    """Usable pictures of each class in each split that has any; "" is the split of rows that have none yet."""
+    rows = np.flatnonzero(index.usable() & index.labelled())
+    split_of = np.array([name or "" for name in index.table["split"].take(rows).to_pylist()], dtype="<U5")
+    counts = {}
+    for split in (*SPLITS, ""):
+        labels = index.labels(rows[split_of == split])
+        if len(labels):
+            one_hot_sum = labels.sum(axis=0) if index.several_labels else np.bincount(labels.astype(np.int64))
+            numbers = np.zeros(len(index.classes), np.int64)
+            numbers[: len(one_hot_sum)] = one_hot_sum
+            counts[split] = dict(zip(index.classes, numbers.tolist(), strict=True))
+    return counts
+
+
+def classes_of(index: Index) -> list[tuple[str, ...]]:
+    """The names of the class, or classes, of each row; none where it has no label."""
+    if index.several_labels:
+        labels: list[list[int] | None] = index.table["labels"].to_pylist()
+    else:
+        labels = [[label] if label >= 0 else None for label in index.table["label"].to_pylist()]
+    return [tuple(index.classes[label] for label in sorted(row or ())) for row in labels]
+
+
+def _splits(counts: dict[str, dict[str, int]], given: Sequence[str]) -> Iterator[Finding]:
+    train = counts["train"]
+    for split in given:
+        untaught = [name for name, count in counts[split].items() if count and not train[name]]
+        if untaught:
+            yield Finding("untaught", f"{split} has pictures of {listed(untaught)}; train has none")
+        missing = [name for name, count in counts[split].items() if train[name] and not count]
+        if missing:
+            yield Finding("not-asked", f"{split} has no picture of {listed(missing)}")
+
+
+def _sizes(counts: dict[str, int]) -> Iterator[Finding]:
+    """Of what there is to learn from."""
+    filled = {name: count for name, count in counts.items() if count}
+    if not filled:
+        return
+    single = [name for name, count in filled.items() if count < 2]
+    few = [name for name, count in filled.items() if 2 <= count < FEW]
+    if single:
+        yield Finding("few", f"1 picture alone: {listed(single)}")
+    if few:
+        yield Finding("few", f"fewer than {FEW} pictures: {listed(few)}")
+    largest, smallest = max(filled, key=filled.__getitem__), min(filled, key=filled.__getitem__)
+    ratio = filled[largest] / filled[smallest]
+    if ratio >= IMBALANCE:
+        yield Finding(
+            "imbalance",
+            f"{filled[largest]:,} pictures of {largest}, {filled[smallest]:,} of {smallest}: {ratio:.0f} times as many",
+        )
+
+
+def _names(classes: Sequence[str]) -> Iterator[Finding]:
+    plain = defaultdict(list)
+    for name in classes:
+        plain[re.sub(r"[\s_.-]+", "", name).casefold()].append(name)
+    for names in plain.values():
+        if len(names) > 1:
+            yield Finding("similar-names", f"{listed(names)} differ in capitals, spaces or signs alone")
+    for one, other in sorted(_one_letter_apart(plain)):
+        yield Finding("similar-names", f"{plain[one][0]} and {plain[other][0]} differ by one letter")
+
+
+def _one_letter_apart(names: Iterable[str]) -> set[tuple[str, str]]:
+    """Pairs of names that become equal when at most one letter of each is left out; digits tell names apart."""
+    shortened = defaultdict(set)
+    for name in names:
+        for shorter in (name, *(name[:i] + name[i + 1 :] for i in range(len(name)))):
+            shortened[shorter].add(name)
+    pairs = {(one, other) for alike in shortened.values() for one, other in combinations(sorted(alike), 2)}
+    return {
+        (one, other)
+        for one, other in pairs
+        if min(len(one), len(other)) >= LONG_NAME and re.findall(r"\d", one) == re.findall(r"\d", other)
+    }
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence, the first few where they are many, in quotes where they hold a comma.
+
+    >>> listed(["ant", "bee", "tench, Tinca tinca"])
+    'ant, bee and "tench, Tinca tinca"'
+    """
+    names = [f'"{name}"' if "," in name else name for name in names]
+    if len(names) > SHOWN:
+        return f"{', '.join(names[:SHOWN])} and {len(names) - SHOWN:,} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

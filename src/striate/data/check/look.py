@@ -1,0 +1,123 @@
+"""One look at a picture: everything that the checks need of its pixels, from a single decode at a small scale."""
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.augment.colour import LUMA, ColourSums
+from striate.augment.geometry import Map, crop
+from striate.data.decode import FAILURES, Picture
+from striate.data.pictures import Readable
+
+VIEW = 64  # pixels: width and height of what is looked at, the whole picture squeezed into a square
+SIDE = VIEW // 2  # of the thumbnail that is compared
+FREQUENCIES = 8  # of the hash, along either axis
+LOOK = np.dtype(
+    [
+        ("width", np.int32),  # of the upright picture
+        ("height", np.int32),
+        ("format", "S8"),  # by Pillow's name; empty for bare pixels
+        ("mode", "S8"),
+        ("orientation", np.uint8),  # of EXIF: 1 is upright
+        ("frames", np.int32),
+        ("pixels", np.uint64),  # a digest of what it shows
+        ("hash", np.uint64),  # a perceptual hash: near for what looks alike
+        ("mirrored", np.uint64),  # the hash of its mirror image
+        ("count", np.int64),  # ColourSums of the view
+        ("total", np.int64, 3),
+        ("products", np.int64, 9),
+    ]
+)
+Looks = NDArray[np.void]  # of dtype LOOK
+
+ANIMATED = ("GIF", "WEBP", "PNG", "TIFF")  # an MPO's second frame is a telephone's preview
+WAVES = np.cos(np.pi / SIDE * np.outer(np.arange(FREQUENCIES), np.arange(SIDE) + 0.5))  # of the DCT-II
+ODD = np.where(np.arange(FREQUENCIES) % 2, -1.0, 1.0)  # what a mirror does to each wave
+
+
+def look(picture: Picture) -> np.void:
+    """Decodes a picture once.
+
+    Returns:
+        One record of LOOK.
+
+    Raises:
+        UnreadableError: if its pixels cannot be decoded.
+    """
+    pixels = view(picture)
+    image = picture.image
+    width, height = picture.size
+    digest = hashlib.blake2b(pixels.tobytes(), digest_size=8, salt=f"{width}x{height}".encode()[:16])
+    waves = frequencies(pixels)
+    sums = ColourSums().add(pixels)
+    record: np.void = np.array(
+        [
+            (
+                width,
+                height,
+                (image.format or "").encode(),
+                image.mode.encode(),
+                picture.orientation,
+                _frames(picture),
+                int.from_bytes(digest.digest()),
+                perceptual_hash(waves),
+                perceptual_hash(waves * ODD),
+                sums.count,
+                sums.total,
+                sums.products,
+            )
+        ],
+        LOOK,
+    )[0]
+    return record
+
+
+def view(picture: Readable) -> NDArray[np.uint8]:
+    """The whole picture on a square (VIEW, VIEW, 3)."""
+    width, height = picture.size
+    return picture.read(Map(crop((0, 0, width, height), (VIEW, VIEW))), (VIEW, VIEW), 3)
+
+
+def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A view (VIEW, VIEW, 3) at half its size, (SIDE, SIDE, 3), values 0 to 255."""
+    return np.asarray(pixels.reshape(SIDE, 2, SIDE, 2, 3).mean(axis=(1, 3), dtype=np.float32))
+
+
+def frequencies(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The lowest frequencies of a view's grey values: the corner (FREQUENCIES, FREQUENCIES) of its DCT."""
+    grey = thumbnail(pixels) @ LUMA
+    return np.asarray(WAVES @ grey @ WAVES.T)
+
+
+def perceptual_hash(waves: NDArray[np.float64]) -> int:
+    """64 bits: which of the frequencies lie above their median, the mean brightness left out of it.
+
+    Source: the "pHash" of Zauner 2010, "Implementation and benchmarking of perceptual image hash functions", sec. 3.2.
+    """
+    bits = waves.ravel() > np.median(waves.ravel()[1:])
+    return int.from_bytes(np.packbits(bits).tobytes())
+
+
+def contrast(looks: Looks) -> NDArray[np.float64]:
+    """(N,) how far the values of each picture lie from their channel's mean: root mean square, of 255."""
+    count = looks["count"][:, None]
+    squares = looks["products"][:, ::4] / count  # the diagonal
+    variance = squares - (looks["total"] / count) ** 2
+    return np.asarray(np.sqrt(np.maximum(variance.mean(axis=1), 0)))
+
+
+def colour_sums(looks: Looks) -> ColourSums:
+    """The colours of all the pictures: what PCA colour, mean and standard deviation are computed from."""
+    total, products = (tuple(map(int, looks[name].sum(axis=0).tolist())) for name in ("total", "products"))
+    return ColourSums(int(looks["count"].sum()), total, products)
+
+
+def _frames(picture: Picture) -> int:
+    """How many pictures the file holds; 1 where that cannot be told, since the first was read."""
+    if picture.image.format not in ANIMATED:
+        return 1
+    try:
+        return int(getattr(picture.image, "n_frames", 1))
+    except FAILURES:
+        return 1

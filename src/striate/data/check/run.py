@@ -1,0 +1,199 @@
+"""The check of a data set: everything that is wrong with it, before an epoch is spent."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.augment.colour import ColourSums
+from striate.data.check.boxes import box_findings
+from striate.data.check.cache import Digest, cache_file
+from striate.data.check.classes import class_counts, class_findings, split_counts
+from striate.data.check.duplicates import Copies, copy_findings, find_copies
+from striate.data.check.findings import Finding, Severity, by_kind
+from striate.data.check.look import colour_sums
+from striate.data.check.masks import mask_findings, masked
+from striate.data.check.pictures import left_out, odd_pictures, wrong_suffixes
+from striate.data.check.see import Advance, see, silent
+from striate.data.decode import MAX_PIXELS
+from striate.data.identity import digests
+from striate.data.index import Index, file_and_number
+from striate.data.pictures import IndexedPictures
+from striate.errors import DataError
+from striate.files import cache_folder
+
+MAX_BAD = 0.01
+Progress = Callable[[str, int], AbstractContextManager[Advance]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """All that a check has found."""
+
+    before: Index
+    """As it was read."""
+
+    index: Index
+    """With a reason at each row that cannot be read."""
+
+    findings: tuple[Finding, ...]
+    """The gravest first; of one kind, in the order of the rows."""
+
+    copies: tuple[Copies, ...]
+    """Pictures that are there more than once."""
+
+    colours: ColourSums
+    """Of all pictures that can be read, each brought to 64 x 64 pixels."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found that would make a result untrue."""
+        return not self.count(Severity.ERROR)
+
+    def count(self, severity: Severity) -> int:
+        """Findings of this severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: see docs/check.md for what each field means."""
+        mean, std = mean_std(self.colours)
+        return {
+            "passed": self.passed,
+            "pictures": len(self.index),
+            "notes": list(self.index.notes),
+            "usable": int(self.index.usable().sum()),
+            "splits": split_counts(self.index),
+            "classes": class_counts(self.index),
+            "mean": mean,
+            "std": std,
+            "counts": {severity.value: self.count(severity) for severity in Severity},
+            "kinds": {kind: len(found) for kind, found in by_kind(self.findings).items()},
+            "findings": [
+                {
+                    "kind": finding.kind,
+                    "severity": finding.severity.value,
+                    "reason": finding.reason,
+                    "paths": list(finding.paths),
+                    "used": finding.used,
+                }
+                for finding in self.findings
+            ],
+        }
+
+
+def no_progress(title: str, total: int) -> AbstractContextManager[Advance]:
+    """Shows nothing."""
+    return nullcontext(silent)
+
+
+def examine(
+    index: Index,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    max_bad: float = MAX_BAD,
+    workers: int = 1,
+    progress: Progress = no_progress,
+    folder: Path | None = None,
+) -> Check:
+    """Checks pictures, boxes, masks, classes and copies. Each picture is decoded once, and not again while it is known.
+
+    Args:
+        index: of which rows that already have a reason are not opened.
+        max_pixels: a picture of more is not decoded and counts as unreadable.
+        max_bad: share of unreadable pictures above which there is an error.
+        workers: threads that read and decode.
+        progress: called with the title of each part of the work and its number of files or pictures; what it gives is
+            entered, and called with the number done since the last call.
+        folder: where what was seen is kept; the user's cache unless given.
+    """
+    folder = folder or cache_folder("check")
+    rows = np.flatnonzero(index.usable())
+    contents: list[Digest] = [None] * len(index)
+    files = {file_and_number(path)[0] for path in index.paths(rows)}
+    with progress("identifying", len(files)) as advance:
+        known = digests(index, rows, folder, workers=workers, advance=advance)
+    for row, digest in zip(rows.tolist(), known, strict=True):
+        contents[row] = digest
+    with progress("looking", len(rows)) as advance:
+        seen = see(
+            index,
+            max_pixels=max_pixels,
+            workers=workers,
+            advance=advance,
+            digests=contents,
+            cache=cache_file(folder, index.root),
+        )
+    after = index.with_column("reason", seen.reasons)
+    copies = find_copies(seen, contents, IndexedPictures(index, max_pixels), workers=workers)
+    with progress("looking at masks", len(masked(index, seen))) as advance:
+        masks = mask_findings(index, seen, max_pixels=max_pixels, workers=workers, advance=advance)
+    findings = [
+        *_bad_share(index, after, max_bad),
+        *left_out(index, seen),
+        *wrong_suffixes(index, seen),
+        *odd_pictures(index, seen),
+        *box_findings(index, seen),
+        *masks,
+        *class_findings(after),
+        *copy_findings(after, copies),
+    ]
+    in_order = tuple(finding for found in by_kind(findings).values() for finding in found)
+    return Check(index, after, in_order, tuple(copies), colour_sums(seen.looks))
+
+
+def check(
+    index: Index, *, max_pixels: int = MAX_PIXELS, workers: int = 1, advance: Advance = silent
+) -> tuple[Index, list[Finding]]:
+    """Decodes every usable picture of `index` at a small scale: what has to be known before it is trained on.
+
+    Args:
+        index: of which rows that already have a reason are not opened.
+        max_pixels: a picture of more is not decoded and counts as unreadable.
+        workers: threads that decode.
+        advance: called with the number of pictures done since the last call.
+
+    Returns:
+        The index with a reason at each row that cannot be read, and the findings, in the order of the rows: those
+        rows, the rows that had a reason before, and pictures that are read but whose name does not fit their content.
+    """
+    seen = see(index, max_pixels=max_pixels, workers=workers, advance=advance)
+    findings = [*left_out(index, seen), *wrong_suffixes(index, seen)]
+    return index.with_column("reason", seen.reasons), sorted(findings, key=lambda finding: finding.rows)
+
+
+def require_few_bad(before: Index, after: Index, max_bad: float) -> None:
+    """Stops where too many pictures turned out to be unreadable.
+
+    Raises:
+        DataError: if more than the share `max_bad` of the rows that were usable before `check` are not after it.
+    """
+    opened, bad = _opened_and_bad(before, after)
+    if bad > max_bad * opened:
+        raise DataError(
+            f"data: expected at most {max_bad:.1%} unreadable pictures; got {bad} of {opened} ({bad / opened:.1%}). "
+            "They are named in check.csv: mend or remove them, or raise --max-bad."
+        )
+
+
+def mean_std(colours: ColourSums) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of red, green and blue, of values 0 to 1; empty where no picture was seen."""
+    if not colours.count:
+        return [], []
+    mean = np.array(colours.total) / colours.count
+    variance = np.array(colours.products[::4]) / colours.count - mean**2
+    return (mean / 255).tolist(), (np.sqrt(variance) / 255).tolist()
+
+
+def _opened_and_bad(before: Index, after: Index) -> tuple[int, int]:
+    opened = int(before.usable().sum())
+    return opened, opened - int(after.usable().sum())
+
+
+def _bad_share(before: Index, after: Index, max_bad: float) -> list[Finding]:
+    opened, bad = _opened_and_bad(before, after)
+    if bad <= max_bad * opened:
+        return []
+    return [Finding("too-many-bad", f"{bad:,} of {opened:,} ({bad / opened:.1%}), more than {max_bad:.1%}")]

@@ -1,0 +1,202 @@
+"""COCO files: what they hold, and the outlines of their objects as a mask.
+
+Source: the data format of cocodataset.org and its program pycocotools, which rasterises polygons here. Its run lengths
+are decoded here instead, because its C code reads beyond a text that ends too early.
+"""
+
+import threading
+from collections import defaultdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as rasteriser
+
+from striate.data.decode import MAX_PIXELS, UnreadableError
+from striate.errors import DataError
+
+BACKGROUND, CROWD = 0, -1  # values of a mask where there is no object, and where nobody counted them
+REACH = 1  # picture sides that an outline may reach outside; what is far away would take long to rasterise
+
+Values = NDArray[np.int32]  # (H, W): the number of the category plus 1, BACKGROUND or CROWD
+
+
+class Image(msgspec.Struct):
+    """A picture of a COCO file."""
+
+    id: int
+    file_name: str
+    width: int = 0
+    height: int = 0
+
+
+class Category(msgspec.Struct):
+    """A class of a COCO file."""
+
+    id: Annotated[int, msgspec.Meta(ge=0, lt=2**31 - 1)]
+    name: str
+
+
+class Annotation(msgspec.Struct):
+    """An object of a picture, or a crowd of them."""
+
+    image_id: int
+    category_id: int
+    bbox: list[float] = []
+    """x, y, width, height."""
+
+    iscrowd: int | bool = 0
+    segmentation: msgspec.Raw = msgspec.Raw(b"null")  # decoded when a mask is made of it
+
+
+class Coco(msgspec.Struct):
+    """What a COCO file holds of boxes and masks."""
+
+    images: list[Image]
+    categories: list[Category]
+    annotations: list[Annotation] = []
+
+
+class RunLengths(msgspec.Struct):
+    """An outline as lengths of runs outside and inside by turns, down the columns."""
+
+    size: tuple[int, int]
+    counts: str | list[int]
+
+
+Outline = list[list[float]] | RunLengths | None
+
+
+def load(path: Path) -> Coco:
+    """Reads a COCO file.
+
+    Raises:
+        DataError: if it is none, or two of its pictures have the same number.
+    """
+    try:
+        coco = msgspec.json.decode(path.read_bytes(), type=Coco)
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
+        raise DataError(f"{path}: expected COCO JSON; {error}.") from error
+    if len({image.id for image in coco.images}) < len(coco.images):
+        raise DataError(f"{path}: expected a number of its own for each picture; got one twice.")
+    return coco
+
+
+def has_outline(annotation: Annotation) -> bool:
+    """Whether an object has more than a box."""
+    return bytes(annotation.segmentation) not in (b"null", b"[]", b"{}")
+
+
+def stored_values(path: Path, number: int, max_pixels: int = MAX_PIXELS) -> Values:
+    """The category of each pixel of a picture, by the outlines of its objects.
+
+    Where objects overlap, the smaller one is in front. An object without an outline is a crowd as large as its box.
+
+    Args:
+        path: of the COCO file.
+        number: `id` of the picture.
+        max_pixels: a picture of more is refused.
+
+    Raises:
+        UnreadableError: if the file lacks that picture or says no possible size of it, or an outline is broken.
+    """
+    image, annotations = _of_picture(path, number)
+    width, height = image.width, image.height
+    if min(width, height) < 1 or width * height > max_pixels:
+        raise UnreadableError(f"expected a mask of 1 to {max_pixels:,} pixels; {path.name} says {width} x {height}")
+    values = np.full((height, width), BACKGROUND, np.int32)
+    objects = []
+    for annotation in annotations:
+        inside = _inside(annotation, width, height)
+        if annotation.iscrowd or not has_outline(annotation):
+            values[inside] = CROWD
+        else:
+            objects.append((np.count_nonzero(inside), annotation.category_id + 1, inside))
+    for _, value, inside in sorted(objects, key=lambda each: -each[0]):
+        values[inside] = value
+    return values
+
+
+def _of_picture(path: Path, number: int) -> tuple[Image, list[Annotation]]:
+    try:
+        stamp = path.stat()
+        with _one_at_a_time:
+            images, annotations = _by_picture(path, stamp.st_mtime_ns, stamp.st_size)
+    except (OSError, DataError) as error:
+        raise UnreadableError(str(error)) from error
+    if number not in images:
+        raise UnreadableError(f"{path.name} has no picture {number}")
+    return images[number], annotations.get(number, [])
+
+
+_one_at_a_time = threading.Lock()  # or each thread would read the file
+
+
+@lru_cache(maxsize=4)
+def _by_picture(path: Path, mtime_ns: int, size: int) -> tuple[dict[int, Image], dict[int, list[Annotation]]]:
+    """The pictures of a file and their objects, by the number of the picture; read anew once the file has changed."""
+    coco = load(path)
+    annotations: dict[int, list[Annotation]] = defaultdict(list)
+    for annotation in coco.annotations:
+        annotations[annotation.image_id].append(annotation)
+    return {image.id: image for image in coco.images}, dict(annotations)
+
+
+def _inside(annotation: Annotation, width: int, height: int) -> NDArray[np.bool_]:
+    """(H, W) whether a pixel belongs to the object."""
+    try:
+        outline = msgspec.json.decode(annotation.segmentation, type=Outline)
+    except msgspec.DecodeError as error:
+        raise UnreadableError(f"an outline is broken: {error}") from error
+    if isinstance(outline, RunLengths):
+        return _from_runs(outline, width, height)
+    polygons = outline if outline else _corners(annotation.bbox)
+    return _from_polygons([polygon for polygon in polygons if len(polygon) >= 6], width, height)
+
+
+def _corners(bbox: list[float]) -> list[list[float]]:
+    if len(bbox) != 4:
+        return []
+    x, y, w, h = bbox
+    return [[x, y, x + w, y, x + w, y + h, x, y + h]]
+
+
+def _from_polygons(polygons: list[list[float]], width: int, height: int) -> NDArray[np.bool_]:
+    for polygon in polygons:
+        if len(polygon) % 2:
+            raise UnreadableError(f"an outline is broken: expected pairs of x and y; got {len(polygon)} numbers")
+        shares = np.asarray(polygon).reshape(-1, 2) / (width, height)
+        if not ((shares >= -REACH) & (shares <= 1 + REACH)).all():
+            raise UnreadableError("an outline is broken: it reaches far out of the picture")
+    if not polygons:
+        return np.zeros((height, width), np.bool_)
+    runs = rasteriser.merge(rasteriser.frPyObjects(polygons, height, width))
+    return _from_runs(RunLengths((height, width), runs["counts"].decode()), width, height)
+
+
+def _from_runs(runs: RunLengths, width: int, height: int) -> NDArray[np.bool_]:
+    counts = _unpacked(runs.counts) if isinstance(runs.counts, str) else runs.counts
+    if runs.size != (height, width) or sum(counts) != width * height or min(counts) < 0:
+        raise UnreadableError(f"an outline is broken: expected run lengths of {width} x {height} pixels; got others")
+    inside = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+    return inside.reshape(width, height).T
+
+
+def _unpacked(text: str) -> list[int]:
+    """Run lengths of COCO's text: five bits a character, the low ones first; after three, less the last but one."""
+    counts: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - ord("0")
+        value |= (bits & 0x1F) << shift
+        shift += 5
+        if bits & 0x20 and shift < 64:  # more of this number follows
+            continue
+        if bits & 0x10:  # it is negative
+            value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    return counts

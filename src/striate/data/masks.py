@@ -1,0 +1,70 @@
+"""Masks: the class number of each pixel of a picture, from the file that holds them."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from striate.data import coco
+from striate.data.decode import FAILURES, MAX_PIXELS, UnreadableError
+from striate.data.index import Index
+
+IGNORED = 255  # class number of pixels that count for nothing
+
+Mask = NDArray[np.uint8]  # (H, W)
+
+
+def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]:
+    """The values of a mask's file (H, W): grey levels, indices of its palette, 0xRRGGBB, or those of a COCO file.
+
+    Raises:
+        UnreadableError: if it cannot be decoded, or is too large.
+    """
+    file, _, number = path.name.rpartition("#")
+    if file.endswith(".json"):
+        return coco.stored_values(path.with_name(file), int(number), max_pixels)
+    try:
+        with Image.open(io.BytesIO(path.read_bytes()), formats=("PNG", "BMP", "TIFF", "GIF")) as image:
+            if image.width * image.height > max_pixels:
+                raise UnreadableError(f"its mask has more pixels than the limit of {max_pixels:,}")
+            return _values(image)
+    except FAILURES as error:
+        raise UnreadableError(f"its mask {path.name} cannot be read: {error}") from error
+
+
+def _values(image: Image.Image) -> NDArray[np.int32]:
+    if image.mode in ("RGB", "RGBA"):
+        red, green, blue = np.moveaxis(np.asarray(image.convert("RGB"), np.int32), -1, 0)
+        return np.asarray(red << 16 | green << 8 | blue, np.int32)
+    if image.mode == "1":
+        return np.asarray(image.convert("L"), np.int32)
+    return np.asarray(image.getchannel(0) if image.mode == "LA" else image, np.int32)
+
+
+def load_mask(index: Index, row: int, max_pixels: int = MAX_PIXELS) -> Mask:
+    """The class numbers (H, W) of a row's mask, 255 where a pixel counts for nothing or its value is unknown.
+
+    Raises:
+        UnreadableError: if it cannot be read, or the row has none.
+    """
+    path = index.table["mask"][row].as_py()
+    if path is None:
+        raise UnreadableError("it has no mask")
+    return classes_of(stored_values(index.root / path, max_pixels), index)
+
+
+def classes_of(values: NDArray[np.int32], index: Index) -> Mask:
+    """The class number of each value (H, W) that a mask's file holds."""
+    known = np.array(sorted(index.mask_values), np.int32)
+    numbers = np.array([index.mask_values[value] for value in known.tolist()], np.uint8)
+    if not len(known):
+        return np.full(values.shape, IGNORED, np.uint8)
+    place = np.searchsorted(known, values).clip(max=len(known) - 1)
+    return np.where(known[place] == values, numbers[place], np.uint8(IGNORED))
+
+
+def unknown_values(values: NDArray[np.int32], index: Index) -> list[int]:
+    """The values (H, W) of a mask's file that stand for no class, and are not 255."""
+    return sorted(set(np.unique(values).tolist()) - set(index.mask_values) - {IGNORED})

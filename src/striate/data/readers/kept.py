@@ -1,0 +1,44 @@
+"""Files that hold many pictures: unpacked once, into the user's cache, so that any picture can be mapped from there."""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from striate.files import cache_folder, write_whole
+
+_one_at_a_time = threading.Lock()  # two threads of a process would write the same file
+
+
+def unpacked(path: Path, kind: str, unpack: Callable[[Path], object]) -> Path:
+    """The unpacked form of a file, kept under the digest of the file's bytes.
+
+    Args:
+        path: of the packed file.
+        kind: of the cache's folder.
+        unpack: writes the unpacked form to the path that it is given; called only where it is not kept yet.
+
+    Raises:
+        OSError: if the file cannot be read, or the cache cannot be written to.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+    kept = cache_folder(kind) / digest.hexdigest()
+    with _one_at_a_time:
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(kept, unpack)
+    return kept
+
+
+def numbered(file: str, count: int) -> pa.Array:
+    """The paths of the pictures of a file that holds `count` of them.
+
+    >>> numbered("train.parquet", 2).to_pylist()
+    ['train.parquet#0', 'train.parquet#1']
+    """
+    return pc.binary_join_element_wise(file, pa.array(np.arange(count)).cast(pa.string()), "#")

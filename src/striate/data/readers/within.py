@@ -1,0 +1,69 @@
+"""Paths that a data set's own files name are followed only within its folder."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from striate.data.index import file_and_number
+
+ODD = r"[#\\\x00]|(^|/)\.{0,2}$|^/[^/]*$|^.:"  # a path of which the text before its last `/` is not the whole story
+
+
+class Within:
+    """Tells why a path may not be opened; quick on many files of few folders, each of which is listed once.
+
+    >>> Within(Path("data"))("../secret.png")
+    "its path leads out of the data's folder"
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Takes the folder that relative paths start from."""
+        self._root = root.resolve()
+        self._folders: dict[str, tuple[str | None, frozenset[str]]] = {}  # what is wrong with each, the links in it
+
+    def __call__(self, path: str | None) -> str | None:
+        """The reason, None where the path stays in the root wherever its links and `..` lead."""
+        if not path:
+            return "no path is given"
+        file, _ = file_and_number(path)
+        folder, name = os.path.split(file)
+        wrong, links = self._folder(folder)
+        if wrong is None and (name in ("", ".", "..") or name in links or "\0" in name):
+            return self._wrong(file)
+        return wrong
+
+    def reasons(self, paths: pa.Array) -> pa.Array:
+        """The reason of each of many paths, null for none."""
+        odd = np.asarray(pc.match_substring_regex(paths, ODD))
+        folder = pc.replace_substring_regex(paths, r"/?[^/]*$", "").dictionary_encode()
+        met = [self._folder(each) for each in folder.dictionary.to_pylist()]
+        suspect = np.array([wrong is not None or bool(links) for wrong, links in met], np.bool_)
+        asked = pa.array(odd | suspect[np.asarray(folder.indices)])
+        reasons = pa.array([self(path) for path in paths.filter(asked).to_pylist()], pa.string())
+        return pc.replace_with_mask(pa.nulls(len(paths), pa.string()), asked, reasons)
+
+    def _folder(self, folder: str) -> tuple[str | None, frozenset[str]]:
+        """What is wrong with a folder, and the names in it that are links."""
+        if folder not in self._folders:
+            wrong = self._wrong(folder)
+            self._folders[folder] = self._listed(folder) if wrong is None else (wrong, frozenset())
+        return self._folders[folder]
+
+    def _listed(self, folder: str) -> tuple[str | None, frozenset[str]]:
+        try:
+            with os.scandir(self._root / folder) as entries:
+                return None, frozenset(entry.name for entry in entries if entry.is_symlink())
+        except (FileNotFoundError, NotADirectoryError):  # nothing to be opened, and so no way out
+            return None, frozenset()
+        except OSError as error:
+            return f"its path cannot be followed: {error}", frozenset()
+
+    def _wrong(self, path: str) -> str | None:
+        try:
+            inside = (self._root / path).resolve().is_relative_to(self._root)
+        except (OSError, RuntimeError, ValueError) as error:  # a link to itself, a zero byte
+            return f"its path cannot be followed: {error}"
+        return None if inside else "its path leads out of the data's folder"

@@ -1,0 +1,73 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from striate.report.sheet import GAP, TITLE
+
+Striate = Callable[..., tuple[int, str, str]]
+
+
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
+def test_a_sheet_is_written(striate: Striate, two_classes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sheet.png"
+    words = ("augment", two_classes, "--out", out, "--count", 3, "--epochs", 2, "--img-size", 20, "--augment", "heavy")
+    code, said, err = striate(*words)
+    assert (code, err) == (0, "")
+    assert said == f"{out}: what evaluation sees, then what training would in epochs 1 to 2.\n"
+    assert size(out) == (GAP + 3 * (20 + GAP), TITLE + GAP + 3 * (20 + GAP))
+
+
+def test_pictures_are_of_224_pixels_unless_asked_otherwise(
+    striate: Striate, two_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert striate("augment", two_classes, "--count", 1, "--epochs", 1)[0] == 0
+    assert size(tmp_path / "sheet.png") == (GAP + 2 * (224 + GAP), TITLE + GAP + 224 + GAP)
+
+
+def test_a_recipe_gives_what_is_not_typed(striate: Striate, two_classes: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        '[data]\nimg_size = 16\nin_channels = 1\n[augment]\naugment = "heavy"\nmixup = 0.0\n'
+        "[training]\nepochs = 50\nseed = 7\n"
+    )
+    words = ("augment", two_classes, "--count", 2, "--epochs", 2)
+    by_flags = ("--img-size", 16, "--in-channels", 1, "--augment", "heavy", "--mixup", 0, "--seed", 7)
+    assert striate(*words, "-o", tmp_path / "file.png", "--recipe", recipe)[0] == 0
+    assert striate(*words, "-o", tmp_path / "flags.png", *by_flags)[0] == 0
+    assert (tmp_path / "file.png").read_bytes() == (tmp_path / "flags.png").read_bytes()
+    assert striate(*words, "-o", tmp_path / "other.png", "--recipe", recipe, "--seed", 8)[0] == 0
+    assert (tmp_path / "other.png").read_bytes() != (tmp_path / "file.png").read_bytes()
+
+
+def test_a_picture_that_cannot_be_read_is_named(striate: Striate, two_classes: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "a"
+    folder.mkdir(parents=True)
+    (folder / "0.png").write_bytes((two_classes / "dark" / "00.png").read_bytes())
+    (folder / "1.png").write_bytes(b"")
+    out = tmp_path / "sheet.png"
+    code, said, _ = striate("augment", folder.parent, "-o", out, "--img-size", 8, "--epochs", 1)
+    assert code == 0
+    assert said.splitlines()[0] == "left out: a/1.png: the file is empty"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["--count", "0"], 2, 'Invalid value "0" for --count. Must be >= 1. See `striate --help`.'),
+        (["--rotation", "200"], 2, "`rotation`: expected from 0 to 180 degrees; got 200.0."),
+        (["--rotate", "3"], 2, "Unknown option: --rotate. Did you mean --rotation? See `striate --help`."),
+        (["--mean", "0.5"], 2, "`--mean`: expected 3 numbers, one a channel; got 1."),
+        (["-o", "none/sheet.png"], 2, "`--out`: expected a file in a folder that exists; got none/sheet.png."),
+    ],
+)
+def test_refusals(striate: Striate, two_classes: Path, words: list[str], code: int, sentence: str) -> None:
+    got, said, err = striate("augment", two_classes, *words)
+    assert (got, said) == (code, "")
+    assert err == f"striate: {sentence}\n"

@@ -1,0 +1,97 @@
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from striate.data.readers.within import Within
+
+OUT = "its path leads out of the data's folder"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files, folders, and links that stay and that lead out."""
+    top = tmp_path_factory.mktemp("within")
+    (top / "out").mkdir()
+    (top / "out/a").touch()
+    root = top / "data"
+    (root / "a/b").mkdir(parents=True)
+    for name in ("c", "a/c", "a/b/c"):
+        (root / name).touch()
+    (root / "a/out").symlink_to(top / "out")
+    (root / "a/in").symlink_to(root / "a/b")
+    (root / "a/b/file").symlink_to(top / "out/a")
+    (root / "a/b/back").symlink_to(root / "c")
+    (root / "a/b/loop").symlink_to(root / "a/b/loop")
+    return root
+
+
+names = st.sampled_from(
+    ["a", "b", "c", "in", "out", "file", "back", "loop", "..", ".", "", "x#1", "a.parquet#1", "d\\e"]
+)
+paths = st.lists(names, max_size=5).map("/".join)
+
+
+@given(path=paths)
+def test_a_path_is_refused_exactly_if_it_leads_out(path: str, root: Path) -> None:
+    """Beside the plain way: resolve each path, as the file system would."""
+    file = path.rpartition("#")[0] if path.endswith(".parquet#1") else path
+    try:
+        expected = None if (root / file).resolve().is_relative_to(root.resolve()) else OUT
+    except (OSError, RuntimeError) as error:
+        expected = f"its path cannot be followed: {error}"
+    found = Within(root)(path)
+    if not path:
+        assert found == "no path is given"
+    elif expected is None or OUT in (found, expected):
+        assert found == expected
+    else:
+        assert found is not None
+        assert found.startswith("its path cannot be followed: ")
+
+
+@given(many=st.lists(st.one_of(paths, st.text(max_size=8), paths.map("/tmp/{}".format)), max_size=12))
+def test_many_paths_have_the_reasons_of_each(many: list[str], root: Path) -> None:
+    within = Within(root)
+    assert within.reasons(pa.array(many, pa.string())).to_pylist() == [Within(root)(path) for path in many]
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("c", None),
+        ("a/b/back", None),
+        ("a/in/c", None),
+        ("a/in/file", OUT),
+        ("a/out/a", OUT),
+        ("a/b/file", OUT),
+        ("..", OUT),
+        ("/c", OUT),
+        ("a/../../data/c", None),
+        ("a/../../out/a", OUT),
+        ("none/c", None),
+        ("c/none", None),
+        ("", "no path is given"),
+    ],
+)
+def test_by_hand(path: str, reason: str | None, root: Path) -> None:
+    assert Within(root)(path) == reason
+    assert Within(root).reasons(pa.array([path])).to_pylist() == [reason]
+
+
+def test_an_absolute_path_that_stays_is_fine(root: Path) -> None:
+    assert Within(root)(str(root / "a/c")) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may list every folder")
+def test_a_folder_that_may_not_be_listed_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "dark").mkdir()
+    (tmp_path / "dark/link").symlink_to("/")
+    (tmp_path / "dark").chmod(0o311)
+    reason = Within(tmp_path)("dark/link")
+    (tmp_path / "dark").chmod(0o755)
+    assert reason is not None
+    assert reason.startswith("its path cannot be followed: ")

@@ -1,0 +1,110 @@
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from striate.data import Index, UnreadableError, build, read
+from striate.data.masks import load_mask, stored_values, unknown_values
+from striate.errors import DataError, UsageError
+
+
+def save(root: Path, name: str, image: NDArray[np.uint8] | Image.Image) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(path)
+
+
+def pairs(root: Path, masks: list[NDArray[np.uint8] | Image.Image], ending: str = "") -> Path:
+    for number, mask in enumerate(masks):
+        save(root, f"images/{number}.jpg", np.zeros((4, 6, 3), np.uint8))
+        save(root, f"masks/{number}{ending}.png", mask)
+    return root
+
+
+def grid(*values: int) -> NDArray[np.uint8]:
+    return np.array([values], np.uint8)
+
+
+def test_masks_of_0_and_255_are_background_and_foreground(tmp_path: Path) -> None:
+    index = read(pairs(tmp_path, [grid(0, 255), grid(0, 0)], "_mask"))
+    assert index.mask_classes == ("background", "foreground")
+    assert load_mask(index, 0).tolist() == [[0, 1]]
+    assert load_mask(index, 1).tolist() == [[0, 0]]
+    assert index.table["mask"].to_pylist() == ["masks/0_mask.png", "masks/1_mask.png"]
+
+
+def test_other_values_are_class_numbers_and_255_is_ignored(tmp_path: Path) -> None:
+    """One mask with another value decides for all, so that no file is read in its own way."""
+    index = read(pairs(tmp_path, [grid(0, 255), grid(0, 2)]))
+    assert index.mask_classes == ("0", "1", "2")
+    assert load_mask(index, 0).tolist() == [[0, 255]]
+    assert load_mask(index, 1).tolist() == [[0, 2]]
+
+
+def test_a_palettes_indices_count_and_not_its_colours(tmp_path: Path) -> None:
+    mask = Image.fromarray(grid(0, 1, 3, 255)).convert("L")
+    mask = Image.frombytes("P", mask.size, mask.tobytes())
+    mask.putpalette([200, 0, 0, 0, 200, 0, 0, 0, 200] + [7] * 759)
+    index = read(pairs(tmp_path, [mask]))
+    assert load_mask(index, 0).tolist() == [[0, 1, 3, 255]]
+
+
+def test_a_mapping_names_values_and_colours(tmp_path: Path) -> None:
+    colours = np.array([[[255, 0, 0], [0, 0, 0], [1, 2, 3]]], np.uint8)
+    index = read(pairs(tmp_path, [colours]), mask_classes={"#ff0000": "car", "0": "road"})
+    assert index.mask_classes == ("car", "road")
+    assert load_mask(index, 0).tolist() == [[0, 1, 255]]
+    assert unknown_values(stored_values(tmp_path / "masks/0.png"), index) == [0x010203]
+    index = read(pairs(tmp_path / "b", [grid(0, 128, 200)]), mask_classes={"0": "road", "128": "car", "200": "car"})
+    assert index.mask_classes == ("road", "car")
+    assert load_mask(index, 0).tolist() == [[0, 1, 1]]
+
+
+def test_colours_without_a_mapping_are_refused(tmp_path: Path) -> None:
+    root = pairs(tmp_path, [np.full((1, 2, 3), 9, np.uint8)])
+    start = f"{root}/masks/0.png: expected a mask of class numbers; got one of colours, such as #090909."
+    sentence = f"{start} Try --mask-classes."
+    with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+        read(root)
+
+
+@pytest.mark.parametrize("value", ["#ff", "red", "-1", "#gggggg"])
+def test_a_value_that_is_none_is_refused(value: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"^`mask_classes`: expected a number .*; got {value}"):
+        read(pairs(tmp_path, [grid(0)]), mask_classes={value: "car"})
+
+
+def test_split_folders_and_pictures_without_a_mask(tmp_path: Path) -> None:
+    pairs(tmp_path / "train", [grid(0, 255)])
+    pairs(tmp_path / "val", [grid(0, 255)])
+    save(tmp_path, "val/images/lone.jpg", np.zeros((4, 6, 3), np.uint8))
+    index = read(tmp_path)
+    assert index.table["split"].to_pylist() == ["train", "val", "val"]
+    assert index.table["mask"].to_pylist() == ["train/masks/0.png", "val/masks/0.png", None]
+    assert index.notes == ("1 pictures have no mask.",)
+    with pytest.raises(UnreadableError, match="it has no mask"):
+        load_mask(index, 2)
+
+
+def test_class_folders_of_png_are_no_masks(tmp_path: Path) -> None:
+    for name in ("images/1.png", "masks/2.png"):
+        save(tmp_path, name, grid(0))
+    assert read(tmp_path).classes == ("images", "masks")
+
+
+def test_masks_that_cannot_be_read(tmp_path: Path) -> None:
+    save(tmp_path, "large.png", np.zeros((20, 20), np.uint8))
+    (tmp_path / "empty.png").touch()
+    index = build(tmp_path, (), ["a", "b", "c"], mask=["large.png", "empty.png", "none.png"], mask_values={0: 0})
+    for row, reason in enumerate(("more pixels than the limit of 300", "cannot be read", "cannot be read")):
+        with pytest.raises(UnreadableError, match=reason):
+            load_mask(index, row, max_pixels=300)
+
+
+def test_without_known_values_all_is_ignored(tmp_path: Path) -> None:
+    index: Index = replace(read(pairs(tmp_path, [grid(0, 255)])), mask_values={})
+    assert load_mask(index, 0).tolist() == [[255, 255]]

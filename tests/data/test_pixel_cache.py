@@ -1,0 +1,319 @@
+import hashlib
+import itertools
+import multiprocessing
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from striate.augment import Augmentation, Map, Size, crop, draw_map
+from striate.data import Index, IndexedPictures, UnreadableError, pixel_cache, read
+from striate.data.pictures import Pictures
+from striate.data.pixel_cache import CachedPictures, Policy, open_pictures
+from striate.recipe import DataRecipe
+
+IMG_SIZE = 16
+SIZES = [(100, 80), (64, 200), (33, 47), (20, 20), (256, 128), (90, 90)]
+
+
+def picture(size: Size, seed: int) -> Image.Image:
+    """A picture whose detail is coarser than a few pixels."""
+    small = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "data" / "a"
+    folder.mkdir(parents=True)
+    for number, size in enumerate(SIZES):
+        picture(size, number).save(folder / f"{number}.jpg", quality=95)
+    picture((50, 40), 9).save(folder / "grey.png")
+    return tmp_path / "data"
+
+
+@pytest.fixture(autouse=True)
+def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "pixels"
+
+
+@dataclass
+class Opened:
+    """Pictures, what was said, and how many pictures were decoded to make them."""
+
+    pictures: Pictures
+    index: Index
+    said: list[str] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
+
+    @property
+    def decoded(self) -> int:
+        return sum(self.done)
+
+    def pixels(self, augment: Augmentation | None = None, channels: int = 3) -> dict[str, bytes]:
+        """What is shown of each picture, by name."""
+        shown = {}
+        for row, path in enumerate(self.index.paths()):
+            opened = self.pictures.open(row)
+            map_ = draw_map(augment or Augmentation(), opened.size, (IMG_SIZE, IMG_SIZE), 1.0, 0, 0, row)
+            shown[path] = opened.read(map_, (IMG_SIZE, IMG_SIZE), channels).tobytes()
+        return shown
+
+
+def opened(root: Path, channels: int = 3, epochs: int = 2, **recipe: Any) -> Opened:
+    index = read(root)
+    said: list[str] = []
+    done: list[int] = []
+    settings = DataRecipe(**({"pixel_cache": "on"} | recipe))
+    pictures = open_pictures(
+        index,
+        np.arange(len(index)),
+        settings,
+        img_size=IMG_SIZE,
+        channels=channels,
+        epochs=epochs,
+        workers=2,
+        say=said.append,
+        advance=done.append,
+    )
+    return Opened(pictures, index, said, done)
+
+
+def one_file(caches: Path) -> Path:
+    (path,) = caches.iterdir()
+    return path
+
+
+TURNED = Augmentation(crop_scale=(0.2, 1.0), rotation=30, mirror=0.5)
+
+
+@pytest.mark.parametrize(("channels", "budget"), [(1, 8.0), (3, 8.0), (1, 10e-6), (3, 20e-6)])
+def test_what_is_shown_is_the_same_just_made_read_again_and_not_kept(
+    root: Path, channels: int, budget: float, caches: Path
+) -> None:
+    first = opened(root, channels, cache_budget=budget)
+    again = opened(root, channels, cache_budget=budget)
+    assert first.decoded == len(first.index)
+    assert again.decoded == 0
+    assert isinstance(first.pictures, CachedPictures)
+    assert first.pictures.policy.encoding == ("raw" if budget == 8 else "jpeg")
+    shown = first.pixels(TURNED, channels)
+    assert again.pixels(TURNED, channels) == shown
+    assert isinstance(again.pictures, CachedPictures)
+    again.pictures.file = None
+    assert again.pixels(TURNED, channels) == shown
+    assert one_file(caches).stat().st_size <= budget * 1e9 * 1.05
+
+
+@pytest.mark.parametrize("budget", [8.0, 20e-6], ids=["raw", "jpeg"])
+@pytest.mark.parametrize("augment", [Augmentation(), replace(TURNED, crop_scale=(0.7, 1))], ids=["whole", "turned"])
+def test_what_is_shown_is_close_to_what_the_file_shows(root: Path, augment: Augmentation, budget: float) -> None:
+    kept, given = (opened(root, pixel_cache=mode, cache_budget=budget) for mode in ("on", "off"))
+    for name, expected in given.pixels(augment).items():
+        shown = np.frombuffer(kept.pixels(augment)[name], np.uint8).astype(int)
+        assert np.abs(shown - np.frombuffer(expected, np.uint8)).mean() < 3
+
+
+def test_a_picture_smaller_than_what_is_kept_is_kept_as_it_is(root: Path) -> None:
+    kept = opened(root)
+    row = kept.index.paths().index("a/3.jpg")
+    whole = Map(np.eye(3))
+    expected = IndexedPictures(kept.index).open(row).read(whole, (20, 20), 3)
+    assert np.array_equal(kept.pictures.open(row).read(whole, (20, 20), 3), expected)
+
+
+@pytest.mark.parametrize("size", [(100, 80), (33, 47), (7, 300), (1, 1), (4000, 3000)])
+def test_the_pyramid_halves_down_to_half_of_what_the_network_sees(size: Size) -> None:
+    policy = Policy(32, 3, "raw")
+    sizes = policy.pyramid(size)
+    assert min(sizes[0]) == min(32, *size)
+    assert sizes[0][0] / sizes[0][1] == pytest.approx(size[0] / size[1], rel=0.05)
+    for (width, height), smaller in itertools.pairwise(sizes):
+        assert smaller == (width // 2, height // 2)
+    assert min(sizes[-1]) < 16 or sizes[-1] == (1, 1)
+
+
+@pytest.mark.parametrize(("shown", "level"), [(16, 0), (31, 0), (32, 1), (63, 1), (64, 2), (200, 2)])
+def test_a_crop_is_read_from_the_smallest_level_that_has_its_detail(
+    shown: int, level: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = Policy(32, 1, "raw")
+    asked: list[Size] = []
+
+    def resample(pixels: NDArray[np.uint8], map_: Map, size: Size) -> NDArray[np.uint8]:
+        asked.append((pixels.shape[1], pixels.shape[0]))
+        return pixels
+
+    monkeypatch.setattr(pixel_cache, "resample", resample)
+    data = bytes(sum(width * height for width, height in policy.pyramid((32, 32))))
+    cached = pixel_cache.CachedPicture(policy, (32, 32), data)
+    cached.read(Map(crop((0, 0, shown, shown), (16, 16))), (16, 16), 1)
+    assert asked == [policy.pyramid((32, 32))[level]]
+
+
+# What is noticed ----------------------------------------------------------------------------------------------------
+
+
+def changed(root: Path) -> None:
+    picture((70, 60), 99).save(root / "a" / "0.jpg")
+
+
+def added(root: Path) -> None:
+    picture((70, 60), 99).save(root / "a" / "7.jpg")
+
+
+def removed(root: Path) -> None:
+    (root / "a" / "0.jpg").unlink()
+
+
+def renamed(root: Path) -> None:
+    (root / "a" / "0.jpg").rename(root / "a" / "x.jpg")
+
+
+@pytest.mark.parametrize(("change", "encoded"), [(changed, 1), (added, 1), (removed, 0), (renamed, 0)])
+def test_a_change_of_the_data_is_noticed_and_only_that_is_decoded(
+    change: Callable[[Path], None], encoded: int, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(root)
+    change(root)
+    decodings = []
+    original = Policy.encode
+    monkeypatch.setattr(Policy, "encode", lambda self, given: decodings.append(given) or original(self, given))  # type: ignore[func-returns-value]
+    after = opened(root).pixels()
+    assert len(decodings) == encoded
+    fresh = root.parent / "fresh"
+    shutil.copytree(root, fresh)
+    assert opened(fresh).pixels() == after
+
+
+def test_two_hundred_changes_of_a_file_and_none_is_served_stale(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = sorted((root / "a").iterdir())
+    for number in range(200):
+        path = names[rng.integers(len(names))]
+        if rng.random() < 0.5:
+            picture(SIZES[rng.integers(len(SIZES))], 1000 + number).save(path)
+        else:
+            content = bytearray(path.read_bytes())
+            content[rng.integers(len(content) // 2, len(content))] ^= 1 << int(rng.integers(8))
+            path.write_bytes(content)
+        kept = opened(root)
+        row = kept.index.paths().index(f"a/{path.name}")
+        try:
+            source = IndexedPictures(kept.index).open(row)
+            expected = Policy(2 * IMG_SIZE, 3, "raw").encode(source)
+        except UnreadableError:
+            with pytest.raises(UnreadableError):
+                kept.pictures.open(row)
+        else:
+            cached = kept.pictures.open(row)
+            assert isinstance(cached, pixel_cache.CachedPicture)
+            assert bytes(cached.data) == expected
+
+
+@pytest.mark.parametrize("bytes_left", [0, 1, 50, 5000, -1, -40])
+def test_a_cache_that_was_cut_short_is_made_anew_with_a_sentence(bytes_left: int, root: Path, caches: Path) -> None:
+    shown = opened(root).pixels()
+    path = one_file(caches)
+    path.write_bytes(path.read_bytes()[:bytes_left])
+    again = opened(root)
+    assert again.decoded == len(again.index)
+    assert any(str(path) in line and line.endswith("It is made anew.") for line in again.said)
+    assert again.pixels() == shown
+
+
+def test_flipped_bits_are_found_and_never_shown(root: Path, caches: Path) -> None:
+    shown = opened(root).pixels()
+    whole = one_file(caches).read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        path = one_file(caches)
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        again = opened(root)
+        assert again.pixels() == shown
+        assert any("damaged" in line or "end is not" in line for line in again.said)
+        assert opened(root).pixels() == shown  # and the next run has a whole one
+
+
+def test_unreadable_pictures_stay_unreadable_and_are_tried_once(root: Path) -> None:
+    (root / "a" / "0.jpg").write_bytes(b"no picture")
+    for decoded in (len(SIZES) + 1, 0):
+        kept = opened(root)
+        assert kept.decoded == decoded
+        with pytest.raises(UnreadableError, match="not a picture of a known format"):
+            kept.pictures.open(kept.index.paths().index("a/0.jpg"))
+
+
+def test_a_full_disk_costs_the_cache_and_nothing_else(
+    root: Path, caches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = opened(root).pixels()
+    shutil.rmtree(caches)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pixel_cache, "write_whole", full)
+    without = opened(root)
+    assert without.said[-1].endswith("No space left on device. Pictures are decoded every epoch.")
+    assert without.pixels() == shown
+
+
+def make(root: str, cache: str) -> str:
+    """In another process: the digest of what is shown."""
+    import os  # the child's own
+
+    os.environ["STRIATE_CACHE"] = cache
+    shown = opened(Path(root)).pixels()
+    return hashlib.sha256(b"".join(shown[name] for name in sorted(shown))).hexdigest()
+
+
+def test_processes_that_make_it_at_once_do_no_harm(root: Path, tmp_path: Path) -> None:
+    expected = make(str(root), str(tmp_path / "other"))
+    with multiprocessing.get_context("fork").Pool(3) as pool:
+        found = pool.starmap(make, [(str(root), str(tmp_path / "shared"))] * 6)
+    assert set(found) == {expected}
+    assert len(list((tmp_path / "shared" / "pixels").iterdir())) == 1
+
+
+# What is decided ----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_kept_where_it_would_not_pay(root: Path, caches: Path) -> None:
+    auto = opened(root, pixel_cache="auto")
+    assert auto.said[0].startswith("pixel cache: raw, about 0.00 GB: pictures have ")
+    shutil.rmtree(caches)
+    for expected, settings in (
+        ("off, as asked", {"pixel_cache": "off"}),
+        ("off, because each picture is read once", {"pixel_cache": "auto", "epochs": 1}),
+        ("off, because even JPEG would take about 0.0 GB. Try a larger --cache-budget.", {"cache_budget": 1e-7}),
+    ):
+        plain = opened(root, **settings)
+        assert plain.said == [f"pixel cache: {expected}"]
+        assert isinstance(plain.pictures, IndexedPictures)
+    for number in range(len(SIZES)):
+        picture((40, 36), number).save(root / "a" / f"{number}.jpg")
+    small = opened(root, pixel_cache="auto")
+    assert small.said == ["pixel cache: off, because pictures are small: 1.3 times the pixels that would be kept, of 4"]
+    assert not caches.exists()
+
+
+def test_caches_that_were_used_longest_ago_are_removed_beyond_the_budget(root: Path, caches: Path) -> None:
+    opened(root)
+    size = one_file(caches).stat().st_size
+    other = caches / "other.pixels"
+    other.write_bytes(b"0" * size)
+    opened(root, cache_budget=2.5 * size / 1e9)
+    assert other.exists()
+    opened(root, cache_budget=1.5 * size / 1e9)
+    assert not other.exists()
+    assert len(list(caches.iterdir())) == 1
