@@ -94,9 +94,5 @@ def test_a_file_may_be_read_by_whom_any_other_file_may(tmp_path: Path) -> None:
     other, path = tmp_path / "other", tmp_path / "a.txt"
     other.touch()
 
-    def write(aside: Path) -> None:
-        aside.unlink()
-        aside.touch(0o600)
-
-    write_whole(path, write)
+    write_whole(path, lambda aside: aside.touch(0o600))
     assert path.stat().st_mode == other.stat().st_mode

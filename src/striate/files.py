@@ -18,6 +18,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     try:
         aside.touch()
         mode = aside.stat().st_mode  # what this process's umask gives a file
+        aside.unlink()
         write(aside)
         aside.chmod(mode)  # some libraries make files that their owner alone may read
         with aside.open("rb+") as file:
