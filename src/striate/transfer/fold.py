@@ -1,0 +1,75 @@
+"""Batch norm folded into the convolution before it, and the fastest way to run what is frozen.
+
+In evaluation a batch norm is a scale and a shift a channel. Where it alone sees the output of a convolution, the
+scale can be multiplied into the filters and the shift added to the bias: the same values, to rounding, for one
+operation less a layer.
+"""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from striate.device import Machine
+from striate.transfer.prefix import Prefix
+
+Extractor = Callable[[Tensor], tuple[Tensor, ...]]
+
+
+def folded(module: fx.GraphModule) -> fx.GraphModule:
+    """A copy, in evaluation mode, without the batch norms that follow a convolution directly and alone.
+
+    Args:
+        module: a traced net or a part of one, in which a layer is an operation.
+    """
+    module = copy.deepcopy(module).eval()
+    calls: dict[str, int] = {}
+    for node in module.graph.nodes:
+        if node.op == "call_module":
+            calls[str(node.target)] = calls.get(str(node.target), 0) + 1
+    for node in list(module.graph.nodes):
+        before = node.args[0] if node.args else None
+        if not isinstance(before, fx.Node) or len(before.users) != 1:
+            continue
+        conv, norm = _called(module, before), _called(module, node)
+        if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.track_running_stats):
+            continue
+        if calls[str(before.target)] == calls[str(node.target)] == 1:
+            module.set_submodule(str(before.target), fuse_conv_bn_eval(conv, norm))
+            node.replace_all_uses_with(before)
+            module.graph.erase_node(node)
+    module.delete_all_unused_submodules()
+    module.recompile()
+    return module
+
+
+def _called(module: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    return module.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+def extractor(prefix: Prefix, machine: Machine) -> Extractor:
+    """What runs a frozen part of a net on normalised images (N, C, H, W), and gives its values.
+
+    PyTorch runs it: folded, in the machine's precision and memory format. Another runtime would be chosen here.
+
+    Args:
+        prefix: it stays as it is.
+        machine: where and how.
+    """
+    runnable = copy.deepcopy(prefix)
+    runnable.layers = folded(prefix.layers)
+    machine.place(runnable)
+    if machine.precision == "bfloat16":
+        for module in runnable.modules():  # what autocast would do anew for each batch
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                module.to(torch.bfloat16)
+
+    @torch.inference_mode()
+    def run(images: Tensor) -> tuple[Tensor, ...]:
+        with machine.autocast():
+            values: tuple[Tensor, ...] = runnable(machine.images(images))
+        return values
+
+    return run

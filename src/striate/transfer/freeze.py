@@ -1,0 +1,62 @@
+"""Which stages of a net are frozen, and keeping them so while the rest trains."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from striate.errors import UsageError
+
+
+def frozen_stages(net: nn.Module, spec: str) -> tuple[str, ...]:
+    """The stages that `--freeze` means, from the input on.
+
+    Args:
+        net: of which `stages` names what can be frozen, input to output.
+        spec: "all" for every stage, so that the head alone learns; a stage's name, for it and all before it; a share
+            of the stages, from 0 to 1, rounded to whole stages; "none".
+
+    Raises:
+        UsageError: `spec` is none of these.
+
+    >>> from striate.nets import create
+    >>> frozen_stages(create("lenet5"), "conv2"), frozen_stages(create("lenet5"), "0.25")
+    (('conv1', 'conv2'), ('conv1',))
+    """
+    stages: tuple[str, ...] = tuple(getattr(net, "stages", ()))
+    if spec in stages:
+        return stages[: stages.index(spec) + 1]
+    share = {"none": 0.0, "all": 1.0}.get(spec)
+    if share is None:
+        try:
+            share = float(spec)
+        except ValueError:
+            share = -1.0
+    if not 0 <= share <= 1:
+        raise UsageError(
+            f"`freeze`: expected all, none, a share from 0 to 1, or a stage of the network; got {spec}. "
+            f"Its stages are {', '.join(stages)}."
+        )
+    return stages[: round(share * len(stages))]
+
+
+def freeze(net: nn.Module, frozen: Sequence[str]) -> None:
+    """Lets the parameters and the running statistics of some stages stay as they are, to the bit.
+
+    Their parameters no longer ask for gradients. `net.train()` may still say otherwise of their mode: each of their
+    modules goes back to evaluation before it is called, so that batch norm uses its statistics and leaves them alone.
+    Copies of the net are frozen too.
+
+    Args:
+        net: changed in place.
+        frozen: names of stages, as `frozen_stages` gives them.
+    """
+    for stage in frozen:
+        module = net.get_submodule(stage).requires_grad_(False).eval()
+        for part in module.modules():
+            part.register_forward_pre_hook(_evaluate)
+
+
+def _evaluate(module: nn.Module, inputs: Any) -> None:
+    """Puts a module alone, not its children, in evaluation mode."""
+    module.training = False

@@ -1,0 +1,214 @@
+"""A net in two parts: what is frozen, and the rest.
+
+What belongs to the frozen part follows from the graph: every operation that no trained parameter has a say in, with
+the activations and the pooling that come after the last frozen layer. Dropout counts as trained where nothing frozen
+comes after it. A few values cross from one part to the other; of a net without skips it is one map or vector.
+"""
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, fx, nn
+
+from striate.errors import UsageError
+from striate.transfer.flow import Flow
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A net in two parts: rest(*prefix(images)) are its logits."""
+
+    prefix: "Maps"
+    """images -> the values that cross; a copy of the frozen layers, in evaluation mode, without gradients."""
+
+    rest: fx.GraphModule
+    """Those values -> logits; it shares its layers with the net, so that to train it is to train the net."""
+
+    shapes: tuple[tuple[int, ...], ...]
+    """Of one picture's part in each value that crosses."""
+
+
+def cut(net: nn.Module, frozen: Sequence[str], input_size: tuple[int, int, int]) -> Cut:
+    """Parts a net where its frozen stages end.
+
+    Args:
+        net: of which `stages` names what can be frozen.
+        frozen: the first of these, as `striate.transfer.frozen_stages` gives them.
+        input_size: channels, height and width of the images; others may not fit the parts.
+
+    Raises:
+        UsageError: the net cannot be followed.
+    """
+    flow = Flow(net, input_size)
+    rest = _rest(flow, frozen)
+    crossing = _crossing(flow, rest)
+    return Cut(
+        Maps(_frozen_layers(flow, [crossing])),
+        _rest_module(flow, rest, crossing),
+        tuple(tuple(flow.value(node).shape[1:]) for node in crossing),
+    )
+
+
+class Prefix(nn.Module):
+    """The frozen part of a net, as one traced child `layers`, which gives a list of values for each depth."""
+
+    def __init__(self, layers: fx.GraphModule) -> None:
+        super().__init__()
+        self.layers = layers
+
+
+class Maps(Prefix):
+    """Images (N, C, H, W) -> the values that cross to the rest of the net."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """As many as the rest takes."""
+        [values] = self.layers(images)
+        return tuple(values)
+
+
+class Vectors(Prefix):
+    """Images (N, C, H, W) -> a vector (N, D) of each depth, float32: what would cross there, averaged over H and W."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """One vector a depth."""
+        depths: list[list[Tensor]] = self.layers(images)
+        return tuple(torch.cat([_pooled(value) for value in values], dim=1) for values in depths)
+
+
+def _pooled(value: Tensor) -> Tensor:
+    """(N, D) of a map (N, D, H, W) or a vector (N, D)."""
+    return value.float().flatten(2).mean(dim=2) if value.ndim > 2 else value.float()
+
+
+def vectors(net: nn.Module, depths: Sequence[str], input_size: tuple[int, int, int]) -> Vectors:
+    """The part of a net that gives vectors at some of its depths, in one pass; a copy, in evaluation mode.
+
+    Args:
+        net: of which `stages` names the depths.
+        depths: one or several of `stages`; that of the last one is what the head sees.
+        input_size: channels, height and width of the images.
+
+    Raises:
+        UsageError: a depth is no stage, or the net cannot be followed.
+    """
+    flow = Flow(net, input_size)
+    outputs = []
+    for depth in depths:
+        if depth not in flow.stages:
+            raise UsageError(f"`depths`: expected stages of the net ({', '.join(flow.stages)}); got {depth}.")
+        crossing = _crossing(flow, _rest(flow, flow.stages[: flow.stages.index(depth) + 1]))
+        outputs.append([node for node in crossing if node.op != "placeholder" and _is_float(flow, node)])
+    return Vectors(_frozen_layers(flow, outputs))
+
+
+def head_of(net: nn.Module, input_size: tuple[int, int, int]) -> str:
+    """The name of the linear layer that makes logits of what the stages give.
+
+    Raises:
+        UsageError: the net's head is something else.
+    """
+    flow = Flow(net, input_size)
+    rest = [node for node in flow.nodes if node in _rest(flow, flow.stages) and not flow.random(node)]
+    heads = [str(node.target) for node in rest if isinstance(flow.module(node), nn.Linear)]
+    if len(rest) != 2 or len(heads) != 1:  # the layer and the output
+        raise UsageError(
+            f"`{type(net).__name__}`: expected a network that ends in one linear layer, to put another head in; "
+            f"got {', '.join(node.name for node in rest[:-1])}. Try another network, or training."
+        )
+    return heads[0]
+
+
+def _is_float(flow: Flow, node: fx.Node) -> bool:
+    return bool(flow.value(node).is_floating_point())
+
+
+def _within(name: str, stages: Iterable[str]) -> bool:
+    return any(name == stage or name.startswith(f"{stage}.") for stage in stages)
+
+
+def _rest(flow: Flow, frozen: Sequence[str]) -> set[fx.Node]:
+    """The operations that trained parameters, or dropouts that nothing frozen follows, have a say in."""
+    rest: set[fx.Node] = set()
+    for node in flow.nodes:
+        trained = flow.parameters(node) and not _within(str(node.target), frozen)
+        if trained or node.op == "output" or not rest.isdisjoint(node.all_input_nodes):
+            rest.add(node)
+    feeds_frozen: set[fx.Node] = set()
+    for node in reversed(flow.nodes):
+        if node not in rest and (flow.parameters(node) or not feeds_frozen.isdisjoint(node.users)):
+            feeds_frozen.add(node)
+    for node in flow.nodes:
+        last = flow.random(node) and node not in feeds_frozen
+        if last or not rest.isdisjoint(node.all_input_nodes):
+            rest.add(node)
+    return rest
+
+
+def _crossing(flow: Flow, rest: set[fx.Node]) -> list[fx.Node]:
+    """The tensors that the rest needs of the frozen part; what is no tensor, such as a shape, the rest works out."""
+    crossing: set[fx.Node] = set()
+    asked = list(rest)
+    while asked:
+        for node in asked.pop().all_input_nodes:
+            if node in rest:
+                continue
+            if isinstance(flow.value(node), Tensor):
+                crossing.add(node)
+            else:
+                rest.add(node)
+                asked.append(node)
+    for node in flow.nodes:  # what follows from values that cross anyway, without a layer, need not cross too
+        follows = node.op != "placeholder" and not flow.parameters(node)
+        if node in crossing and follows and crossing.union(rest).issuperset(node.all_input_nodes):
+            crossing.remove(node)
+            rest.add(node)
+    return [node for node in flow.nodes if node in crossing]
+
+
+def _frozen_layers(flow: Flow, outputs: Sequence[Sequence[fx.Node]]) -> fx.GraphModule:
+    """The operations that lead to `outputs`, with copies of their layers, in evaluation mode and without gradients."""
+    graph = fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
+    for node in flow.nodes:
+        if node.op == "output":
+            continue
+        if flow.random(node):  # which leaves its input alone in evaluation
+            copies[node] = copies[node.all_input_nodes[0]]
+        else:
+            copies[node] = graph.node_copy(node, copies.__getitem__)
+    groups = [[copies[node] for node in group] for group in outputs]
+    graph.output(groups)
+    graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output"))
+    return copy.deepcopy(fx.GraphModule(flow.net, graph)).eval().requires_grad_(False)
+
+
+def _rest_module(flow: Flow, rest: set[fx.Node], crossing: Sequence[fx.Node]) -> fx.GraphModule:
+    """Dropouts that are functions become modules, so that they are idle in evaluation mode alone."""
+    graph = fx.Graph()
+    copies = {node: graph.placeholder(node.name) for node in crossing}
+    dropouts: dict[str, nn.Module] = {}
+    for node in flow.nodes:
+        if node not in rest:
+            continue
+        if node.target is nn.functional.dropout:
+            share = node.args[1] if len(node.args) > 1 else node.kwargs.get("p", 0.5)
+            dropouts[node.name] = nn.Dropout(float(share)).train(flow.net.training)
+            copies[node] = graph.call_module(node.name, (copies[node.all_input_nodes[0]],))
+        else:
+            copies[node] = graph.node_copy(node, copies.__getitem__)
+    return fx.GraphModule(_Root(flow.net, dropouts), graph)
+
+
+class _Root(nn.Module):
+    """A net's own modules, with further ones beside them."""
+
+    def __init__(self, net: nn.Module, more: dict[str, nn.Module]) -> None:
+        super().__init__()
+        for name, module in (*net.named_children(), *more.items()):
+            self.add_module(name, module)
+        for name, parameter in net.named_parameters(recurse=False):
+            self.register_parameter(name, parameter)
+        for name, buffer in net.named_buffers(recurse=False):
+            self.register_buffer(name, buffer)
