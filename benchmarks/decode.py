@@ -4,12 +4,14 @@ usage: python benchmarks/decode.py [ROUNDS]
 
 A B C A B C, medians of the rounds. The files are a real photo brought to 640x480 and 4000x3000 pixels, with noise like
 a sensor's, because enlarging alone makes files that are too easy to decode. Then, on the photos of a data set as they
-are: how far a picture decoded at a scale is from the whole one averaged by area, and Pillow's reading from ours.
+are: how far a picture decoded at a scale is from the whole one averaged by area, and Pillow's reading from ours. Last,
+what the pixel cache wins: random crops of ever larger files, from the file, from raw pixels and from a JPEG kept of it.
 """
 
 import io
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -19,11 +21,17 @@ import simplejpeg
 from PIL import Image
 
 from _timing import race
+from striate.augment import Augmentation, draw_map
+from striate.data import open_picture
+from striate.data.pixel_policy import CachedPicture, Policy
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "hymenoptera"
 SIZES = {"640x480": ((640, 480), 60), "12 megapixels": ((4000, 3000), 4)}  # and how often each is decoded at a time
 QUALITY, NOISE = 90, 4.0
 SCALES = (1, 2, 4, 8)
+WIDTHS = (500, 640, 800, 1024, 1280, 1600, 2048, 4000)  # of pictures of 4:3
+IMG_SIZE, CROPS = 224, 20  # what the network sees, and crops of a picture that are timed at a time
+LIGHT = Augmentation(crop_scale=(0.35, 1.0), mirror=0.5)
 
 
 def photo(size: tuple[int, int]) -> bytes:
@@ -100,14 +108,45 @@ def errors(count: int = 100) -> None:
         print(f"{name}: {np.mean(found):.4f}, at most {max(found):.4f}")
 
 
+def keeping(width: int, rounds: int) -> None:
+    """Prints what reading a crop of a picture takes, and what making what is kept of it."""
+    data, size = photo((width, width * 3 // 4)), (width, width * 3 // 4)
+    maps = [draw_map(LIGHT, size, (IMG_SIZE, IMG_SIZE), 0.875, 0, 0, row) for row in range(CROPS)]
+    policy = Policy(2 * IMG_SIZE, 3, "raw")
+    raw, jpeg = (
+        CachedPicture(each, size, each.encode(open_picture(data)))
+        for each in (policy, replace(policy, encoding="jpeg"))
+    )
+    works = {
+        "file": lambda: len([open_picture(data).read(map_, (IMG_SIZE, IMG_SIZE), 3) for map_ in maps]),
+        "raw": lambda: len([raw.read(map_, (IMG_SIZE, IMG_SIZE), 3) for map_ in maps]),
+        "jpeg": lambda: len([jpeg.read(map_, (IMG_SIZE, IMG_SIZE), 3) for map_ in maps]),
+        "make": lambda: len([policy.encode(open_picture(data)) for _ in range(2)]),
+    }
+    times = [1e3 / median(rates) for rates in race(works, rounds).values()]
+    ratio = size[0] * size[1] / np.prod(policy.kept(size))
+    lengths = [len(content) / 1e3 for content in (data, raw.data, jpeg.data)]
+    print(
+        f"{width:8}{ratio:8.1f}"
+        + "".join(f"{number:10.2f}" for number in times)
+        + "".join(f"{length:10.0f}" for length in lengths)
+    )
+
+
 def main() -> None:
     if not PHOTOS.exists():
         print(f"decode: skipped, because {PHOTOS} is not there")
         return
     cv2.setNumThreads(1)
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     for name in SIZES:
-        measure(name, int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+        measure(name, rounds)
     errors()
+    print(f"\ncrops of {IMG_SIZE} x {IMG_SIZE}: milliseconds a crop, one thread, medians of {rounds} rounds; kilobytes")
+    columns = ("from file", "raw", "JPEG", "make raw", "kB: file", "raw", "JPEG")
+    print("   width   times" + "".join(f"{column:>10}" for column in columns))
+    for width in WIDTHS:
+        keeping(width, rounds)
 
 
 if __name__ == "__main__":

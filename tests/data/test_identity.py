@@ -89,6 +89,16 @@ def test_a_file_that_was_too_new_when_it_was_read_is_not_trusted_later(
     assert of(index, folder)[0] != first[0]
 
 
+def test_a_file_that_changes_while_it_is_read_has_no_digest(
+    index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter(range(100))
+    monkeypatch.setattr(identity, "_stamp", lambda path: (3, next(times), 0, 1) if path.name == "b" else (3, 0, 0, 1))
+    a, b, c, *_ = of(index, folder)
+    assert b is None
+    assert a == c is not None
+
+
 def rewritten(path: Path) -> None:
     path.write_bytes(b"onf")
 

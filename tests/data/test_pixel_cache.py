@@ -1,7 +1,8 @@
 import hashlib
-import itertools
-import multiprocessing
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
-from striate.augment import Augmentation, Map, Size, crop, draw_map
-from striate.data import Index, IndexedPictures, UnreadableError, pixel_cache, read
+from striate import files
+from striate.augment import Augmentation, Map, Size, draw_map
+from striate.data import Index, IndexedPictures, Picture, UnreadableError, identity, pixel_cache, read
 from striate.data.pictures import Pictures
-from striate.data.pixel_cache import CachedPictures, Policy, open_pictures
+from striate.data.pixel_cache import CachedPictures, open_pictures
+from striate.data.pixel_policy import CachedPicture, Policy
 from striate.recipe import DataRecipe
 
 IMG_SIZE = 16
@@ -129,35 +131,6 @@ def test_a_picture_smaller_than_what_is_kept_is_kept_as_it_is(root: Path) -> Non
     assert np.array_equal(kept.pictures.open(row).read(whole, (20, 20), 3), expected)
 
 
-@pytest.mark.parametrize("size", [(100, 80), (33, 47), (7, 300), (1, 1), (4000, 3000)])
-def test_the_pyramid_halves_down_to_half_of_what_the_network_sees(size: Size) -> None:
-    policy = Policy(32, 3, "raw")
-    sizes = policy.pyramid(size)
-    assert min(sizes[0]) == min(32, *size)
-    assert sizes[0][0] / sizes[0][1] == pytest.approx(size[0] / size[1], rel=0.05)
-    for (width, height), smaller in itertools.pairwise(sizes):
-        assert smaller == (width // 2, height // 2)
-    assert min(sizes[-1]) < 16 or sizes[-1] == (1, 1)
-
-
-@pytest.mark.parametrize(("shown", "level"), [(16, 0), (31, 0), (32, 1), (63, 1), (64, 2), (200, 2)])
-def test_a_crop_is_read_from_the_smallest_level_that_has_its_detail(
-    shown: int, level: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    policy = Policy(32, 1, "raw")
-    asked: list[Size] = []
-
-    def resample(pixels: NDArray[np.uint8], map_: Map, size: Size) -> NDArray[np.uint8]:
-        asked.append((pixels.shape[1], pixels.shape[0]))
-        return pixels
-
-    monkeypatch.setattr(pixel_cache, "resample", resample)
-    data = bytes(sum(width * height for width, height in policy.pyramid((32, 32))))
-    cached = pixel_cache.CachedPicture(policy, (32, 32), data)
-    cached.read(Map(crop((0, 0, shown, shown), (16, 16))), (16, 16), 1)
-    assert asked == [policy.pyramid((32, 32))[level]]
-
-
 # What is noticed ----------------------------------------------------------------------------------------------------
 
 
@@ -177,20 +150,75 @@ def renamed(root: Path) -> None:
     (root / "a" / "0.jpg").rename(root / "a" / "x.jpg")
 
 
-@pytest.mark.parametrize(("change", "encoded"), [(changed, 1), (added, 1), (removed, 0), (renamed, 0)])
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[Picture]:
+    """The pictures that are decoded to be kept."""
+    pictures: list[Picture] = []
+    original = Policy.encode
+
+    def encode(self: Policy, given: Picture) -> bytes:
+        pictures.append(given)
+        return original(self, given)
+
+    monkeypatch.setattr(Policy, "encode", encode)
+    return pictures
+
+
+@pytest.mark.parametrize(("change", "anew"), [(changed, 1), (added, 1), (removed, 0), (renamed, 0)])
 def test_a_change_of_the_data_is_noticed_and_only_that_is_decoded(
-    change: Callable[[Path], None], encoded: int, root: Path, monkeypatch: pytest.MonkeyPatch
+    change: Callable[[Path], None], anew: int, root: Path, encoded: list[Picture]
 ) -> None:
     opened(root)
+    encoded.clear()
     change(root)
-    decodings = []
-    original = Policy.encode
-    monkeypatch.setattr(Policy, "encode", lambda self, given: decodings.append(given) or original(self, given))  # type: ignore[func-returns-value]
     after = opened(root).pixels()
-    assert len(decodings) == encoded
+    assert len(encoded) == anew
     fresh = root.parent / "fresh"
     shutil.copytree(root, fresh)
     assert opened(fresh).pixels() == after
+
+
+def test_what_changes_between_its_digest_and_its_decoding_is_not_kept(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = root / "a" / "0.jpg"
+    before = path.read_bytes()
+    original = identity.digests
+
+    def digests(*args: Any, **options: Any) -> list[bytes | None]:
+        found = original(*args, **options)
+        changed(root)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pixel_cache, "digests", digests)
+        opened(root)
+    path.write_bytes(before)
+    kept = opened(root)
+    row = kept.index.paths().index("a/0.jpg")
+    cached = kept.pictures.open(row)
+    assert isinstance(cached, CachedPicture)
+    assert cached.size == SIZES[0]
+    assert bytes(cached.data) == Policy(2 * IMG_SIZE, 3, "raw").encode(IndexedPictures(kept.index).open(row))
+
+
+def test_a_picture_beyond_the_limit_of_pixels_is_refused_with_a_cache_as_without(root: Path) -> None:
+    opened(root)
+    limited = opened(root, max_pixels=100 * 80 - 1)
+    row = limited.index.paths().index("a/0.jpg")
+    with pytest.raises(UnreadableError, match=r"^100 x 80 pixels are more than the limit of 7,999$"):
+        limited.pictures.open(row)
+    assert opened(root).pictures.open(row).size == (100, 80)
+
+
+def test_another_release_of_a_decoder_has_its_own_cache(
+    root: Path, encoded: list[Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(root)
+    encoded.clear()
+    monkeypatch.setattr(pixel_cache, "LIBRARIES", ("0.0",))
+    opened(root)
+    assert len(encoded) == len(SIZES) + 1
 
 
 def test_two_hundred_changes_of_a_file_and_none_is_served_stale(root: Path) -> None:
@@ -214,7 +242,7 @@ def test_two_hundred_changes_of_a_file_and_none_is_served_stale(root: Path) -> N
                 kept.pictures.open(row)
         else:
             cached = kept.pictures.open(row)
-            assert isinstance(cached, pixel_cache.CachedPicture)
+            assert isinstance(cached, CachedPicture)
             assert bytes(cached.data) == expected
 
 
@@ -244,6 +272,24 @@ def test_flipped_bits_are_found_and_never_shown(root: Path, caches: Path) -> Non
         assert opened(root).pixels() == shown  # and the next run has a whole one
 
 
+def test_a_damaged_picture_costs_its_decoding_and_the_others_nothing(
+    root: Path, caches: Path, encoded: list[Picture]
+) -> None:
+    shown = opened(root).pixels()
+    path = one_file(caches)
+    damaged = bytearray(path.read_bytes())
+    damaged[0] ^= 1
+    path.write_bytes(damaged)
+    again = opened(root)
+    encoded.clear()
+    assert [again.pixels() for _ in range(2)] == [shown, shown]
+    assert len(encoded) == 2  # one picture, twice
+    assert again.said[1:] == [
+        f"pixel cache: {path}: a picture in it is damaged. What is damaged is decoded; the next run makes it anew."
+    ]
+    assert not path.exists()
+
+
 def test_unreadable_pictures_stay_unreadable_and_are_tried_once(root: Path) -> None:
     (root / "a" / "0.jpg").write_bytes(b"no picture")
     for decoded in (len(SIZES) + 1, 0):
@@ -253,36 +299,81 @@ def test_unreadable_pictures_stay_unreadable_and_are_tried_once(root: Path) -> N
             kept.pictures.open(kept.index.paths().index("a/0.jpg"))
 
 
-def test_a_full_disk_costs_the_cache_and_nothing_else(
-    root: Path, caches: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_full_disk_costs_what_is_new_and_nothing_else(
+    root: Path, caches: Path, encoded: list[Picture], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = opened(root).pixels()
-    shutil.rmtree(caches)
+    opened(root)
+    added(root)
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pixel_cache, "write_whole", full)
-    without = opened(root)
-    assert without.said[-1].endswith("No space left on device. Pictures are decoded every epoch.")
-    assert without.pixels() == shown
+    with monkeypatch.context() as patched:
+        patched.setattr(pixel_cache, "write_whole", full)
+        encoded.clear()
+        with_the_old = opened(root)
+        shown = with_the_old.pixels()
+        assert len(encoded) == 1
+        shutil.rmtree(caches)
+        without = opened(root)
+        assert without.pixels() == shown
+    for kept in (with_the_old, without):
+        sentence = "No space left on device. Pictures that it has not got are decoded every epoch."
+        assert kept.said[-1] == f"pixel cache: {kept.pictures.path_of_file}: {sentence}"  # type: ignore[attr-defined]
+    assert opened(root).pixels() == shown
 
 
-def make(root: str, cache: str) -> str:
-    """In another process: the digest of what is shown."""
-    import os  # the child's own
+def test_what_another_process_removes_or_replaces_at_once_stays_in_use(
+    root: Path, caches: Path, encoded: list[Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = files.write_whole
 
-    os.environ["STRIATE_CACHE"] = cache
-    shown = opened(Path(root)).pixels()
-    return hashlib.sha256(b"".join(shown[name] for name in sorted(shown))).hexdigest()
+    def robbed(path: Path, write: Callable[[Path], object]) -> None:
+        original(path, write)
+        path.unlink()
+
+    monkeypatch.setattr(pixel_cache, "write_whole", robbed)
+    kept = opened(root)
+    encoded.clear()
+    kept.pixels()
+    assert encoded == []
+    assert len(kept.said) == 1
+    assert list(caches.iterdir()) == []
 
 
-def test_processes_that_make_it_at_once_do_no_harm(root: Path, tmp_path: Path) -> None:
-    expected = make(str(root), str(tmp_path / "other"))
-    with multiprocessing.get_context("fork").Pool(3) as pool:
-        found = pool.starmap(make, [(str(root), str(tmp_path / "shared"))] * 6)
-    assert set(found) == {expected}
-    assert len(list((tmp_path / "shared" / "pixels").iterdir())) == 1
+CHILD = """
+import hashlib, sys
+from pathlib import Path
+import numpy as np
+from striate.data import pixel_cache, read
+from striate.recipe import DataRecipe
+
+index = read(Path(sys.argv[1]))
+rows = np.arange(len(index))
+print("ready", flush=True)
+sys.stdin.readline()
+pictures = pixel_cache.open_pictures(
+    index, rows, DataRecipe(pixel_cache="on"), img_size=16, channels=3, epochs=2, workers=2, say=lambda text: None
+)
+print(hashlib.sha256(b"".join(pictures.open(row).data for row in rows)).hexdigest())
+"""
+
+
+def test_processes_that_make_it_at_once_do_no_harm(root: Path, caches: Path) -> None:
+    command = [sys.executable, "-c", CHILD, str(root)]
+    children = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ, text=True)
+        for _ in range(3)
+    ]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    found = {child.communicate("go\n")[0].strip() for child in children}
+    expected = hashlib.sha256()
+    for row in range(len(SIZES) + 1):
+        expected.update(Policy(2 * IMG_SIZE, 3, "raw").encode(IndexedPictures(read(root)).open(row)))
+    assert found == {expected.hexdigest()}
+    one_file(caches)
 
 
 # What is decided ----------------------------------------------------------------------------------------------------

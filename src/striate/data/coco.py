@@ -23,8 +23,11 @@ REACH = 1  # picture sides that an outline may reach outside; what is far away w
 
 Values = NDArray[np.int32]  # (H, W): the number of the category plus 1, BACKGROUND or CROWD
 
+# A file may have a million annotations. `gc=False` and tuples spare Python's search for cycles among them, which would
+# take as long as all else.
 
-class Image(msgspec.Struct):
+
+class Image(msgspec.Struct, gc=False):
     """A picture of a COCO file."""
 
     id: int
@@ -40,12 +43,12 @@ class Category(msgspec.Struct):
     name: str
 
 
-class Annotation(msgspec.Struct):
+class Annotation(msgspec.Struct, gc=False):
     """An object of a picture, or a crowd of them."""
 
     image_id: int
     category_id: int
-    bbox: list[float] = []
+    bbox: tuple[float, ...] = ()
     """x, y, width, height."""
 
     iscrowd: int | bool = 0
@@ -157,7 +160,7 @@ def _inside(annotation: Annotation, width: int, height: int) -> NDArray[np.bool_
     return _from_polygons([polygon for polygon in polygons if len(polygon) >= 6], width, height)
 
 
-def _corners(bbox: list[float]) -> list[list[float]]:
+def _corners(bbox: tuple[float, ...]) -> list[list[float]]:
     if len(bbox) != 4:
         return []
     x, y, w, h = bbox

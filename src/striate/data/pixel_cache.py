@@ -7,219 +7,82 @@ What a cached picture shows is decided by its file and the settings alone, never
 """
 
 import hashlib
-import mmap
-import struct
-import zlib
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal
 
 import cv2
 import numpy as np
+import PIL
 import simplejpeg
-from numpy.typing import NDArray
 
-from striate.augment import Map, Size, crop, resample
-from striate.data.decode import Picture, UnreadableError, open_picture
+from striate.data.decode import UnreadableError
 from striate.data.identity import digests
 from striate.data.index import Index, Rows
 from striate.data.pictures import IndexedPictures, Pictures
+from striate.data.pixel_file import SUFFIX, UNREADABLE, BrokenError, Kept, PixelFile, tidy, write
+from striate.data.pixel_policy import GB, CachedPicture, Policy, choose
 from striate.files import cache_folder, write_whole
 from striate.recipe import DataRecipe
 
 VERSION = 1
-QUALITY = 95  # of JPEG, with its colours at full resolution
+LIBRARIES = (simplejpeg.__version__, PIL.__version__, cv2.__version__)  # another release may decode to other bits
 AHEAD = 64  # pictures that are decoded before the first of them is written
-GB = 10**9
-SAMPLE = 200  # pictures, spread evenly, that tell the size of all
-WORTH = 4  # how many times the pixels that would be kept a picture has, on average, where `auto` keeps them
-TRAILER = struct.Struct("<8sqqI")  # mark, where the table starts, its rows, its CRC-32: the end of a file
-MARK = b"striate1"
-ENTRY = np.dtype(
-    [
-        ("digest", "V16"),  # of the picture's file
-        ("start", "<i8"),  # of its bytes in the cache; -1 for a picture that cannot be read
-        ("length", "<i8"),
-        ("checksum", "<u4"),  # CRC-32 of its bytes
-        ("size", "<i4", 2),  # width and height of the upright picture
-    ]
-)
 
-Encoding = Literal["raw", "jpeg"]
 Say = Callable[[str], None]
 Advance = Callable[[int], None]
-Data = bytes | memoryview
-Job = Future[tuple[Size, Data | None]]
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What decides the pixels that are kept of a picture."""
-
-    side: int
-    """Pixels of the shorter side; a smaller picture is kept as it is."""
-
-    channels: int
-    encoding: Encoding
-
-    def kept(self, size: Size) -> Size:
-        """The size at which a picture of `size` is kept."""
-        scale = min(1.0, self.side / min(size))
-        return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
-
-    def pyramid(self, size: Size) -> list[Size]:
-        """The sizes at which a picture of `size` is kept raw, each half of the one before."""
-        sizes = [self.kept(size)]
-        while min(sizes[-1]) >= max(self.side // 2, 2):
-            sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
-        return sizes
-
-    def encode(self, picture: Picture) -> bytes:
-        """What is kept of a picture: the pixels of its pyramid one after the other, or a JPEG.
-
-        Raises:
-            UnreadableError: if the picture cannot be decoded.
-        """
-        kept = self.kept(picture.size)
-        pixels = picture.read(Map(crop((0, 0, *picture.size), kept)), kept, self.channels)
-        if self.encoding == "jpeg":
-            colours = ("GRAY", "Gray") if self.channels == 1 else ("RGB", "444")
-            encoded: bytes = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), QUALITY, *colours)
-            return encoded
-        levels = [pixels]
-        for smaller in self.pyramid(picture.size)[1:]:
-            level = cv2.resize(levels[-1], smaller, interpolation=cv2.INTER_AREA)
-            levels.append(np.asarray(level, np.uint8).reshape(smaller[1], smaller[0], self.channels))
-        return b"".join(level.tobytes() for level in levels)
-
-
-@dataclass(frozen=True)
-class CachedPicture:
-    """What is kept of a picture, to be asked as a `Picture` is."""
-
-    policy: Policy
-    size: Size
-    """Width and height of the upright picture in its file, which maps lead to."""
-
-    data: Data
-
-    def read(self, map_: Map, size: Size, channels: int) -> NDArray[np.uint8]:
-        """What `map_` shows, resampled once from the smallest level that has all of its detail.
-
-        Args:
-            map_: from output to the upright picture.
-            size: width and height of the output.
-            channels: as many as are kept.
-
-        Returns:
-            (H, W, channels) values 0 to 255.
-        """
-        if self.policy.encoding == "jpeg":
-            kept = self.policy.kept(self.size)
-            return open_picture(bytes(self.data)).read(map_.then(crop((0, 0, *kept), self.size)), size, channels)
-        across, down = map_.reduction(size)
-        start, (level, *smaller) = 0, self.policy.pyramid(self.size)
-        while smaller and across * smaller[0][0] >= self.size[0] and down * smaller[0][1] >= self.size[1]:
-            start += level[0] * level[1] * channels
-            level, *smaller = smaller
-        pixels = np.frombuffer(self.data, np.uint8, level[0] * level[1] * channels, start)
-        into_level = map_.then(crop((0, 0, *level), self.size))
-        return resample(pixels.reshape(level[1], level[0], channels), into_level, size)
-
-
-class BrokenError(Exception):
-    """What is wrong with a cache's file."""
-
-
-class _File:
-    """A cache's file, mapped into memory."""
-
-    def __init__(self, path: Path) -> None:
-        """Opens it.
-
-        Raises:
-            FileNotFoundError: if there is none.
-            BrokenError: if it is not whole.
-        """
-        with path.open("rb") as file:
-            length = file.seek(0, 2)
-            if length < TRAILER.size:
-                raise BrokenError("it is too short")
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        mark, start, count, checksum = TRAILER.unpack(self._map[-TRAILER.size :])
-        if mark != MARK or start < 0 or start + count * ENTRY.itemsize + TRAILER.size != length:
-            raise BrokenError("its end is not that of a cache")
-        table = self._map[start : -TRAILER.size]
-        if zlib.crc32(table) != checksum:
-            raise BrokenError("its table of contents is damaged")
-        self._view = memoryview(self._map)
-        self.entries = np.frombuffer(table, ENTRY)
-        self.places = {digest.tobytes(): i for i, digest in enumerate(self.entries["digest"])}
-        self._verified = np.zeros(count, bool)
-
-    def data(self, place: int) -> memoryview | None:
-        """The bytes of an entry; None for a picture that could not be read.
-
-        Raises:
-            BrokenError: if they are damaged, which is found out when they are first asked for.
-        """
-        start, length, checksum = (int(self.entries[name][place]) for name in ("start", "length", "checksum"))
-        if start < 0:
-            return None
-        data = self._view[start : start + length]
-        if not self._verified[place]:
-            if zlib.crc32(data) != checksum:
-                raise BrokenError("a picture in it is damaged")
-            self._verified[place] = True
-        return data
-
-    def size(self, place: int) -> Size:
-        """Width and height of the upright picture."""
-        width, height = self.entries["size"][place].tolist()
-        return width, height
 
 
 @dataclass
 class CachedPictures:
-    """Pictures as a policy keeps them, from its file or, where that has not got them, made now: the same pixels."""
+    """Pictures as a policy keeps them, from the cache's file or, where that has not got them, made now: the same."""
 
     source: IndexedPictures
     policy: Policy
     path_of_file: Path
     say: Say
-    contents: dict[int, bytes] = field(default_factory=dict)
+    contents: dict[int, bytes]
     """Digest of each row's file."""
 
-    file: _File | None = None
+    file: PixelFile | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _damaged: bool = False
 
     def path(self, row: int) -> str:
         """The row's path as it stands in the index."""
         return self.source.path(row)
 
     def open(self, row: int) -> CachedPicture:
-        """The row's picture."""
-        file = self.file
-        place = None if file is None else file.places.get(self.contents.get(row, b""))
-        if file is not None and place is not None:
-            try:
-                data = file.data(place)
-            except BrokenError as error:
-                self._discard(error)
-            else:
-                if data is not None:
-                    return CachedPicture(self.policy, file.size(place), data)
+        """The row's picture. One that could not be read is tried again, because the disk, not it, may be at fault."""
+        kept = self._kept(row)
+        if kept is not None and kept.data is not None:
+            return CachedPicture(self.policy, kept.size, kept.data)
         picture = self.source.open(row)
         return CachedPicture(self.policy, picture.size, self.policy.encode(picture))
 
-    def _discard(self, error: BrokenError) -> None:
+    def _kept(self, row: int) -> Kept | None:
+        if self.file is None or row not in self.contents:
+            return None
+        try:
+            return self.file.get(self.contents[row])
+        except BrokenError as error:
+            self._report(error)
+            return None
+
+    def _report(self, error: BrokenError) -> None:
         """Says once that the file is damaged, and sees to it that the next run makes it anew."""
-        if self.file is not None:
-            self.file = None
-            self.path_of_file.unlink(missing_ok=True)
-            self.say(f"pixel cache: {self.path_of_file}: {error}. Pictures are decoded; the next run makes it anew.")
+        with self._lock:
+            first, self._damaged = not self._damaged, True
+        if first:
+            with suppress(OSError):
+                self.path_of_file.unlink(missing_ok=True)
+            self.say(
+                f"pixel cache: {self.path_of_file}: {error}. What is damaged is decoded; the next run makes it anew."
+            )
 
 
 def open_pictures(
@@ -248,84 +111,57 @@ def open_pictures(
         advance: called with the number of pictures done since the last call.
     """
     pictures = IndexedPictures(index, recipe.max_pixels)
-    policy, why = _choose(pictures, rows, recipe, 2 * img_size, channels, epochs)
+    policy, why = choose(pictures, rows, recipe, 2 * img_size, channels, epochs)
     say(f"pixel cache: {why}")
     if policy is None:
         return pictures
-    root = str(index.root.absolute())
-    key = hashlib.blake2b(repr((VERSION, root, policy)).encode(), digest_size=8).hexdigest()
-    path = cache_folder("pixels") / f"{key}.pixels"
-    known = digests(index, rows, cache_folder("digests"), workers=workers)
-    contents = {row: digest for row, digest in zip(rows.tolist(), known, strict=True) if digest is not None}
-    cached = CachedPictures(pictures, policy, path, say, contents)
-    before = _open(path, say)
+
+    def contents_of(rows: Rows) -> dict[int, bytes]:
+        known = digests(index, rows, cache_folder("digests"), workers=workers)
+        return {row: digest for row, digest in zip(rows.tolist(), known, strict=True) if digest is not None}
+
+    contents = contents_of(rows)
     wanted = {digest: row for row, digest in reversed(contents.items())}  # one row for each
+
+    def unchanged() -> set[bytes]:
+        now = contents_of(np.array(list(wanted.values()), np.int64))
+        return {digest for digest, row in wanted.items() if now.get(row) == digest}
+
+    path = _path(index, policy, recipe)
+    before = _open(path, say)
+    cached = CachedPictures(pictures, policy, path, say, contents, before)
     try:
         if before is None or wanted.keys() != before.places.keys():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, lambda aside: _write(aside, wanted, pictures, policy, before, workers, advance))
-        path.touch()  # the latest used
-        _remove_others(path, recipe.cache_budget * GB)
-        cached.file = _open(path, say)
-    except OSError as error:  # a full disk, or no right to write
-        say(f"pixel cache: {path}: {error.strerror or error}. Pictures are decoded every epoch.")
+            with closing(_made(wanted, pictures, policy, before, workers, advance)) as made:
+                cached.file = _written(path, made, unchanged)
+    except (OSError, BrokenError) as error:  # a full disk, say, or no right to write
+        reason = error.strerror if isinstance(error, OSError) else None
+        say(f"pixel cache: {path}: {reason or error}. Pictures that it has not got are decoded every epoch.")
+    tidy(path, recipe.cache_budget * GB)
     return cached
 
 
-def _choose(
-    pictures: IndexedPictures, rows: Rows, recipe: DataRecipe, side: int, channels: int, epochs: int
-) -> tuple[Policy | None, str]:
-    """Whether and how to keep pixels, and the reason: decided by the data and the recipe alone."""
-    if recipe.pixel_cache == "off" or not len(rows):
-        return None, "off, as asked"
-    if recipe.pixel_cache == "auto" and epochs < 2:
-        return None, "off, because each picture is read once"
-    sample = _readable(pictures, rows[:: max(len(rows) // SAMPLE, 1)])
-    if not sample:
-        return None, "off, because no picture can be read"
-    raw, jpeg = Policy(side, channels, "raw"), Policy(side, channels, "jpeg")
-    pixels, kept = (
-        np.mean([width * height for width, height in sizes])
-        for sizes in ([picture.size for picture in sample], [raw.kept(picture.size) for picture in sample])
-    )
-    ratio = pixels / kept
-    if recipe.pixel_cache == "auto" and ratio < WORTH:
-        return None, f"off, because pictures are small: {ratio:.1f} times the pixels that would be kept, of {WORTH}"
-    shown = f"pictures have {ratio:.1f} times the pixels that are kept, {side} on the shorter side"
-    for policy in (raw, jpeg):
-        total = len(rows) * float(np.mean(_lengths(policy, sample)))
-        if total <= recipe.cache_budget * GB:
-            return policy, f"{policy.encoding}, about {total / GB:.2f} GB: {shown}"
-    return None, f"off, because even JPEG would take about {total / GB:.1f} GB. Try a larger --cache-budget."
+def _written(path: Path, made: Iterator[tuple[bytes, Kept]], unchanged: Callable[[], set[bytes]]) -> PixelFile:
+    opened = []
+
+    def make(aside: Path) -> None:
+        write(aside, made, unchanged)
+        opened.append(PixelFile(aside))  # before it has the name, which another process may give to its own
+
+    write_whole(path, make)
+    return opened[0]
 
 
-def _lengths(policy: Policy, sample: Sequence[Picture]) -> list[int]:
-    """Bytes that are kept of each picture; those of a JPEG are found out by a few."""
-    if policy.encoding == "raw":
-        levels = [policy.pyramid(picture.size) for picture in sample]
-        return [policy.channels * sum(width * height for width, height in sizes) for sizes in levels]
-    lengths = []
-    for picture in sample[:: max(len(sample) // 20, 1)]:
-        try:
-            lengths.append(len(policy.encode(picture)))
-        except UnreadableError:
-            continue
-    return lengths or [0]
+def _path(index: Index, policy: Policy, recipe: DataRecipe) -> Path:
+    """Of the file for a data set and all that decides, besides what its files hold, which pixels are kept."""
+    key = repr((VERSION, LIBRARIES, str(index.root.absolute()), policy, recipe.max_pixels))
+    return cache_folder("pixels") / f"{hashlib.blake2b(key.encode(), digest_size=8).hexdigest()}{SUFFIX}"
 
 
-def _readable(pictures: IndexedPictures, rows: Rows) -> list[Picture]:
-    found = []
-    for row in rows.tolist():
-        try:
-            found.append(pictures.open(row))
-        except UnreadableError:
-            continue
-    return found
-
-
-def _open(path: Path, say: Say) -> _File | None:
+def _open(path: Path, say: Say) -> PixelFile | None:
     try:
-        return _File(path)
+        return PixelFile(path)
     except FileNotFoundError:
         return None
     except (BrokenError, OSError) as error:
@@ -333,64 +169,38 @@ def _open(path: Path, say: Say) -> _File | None:
         return None
 
 
-def _write(
-    aside: Path,
+def _made(
     wanted: dict[bytes, int],
     pictures: IndexedPictures,
     policy: Policy,
-    before: _File | None,
+    before: PixelFile | None,
     workers: int,
     advance: Advance,
-) -> None:
-    """Writes a whole cache: what the one `before` has is taken over, the rest is decoded."""
+) -> Generator[tuple[bytes, Kept], None, None]:
+    """What is kept of each picture: what the file `before` has is taken over, the rest is decoded, some ahead."""
 
-    def encode(digest: bytes, row: int) -> tuple[Size, Data | None]:
-        place = None if before is None else before.places.get(digest)
-        if before is not None and place is not None:
-            try:
-                return before.size(place), before.data(place)
-            except BrokenError:
-                pass
+    def make(digest: bytes, row: int) -> Kept:
+        with suppress(BrokenError):
+            kept = before.get(digest) if before is not None else None
+            if kept is not None:
+                return kept
         try:
             picture = pictures.open(row)
-            return picture.size, policy.encode(picture)
+            return Kept(picture.size, policy.encode(picture))
         except UnreadableError:
-            return (0, 0), None
+            return UNREADABLE
 
-    with aside.open("wb") as file, ThreadPoolExecutor(workers) as pool:
-        jobs = _ahead((pool.submit(encode, digest, row) for digest, row in wanted.items()), AHEAD)
-        entries = [_entry(file, digest, *job, advance) for digest, job in zip(wanted, jobs, strict=True)]
-        start, table = file.tell(), np.array(entries, ENTRY).tobytes()
-        file.write(table)
-        file.write(TRAILER.pack(MARK, start, len(entries), zlib.crc32(table)))
+    pending: deque[tuple[bytes, Future[Kept]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for digest, row in wanted.items():
+            pending.append((digest, pool.submit(make, digest, row)))
+            if len(pending) == AHEAD:
+                yield _done(*pending.popleft(), advance)
+        while pending:
+            yield _done(*pending.popleft(), advance)
 
 
-def _entry(
-    file: BinaryIO, digest: bytes, size: Size, data: Data | None, advance: Advance
-) -> tuple[bytes, int, int, int, Size]:
-    """Writes one picture; returns its row of the table."""
+def _done(digest: bytes, job: Future[Kept], advance: Advance) -> tuple[bytes, Kept]:
+    kept = job.result()
     advance(1)
-    if data is None:
-        return digest, -1, 0, 0, size
-    start = file.tell()
-    file.write(data)
-    return digest, start, len(data), zlib.crc32(data), size
-
-
-def _ahead(jobs: Iterator[Job], count: int) -> Iterator[tuple[Size, Data | None]]:
-    """The results of jobs in their order, of which `count` at most are begun before they are asked for."""
-    pending: deque[Job] = deque()
-    for job in jobs:
-        pending.append(job)
-        if len(pending) == count:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
-
-
-def _remove_others(path: Path, budget: float) -> None:
-    """Removes the caches that were used longest ago, until all together are within the budget."""
-    files = sorted(path.parent.glob("*.pixels"), key=lambda file: (file != path, -file.stat().st_mtime))
-    for file, total in zip(files, np.cumsum([file.stat().st_size for file in files]), strict=True):
-        if file != path and total > budget:
-            file.unlink(missing_ok=True)  # a process that has it open keeps what it has
+    return digest, kept

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from reading import column, refusal
 
-from striate.data import IndexedPictures, read
+from striate.data import IndexedPictures, UnreadableError, read
 from striate.data.masks import load_mask
 
 SavePicture = Callable[..., Path]
@@ -152,6 +152,31 @@ def test_a_path_that_leads_out_has_that_reason(tmp_path: Path, save_picture: Sav
     names = {1: "1.png", 2: "../2.png", 3: str(outside), 4: "link.png"}
     index = read(coco_file(tmp_path / "data/a.json", names))
     assert column(index, "reason") == [None] + ["its path leads out of the data's folder"] * 3
+
+
+def test_names_that_no_file_can_have_stay_rows(tmp_path: Path, save_picture: SavePicture) -> None:
+    save_picture(tmp_path / "images/1.png")
+    index = read(coco_file(tmp_path / "a.json", {1: "1.png", 2: "x" * 5000, 3: "\0.png"}))
+    assert column(index, "reason") == [None, None, "its path cannot be followed: embedded null byte"]
+    with pytest.raises(UnreadableError):
+        IndexedPictures(index).open(1)
+
+
+@pytest.mark.parametrize(("classes", "has_mask"), [(254, True), (255, False)])
+def test_a_mask_has_room_for_254_classes(
+    classes: int, has_mask: bool, tmp_path: Path, save_picture: SavePicture
+) -> None:
+    save_picture(tmp_path / "1.png")
+    categories = [(i, f"class {i}") for i in range(classes)]
+    objects = [annotation(1, i, segmentation=[[0, 0, 6, 0, 6, 5, 0, 5]]) for i in range(classes)]
+    index = read(coco_file(tmp_path / "a.json", {1: "1.png"}, objects, categories))
+    assert column(index, "mask") == (["a.json#1"] if has_mask else [None])
+    assert len(index.mask_classes) == (255 if has_mask else 0)
+    if has_mask:
+        assert (load_mask(index, 0) == 254).all()  # of objects of one size, the last is in front
+        assert index.notes == ()
+    else:
+        assert index.notes == ("outlines are left out: a mask has room for 254 classes, and there are 255.",)
 
 
 def test_files_that_contradict_each_other_are_refused(tmp_path: Path, save_picture: SavePicture) -> None:

@@ -64,6 +64,15 @@ def test_pictures_are_mapped(suffix: str, tmp_path: Path) -> None:
     assert isinstance(source, mmap.mmap)
 
 
+def test_without_room_in_the_cache_pictures_are_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "file"))  # in which no folder can be made
+    images = random_images(3, 4, 5)
+    index = read(idx_pair(tmp_path, images, [1, 0, 3], suffix=".gz"))
+    assert column(index, "label") == [1, 0, 3]
+    assert np.array_equal(pixels_of(index, 2)[..., 0], images[2])
+
+
 def test_idx_files_in_colour(tmp_path: Path) -> None:
     images = random_images(2, 4, 5, 3)
     index = read(idx_pair(tmp_path, images, [0, 1], "val"))

@@ -53,6 +53,57 @@ def test_a_table_in_each_split_folder(tmp_path: Path, save_picture: SavePicture)
     assert IndexedPictures(index).open(0).size == (7, 3)
 
 
+def test_json_lines_with_objects(tmp_path: Path) -> None:
+    (tmp_path / "metadata.jsonl").write_text(
+        '{"file_name": "1.png", "objects": {"bbox": [[1, 2, 3, 1], [0, 0, 4, 4.5]], "categories": ["bee", "ant"]}}\n'
+        '{"file_name": "2.png", "objects": {"bbox": [], "categories": [], "area": []}, "split": "test", "weight": 2}\n'
+        '{"file_name": "../3.png", "objects": null, "size": 3}\n{"file_name": "4.png"}\n'
+    )
+    index = read(tmp_path, label_separator=";")
+    assert (index.classes, index.several_labels) == (("ant", "bee"), False)
+    assert column(index, "boxes") == [[[1, 2, 4, 3], [0, 0, 4, 4.5]], [], [], []]
+    assert column(index, "labels") == [[1, 0], [], [], []]
+    assert column(index, "box") == [[0, 0, 4, 4.5], None, None, None]
+    assert column(index, "label") == [0, -1, -1, -1]
+    assert column(index, "split") == [None, "test", None, None]
+    assert column(index, "weight") == [None, 2, None, None]
+    assert column(index, "reason") == [None, None, "its path leads out of the data's folder", None]
+    assert index.notes == ("columns that are not read: size.",)
+
+
+def test_objects_in_each_split_folder(tmp_path: Path) -> None:
+    for folder, category in (("train", '"bee"'), ("test", "7")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "metadata.jsonl").write_text(
+            f'{{"file_name": "1.png", "objects": {{"bbox": [[0, 0, 1, 1]], "categories": [{category}]}}}}'
+        )
+    index = read(tmp_path)
+    assert index.classes == ("7", "bee")
+    rows = zip(index.paths(), column(index, "split"), column(index, "labels"), column(index, "label"), strict=True)
+    assert list(rows) == [("test/1.png", "test", [0], 0), ("train/1.png", "train", [1], 1)]
+
+
+@pytest.mark.parametrize(
+    ("objects", "sentence"),
+    [
+        ("5", "expected lists bbox and categories as `objects`; Expected `object`, got `int`."),
+        (
+            '{"bbox": []}',
+            "expected lists bbox and categories as `objects`; Object missing required field `categories`.",
+        ),
+        (
+            '{"bbox": [[1, 2]], "categories": [1]}',
+            "expected lists bbox and categories as `objects`; Expected `array` of length 4, got 2 - at `$.bbox[0]`.",
+        ),
+        ('{"bbox": [[1, 2, 3, 4]], "categories": []}', "expected a category for each bbox in `objects`; got 0 for 1."),
+    ],
+)
+def test_objects_that_cannot_be_used(objects: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "metadata.jsonl"
+    path.write_text(f'{{"file_name": "1.png", "objects": {objects}}}')
+    assert refusal(path) == f"{path}: {sentence}"
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

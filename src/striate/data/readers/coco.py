@@ -1,5 +1,6 @@
 """COCO JSON: pictures, and of each its objects with box, outline and category."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -61,20 +62,24 @@ def read(path: Path, image_root: Path | None = None) -> Index:
     objects = [_objects(part.coco, names, left_out) for part in parts]
     used = {each.category_id for of_part in objects for of_picture in of_part.values() for each in of_picture}
     classes = list(dict.fromkeys(names[number] for number in sorted(used)))
+    has_room = len(classes) < IGNORED  # beside the background
     notes = [f"{count} {what}." for what, count in left_out.items()]
     unused = [name for name in dict.fromkeys(names.values()) if name not in classes]
     if unused:
         notes.append(f"categories without an object are no classes: {', '.join(unused)}.")
+    if not has_room and any(_has_outlines(part.coco) for part in parts):
+        notes.append(f"outlines are left out: a mask has room for {IGNORED - 1} classes, and there are {len(classes)}.")
 
     paths: list[str] = []
-    boxes: list[list[list[float]]] = []
+    boxes: list[list[tuple[float, ...]]] = []
     labels: list[list[int]] = []
     masks: list[str | None] = []
     for part, of_part in zip(parts, objects, strict=True):
-        mask = _mask_file(part, root)
+        mask = _mask_file(part, root) if has_room else None
+        beneath = _beneath(part.folder, root)
         for image in part.coco.images:
             of_picture = of_part.get(image.id, [])
-            paths.append(_beneath(part.folder, root) + image.file_name)
+            paths.append(beneath + image.file_name)
             boxes.append([_corners(each.bbox) for each in of_picture])
             labels.append([classes.index(names[each.category_id]) for each in of_picture])
             masks.append(None if mask is None else f"{mask}#{image.id}")
@@ -135,7 +140,8 @@ def _folder(images: list[Image], file: Path, root: Path) -> Path:
     folders = list(dict.fromkeys(place for each in around for place in (each, *_folders(each))))
 
     def fit(folder: Path) -> tuple[int, bool]:
-        found = sum((folder / image.file_name).is_file() for image in images[:SAMPLE])
+        paths = (folder / image.file_name for image in images[:SAMPLE])
+        found = sum(os.path.isfile(path) for path in paths)  # noqa: PTH113 - `Path.is_file` raises on a name too long
         return found, folder.name.lower() in file.stem.lower()
 
     best = max(folders, key=fit)
@@ -182,9 +188,9 @@ def _objects(coco: Coco, names: Mapping[int, str], left_out: Counter[str]) -> di
     return objects
 
 
-def _corners(bbox: list[float]) -> list[float]:
+def _corners(bbox: tuple[float, ...]) -> tuple[float, ...]:
     x, y, width, height = bbox
-    return [x, y, x + width, y + height]
+    return x, y, x + width, y + height
 
 
 def _beneath(folder: Path, root: Path) -> str:
@@ -194,9 +200,13 @@ def _beneath(folder: Path, root: Path) -> str:
 
 def _mask_file(part: Part, root: Path) -> str | None:
     """The path of the file that draws the masks, if it does."""
-    if not any(map(has_outline, part.coco.annotations)):
+    if not _has_outlines(part.coco):
         return None
     return part.file.relative_to(root).as_posix() if part.file.is_relative_to(root) else str(part.file.absolute())
+
+
+def _has_outlines(coco: Coco) -> bool:
+    return any(map(has_outline, coco.annotations))
 
 
 def _mask_values(names: Mapping[int, str], classes: list[str]) -> dict[int, int]:

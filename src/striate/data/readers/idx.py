@@ -73,11 +73,13 @@ def load_pictures(path: Path) -> NDArray[np.uint8]:
 def load_array(path: Path) -> NDArray[np.uint8]:
     """The values of one idx file, mapped into memory; of a gzipped one, from an unpacked copy in the user's cache.
 
+    Where the cache has no room for that, they are held in memory.
+
     Raises:
         DataError: if the file is not an idx file of bytes, or holds more or less than its header says.
     """
     try:
-        data = _mapped(unpacked(path, "idx", partial(_gunzip, path)) if path.suffix == ".gz" else path)
+        data = _unzipped(path) if path.suffix == ".gz" else _mapped(path)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}.") from error
     start = data[:4].tobytes()
@@ -98,6 +100,13 @@ def _mapped(path: Path) -> NDArray[np.uint8]:
     if path.stat().st_size == 0:  # which cannot be mapped
         return np.empty(0, np.uint8)
     return np.asarray(np.memmap(path, np.uint8, "r"))
+
+
+def _unzipped(path: Path) -> NDArray[np.uint8]:
+    try:
+        return _mapped(unpacked(path, "idx", partial(_gunzip, path)))
+    except OSError:  # of the cache; if of the file, the next line says so
+        return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8)
 
 
 def _gunzip(path: Path, to: Path) -> None:

@@ -1,5 +1,7 @@
 """Hugging Face's folder of pictures: a table beside them, metadata.csv or metadata.jsonl, with a column file_name.
 
+JSON lines may have objects in place of a label: {"bbox": [[x, y, width, height], ...], "categories": [class, ...]}.
+
 Source: the Hugging Face Hub's description of image data sets; a table may also lie in each split's folder.
 """
 
@@ -10,7 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from striate.data.index import Index
+from striate.data.index import Index, build
 from striate.data.readers import table
 from striate.data.readers.folders import SPLIT_FOLDERS
 from striate.data.readers.table import Texts, index_of
@@ -18,7 +20,18 @@ from striate.errors import DataError, nearest
 
 NAMES = ("metadata.csv", "metadata.jsonl")
 PATH_COLUMN = "file_name"
+OBJECTS = "objects"
 VALUES = (str, int, float)  # that a column of text can be made of
+
+
+class Objects(msgspec.Struct):
+    """The objects of one picture."""
+
+    bbox: list[tuple[float, float, float, float]]
+    """x, y, width, height of each."""
+
+    categories: list[str | int]
+    """The class of each."""
 
 
 def recognises(path: Path) -> bool:
@@ -61,7 +74,8 @@ def _read(file: Path, label_column: str, separator: str, weight_column: str) -> 
         return table.read(file, PATH_COLUMN, label_column, separator, file.parent, weight_column)
     rows = _rows(file)
     names = list(dict.fromkeys(name for row in rows for name in row))
-    for needed in (PATH_COLUMN, label_column):
+    has_objects = OBJECTS in names and label_column not in names
+    for needed in (PATH_COLUMN, OBJECTS if has_objects else label_column):
         if needed not in names:
             hint = nearest(needed, names) if names else "The file is empty."
             raise DataError(f"{file}: expected a key `{needed}`; got {', '.join(names) or 'none'}. {hint}")
@@ -70,7 +84,9 @@ def _read(file: Path, label_column: str, separator: str, weight_column: str) -> 
         pa.array([_text(row.get(name), name, file) for row in rows], pa.string()) for name in used
     )
     texts = Texts(file, paths, labels, splits, weights, lambda row: row + 1)
-    return index_of(texts, separator, file.parent, [name for name in names if name not in used])
+    read_too = {OBJECTS} if has_objects else set()
+    index = index_of(texts, separator, file.parent, [name for name in names if name not in read_too.union(used)])
+    return _with_objects(index, [_objects(row, file) for row in rows]) if has_objects else index
 
 
 def _rows(file: Path) -> list[dict[str, object]]:
@@ -79,6 +95,38 @@ def _rows(file: Path) -> list[dict[str, object]]:
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise DataError(f"{file}: expected a JSON object a line; {error}.") from error
     return rows
+
+
+def _objects(row: dict[str, object], file: Path) -> Objects:
+    """The objects of a line; none where it has no such key, or null."""
+    given = row.get(OBJECTS)
+    try:
+        objects = Objects([], []) if given is None else msgspec.convert(given, Objects)
+    except msgspec.ValidationError as error:
+        raise DataError(f"{file}: expected lists bbox and categories as `{OBJECTS}`; {error}.") from error
+    if len(objects.bbox) != len(objects.categories):
+        raise DataError(
+            f"{file}: expected a category for each bbox in `{OBJECTS}`; "
+            f"got {len(objects.categories)} for {len(objects.bbox)}."
+        )
+    return objects
+
+
+def _with_objects(index: Index, objects: list[Objects]) -> Index:
+    """The same rows with boxes, and classes that are the categories of the objects."""
+    classes = sorted({str(category) for each in objects for category in each.categories})
+    number = {name: i for i, name in enumerate(classes)}
+    return build(
+        index.root,
+        classes,
+        index.table["path"].combine_chunks(),
+        labels=[[number[str(category)] for category in each.categories] for each in objects],
+        boxes=[[(x, y, x + width, y + height) for x, y, width, height in each.bbox] for each in objects],
+        split=index.table["split"].combine_chunks(),
+        reason=index.table["reason"].combine_chunks(),
+        weight=index.table["weight"].combine_chunks(),
+        notes=index.notes,
+    )
 
 
 def _text(value: object, name: str, file: Path) -> str:
