@@ -27,7 +27,7 @@ def test_python_blocks_run_in_order(page: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def test_pages_hold_blocks_that_run() -> None:
-    assert {"tutorial", "data", "training", "models", "networks", "inspect", "weights", "errata"} <= {
+    assert {"tutorial", "data", "augmentation", "training", "models", "networks", "inspect", "weights", "errata"} <= {
         page.stem for page in PAGES if blocks(page, "python")
     }
 

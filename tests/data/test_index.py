@@ -311,6 +311,13 @@ def test_all_of_an_index_is_saved(tmp_path: Path) -> None:
     assert loaded == replace(objects(), table=loaded.table)
 
 
+@pytest.mark.parametrize("number", [-1, 2, 300])
+def test_a_saved_mask_of_no_class_is_refused(number: int, tmp_path: Path) -> None:
+    replace(objects(), mask_values={0: number}).save(tmp_path / "index.parquet")
+    with pytest.raises(DataError, match="expected masks of the classes that it names; got others"):
+        Index.load(tmp_path / "index.parquet")
+
+
 def test_a_box_or_a_mask_is_part_of_what_a_fingerprint_names() -> None:
     index = objects()
     assert index.fingerprint() == objects().fingerprint()

@@ -85,7 +85,7 @@ def test_split_folders_and_pictures_without_a_mask(tmp_path: Path) -> None:
     index = read(tmp_path)
     assert index.table["split"].to_pylist() == ["train", "val", "val"]
     assert index.table["mask"].to_pylist() == ["train/masks/0.png", "val/masks/0.png", None]
-    assert index.notes == ("1 pictures have no mask.",)
+    assert index.notes == ("pictures without a mask: 1.",)
     with pytest.raises(UnreadableError, match="it has no mask"):
         load_mask(index, 2)
 
@@ -103,6 +103,17 @@ def test_masks_that_cannot_be_read(tmp_path: Path) -> None:
     for row, reason in enumerate(("more pixels than the limit of 300", "cannot be read", "cannot be read")):
         with pytest.raises(UnreadableError, match=reason):
             load_mask(index, row, max_pixels=300)
+
+
+def test_a_numbered_mask_is_a_coco_files_only_with_a_number(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableError, match=r"its mask all\.json#x\.png cannot be read"):
+        stored_values(tmp_path / "all.json#x.png")
+
+
+def test_more_classes_than_a_byte_holds_are_refused(tmp_path: Path) -> None:
+    given = {str(value): f"class {value}" for value in range(256)}
+    with pytest.raises(UsageError, match=r"^`mask_classes`: expected 255 classes or fewer; got 256\.$"):
+        read(pairs(tmp_path, [grid(0)]), mask_classes=given)
 
 
 def test_without_known_values_all_is_ignored(tmp_path: Path) -> None:

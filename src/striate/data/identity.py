@@ -47,7 +47,7 @@ def digests(
     """
     places = [file_and_number(path) for path in index.paths(rows)]
     files = list(dict.fromkeys(file for file, _ in places))
-    of_file = dict(zip(files, _of_files(index.root, files, folder, workers, advance), strict=True))
+    of_file = dict(zip(files, file_digests(index.root, files, folder, workers, advance), strict=True))
     found: list[bytes | None] = []
     for file, number in places:
         digest = of_file[file]
@@ -57,9 +57,14 @@ def digests(
     return found
 
 
-def _of_files(
-    root: Path, files: Sequence[str], folder: Path, workers: int, advance: Callable[[int], None]
+def file_digests(
+    root: Path,
+    files: Sequence[str],
+    folder: Path,
+    workers: int = 1,
+    advance: Callable[[int], None] = lambda count: None,
 ) -> list[bytes | None]:
+    """The digest of each file's bytes; None where it cannot be read. `root` is what `files` start from."""
     root = root.absolute()
     started = time.time_ns()
     table = folder / f"{hashlib.blake2b(os.fsencode(root), digest_size=SIZE).hexdigest()}.parquet"

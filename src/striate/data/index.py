@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from striate.augment.resample import IGNORED
 from striate.errors import DataError
 
 Rows = NDArray[np.int64]  # row numbers
@@ -189,6 +190,8 @@ class Index:
         table = table.replace_schema_metadata(None)
         if table.schema != SCHEMA or about.keys() != {*ABOUT, "root"}:
             raise DataError(f"index {path}: expected one of this version of striate; got another. Make it anew.")
+        if not {*about["mask_values"].values()} <= {*range(len(about["mask_classes"])), IGNORED}:
+            raise DataError(f"index {path}: expected masks of the classes that it names; got others. Make it anew.")
         about["mask_values"] = {int(value): number for value, number in about["mask_values"].items()}
         about = {name: tuple(value) if isinstance(value, list) else value for name, value in about.items()}
         return Index(table, **about | {"root": Path(about["root"])})

@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from striate.augment.resample import IGNORED
 from striate.data import coco
 from striate.data.decode import FAILURES, MAX_PIXELS, UnreadableError
 from striate.data.index import Index
-
-IGNORED = 255  # class number of pixels that count for nothing
 
 Mask = NDArray[np.uint8]  # (H, W)
 
@@ -23,7 +22,7 @@ def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]
         UnreadableError: if it cannot be decoded, or is too large.
     """
     file, _, number = path.name.rpartition("#")
-    if file.endswith(".json"):
+    if file.endswith(".json") and number.isdecimal():
         return coco.stored_values(path.with_name(file), int(number), max_pixels)
     try:
         with Image.open(io.BytesIO(path.read_bytes()), formats=("PNG", "BMP", "TIFF", "GIF")) as image:

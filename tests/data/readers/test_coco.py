@@ -74,7 +74,7 @@ def test_outlines_are_masks(tmp_path: Path, save_picture: SavePicture) -> None:
     assert load_mask(index, 0).tolist() == expected.tolist()
     assert not load_mask(index, 1).any()
     assert index.notes == (
-        "1 crowds are no objects, and are left out; a mask ignores them.",
+        "left out, crowds, which a mask ignores: 1.",
         "categories without an object are no classes: cow, ant.",
     )
     index.save(tmp_path / "index.parquet")
@@ -87,9 +87,9 @@ def test_what_cannot_be_used_is_counted(tmp_path: Path, save_picture: SavePictur
     index = read(coco_file(tmp_path / "a.json", {1: "1.png"}, objects, CATEGORIES[:1]))
     assert column(index, "labels") == [[0]]
     assert index.notes == (
-        "1 objects are of a picture that the file does not list, and are left out.",
-        "1 objects are of a category that the file does not declare, and are left out.",
-        "2 objects have no box of four numbers, and are left out.",
+        "left out, objects of a picture that the file does not list: 1.",
+        "left out, objects of a category that the file does not declare: 1.",
+        "left out, objects without a box of four numbers: 2.",
     )
 
 

@@ -100,6 +100,15 @@ def test_what_is_outside_the_class_folders_is_named(tmp_path: Path, save_picture
     assert read(tmp_path / "train").notes == ()
 
 
+def test_one_class_beside_a_table_is_noted(tmp_path: Path, save_picture: SavePicture) -> None:
+    save_picture(tmp_path / "images/1.png")
+    (tmp_path / "labels.csv").touch()
+    advice = "one class folder makes one class; if labels.csv names the classes, give that file."
+    assert advice in read(tmp_path).notes
+    save_picture(tmp_path / "more/1.png")
+    assert advice not in read(tmp_path).notes
+
+
 def test_each_class_folder_is_listed_once(
     tmp_path: Path, save_picture: SavePicture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

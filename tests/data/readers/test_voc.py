@@ -47,7 +47,7 @@ def test_objects_of_each_picture(tmp_path: Path) -> None:
     assert column(index, "box") == [[0, 0, 10.5, 9], None, None]
     assert column(index, "labels") == [[1, 0, 1], [], []]
     assert column(index, "boxes") == [[[1, 2, 3, 4], [0, 0, 10.5, 9], [5, 5, 6, 6]], [], []]
-    assert index.notes == ("2 pictures have no objects.",)
+    assert index.notes == ("pictures without objects: 2.",)
 
 
 def test_the_development_kits_folders(tmp_path: Path) -> None:
@@ -86,8 +86,8 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     index = read(root)
     assert column(index, "boxes") == [[[1, 2, 3, 4]]]
     assert index.notes == (
-        "1 annotations name a picture that is not there, and are left out.",
-        "3 objects have no class or no box of four numbers, and are left out.",
+        "left out, annotations of a picture that is not there: 1.",
+        "left out, objects without a class or a box of four numbers: 3.",
     )
 
 

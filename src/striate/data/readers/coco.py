@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from striate.augment.resample import IGNORED
 from striate.data.coco import BACKGROUND, CROWD, Annotation, Coco, Image, has_outline, load
 from striate.data.index import Index, build
-from striate.data.masks import IGNORED
 from striate.data.readers.folders import SPLIT_FOLDERS
 from striate.data.readers.objects import PICTURE_FOLDERS, folder_named
 from striate.data.readers.within import Within
@@ -19,10 +19,10 @@ ANNOTATION_FOLDERS = ("annotations", "annotation")
 KEYS = (b'"images"', b'"annotations"', b'"categories"')  # one of them stands near the beginning of a COCO file
 BEGINNING = 1 << 16  # bytes
 SAMPLE = 100  # pictures by which their folder is found
-UNLISTED = "objects are of a picture that the file does not list, and are left out"
-UNDECLARED = "objects are of a category that the file does not declare, and are left out"
-CROWDS = "crowds are no objects, and are left out; a mask ignores them"
-NO_BOX = "objects have no box of four numbers, and are left out"
+UNLISTED = "objects of a picture that the file does not list"
+UNDECLARED = "objects of a category that the file does not declare"
+CROWDS = "crowds, which a mask ignores"
+NO_BOX = "objects without a box of four numbers"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def read(path: Path, image_root: Path | None = None) -> Index:
     used = {each.category_id for of_part in objects for of_picture in of_part.values() for each in of_picture}
     classes = list(dict.fromkeys(names[number] for number in sorted(used)))
     has_room = len(classes) < IGNORED  # beside the background
-    notes = [f"{count} {what}." for what, count in left_out.items()]
+    notes = [f"left out, {what}: {count}." for what, count in left_out.items()]
     unused = [name for name in dict.fromkeys(names.values()) if name not in classes]
     if unused:
         notes.append(f"categories without an object are no classes: {', '.join(unused)}.")

@@ -14,6 +14,7 @@ from striate.errors import DataError
 
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+TABLES = {".csv", ".json", ".parquet"}  # suffixes of files that may name classes
 NAMED = 5  # files and folders that a note names
 
 
@@ -46,7 +47,7 @@ def read(root: Path) -> Index:
         label=np.array([names.index(name) for _, _, name in folders])[folder],
         split=pa.array([split for _, split, _ in folders], pa.string()).take(pa.array(folder)),
         reason=_reasons(paths, is_picture),
-        notes=_notes(root, set(splits) or set(top)),
+        notes=_notes(root, set(splits) or set(top)) + _advice(root, names),
     )
 
 
@@ -75,6 +76,14 @@ def _notes(root: Path, used: set[str]) -> list[str]:
     unused = [name for name in others if name.removesuffix("/") not in used]
     more = f" and {len(unused) - NAMED:,} more" if len(unused) > NAMED else ""
     return [f"not read, because outside the class folders: {', '.join(unused[:NAMED])}{more}."] if unused else []
+
+
+def _advice(root: Path, names: list[str]) -> list[str]:
+    """What to give instead, where one folder of pictures lies beside tables that may name their classes."""
+    tables = sorted(entry.name for entry in _shown(root) if Path(entry.name).suffix.lower() in TABLES)
+    if len(names) > 1 or not tables:
+        return []
+    return [f"one class folder makes one class; if {' or '.join(tables)} names the classes, give that file."]
 
 
 def _shown(folder: Path) -> Iterator[os.DirEntry[str]]:

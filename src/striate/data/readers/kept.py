@@ -1,6 +1,5 @@
 """Files that hold many pictures: unpacked once, into the user's cache, so that any picture can be mapped from there."""
 
-import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from striate.data.identity import file_digests
 from striate.files import cache_folder, write_whole
 
 _one_at_a_time = threading.Lock()  # two threads of a process would write the same file
@@ -25,9 +25,11 @@ def unpacked(path: Path, kind: str, unpack: Callable[[Path], object]) -> Path:
     Raises:
         OSError: if the file cannot be read, or the cache cannot be written to.
     """
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
-    kept = cache_folder(kind) / digest.hexdigest()
+    path.open("rb").close()  # says what is wrong, where it cannot be read
+    [digest] = file_digests(path.parent, [path.name], cache_folder("digests"))
+    if digest is None:
+        raise OSError(f"{path} changed while it was read")
+    kept = cache_folder(kind) / digest.hex()
     with _one_at_a_time:
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.augment.resample import IGNORED
 from striate.data.decode import UnreadableError
 from striate.data.index import Index, build
-from striate.data.masks import IGNORED, stored_values
+from striate.data.masks import stored_values
 from striate.data.readers.folders import SPLIT_FOLDERS
 from striate.data.readers.objects import PICTURE_FOLDERS, folder_named, pictures_by_stem
 from striate.errors import DataError, UsageError
@@ -46,7 +47,7 @@ def read(root: Path, mask_classes: Mapping[str, str] | None = None) -> Index:
 
     Raises:
         DataError: if no picture has a mask.
-        UsageError: if a value is no such number or colour.
+        UsageError: if a value is no such number or colour, or there are too many classes.
     """
     paths: list[str] = []
     masks: list[str | None] = []
@@ -59,7 +60,7 @@ def read(root: Path, mask_classes: Mapping[str, str] | None = None) -> Index:
             splits.append(split)
     values, classes = _given(mask_classes) if mask_classes else _found(root, [mask for mask in masks if mask])
     lone = sum(mask is None for mask in masks)
-    notes = [f"{lone} pictures have no mask."] if lone else []
+    notes = [f"pictures without a mask: {lone}."] if lone else []
     return build(root, (), paths, mask=masks, split=splits, mask_classes=classes, mask_values=values, notes=notes)
 
 
@@ -82,6 +83,8 @@ def _pairs(folder: Path, root: Path) -> tuple[dict[str, str], dict[str, str]] | 
 
 def _given(mask_classes: Mapping[str, str]) -> tuple[dict[int, int], list[str]]:
     classes = list(dict.fromkeys(mask_classes.values()))
+    if len(classes) > IGNORED:
+        raise UsageError(f"`mask_classes`: expected {IGNORED} classes or fewer; got {len(classes)}.")
     return {_value(text): classes.index(name) for text, name in mask_classes.items()}, classes
 
 

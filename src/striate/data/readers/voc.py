@@ -66,11 +66,11 @@ def read(root: Path) -> Index:
     for path, objects in found.items():
         objects.split, objects.mask = splits.get(Path(path).stem), by_stem.get(Path(path).stem)
     notes = [
-        f"{number} {what}"
+        f"{what}: {number}."
         for number, what in (
-            (missing, "annotations name a picture that is not there, and are left out."),
-            (ignored, "objects have no class or no box of four numbers, and are left out."),
-            (sum(not objects.names for objects in found.values()), "pictures have no objects."),
+            (missing, "left out, annotations of a picture that is not there"),
+            (ignored, "left out, objects without a class or a box of four numbers"),
+            (sum(not objects.names for objects in found.values()), "pictures without objects"),
         )
         if number
     ]

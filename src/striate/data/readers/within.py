@@ -54,7 +54,7 @@ class Within:
 
     def _listed(self, folder: str) -> tuple[str | None, frozenset[str]]:
         try:
-            with os.scandir(self._root / folder) as entries:
+            with os.scandir((self._root / folder).resolve()) as entries:
                 return None, frozenset(entry.name for entry in entries if entry.is_symlink())
         except (FileNotFoundError, NotADirectoryError):  # nothing to be opened, and so no way out
             return None, frozenset()
