@@ -319,9 +319,24 @@ def test_a_jpeg_decodes_to_the_bits_that_pillow_gives(mode: str, options: dict[s
     by_pillow = replace(picture, jpeg=None)
     for reduction in (1, 2, 8):
         got, expected = (
-            each.decode(reduction, 3) for each in (picture, replace(by_pillow, image=Image.open(io.BytesIO(data))))
+            each.decode(reduction, 3) for each in (picture, replace(by_pillow, opened=Image.open(io.BytesIO(data))))
         )
         assert np.array_equal(got, expected)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("size", [(1, 1), (61, 47), (300, 7)])
+def test_the_header_of_a_plain_jpeg_is_read_without_pillow(mode: str, size: tuple[int, int]) -> None:
+    data = encode(Image.new(mode, size), "JPEG")
+    picture = open_picture(data)
+    assert (picture.opened is None) == (mode != "CMYK")
+    assert picture.stored == picture.size == picture.image.size == size
+
+
+def test_an_orientation_by_xmp_is_one() -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    picture = open_picture(encode(Image.new("RGB", (20, 10)), "JPEG", xmp=xmp))
+    assert (picture.stored, picture.size, picture.orientation) == ((20, 10), (10, 20), 6)
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)

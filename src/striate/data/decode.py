@@ -3,6 +3,7 @@
 import io
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,8 @@ QUARTER_TURNS = (5, 6, 7, 8)  # the orientations that swap width and height
 RIGHT_TO_LEFT = (2, 3, 6, 7)  # those whose stored left or top is the upright right
 BOTTOM_TO_TOP = (3, 4, 7, 8)  # those whose stored left or top is the upright bottom
 PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # a PNG without any of these has no EXIF data
+JPEG_START = b"\xff\xd8\xff"
+JPEG_TURNS = (b"Exif", b"http://ns.adobe.com/xap/")  # a JPEG without either has no orientation
 JPEG_SCALES = (8, 4, 2)
 MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn
 FAILURES = (  # what Pillow raises for a bad file; the last five, for a field of its metadata that is not as declared
@@ -54,15 +57,32 @@ class UnreadableError(Exception):
 class Picture:
     """A picture whose header is read and whose pixels are not yet."""
 
-    image: Image.Image
-    size: Size
-    """Width and height of the upright picture, by its EXIF orientation."""
+    stored: Size
+    """Width and height of the pixels as they are stored."""
 
     orientation: int = 1
     """By EXIF: how the stored pixels must be turned to stand upright, 1 for not at all."""
 
     jpeg: bytes | None = None
     """The file, where it is a JPEG of grey or colour that libjpeg-turbo can decode itself."""
+
+    opened: Image.Image | None = None
+    """By Pillow, where its header had to be read that way; a JPEG's may be left for later."""
+
+    @property
+    def size(self) -> Size:
+        """Width and height of the upright picture, by its EXIF orientation."""
+        width, height = self.stored
+        return (height, width) if self.orientation in QUARTER_TURNS else (width, height)
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """As Pillow opens it.
+
+        Raises:
+            UnreadableError: if it cannot.
+        """
+        return self.opened if self.opened is not None else _opened(self.jpeg or b"")
 
     def read(self, map_: Map, size: Size, channels: int) -> NDArray[np.uint8]:
         """Decodes no more than needed and resamples once.
@@ -94,7 +114,7 @@ class Picture:
         """The upright picture (H, W, channels) or (H, W), without what a `reduction` by so much would throw away."""
         scale = next((scale for scale in JPEG_SCALES if scale <= reduction), 1)
         if self.jpeg is not None:
-            width, height = self.image.size
+            width, height = self.stored
             try:
                 stored: NDArray[np.uint8] = simplejpeg.decode_jpeg(
                     self.jpeg,
@@ -124,7 +144,7 @@ class Picture:
     def _shrink(self, scale: int, channels: int) -> None:
         """Lets Pillow's JPEG decoder work at 1 / `scale`."""
         if self.image.format == "JPEG" and scale > 1:
-            width, height = self.image.size
+            width, height = self.stored
             mode = "L" if channels == 1 else None
             self.image.draft(mode, (max(width // scale, 1), max(height // scale, 1)))
 
@@ -142,7 +162,7 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
     """
     if isinstance(source, np.ndarray):
         image = Image.fromarray(source.squeeze(-1) if source.ndim == 3 and source.shape[-1] == 1 else source)
-        return Picture(image, image.size)
+        return Picture(image.size, opened=image)
     data = None
     if isinstance(source, Image.Image):
         image = source.copy()
@@ -150,17 +170,42 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
         data = source if isinstance(source, bytes) else _bytes(source)
         if not data:
             raise UnreadableError("the file is empty")
-        try:
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-        except FAILURES as error:
-            raise UnreadableError(_reason(error)) from error
-    width, height = image.size
+        plain = _size_of_plain_jpeg(data)
+        if plain is not None:
+            _require_few_pixels(plain, max_pixels)
+            return Picture(plain, jpeg=data)
+        image = _opened(data)
+    _require_few_pixels(image.size, max_pixels)
+    orientation = _orientation(image, data)
+    is_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
+    return Picture(image.size, orientation, data if is_jpeg else None, image)
+
+
+def _size_of_plain_jpeg(data: bytes) -> Size | None:
+    """Width and height of a JPEG of grey or colour that nothing in it can turn; of all others, None.
+
+    Pillow's reading of a header takes eighty times as long.
+    """
+    if not data.startswith(JPEG_START) or any(mark in data for mark in JPEG_TURNS):
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:  # broken, or odd: Pillow knows which
+        return None
+    return (width, height) if colours in ("Gray", "YCbCr", "RGB") else None
+
+
+def _require_few_pixels(stored: Size, max_pixels: int) -> None:
+    width, height = stored
     if width * height > max_pixels:
         raise UnreadableError(f"{width} x {height} pixels are more than the limit of {max_pixels:,}")
-    orientation = _orientation(image, data)
-    size = (height, width) if orientation in QUARTER_TURNS else (width, height)
-    is_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
-    return Picture(image, size, orientation, data if is_jpeg else None)
+
+
+def _opened(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except FAILURES as error:
+        raise UnreadableError(_reason(error)) from error
 
 
 def _orientation(image: Image.Image, data: bytes | None) -> int:
