@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "augment": {"arithmetic"},
     "data": {"augment"},
     "tasks": {"nets", "layers"},
-    "model": {"nets", "tasks", "data", "device"},
+    "model": {"nets", "inspect", "tasks", "data", "device"},
     "train": {"data", "tasks", "device", "model"},
     "transfer": {"train", "model", "weights"},
     "evaluate": {"model", "data"},

@@ -28,6 +28,7 @@ from striate.data.readers.folders import picture_files
 from striate.device import Machine, choose, cores
 from striate.errors import DataError, ModelFileError
 from striate.files import write_whole
+from striate.inspect.meta import build
 from striate.nets import create, default_of
 from striate.tasks import Classify, Prediction
 
@@ -124,9 +125,9 @@ class Model:
                 bad = unreadable.get(row)
                 yield prediction if bad is None else Prediction(prediction.path, {}, error=bad)
 
-    def logits(self, loader: Loader) -> Iterator[Tensor]:
-        """The logits (N, classes) of each batch, float32 on the CPU."""
-        return logits(self.net, loader, self.preprocessing, self.machine)
+    def logits(self, loader: Loader, *, mirrored: bool = False) -> Iterator[Tensor]:
+        """The logits (N, classes) of each batch, float32 on the CPU; `mirrored` is as in `logits` below."""
+        return logits(self.net, loader, self.preprocessing, self.machine, mirrored=mirrored)
 
     def save(self, path: Path | str) -> None:
         """Writes the model as one safetensors file, whole or not at all."""
@@ -190,8 +191,7 @@ def _build(path: Path, metadata: str, tensors: Mapping[str, Tensor], machine: Ma
         preprocessing = Preprocessing.from_dict(about.pop("preprocessing"))
         classify = Classify(tuple(about.pop("classes")), task["several_labels"])
         metrics = about.pop("metrics")
-        with torch.device("meta"):
-            module = create(name, **arguments)
+        module = build(lambda: create(name, **arguments))
     except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise ModelFileError(f"{path}: its metadata is not what striate writes: {error!r}.") from error
     _require_agreement(path, name, arguments, classify, preprocessing)
@@ -231,12 +231,17 @@ def _form(shape: tuple[int, ...], dtype: torch.dtype) -> str:
 
 
 @torch.inference_mode()
-def logits(net: nn.Module, loader: Loader, preprocessing: Preprocessing, machine: Machine) -> Iterator[Tensor]:
-    """The logits (N, classes) of each batch by a net in evaluation mode, float32 on the CPU."""
+def logits(
+    net: nn.Module, loader: Loader, preprocessing: Preprocessing, machine: Machine, *, mirrored: bool = False
+) -> Iterator[Tensor]:
+    """The logits (N, classes) of each batch by a net in evaluation mode, float32 on the CPU.
+
+    With `mirrored`, each is the mean of those of the picture and of its mirror image, at twice the cost.
+    """
     for batch in loader:
         images = machine.images(preprocessing.normalise(batch.images.to(machine.device, non_blocking=True)))
         with machine.autocast():
-            output: Tensor = net(images)
+            output: Tensor = (net(images) + net(images.flip(-1))) / 2 if mirrored else net(images)
         yield output.float().cpu()
 
 

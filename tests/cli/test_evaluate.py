@@ -24,6 +24,12 @@ def test_json_for_a_script(striate: Striate, finished: RunFolder, two_classes: P
     assert 0 <= plain["accuracy_low"] <= plain["accuracy"] <= plain["accuracy_high"] <= 1
 
 
+def test_mirrored_pictures_are_asked_too(striate: Striate, finished: RunFolder, two_classes: Path) -> None:
+    plain = json.loads(striate("evaluate", finished.model, two_classes, "--json", "--mirror", *PLAIN)[1])
+    model = load(finished.model, device="cpu", precision="float32")
+    assert plain == json.loads(json.dumps(evaluate(model, read(two_classes), mirrored=True).to_dict()))
+
+
 def test_text_for_a_person(striate: Striate, finished: RunFolder, two_classes: Path) -> None:
     code, out, err = striate("evaluate", finished.model, two_classes, "--split", "all", *PLAIN)
     plain = json.loads(striate("evaluate", finished.model, two_classes, "--split", "all", "--json", *PLAIN)[1])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from striate.data import Index, read
 from striate.errors import DataError
@@ -108,6 +109,21 @@ def test_batches_and_workers_change_no_score(
     assert result.answers.tolist() == expected.answers.tolist()
 
 
+def test_mirrored_scores_are_the_same_of_pictures_and_of_their_mirror_images(
+    untrained: MakeModel, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    model = untrained(("dark", "light"))
+    data = read(write_pictures(tmp_path / "a", {"light": 3, "dark": 5}))
+    for path in data.paths(np.arange(len(data))):
+        (tmp_path / "b" / path).parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(tmp_path / "a" / path) as image:
+            ImageOps.mirror(image).save(tmp_path / "b" / path)
+    both = [evaluate(model, each, mirrored=True).metrics["loss"] for each in (data, read(tmp_path / "b"))]
+    plain = [evaluate(model, each).metrics["loss"] for each in (data, read(tmp_path / "b"))]
+    assert both[0] == pytest.approx(both[1], rel=1e-6)
+    assert plain[0] != pytest.approx(plain[1], rel=1e-6)
+
+
 def test_classes_are_matched_by_name(untrained: MakeModel, write_pictures: WritePictures, tmp_path: Path) -> None:
     data = read(write_pictures(tmp_path, {"light": 3, "dark": 5}))
     assert data.classes == ("dark", "light")
@@ -196,6 +212,7 @@ def test_plain_values_for_json() -> None:
     assert plain == {
         "split": "test",
         "why": "as asked",
+        "mirrored": False,
         "count": 10,
         "accuracy": 0.5,
         "unreadable": ["x.png: the file is empty"],

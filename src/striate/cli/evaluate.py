@@ -14,6 +14,7 @@ def evaluate(
     /,
     *,
     split: Literal["auto", "train", "val", "test", "all"] = "auto",
+    mirror: Annotated[bool, Parameter(negative="")] = False,
     json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
     path_column: str = "path",
     label_column: str = "label",
@@ -29,6 +30,7 @@ def evaluate(
         model: Model file.
         data: Pictures with labels, as for `striate train`; classes are matched by name.
         split: Part of the data; `auto` takes test, else val, else all.
+        mirror: Answer by the mean over each picture and its mirror image; twice the time.
         json_output: Print JSON for a script.
         path_column: With a CSV: the column of the pictures' paths.
         label_column: With a CSV or Parquet: the column of the labels.
@@ -48,7 +50,7 @@ def evaluate(
 
     loaded = load(model, device=device, precision=precision)
     index = read(data, path_column=path_column, label_column=label_column, label_separator=label_separator)
-    result = score(loaded, index, split, batch_size, workers)
+    result = score(loaded, index, split, batch_size, workers, mirrored=mirror)
     if json_output:
         print(json.dumps(result.to_dict(), indent=2))
         return

@@ -36,6 +36,9 @@ class Evaluation:
     answers: NDArray[np.int64]
     """(N,) class number of the first answer to each row."""
 
+    mirrored: bool = False
+    """Whether each answer is the mean of a picture's and of its mirror image's."""
+
     unreadable: tuple[str, ...] = ()
     """Files that were left out, with the reason."""
 
@@ -44,6 +47,7 @@ class Evaluation:
         plain: dict[str, Any] = {
             "split": self.split,
             "why": self.why,
+            "mirrored": self.mirrored,
             **self.metrics,
             "unreadable": list(self.unreadable),
         }
@@ -68,7 +72,13 @@ class Evaluation:
 
 
 def evaluate(
-    model: Model, index: Index, which: str = "auto", batch_size: int = 64, workers: int | None = None
+    model: Model,
+    index: Index,
+    which: str = "auto",
+    batch_size: int = 64,
+    workers: int | None = None,
+    *,
+    mirrored: bool = False,
 ) -> Evaluation:
     """Scores a model on one split; pictures that cannot be read are left out and named.
 
@@ -78,6 +88,7 @@ def evaluate(
         which: "train", "val", "test", "all" or "auto"; see `evaluation_rows`.
         batch_size: pictures at a time.
         workers: threads that decode; one a core unless given.
+        mirrored: answer by the mean of the logits of each picture and of its mirror image, at twice the cost.
 
     Raises:
         DataError: if a class is unknown to the model, or the split has no labelled picture.
@@ -90,7 +101,7 @@ def evaluate(
     pictures = IndexedPictures(matched, model.max_pixels)
     unreadable: dict[int, str] = {}
     loader = Loader(pictures, batches(rows, batch_size), model.preprocessing, workers=workers, unreadable=unreadable)
-    logits = torch.cat(list(model.logits(loader)))
+    logits = torch.cat(list(model.logits(loader, mirrored=mirrored)))
     read = np.array([row not in unreadable for row in rows.tolist()])
     rows, logits = rows[read], logits[torch.from_numpy(read)]
     if not len(rows):
@@ -104,6 +115,7 @@ def evaluate(
         classes=model.classes,
         rows=rows,
         answers=logits.argmax(dim=1).numpy(),
+        mirrored=mirrored,
         unreadable=tuple(f"{pictures.path(row)}: {reason}" for row, reason in sorted(unreadable.items())),
     )
 

@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import binomtest
-from sklearn.metrics import average_precision_score, f1_score
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
 
@@ -145,6 +143,8 @@ class Classify:
             logits: (N, classes), N >= 1.
             labels: (N,) or (N, classes), as in `Objective`.
         """
+        from scipy.stats import binomtest  # here, because it takes a second, and who predicts needs no metrics
+
         right, count = int(self.hits(logits, labels).sum()), len(labels)
         low, high = binomtest(right, count).proportion_ci(CONFIDENCE, method="wilson")
         scores = {"count": count, "accuracy": right / count, "accuracy_low": float(low), "accuracy_high": float(high)}
@@ -154,6 +154,8 @@ class Classify:
                 top5 = logits.topk(5, dim=1).indices
                 scores["top5_accuracy"] = float((top5 == labels[:, None]).any(dim=1).float().mean())
             return scores
+        from sklearn.metrics import average_precision_score, f1_score
+
         scores["loss"] = float(binary_cross_entropy_with_logits(logits, labels))
         occurs = (labels.sum(dim=0) > 0).numpy()
         truth, values = labels.numpy()[:, occurs], logits.numpy()[:, occurs]
