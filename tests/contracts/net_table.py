@@ -98,6 +98,7 @@ NETS = (
     Net("plain34", (3, 64, 64), 224, 1000, 21_623_848, BASIC, ("fc",)),
     Net("plain20_cifar", (3, 16, 16), 32, 10, 269_722, CIFAR, ("linear",)),
     Net("plain56_cifar", (3, 16, 16), 32, 10, 853_018, CIFAR, ("linear",)),
+    Net("airbench94", (3, 32, 32), 32, 10, 1_972_792, ((64, 15), (256, 7), (256, 3)), ("linear",)),
     Net("resnet20_cifar", (3, 16, 16), 32, 10, 269_722, CIFAR, ("linear",)),
     Net("resnet32_cifar", (3, 16, 16), 32, 10, 464_154, CIFAR, ("linear",)),
     Net("resnet44_cifar", (3, 16, 16), 32, 10, 658_586, CIFAR, ("linear",)),

@@ -23,6 +23,7 @@ from torch import nn
 
 from striate.errors import UsageError, nearest
 from striate.nets import (
+    airbench,
     alexnet,
     convnet39,
     fcn,
@@ -47,6 +48,7 @@ from striate.nets import (
 __all__ = ["CATALOGUE", "create", "default_of", "variant_named"]
 
 CATALOGUE: dict[str, Callable[..., nn.Module]] = {
+    **airbench.VARIANTS,
     **alexnet.VARIANTS,
     **convnet39.VARIANTS,
     **fcn.VARIANTS,
