@@ -184,7 +184,7 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
 def _size_of_plain_jpeg(data: bytes) -> Size | None:
     """Width and height of a JPEG of grey or colour that nothing in it can turn; of all others, None.
 
-    Pillow's reading of a header takes eighty times as long.
+    Pillow's reading of a header takes twenty times as long.
     """
     if not data.startswith(JPEG_START) or any(mark in data for mark in JPEG_TURNS):
         return None
