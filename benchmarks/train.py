@@ -23,7 +23,7 @@ from striate.device import Machine, choose, keep_memory
 from striate.inspect import inspect
 from striate.nets import create
 
-BATCH = {"resnet18": 32, "resnet50": 16, "mobilenet_v2": 32, "vgg16": 16}
+BATCH = {"resnet18": 64, "resnet50": 32, "mobilenet_v2": 64, "vgg16": 16}
 THEIR_NAMES = {"timm": {"mobilenet_v2": "mobilenetv2_100"}, "torchvision": {}}
 SIZES = (224, 128)
 CLASSES, LEAST_S = 10, 4.0

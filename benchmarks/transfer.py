@@ -1,67 +1,267 @@
-"""A classifier from a frozen network: accuracy of each head, and seconds with a cold and a warm feature cache.
+"""A classifier from a frozen network: seconds and accuracy, beside the same network in a plain PyTorch loop.
 
-usage: python benchmarks/transfer.py [FOLDER_OF_CLASS_FOLDERS [WEIGHTS]]
+usage: python benchmarks/transfer.py [FOLDER_WITH_TRAIN_AND_VAL [WEIGHTS [SEEDS [EPOCHS]]]]
 
-Figures of train are those of five-fold cross-validation; those of val are of pictures that had no part in it.
+1. Heads: accuracy in five-fold cross-validation on train, and on val, which had no part in it.
+2. Wall seconds from the command to the model file, with a cold and a warm feature cache, and those of the loop that the
+   common tutorial of PyTorch writes: 25 epochs, SGD of 0.001 and momentum 0.9, a tenth of it every 7 epochs, batches of
+   4 and 32, two processes that read, random crops and mirrors, the best epoch on val kept. Both are processes of their
+   own, so both import PyTorch; both are run in turn, for each seed. The loop, like the tutorial, keeps the best epoch
+   by val itself, which flatters its accuracy; ours never looks at val.
+3. Twenty settings of the head, ten penalties of each kind, cross-validated, on kept features and by computing anew.
+4. Extraction into an empty cache beside one pass of inference through the same layers, in the same precision.
 """
 
 import os
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
-from striate.data import Preprocessing, View
-from striate.data.loader import EvaluationView
-from striate.transfer.features import MirroredView
-from striate.transfer.probe import Probed, probe
+from _timing import compare
+from striate.data import Index, IndexedPictures, Loader, Preprocessing, batches, read
+from striate.device import choose, cores
+from striate.nets import create
+from striate.recipe import Recipe, TransferRecipe
+from striate.train.console import Reporter
+from striate.transfer import Backbone, backbone, extract, fit, vectors
+from striate.transfer.fold import extractor
+from striate.transfer.prefix import Vectors
+from striate.transfer.run import train
+from striate.weights import load_into
 
 SHARED = Path(__file__).parents[2] / "shared"
 DATA, WEIGHTS = SHARED / "data" / "hymenoptera", SHARED / "weights" / "mobilenet_v1_100_224.keras-folded.safetensors"
-Views = Callable[[Preprocessing], Sequence[View]]
-VIEWS: dict[str, Views] = {
-    "pooled": lambda shown: (EvaluationView(shown),),
-    "pooled, with mirrored view": lambda shown: (EvaluationView(shown), MirroredView(shown)),
-}
+SEEDS, EPOCHS, BATCH_SIZES = 5, 25, (4, 32)
+SETTINGS = 20  # of the head: ten penalties of each of two kinds
+PLAIN = "--plain"  # the first argument of a process that runs the loop
 
 
-def scores(found: Probed) -> str:
-    """Accuracy and cross-entropy of held-out folds, and accuracy on val with its interval."""
-    labels = torch.from_numpy(found.index.labels(found.rows))
-    held_out = found.fitted.out_of_fold
-    accuracy = (held_out.argmax(dim=1) == labels).float().mean()
-    val = found.model.metrics
-    return (
-        f"{accuracy:8.3f}{cross_entropy(held_out, labels):8.3f}{val['accuracy']:8.3f}"
-        f"  [{val['accuracy_low']:.3f}, {val['accuracy_high']:.3f}]"
+class Photos(Dataset[tuple[Tensor, int]]):
+    """A folder of class folders, as torchvision's ImageFolder with the tutorial's transforms reads it."""
+
+    def __init__(self, root: Path, shown: Preprocessing, *, training: bool) -> None:
+        classes = sorted(path for path in root.iterdir() if path.is_dir())
+        self.files = [(file, label) for label, path in enumerate(classes) for file in sorted(path.glob("*.jpg"))]
+        self.classes = len(classes)
+        self.shown = shown
+        self.training = training
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, place: int) -> tuple[Tensor, int]:
+        path, label = self.files[place]
+        with Image.open(path) as file:
+            picture = file.convert("RGB")
+        picture = self._random(picture) if self.training else self._middle(picture)
+        values = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255
+        mean, std = torch.tensor(self.shown.mean)[:, None, None], torch.tensor(self.shown.std)[:, None, None]
+        return (values - mean) / std, label
+
+    def _random(self, picture: Image.Image) -> Image.Image:
+        """RandomResizedCrop and RandomHorizontalFlip; a crop that does not fit is drawn anew."""
+        width, height = picture.size
+        while True:
+            area = width * height * float(torch.empty(1).uniform_(0.08, 1))
+            ratio = float(torch.empty(1).uniform_(np.log(3 / 4), np.log(4 / 3)).exp())
+            w, h = round((area * ratio) ** 0.5), round((area / ratio) ** 0.5)
+            if 0 < w <= width and 0 < h <= height:
+                break
+        left, top = int(torch.randint(width - w + 1, (1,))), int(torch.randint(height - h + 1, (1,)))
+        picture = picture.resize(self.shown.size, Image.Resampling.BILINEAR, (left, top, left + w, top + h))
+        return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if torch.rand(1) < 0.5 else picture
+
+    def _middle(self, picture: Image.Image) -> Image.Image:
+        """Resize of the shorter side, and CenterCrop."""
+        size, crop = self.shown.size[0], round(self.shown.size[0] / self.shown.crop_pct)
+        scale = crop / min(picture.size)
+        picture = picture.resize((round(picture.width * scale), round(picture.height * scale)))
+        left, top = (picture.width - size) // 2, (picture.height - size) // 2
+        return picture.crop((left, top, left + size, top + size))
+
+
+def plain_loop(data: Path, weights: Path, output: Path, batch_size: int, epochs: int, seed: int) -> float:
+    """Trains the last layer as the tutorial does; gives the accuracy of the best epoch, whose weights are written."""
+    torch.manual_seed(seed)
+    base = backbone(weights)
+    sets = {name: Photos(data / name, base.preprocessing, training=name == "train") for name in ("train", "val")}
+    loaders = {name: DataLoader(each, batch_size, shuffle=True, num_workers=2) for name, each in sets.items()}
+    net = create(base.name, **base.arguments, num_classes=sets["train"].classes)
+    load_into(net, base.net.state_dict())
+    net.requires_grad_(False)
+    head = [module for module in net.modules() if isinstance(module, nn.Linear)][-1].requires_grad_(True)
+    optimizer = torch.optim.SGD(head.parameters(), lr=0.001, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.1)
+    best = -1.0
+    for _ in range(epochs):
+        for name, loader in loaders.items():
+            net.train(name == "train")
+            right = 0
+            for images, labels in loader:
+                optimizer.zero_grad()
+                with torch.set_grad_enabled(name == "train"):
+                    logits = net(images)
+                    loss = nn.functional.cross_entropy(logits, labels)
+                    if name == "train":
+                        loss.backward()
+                        optimizer.step()
+                right += int((logits.argmax(dim=1) == labels).sum())
+            if name == "train":
+                schedule.step()
+            elif right / len(sets["val"]) > best:
+                best = right / len(sets["val"])
+                torch.save(net.state_dict(), output)
+    return best
+
+
+def seconds_of(*command: object) -> tuple[float, str]:
+    """Wall seconds of a process, and what it prints."""
+    started = time.perf_counter()
+    done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
+    return time.perf_counter() - started, done.stdout
+
+
+@contextmanager
+def cache(folder: Path) -> Iterator[None]:
+    """Lets striate, in this process and those it starts, keep features there."""
+    before = os.environ.get("STRIATE_CACHE")
+    os.environ["STRIATE_CACHE"] = str(folder)
+    yield
+    if before is None:
+        del os.environ["STRIATE_CACHE"]
+    else:
+        os.environ["STRIATE_CACHE"] = before
+
+
+def heads(data: Path, weights: Path, folder: Path) -> None:
+    """Accuracy and cross-entropy of each head."""
+    print(f"{'views':>6}  {'head':8}{'cv acc':>8}{'cv loss':>8}{'val acc':>8}")
+    with cache(folder / "heads"):
+        for views in (1, 2, 4):
+            for kind in ("softmax", "ridge"):
+                recipe = Recipe(transfer=TransferRecipe(str(weights), views=views, head=kind))
+                run = train(data, recipe, folder / "run", Reporter.silent())
+                names, values = (line.split(",") for line in run.metrics.read_text().splitlines())
+                row = dict(zip(names, values, strict=True))
+                figures = (float(row[name]) for name in ("cv_accuracy", "cv_loss", "val_accuracy"))
+                interval = f"[{float(row['val_accuracy_low']):.3f}, {float(row['val_accuracy_high']):.3f}]"
+                print(f"{views:>6}  {kind:8}{''.join(f'{figure:8.3f}' for figure in figures)}  {interval}")
+
+
+def race_to_a_model(data: Path, weights: Path, folder: Path, seeds: int, epochs: int) -> None:
+    """Seconds and val accuracy of ours, cold and warm, and of the plain loop; in turn, a round a seed."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    striate = Path(sys.executable).with_name("striate")
+    for seed in range(seeds):
+        with cache(folder / f"cache-{seed}"):
+            for name in ("ours, cold", "ours, warm"):
+                run = folder / f"{name}-{seed}".replace(", ", "-")
+                seconds, _ = seconds_of(striate, "train", data, "--weights", weights, "--seed", seed, "--output", run)
+                header, row = (line.split(",") for line in (run / "metrics.csv").read_text().splitlines())
+                found.setdefault(name, []).append((seconds, float(row[header.index("val_accuracy")])))
+        for batch_size in BATCH_SIZES:
+            command = (sys.executable, __file__, PLAIN, data, weights, folder / "plain.pt", batch_size, epochs, seed)
+            seconds, said = seconds_of(*command)
+            found.setdefault(f"plain loop, batches of {batch_size}", []).append((seconds, float(said)))
+    ours = [seconds for seconds, _ in found["ours, cold"]]
+    print(
+        f"\n{'from the command to the model file':36}{'seconds':>8}{'val acc':>8}  of {seeds} seeds; times ours, cold"
     )
+    for name, runs in found.items():
+        seconds = statistics.median(s for s, _ in runs)
+        times = statistics.median(s / own for (s, _), own in zip(runs, ours, strict=True))
+        accuracies = [accuracy for _, accuracy in runs]
+        print(
+            f"{name:36}{seconds:8.1f}{statistics.mean(accuracies):8.3f}  "
+            f"[{min(accuracies):.3f}, {max(accuracies):.3f}]{times:8.1f}"
+        )
+
+
+def head_input(base: Backbone) -> Vectors:
+    """What makes the vectors that a head is given."""
+    stages: tuple[str, ...] = base.net.stages  # type: ignore[assignment]
+    return vectors(base.net, stages[-1:], base.preprocessing.input_size)
+
+
+def settings_of_the_head(index: Index, base: Backbone, folder: Path) -> None:
+    """Twenty settings on kept features, beside an extraction for each."""
+    prefix, machine, rows = head_input(base), choose(), index.rows("train")
+    labels = torch.from_numpy(index.labels(rows))
+
+    def features() -> Tensor:
+        return extract(index, rows, prefix, base.preprocessing, machine, workers=cores()).vectors()
+
+    extractions = []
+    for number in range(3):
+        with cache(folder / f"settings-{number}"):
+            started = time.perf_counter()
+            features()
+            extractions.append(time.perf_counter() - started)
+    with cache(folder / "settings-0"):
+        started = time.perf_counter()
+        found = features()
+        for kind in ("softmax", "ridge"):
+            tried = fit([found], labels, len(index.classes), kind=kind).losses
+            if len(tried) != SETTINGS // 2:
+                raise ValueError(f"expected {SETTINGS // 2} penalties; got {len(tried)}")
+        kept = time.perf_counter() - started
+    anew = SETTINGS * statistics.median(extractions) + kept
+    print(f"\n{SETTINGS} settings of the head, cross-validated: {kept:.2f} s on kept features,")
+    print(f"{anew:.1f} s with an extraction for each ({statistics.median(extractions):.2f} s): {anew / kept:.0f} times")
+
+
+def extraction_beside_inference(index: Index, base: Backbone, folder: Path) -> None:
+    """Pictures a second of an extraction into an empty cache, and of the same layers without one."""
+    prefix, machine, rows = head_input(base), choose(), index.rows("train")
+    infer, rounds = extractor(prefix, machine), iter(range(1000))
+
+    def ours() -> int:
+        with cache(folder / f"extraction-{next(rounds)}"):
+            return len(extract(index, rows, prefix, base.preprocessing, machine, workers=cores()))
+
+    def inference() -> int:
+        loader = Loader(IndexedPictures(index), batches(rows, 32), base.preprocessing, workers=cores())
+        for batch in loader:
+            infer(base.preprocessing.normalise(batch.images.to(machine.device)))
+        return len(rows)
+
+    rate, reference, ratio = compare(ours, inference)
+    print(f"\nextraction {rate:.0f} pictures/s, inference {reference:.0f}: {1 / ratio:.2f} times the time")
 
 
 def main() -> None:
-    data = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
-    weights = Path(sys.argv[2]) if len(sys.argv) > 2 else WEIGHTS
+    given = sys.argv[1:]
+    data = Path(given[0]) if given else DATA
+    weights = Path(given[1]) if len(given) > 1 else WEIGHTS
+    seeds = int(given[2]) if len(given) > 2 else SEEDS
+    epochs = int(given[3]) if len(given) > 3 else EPOCHS
     if not (data.exists() and weights.exists()):
         print(f"transfer: skipped, because {data} or {weights} is not there")
         return
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["STRIATE_CACHE"] = folder
-        print(f"{data.name}, {weights.name}\n{'':28}{'head':10}{'cv acc':>8}{'cv loss':>8}{'val acc':>8}")
-        for name, views in VIEWS.items():
-            for kind in ("softmax", "ridge"):
-                found = probe(data, weights, Path(folder) / "model", kind=kind, views=views, say=lambda text: None)
-                print(f"{name:28}{kind:10}{scores(found)}")
-        for cache in ("cold", "warm"):
-            if cache == "cold":
-                os.environ["STRIATE_CACHE"] = str(Path(folder) / "new")
-            started = time.perf_counter()
-            found = probe(data, weights, Path(folder) / "model", say=lambda text: None)
-            parts = ", ".join(f"{part} {seconds:.2f}" for part, seconds in found.seconds.items())
-            print(f"{cache} cache: {time.perf_counter() - started:.1f} seconds to the model file ({parts})")
+    base, index = backbone(weights), read(data)
+    print(f"{data.name}, {weights.name}; {choose()}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        heads(data, weights, folder)
+        race_to_a_model(data, weights, folder, seeds, epochs)
+        settings_of_the_head(index, base, folder)
+        extraction_beside_inference(index, base, folder)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == [PLAIN]:
+        data, weights, output, batch_size, epochs, seed = sys.argv[2:]
+        print(plain_loop(Path(data), Path(weights), Path(output), int(batch_size), int(epochs), int(seed)))
+    else:
+        main()

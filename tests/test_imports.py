@@ -38,8 +38,9 @@ MAY_IMPORT = {
     "train": {"data", "tasks", "device", "model"},
     "transfer": {"train", "model", "weights"},
     "evaluate": {"model", "data"},
+    "bench": {"train", "inspect"},
     "report": {"evaluate", "data", "model"},
-    "cli": {"train", "transfer", "evaluate", "report", "inspect", "weights", "__init__"},
+    "cli": {"train", "bench", "transfer", "evaluate", "report", "inspect", "weights", "__init__"},
     "__main__": {"cli"},
     "__init__": {"model", "nets", "tasks"},
 }  # fmt: skip

@@ -18,6 +18,7 @@ from striate.recipe import (
     NetworkRecipe,
     Recipe,
     TrainingRecipe,
+    TransferRecipe,
     dumps,
     from_dict,
     load,
@@ -34,7 +35,7 @@ RECIPES = st.builds(
     Recipe,
     st.builds(
         NetworkRecipe,
-        model=TEXT,
+        model=st.none() | TEXT,
         model_args=st.dictionaries(
             TEXT, st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | TEXT, max_size=3
         ),
@@ -43,7 +44,7 @@ RECIPES = st.builds(
         DataRecipe,
         img_size=st.none() | st.integers(1, 10**6),
         in_channels=st.sampled_from([None, 1, 3]),
-        crop_pct=st.floats(0, 1, exclude_min=True),
+        crop_pct=st.none() | st.floats(0, 1, exclude_min=True),
         mean=st.none() | st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=3).map(tuple),
         std=st.none() | st.lists(POSITIVE, min_size=1, max_size=3).map(tuple),
         val_fraction=st.floats(0, 0.49),
@@ -73,12 +74,21 @@ RECIPES = st.builds(
         epochs=st.integers(1, 10**6),
         opt=OPTIMISERS,
         lr=POSITIVE,
+        lr_decay=st.floats(0, 1, exclude_min=True),
         momentum=SHARE,
         schedule=st.sampled_from(["cosine", "onecycle", "step", "constant"]),
         ema_decay=SHARE,
         seed=st.integers(0, 2**63 - 1),
     ),
     st.builds(MachineRecipe, workers=st.none() | st.integers(1, 64), tensorboard=st.booleans()),
+    st.just(TransferRecipe())
+    | st.builds(
+        TransferRecipe,
+        weights=TEXT.filter(bool),
+        freeze=st.none() | TEXT,
+        views=st.none() | st.integers(0, 100),
+        head=st.sampled_from(["softmax", "ridge"]),
+    ),
 )
 
 
@@ -104,7 +114,7 @@ def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
 
 def test_a_file_holds_what_was_left_out_too(tmp_path: Path) -> None:
     recipe = from_dict({"training": {"epochs": 7}})
-    assert to_dict(recipe)["training"]["lr"] == 1e-3
+    assert to_dict(recipe)["training"]["momentum"] == 0.9
     assert dumps(recipe) == dumps(Recipe(training=TrainingRecipe(epochs=7)))
     tables = dataclasses.asdict(Recipe())
     missing = {key for table in tables.values() for key, value in table.items() if value is None}  # which TOML lacks
@@ -169,22 +179,22 @@ def test_flags_set_the_recipe(words: list[str], expected: Recipe) -> None:
     ("tables", "sentence"),
     [
         ({"trainng": {}}, "unknown table [trainng]. Did you mean `training`?"),
-        ({"zzz": {}}, "unknown table [zzz]. Try one of: augment, data, machine, network, training."),
+        ({"zzz": {}}, "unknown table [zzz]. Try one of: augment, data, machine, network, training, transfer."),
         ({"training": {"epoch": 3}}, "unknown key `epoch` under [training]. Did you mean `epochs`?"),
         ({"data": {"epochs": 3}}, "unknown key `epochs` under [data]. It belongs under [training]."),
         ({"epochs": 3}, "`epochs` stands outside its table. Put it under [training]."),
         ({"training": 3}, "`training`: expected a table; got 3."),
         ({"training": {"epochs": True}}, "`epochs`: expected int, got bool."),
         ({"training": {"epochs": 2.0}}, "`epochs`: expected int, got float."),
-        ({"training": {"lr": True}}, "`lr`: expected float, got bool."),
-        ({"training": {"lr": "0.1"}}, "`lr`: expected float, got str."),
+        ({"training": {"lr": True}}, "`lr`: expected float | null, got bool."),
+        ({"training": {"lr": "0.1"}}, "`lr`: expected float | null, got str."),
         ({"machine": {"tensorboard": 1}}, "`tensorboard`: expected bool, got int."),
-        ({"network": {"model": 18}}, "`model`: expected str, got int."),
+        ({"network": {"model": 18}}, "`model`: expected str | null, got int."),
         ({"network": {"model_args": {"x": [1]}}}, "`model_args`: expected bool | int | float | str, got array."),
         ({"augment": {"crop_scale": [0.5]}}, "`crop_scale`: expected array of length 2, got 1."),
         (
             {"training": {"opt": "sdg"}},
-            "`opt`: expected one of sgd, momentum, nesterov, rmsprop, adam, adamw; got 'sdg'.",
+            "`opt`: expected one of sgd, momentum, nesterov, rmsprop, adam, adamw, muon; got 'sdg'.",
         ),
         ({"data": {"in_channels": 2}}, "`in_channels`: expected one of 1, 3; got 2."),
         ({"data": {"img_size": 0}}, "`img_size`: expected at least 1 pixel; got 0."),
@@ -240,6 +250,9 @@ def test_flags_set_the_recipe(words: list[str], expected: Recipe) -> None:
         ({"training": {"lr": float("nan")}}, "`lr`: expected a number above 0; got nan."),
         ({"training": {"step_epochs": 0}}, "`step_epochs`: expected a number above 0; got 0.0."),
         ({"training": {"weight_decay": -1}}, "`weight_decay`: expected 0 or more; got -1.0."),
+        ({"training": {"lr_decay": 0}}, "`lr_decay`: expected a share above 0, up to 1; got 0.0."),
+        ({"transfer": {"freeze": "all"}}, "`freeze`: expected `--weights` beside it; got none."),
+        ({"transfer": {"weights": "a", "views": -1}}, "`views`: expected 0 or more; got -1."),
         ({"training": {"warmup_epochs": -1}}, "`warmup_epochs`: expected 0 or more; got -1.0."),
         ({"training": {"clip_grad": -1}}, "`clip_grad`: expected 0 or more; got -1.0."),
         ({"training": {"momentum": 1}}, "`momentum`: expected from 0, below 1; got 1.0."),

@@ -20,6 +20,7 @@ from cyclopts import Group, Parameter
 
 from striate.errors import UsageError, nearest
 
+DEFAULT_MODEL, DEFAULT_LR = "resnet18", 1e-3
 PILLOWS_LIMIT = 2 * 89_478_485  # pixels, above which Pillow refuses a picture itself
 
 
@@ -39,11 +40,19 @@ def _require_pair(pair: tuple[float, float] | None, name: str, limit: float = sy
 class NetworkRecipe:
     """Which network learns."""
 
-    model: Annotated[str, Parameter(alias="-m")] = "resnet18"
-    """Network, by its name in the catalogue."""
+    model: Annotated[str | None, Parameter(alias="-m")] = None
+    """Network, by its name in the catalogue; that of `--weights`, else resnet18, unless given."""
 
     model_args: dict[str, bool | int | float | str] = field(default_factory=dict)
     """Arguments of the network, such as `--model-args.activation relu`."""
+
+    whiten: bool = False
+    """Let the first convolution whiten the patches of the training pictures, and keep its weights so."""
+
+    @property
+    def name(self) -> str:
+        """Of the network, in the catalogue."""
+        return self.model or DEFAULT_MODEL
 
 
 @Parameter(name="*", group=Group("Data", sort_key=2))
@@ -57,8 +66,9 @@ class DataRecipe:
     in_channels: Literal[1, 3] | None = None
     """1 for grey, 3 for RGB; what the network was published for unless given."""
 
-    crop_pct: float = 0.875
-    """Share of a picture's shorter side that evaluation looks at, around the centre."""
+    crop_pct: float | None = None
+    """Share of a picture's shorter side that evaluation looks at, around the centre; that of `--weights`, else 0.875,
+    unless given."""
 
     mean: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None
     """Subtracted from each channel, of values 0 to 1; ImageNet's for RGB, 0.5 for grey."""
@@ -103,7 +113,7 @@ class DataRecipe:
 
     def __post_init__(self) -> None:
         _require(self.img_size is None or self.img_size >= 1, "img_size", "at least 1 pixel", self.img_size)
-        _require(0 < self.crop_pct <= 1, "crop_pct", "a share above 0, up to 1", self.crop_pct)
+        _require(self.crop_pct is None or 0 < self.crop_pct <= 1, "crop_pct", "a share above 0, up to 1", self.crop_pct)
         for name in ("val_fraction", "test_fraction"):
             value = getattr(self, name)
             _require(0 <= value < 1, name, "a share from 0, below 1", value)
@@ -137,6 +147,9 @@ class AugmentRecipe:
 
     mirror: float | None = None
     """Probability of a left-right mirror."""
+
+    mirror_alternating: bool = False
+    """Mirror, or do not, in the first epoch, and change that in every later one: each view is seen equally often."""
 
     mirror_top_bottom: float | None = None
     """Probability of a top-bottom mirror."""
@@ -241,14 +254,17 @@ class TrainingRecipe:
     sampling: Literal["shuffle", "balanced", "weighted"] = "shuffle"
     """What an epoch draws: every picture once, every class equally often, or by the data's column `weight`."""
 
-    opt: Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"] = "adamw"
+    opt: Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "muon"] = "adamw"
     """Optimiser."""
 
-    lr: float = 1e-3
-    """Learning rate at its highest."""
+    lr: float | None = None
+    """Learning rate at its highest; 0.001, or with `--weights` a tenth of that, unless given."""
+
+    lr_decay: float = 1.0
+    """Share of the learning rate that each stage of the network has of the one after it; the head has all of it."""
 
     momentum: float = 0.9
-    """Momentum of momentum, nesterov and rmsprop; the first beta of adam and adamw."""
+    """Momentum of momentum, nesterov, rmsprop and muon; the first beta of adam and adamw."""
 
     weight_decay: float = 0.05
     """Pull of the weights towards zero; never on norms and biases."""
@@ -277,17 +293,26 @@ class TrainingRecipe:
     ema_decay: float = 0.0
     """Decay, a step, of the running average of the weights that is evaluated and kept; 0 for none."""
 
+    sync_batch_norm: bool = False
+    """Where several processes train, batch norm takes its statistics over the pictures of all of them."""
+
     skip_bad_steps: int = 0
     """Steps of a run that are left out, rather than end it, where the loss or the gradient is not finite."""
 
     seed: int = 0
     """Of the initial weights, the split, the order and every random draw."""
 
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate at its highest."""
+        return DEFAULT_LR if self.lr is None else self.lr
+
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        for name in ("lr", "step_epochs", "step_factor"):
-            _require(0 < getattr(self, name) < math.inf, name, "a number above 0", getattr(self, name))
+        for name, value in (("lr", self.peak_lr), ("step_epochs", self.step_epochs), ("step_factor", self.step_factor)):
+            _require(0 < value < math.inf, name, "a number above 0", value)
+        _require(0 < self.lr_decay <= 1, "lr_decay", "a share above 0, up to 1", self.lr_decay)
         for name in ("weight_decay", "warmup_epochs", "clip_grad", "skip_bad_steps"):
             _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         for name in ("momentum", "label_smoothing", "ema_decay"):
@@ -296,7 +321,40 @@ class TrainingRecipe:
         _require(0 <= self.seed < 2**63, "seed", "from 0, below 2^63", self.seed)
 
 
-@Parameter(name="*", group=Group("Machine", sort_key=5))
+@Parameter(name="*", group=Group("Transfer", sort_key=5))
+@dataclass(frozen=True)
+class TransferRecipe:
+    """What is taken from weights that are there already."""
+
+    weights: str = ""
+    """Published weights by name, or a file of them, or a model file: what the network begins with, and with it
+    `--model`, `--img-size`, `--mean`, `--std` and `--crop-pct`, where these are not given."""
+
+    freeze: str | None = None
+    """What of it stays as it is: all (a new head is fitted in seconds), a stage's name (it and all before it), a share
+    of the stages from 0 to 1, none, or auto (as `striate plan` recommends); all unless given."""
+
+    views: int | None = None
+    """How many views of each picture go through the frozen stages, once, and are kept: the plain one, its mirror image,
+    then random ones; 2 for a head that is fitted and 8 for stages that train unless given, 0 to draw and compute anew
+    in every epoch."""
+
+    head: Literal["softmax", "ridge"] = "softmax"
+    """How a head is fitted to what frozen stages give: logistic regression, or least squares."""
+
+    fit_head: bool = True
+    """Fit the new head before the stages that are not frozen begin to learn."""
+
+    batch_norm: Literal["keep", "learn"] = "keep"
+    """What batch norm does in stages that learn: keep the statistics of the weights, or learn those of the pictures."""
+
+    def __post_init__(self) -> None:
+        if not self.weights:
+            _require(self.freeze is None, "freeze", "`--weights` beside it", "none")
+        _require(self.views is None or self.views >= 0, "views", "0 or more", self.views)
+
+
+@Parameter(name="*", group=Group("Machine", sort_key=6))
 @dataclass(frozen=True)
 class MachineRecipe:
     """What the machine does with it; changes the last digits at most."""
@@ -340,6 +398,7 @@ class Recipe:
     augment: AugmentRecipe = field(default_factory=AugmentRecipe)
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
     machine: MachineRecipe = field(default_factory=MachineRecipe)
+    transfer: TransferRecipe = field(default_factory=TransferRecipe)
 
 
 TABLES: dict[str, type] = {table.name: table.default_factory for table in dataclasses.fields(Recipe)}  # type: ignore[misc]

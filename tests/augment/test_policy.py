@@ -44,6 +44,14 @@ def test_a_map_is_a_pure_function_of_seed_epoch_and_row(seed: int, epoch: int, r
         assert not same(first, other)
 
 
+@given(seeds, st.integers(0, 1000), numbers)
+def test_an_alternating_mirror_begins_as_a_drawn_one_and_changes_every_epoch(seed: int, epoch: int, row: int) -> None:
+    drawn_once = drawn(Augmentation(mirror=0.5), seed, 0, row)
+    alternating = Augmentation(mirror=0.5, mirror_alternating=True)
+    assert same(drawn(alternating, seed, 0, row), drawn_once)
+    assert same(drawn(alternating, seed, epoch, row), drawn_once) == (epoch % 2 == 0)
+
+
 @given(seeds, numbers, st.tuples(st.integers(1, 500), st.integers(1, 500)))
 def test_strength_zero_shows_what_evaluation_sees_to_the_bit(seed: int, row: int, source: Size) -> None:
     shown = drawn(Augmentation(), seed, 0, row, source)

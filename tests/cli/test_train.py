@@ -222,3 +222,22 @@ def test_a_run_that_is_interrupted(
     assert code == 130
     assert err.endswith("striate: interrupted. A training run goes on with `striate train --resume RUN`.\n")
     assert striate("train", "--resume", tmp_path / "run")[0] == 0
+
+
+def test_a_model_file_is_where_another_begins(
+    striate: Striate, finished: RunFolder, two_classes: Path, tmp_path: Path
+) -> None:
+    machine = ("--device", "cpu", "--precision", "float32", "-j", 1)
+    code, out, err = striate("train", two_classes, "--weights", finished.model, *machine, "-o", tmp_path / "run")
+    assert (code, out) == (0, "")
+    assert "of which 170 learn" in err
+    assert load(tmp_path / "run" / "model.safetensors").metrics["accuracy"] == 1
+    code, _, err = striate("train", "--resume", tmp_path / "run", "-j", 1)
+    assert code == 0
+    assert "0 computed, the others from the cache" in err
+
+
+def test_freezing_asks_for_weights(striate: Striate, two_classes: Path) -> None:
+    assert striate("train", two_classes, "--freeze", "all") == (
+        2, "", "striate: `freeze`: expected `--weights` beside it; got none.\n"
+    )  # fmt: skip

@@ -159,7 +159,7 @@ def test_the_model_file_keeps_the_side_branches_and_predicts(finished: RunFolder
     predictions = model.predict(pictures / "val" / "light")
     assert [set(prediction.probabilities) for prediction in predictions] == [{"dark", "light"}] * 4
 
-    lean = striate.create("googlenet", num_classes=2, side_branches=False).eval()
+    lean = model.machine.place(striate.create("googlenet", num_classes=2, side_branches=False)).eval()
     lean.load_state_dict({k: v for k, v in model.net.state_dict().items() if not k.startswith("aux")})
     images = torch.randn(2, 3, 64, 64)
     with torch.inference_mode():

@@ -47,6 +47,13 @@ def test_a_second_ctrl_c_ends_at_once() -> None:
         signal.signal(signal.SIGINT, before)
 
 
+def test_of_several_processes_a_second_signal_changes_nothing() -> None:
+    with Signals(second_ends=False) as signals:
+        send(signal.SIGTERM)
+        send(signal.SIGTERM)
+        assert signals.asked == signal.SIGTERM
+
+
 def test_afterwards_all_is_as_it_was() -> None:
     before = [signal.getsignal(number) for number in BOTH]
     with Signals():

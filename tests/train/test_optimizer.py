@@ -1,11 +1,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from striate.nets import create
 from striate.recipe import TrainingRecipe
 from striate.train.optimizer import build, parameter_groups
 
@@ -67,7 +68,7 @@ def descend_by_moments(t: Textbook, g: Tensor) -> None:
     t.w = t.w - LR * corrected[0] / (corrected[1].sqrt() + EPS)
 
 
-Opt = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
+Opt = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "muon"]
 RULES: dict[Opt, Rule] = {
     "sgd": sgd,
     "momentum": momentum,
@@ -75,6 +76,7 @@ RULES: dict[Opt, Rule] = {
     "rmsprop": rmsprop,
     "adam": adam,
     "adamw": adamw,
+    "muon": adamw,  # of a net whose only weights are the first and the last
 }
 
 
@@ -120,11 +122,25 @@ def test_the_weight_of_a_norm_over_a_map_does_not_decay() -> None:
     assert len(parameters(parameter_groups(net, DECAY)[0])) == 1
 
 
-def parameters(group: dict[str, object]) -> list[nn.Parameter]:
+def parameters(group: dict[str, Any]) -> list[nn.Parameter]:
     found = group["params"]
     if not isinstance(found, list):
         raise TypeError(f"expected a list; got {found!r}")
     return found
+
+
+def test_muon_makes_the_weights_between_the_first_and_the_last_orthogonal() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.LayerNorm((4, 4)), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(4, 3))
+    optimizer = build(net, TrainingRecipe(opt="muon", weight_decay=0.0))
+    names = {id(p): name for name, p in net.named_parameters()}
+    by_rule = {True: set[str](), False: set[str]()}
+    for group in optimizer.param_groups:
+        by_rule[group["matrices"]] |= {names[id(p)] for p in parameters(group)}
+    assert by_rule[True] == {"2.weight"}
+    assert by_rule[False] == set(names.values()) - by_rule[True]
+    net[0].requires_grad_(False)  # what is frozen stays the first
+    (matrices, *_) = build(net, TrainingRecipe(opt="muon")).param_groups
+    assert [names[id(p)] for p in parameters(matrices)] == ["2.weight"]
 
 
 def test_frozen_weights_are_in_no_group_and_no_group_is_empty() -> None:
@@ -134,3 +150,16 @@ def test_frozen_weights_are_in_no_group_and_no_group_is_empty() -> None:
     (only,) = parameter_groups(net, DECAY)
     assert parameters(only) == list(net[1].parameters())
     assert only["weight_decay"] == 0
+
+
+def test_the_rate_falls_by_its_share_with_every_stage() -> None:
+    net = create("lenet5")
+    groups = parameter_groups(net, 0.1, lr_decay=0.5)
+    scales = {id(p): group["lr_scale"] for group in groups for p in group["params"]}
+    names = {"fc3": 1.0, "fc2": 0.5, "fc1": 0.25, "conv2": 0.125, "conv1": 0.0625}
+    assert len(scales) == 10
+    for name, scale in names.items():
+        assert {scales[id(p)] for p in net.get_submodule(name).parameters()} == {scale}
+    assert {(group["lr_scale"], group["weight_decay"]) for group in groups} == {
+        (scale, decay) for scale in names.values() for decay in (0.1, 0.0)
+    }

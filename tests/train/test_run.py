@@ -96,7 +96,7 @@ def test_it_learns(finished: RunFolder, two_classes: Path) -> None:
 def test_the_log_tells_the_run(finished: RunFolder) -> None:
     log = finished.log.read_text()
     assert "lenet5: 61,026 parameters, 2 classes; pictures: 16 train, 4 val, 4 test" in log
-    assert "cpu, float32, contiguous: precision as asked" in log
+    assert "cpu, float32, channels_last: float32 as asked" in log
     assert [line for line in log.splitlines() if "epoch 3/3: loss" in line and "val accuracy" in line]
     assert log.endswith(f"model: {finished.model}\n")
 
@@ -225,6 +225,18 @@ def test_a_run_can_be_killed_anywhere_between_two_steps(
         with pytest.raises(KeyboardInterrupt):
             train(two_classes, tiny_recipe(), tmp_path / "run", silent)
     assert_same(finished, resume(tmp_path / "run", reporter=silent))
+
+
+def test_a_first_layer_that_whitens_stays_so_also_when_a_run_is_resumed(
+    two_classes: Path, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(whiten=True, opt="muon", mirror_alternating=True)
+    unbroken = train(two_classes, recipe, tmp_path / "unbroken", silent)
+    with pytest.raises(KeyboardInterrupt):
+        train(two_classes, recipe, tmp_path / "broken", Killed(silent.console, at="epoch 2/"))
+    assert_same(unbroken, resume(tmp_path / "broken", reporter=silent))
+    weight = last_state(unbroken)["net.conv1.weight"]
+    assert torch.equal(weight[:3], -weight[3:])
 
 
 def test_a_finished_run_that_is_resumed_stays_as_it_is(

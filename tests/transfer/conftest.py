@@ -1,5 +1,6 @@
-"""Every net of the catalogue, with batch norms that do something."""
+"""Every net of the catalogue, with batch norms that do something; a run."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,15 @@ import torch
 from net_table import NETS, Net
 from torch import Tensor, nn
 
+from striate.data import Preprocessing, read, split
+from striate.device import choose
 from striate.nets import create
+from striate.recipe import MachineRecipe, NetworkRecipe, Recipe
+from striate.tasks import Classify
+from striate.train import RunFolder
+from striate.train.console import Reporter
+from striate.train.run import resolve
+from striate.train.state import Run
 
 QUICK = 25e6  # parameters; of more, drawing the initial values alone takes seconds
 ROWS = [
@@ -46,3 +55,14 @@ def net(row: Net, images: Tensor) -> Any:
             nn.init.uniform_(norm.weight, 0.8, 1.2)
             nn.init.normal_(norm.bias, std=0.1)
     return net.eval()
+
+
+@pytest.fixture
+def small_run(two_classes: Path, silent: Reporter, tmp_path: Path) -> Run:
+    """A run of LeNet-5 on two classes, before its first step."""
+    recipe = resolve(Recipe(NetworkRecipe("lenet5"), machine=MachineRecipe(device="cpu", precision="float32")))
+    index = split(read(two_classes), val_fraction=0.25, test_fraction=0.0, seed=0)
+    task, shown = Classify(index.classes), Preprocessing((1, 32, 32), (0.5,), (0.5,), 1.0)
+    arguments = {"num_classes": 2, "in_channels": 1}
+    machine, folder = choose("cpu", "float32"), RunFolder.create(tmp_path / "run")
+    return Run(recipe, index, task, shown, machine, 1, folder, silent, {}, arguments)

@@ -10,7 +10,7 @@ from torch import nn
 
 from striate.errors import UsageError
 from striate.nets import create
-from striate.transfer import freeze, frozen_stages
+from striate.transfer import freeze, frozen_stages, keep_statistics
 
 STAGES = ("conv1", "bn1", "layer1", "layer2", "layer3")
 
@@ -72,3 +72,14 @@ def test_without_freezing_the_statistics_of_batch_norm_move() -> None:
     before = model.get_buffer("bn1.running_mean").clone()
     trained(model)
     assert not torch.equal(model.get_buffer("bn1.running_mean"), before)
+
+
+def test_batch_norms_that_keep_their_statistics_learn_their_scale() -> None:
+    model = net()
+    keep_statistics(model)
+    model = copy.deepcopy(model)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    trained(model)
+    for name, value in model.state_dict().items():
+        statistic = "running" in name or "num_batches" in name
+        assert torch.equal(value, before[name]) == statistic, name

@@ -45,11 +45,15 @@ def draw_map(augment: Augmentation, source: Size, size: Size, crop_pct: float, s
     """
     draws = generator(seed, Stream.AUGMENT, epoch, row).random(BENT.stop)
     left_right, top_bottom = draws[MIRRORS].tolist()
+    mirrored = left_right < augment.mirror
+    if augment.mirror_alternating:  # drawn once, for the first epoch
+        first = generator(seed, Stream.AUGMENT, 0, row).random(MIRRORS.stop)[MIRRORS.start]
+        mirrored = bool(first < augment.mirror) != bool(epoch % 2)
     if augment.crop_scale == (1, 1):
         matrix = central_crop(source, size, crop_pct)
     else:
         matrix = random_crop(draws[CROP], source, size, augment.crop_scale, augment.crop_ratio)
-    if left_right < augment.mirror:
+    if mirrored:
         matrix = matrix @ mirror(size[0])
     if top_bottom < augment.mirror_top_bottom:
         matrix = matrix @ mirror_top_bottom(size[1])

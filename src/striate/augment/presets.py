@@ -25,6 +25,7 @@ class Augmentation:
     crop_scale: tuple[float, float] = (1.0, 1.0)
     crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
     mirror: float = 0.0
+    mirror_alternating: bool = False
     mirror_top_bottom: float = 0.0
     rotation: float = 0.0
     shear: float = 0.0

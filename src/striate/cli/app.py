@@ -13,10 +13,12 @@ from rich.console import Console
 
 from striate import __version__
 from striate.cli.augment import augment, values_from_recipe
+from striate.cli.bench import bench
 from striate.cli.check import check
 from striate.cli.demo import demo
 from striate.cli.evaluate import evaluate
 from striate.cli.inspect import inspect
+from striate.cli.plan import plan
 from striate.cli.predict import predict
 from striate.cli.train import train, values_from_file
 from striate.cli.weights import weights
@@ -39,11 +41,13 @@ app = App(
 app.command(demo, sort_key=1)
 app.command(check, sort_key=2)
 app.command(inspect, sort_key=2)
+app.command(plan, sort_key=3)
 app.command(augment, sort_key=3, config=values_from_recipe)
 app.command(train, sort_key=3, config=values_from_file)
 app.command(evaluate, sort_key=4)
 app.command(predict, sort_key=5)
 app.command(weights)
+app.command(bench, sort_key=6)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -60,7 +60,7 @@ def augment(
         epochs: Epochs to show of each picture.
         seed: Of every random draw.
     """
-    from striate.data import MEAN_STD, Preprocessing, read
+    from striate.data import CROP_PCT, MEAN_STD, Preprocessing, read
     from striate.report.sheet import draw_sheet
 
     table = settings.data
@@ -69,7 +69,7 @@ def augment(
     for name, values in (("mean", mean), ("std", std)):
         if len(values) != channels:
             raise UsageError(f"`--{name}`: expected {channels} numbers, one a channel; got {len(values)}.")
-    preprocessing = Preprocessing((channels, size, size), mean, std, table.crop_pct)
+    preprocessing = Preprocessing((channels, size, size), mean, std, table.crop_pct or CROP_PCT)
     index = read(
         data,
         path_column=table.path_column,

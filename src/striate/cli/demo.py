@@ -45,7 +45,7 @@ def demo(*, output: Annotated[Path, Parameter(alias="-o")] = Path("runs/demo")) 
     write_digits(pictures)
     _step(console, 1, f"wrote scikit-learn's digits as PNG files in class folders: {pictures}")
 
-    _step(console, 2, f"striate train {pictures} --model {RECIPE.network.model} --epochs {RECIPE.training.epochs} …")
+    _step(console, 2, f"striate train {pictures} --model {RECIPE.network.name} --epochs {RECIPE.training.epochs} …")
     run = train(pictures, RECIPE, folder / "run", Reporter(console))
 
     _step(console, 3, f"striate evaluate {run.model} {pictures}")

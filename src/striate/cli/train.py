@@ -63,8 +63,12 @@ def train(
             one is numbered.
         resume: Run folder of an earlier run that goes on after its last checkpoint, with its own data and recipe.
     """
-    from striate.train import resume as go_on
-    from striate.train import train as begin
+    if settings.transfer.weights:
+        from striate.transfer.run import resume as go_on
+        from striate.transfer.run import train as begin
+    else:
+        from striate.train import resume as go_on
+        from striate.train import train as begin
 
     if resume is not None:
         if data is not None or output is not None:

@@ -6,12 +6,13 @@ from striate.data.index import Index, Rows, build
 from striate.data.loader import Batch, Batches, Loader, View, advice, training_view
 from striate.data.masks import load_mask
 from striate.data.pictures import GivenPictures, IndexedPictures, Pictures
-from striate.data.preprocessing import MEAN_STD, Preprocessing
+from striate.data.preprocessing import CROP_PCT, MEAN_STD, Preprocessing
 from striate.data.readers import read
 from striate.data.sampler import Order, batches, epoch_order, weighted_rows
 from striate.data.split import require_trainable, split
 
 __all__ = [
+    "CROP_PCT",
     "MEAN_STD",
     "Batch",
     "Batches",

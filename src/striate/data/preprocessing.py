@@ -14,6 +14,8 @@ MEAN_STD = {  # of ImageNet for RGB (torchvision's, timm's); for grey, what maps
     3: ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
 
+CROP_PCT = 0.875  # of torchvision's evaluation: the middle 224 of 256 pixels
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -24,7 +26,7 @@ class Preprocessing:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    crop_pct: float = 0.875
+    crop_pct: float = CROP_PCT
     crop_mode: str = "center"
     interpolation: str = "bilinear"
 

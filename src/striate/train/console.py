@@ -36,6 +36,11 @@ class Reporter:
     console: Console = field(default_factory=Terminal)
     log: Path | None = None
 
+    @staticmethod
+    def silent() -> "Reporter":
+        """One that says nothing to anyone."""
+        return Reporter(Console(quiet=True))
+
     def say(self, text: str) -> None:
         """Prints a line and keeps it in the log with the time of day."""
         self.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)

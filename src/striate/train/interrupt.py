@@ -19,11 +19,15 @@ class Interrupted(KeyboardInterrupt):
 class Signals:
     """Notes the first SIGINT or SIGTERM within its context, which a second one ends as if there were none.
 
+    Not so of several processes: a scheduler may signal them all, and torchrun then does once more. It kills those that
+    are still there half a minute later.
+
     Elsewhere than in the main thread, which alone receives signals, nothing is noted. A signal that the process was
     started to ignore, as under `nohup`, stays ignored.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, second_ends: bool = True) -> None:
+        self._second_ends = second_ends
         self.asked: signal.Signals | None = None
         """The signal that asked the run to stop."""
 
@@ -43,7 +47,8 @@ class Signals:
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         self.asked = signal.Signals(number)
-        self._give_back()
+        if self._second_ends:
+            self._give_back()
 
     def _give_back(self) -> None:
         while self._before:

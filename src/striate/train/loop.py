@@ -1,28 +1,21 @@
 """The loop: epochs of steps, each epoch scored, kept and told."""
 
+import math
+import signal
 import time
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from striate.data import (
-    IndexedPictures,
-    Loader,
-    Order,
-    Rows,
-    advice,
-    batches,
-    training_view,
-    weighted_rows,
-)
-from striate.data.pixel_cache import CachedPictures
-from striate.device import cores
+from striate.data import Order, Rows, batches, weighted_rows
 from striate.errors import TrainingError
-from striate.model import Model, load, logits
+from striate.model import Model
 from striate.tasks import Objective
 from striate.train.console import clock
 from striate.train.determinism import deterministic
+from striate.train.feed import Feed
 from striate.train.interrupt import Interrupted, Signals
 from striate.train.saver import Saver
 from striate.train.schedule import lr_at
@@ -30,42 +23,41 @@ from striate.train.state import Run, State, Tally
 from striate.train.step import Stepper, advise_numbers
 
 
-def fit(run: Run, objective: Objective, state: State) -> Model:
+def fit(run: Run, feed: Feed, objective: Objective, state: State) -> None:
     """Trains from where `state` stands, in the middle of an epoch or not, to the last epoch of the recipe.
 
     After each epoch the model file, where the epoch is the best on val, metrics.csv and a checkpoint are written, and
     at intervals a checkpoint.
-
-    Returns:
-        The best model.
 
     Raises:
         TrainingError: if the loss, or what an epoch ends with, is not finite; the step is named, and of a loss the
             batch's files. Also if the end of the run cannot be written.
         Interrupted: after SIGTERM or Ctrl-C, once the step in hand is finished and saved.
     """
-    asked = run.recipe.machine.deterministic
-    with deterministic(run.machine, asked), Saver(run, state.progress) as saver, Signals() as signals:
-        _Loop(run, objective, state, saver, signals).go()
-        if not saver.now(state):
+    asked, alone = run.recipe.machine.deterministic, run.processes.world == 1
+    with deterministic(run.machine, asked), Saver(run, state.progress) as saver, Signals(second_ends=alone) as signals:
+        _Loop(run, feed, objective, state, saver, signals).go()
+        if not run.processes.from_first(lambda: saver.now(state)):
             raise TrainingError(
                 f"the end of the run cannot be written. Make room, then go on with `{run.folder.resumed_by}`."
             )
         run.reporter.say(str(saver))
-    return load(run.folder.model, device=run.machine.device.type, precision=run.machine.precision)
 
 
 class _Loop:
     """The epochs of a run, with all that each of them needs."""
 
-    def __init__(self, run: Run, objective: Objective, state: State, saver: Saver, signals: Signals) -> None:
+    def __init__(
+        self, run: Run, feed: Feed, objective: Objective, state: State, saver: Saver, signals: Signals
+    ) -> None:
         self._run = run
+        self._feed = feed
         self._objective = objective
         self._state = state
         self._saver = saver
         self._signals = signals
-        self._stepper = Stepper(run, objective, state, saver)
-        self._held_out = IndexedPictures(run.index, run.recipe.data.max_pixels)
+        self._stepper = Stepper(run, feed, objective, state, saver)
+        self._scored = feed.learner(self._kept_net())
 
     def go(self) -> None:
         """Trains and scores until the last epoch is finished."""
@@ -87,39 +79,41 @@ class _Loop:
             row |= {f"val_{name}": value for name, value in scores.items()}
             self._finish_epoch(row, scores)
             run.reporter.say(_line(run, tally, scores, progress.epoch))
-            _advise(run, tally)
+            if (sentence := self._feed.advice(tally.wait_s / tally.seconds)) is not None:
+                run.reporter.say(sentence)
 
     def _train(self) -> None:
         """Takes the steps of the epoch that are left."""
         run, progress, training = self._run, self._state.progress, self._run.recipe.training
+        processes = run.processes
         rows, weights = weighted_rows(run.index, run.index.rows("train"), training.sampling)
-        order = Order(rows, training.seed, progress.epoch, training.batch_size, weights)
-        view = training_view(run.recipe.augment, run.preprocessing, training.seed, progress.epoch)
+        share = (processes.rank, processes.world)
+        order = Order(rows, training.seed, progress.epoch, training.batch_size, weights, *share)
         start = progress.step - progress.epoch * len(order)
-        pinned = run.machine.device.type == "cuda"
-        loader = Loader(run.pictures, order, run.preprocessing, view, workers=run.workers, start=start, pinned=pinned)
         self._objective.train()
-        title, left = f"epoch {progress.epoch + 1}/{training.epochs}", len(rows) * len(loader) // len(order)
+        title, left = f"epoch {progress.epoch + 1}/{training.epochs}", len(rows) * (len(order) - start) // len(order)
         with run.reporter.progress(title, left, "pictures") as advance:
             asked = time.perf_counter()
-            for batch in loader:
+            for batch in self._feed.batches(order, progress.epoch, start):
                 progress.tally.wait_s += time.perf_counter() - asked
                 for group in self._state.optimizer.param_groups:
-                    group["lr"] = lr_at(training, progress.step, len(order))
+                    group["lr"] = group["lr_scale"] * lr_at(training, progress.step, len(order))
                 self._stepper.take(batch)
                 progress.tally.seconds += time.perf_counter() - asked
                 asked = time.perf_counter()
-                advance(len(batch.rows), str(progress.tally))
+                advance(len(batch.rows) * processes.world, str(progress.tally))  # give or take a few
                 self._saver.after_step(self._state)
                 self._stop_if_asked()
 
     def _stop_if_asked(self) -> None:
-        """Saves and leaves, if a signal came; called where no step is half done."""
-        if self._signals.asked is not None:
-            run = self._run
-            run.reporter.say(f"{self._signals.asked.name}: saving after step {self._state.progress.step - 1}")
-            self._saver.now(self._state)
-            raise Interrupted(self._signals.asked, run.folder)
+        """Saves and leaves, if a signal came to any process; called where no step is half done."""
+        run = self._run
+        asked = max(int(number) for [number] in run.processes.numbers(self._signals.asked or 0))
+        if asked:
+            number = signal.Signals(asked)
+            run.reporter.say(f"{number.name}: saving after step {self._state.progress.step - 1}")
+            run.processes.from_first(lambda: self._saver.now(self._state))
+            raise Interrupted(number, run.folder)
 
     def _require_finite(self, what: str, *tensors: Tensor) -> None:
         """Stops before a network that went wrong in the last step of an epoch is kept."""
@@ -133,15 +127,18 @@ class _Loop:
         """Metrics on val of the net, or of its running average where there is one; none without val pictures."""
         if not len(rows):
             return {}
-        run, net = self._run, self._kept_net()
-        net.eval()
-        parts = batches(rows, run.recipe.training.batch_size)
-        loader = Loader(self._held_out, parts, run.preprocessing, workers=run.workers)
-        outputs = []
-        for output in logits(net, loader, run.preprocessing, run.machine):
-            outputs.append(output)
+        run, processes = self._run, self._run.processes
+        self._scored.eval()
+        parts = batches(np.arange(len(rows)), math.ceil(run.recipe.training.batch_size / processes.world))
+        own = parts[processes.rank :: processes.world]
+        outputs = self._feed.answers(self._scored, [rows[part] for part in own])
+        answers = torch.zeros(len(rows), run.task.outputs)  # each process fills in its own; the others' are added
+        for part, output in zip(own, outputs, strict=True):
+            answers[part] = output
             self._stop_if_asked()
-        answers = torch.cat(outputs)
+        if len(own) < len(parts[:: processes.world]):
+            self._stop_if_asked()  # with those that have a part more
+        processes.add_([answers])
         self._require_finite("answers on val", answers)
         return run.task.metrics(answers, torch.from_numpy(run.index.labels(rows)))
 
@@ -158,20 +155,12 @@ class _Loop:
         if progress.best is None or score > progress.best:
             progress.best = score
             about = run.about | {"epoch": progress.epoch}
-            name, net = run.recipe.network.model, self._kept_net()
+            name, net = run.recipe.network.name, self._kept_net()
             model = Model(net, name, run.arguments, run.task, run.preprocessing, scores, about, run.machine)
             self._saver.keep_model(model)
         self._saver.after_epoch(self._state)
-        if run.recipe.machine.tensorboard:
+        if run.recipe.machine.tensorboard and run.processes.first:
             _write_events(run, row)
-
-
-def _advise(run: Run, tally: Tally) -> None:
-    """Says what would feed a network that waits for its pictures."""
-    cached = isinstance(run.pictures, CachedPictures)
-    sentence = advice(tally.wait_s / tally.seconds, workers=run.workers, cores=cores(), cached=cached)
-    if sentence is not None:
-        run.reporter.say(sentence)
 
 
 def _write_events(run: Run, row: dict[str, Any]) -> None:

@@ -6,17 +6,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor, nn
 
 from striate import recipe as recipes
 from striate.augment.colour import measured
 from striate.augment.presets import wants_components, written_out
 from striate.data import (
+    CROP_PCT,
     MEAN_STD,
     Index,
+    IndexedPictures,
+    Loader,
+    Order,
     Preprocessing,
+    Rows,
+    batches,
     read,
     require_few_bad,
     require_trainable,
@@ -24,9 +31,9 @@ from striate.data import (
     write_findings,
 )
 from striate.data.check import KINDS, Check, Severity, by_kind, examine
-from striate.data.pixel_cache import open_pictures
 from striate.device import Machine, choose, cores, keep_memory
 from striate.errors import UsageError
+from striate.inspect.meta import build
 from striate.model import commit
 from striate.nets import create, default_of
 from striate.recipe import Recipe
@@ -35,20 +42,66 @@ from striate.train import checkpoint, optimizer
 from striate.train.checkpoint import Checkpoint
 from striate.train.console import Reporter
 from striate.train.determinism import slowdown
+from striate.train.distributed import BACKENDS, Processes, Together
 from striate.train.ema import Ema
+from striate.train.feed import Feed, PictureFeed
 from striate.train.folder import RunFolder
 from striate.train.loop import fit
 from striate.train.state import Run, State
 from striate.train.step import least_batch
+from striate.train.sync_batch_norm import synchronise
+from striate.train.whiten import whiten
 
+SAMPLE = 500  # pictures by which a first convolution learns to whiten
 SAID = 5  # findings of each kind that are told one by one
 RESUMABLE = {
     "machine": None,
     "training": {"epochs", "skip_bad_steps"},
 }  # tables and keys that a resumed run may change; None: all of it
+Found = tuple[Path, Checkpoint]  # where a checkpoint lies, and what it holds
 
 
-def train(data: Path, recipe: Recipe, output: Path | None = None, reporter: Reporter | None = None) -> RunFolder:
+class Start(Protocol):
+    """What a network begins with, and what it learns from."""
+
+    def prepare(self, net: nn.Module, run: Run, *, resumed: bool) -> None:
+        """Gives a new network its first values, which a checkpoint replaces where a run is resumed."""
+        ...
+
+    def freeze(self, net: nn.Module, run: Run) -> None:
+        """Lets some of its layers stay as they are."""
+        ...
+
+    def feed(self, net: nn.Module, run: Run) -> Feed:
+        """What it learns from; the network has the values with which it goes on."""
+        ...
+
+
+class Scratch:
+    """Drawn values, and pictures."""
+
+    def prepare(self, net: nn.Module, run: Run, *, resumed: bool) -> None:
+        """Lets the first convolution whiten, where that is asked for: a checkpoint has its values, but not that it
+        stays as it is.
+        """
+        if run.recipe.network.whiten:
+            whiten(net, _some_images(run))
+
+    def freeze(self, net: nn.Module, run: Run) -> None:
+        """Does nothing."""
+
+    def feed(self, net: nn.Module, run: Run) -> Feed:
+        """Pictures, from the pixel cache where that is worth it."""
+        return PictureFeed.open(run)
+
+
+def train(
+    data: Path,
+    recipe: Recipe,
+    output: Path | None = None,
+    reporter: Reporter | None = None,
+    go: Callable[[Run, Found | None], None] | None = None,
+) -> RunFolder:
     """Trains a model on the pictures at `data`.
 
     Args:
@@ -56,6 +109,7 @@ def train(data: Path, recipe: Recipe, output: Path | None = None, reporter: Repo
         recipe: what to do; what it leaves open is filled in.
         output: the run folder to make; runs/classify/DATA-MODEL unless given, numbered where that exists.
         reporter: says how it goes; to the terminal unless given.
+        go: does the work, once all is settled that comes before the network; `learn` unless given.
 
     Returns:
         The run folder; its `model` is the best model's file.
@@ -65,8 +119,20 @@ def train(data: Path, recipe: Recipe, output: Path | None = None, reporter: Repo
         DataError: if the data cannot be trained on, or too much of it is unreadable.
         TrainingError: if the loss is no longer a number.
     """
-    recipe = resolve(recipe)
-    machine = choose(recipe.machine.device, recipe.machine.precision, recipe.machine.memory_format)
+    with Together() as processes:
+        recipe = resolve(recipe)
+        machine = processes.place(_machine(recipe))
+        voice = _voice(reporter, processes)
+        opening = _opening(processes, machine)
+        folder, recipe, index = processes.from_first(lambda: _prepared(data, recipe, output, voice, opening))
+        (go or learn)(_run(folder, index, recipe, machine, _logging(voice, folder, processes), processes), None)
+        return folder
+
+
+def _prepared(
+    data: Path, recipe: Recipe, output: Path | None, reporter: Reporter, opening: str
+) -> tuple[RunFolder, Recipe, Index]:
+    """A new run folder, with the recipe and the checked and split index that the run goes by."""
     index = read(
         data,
         path_column=recipe.data.path_column,
@@ -76,8 +142,10 @@ def train(data: Path, recipe: Recipe, output: Path | None = None, reporter: Repo
         mask_classes=recipe.data.mask_classes,
     )
     name = data.resolve().name if data.is_dir() else data.resolve().stem
-    folder = RunFolder.create(output or Path("runs") / "classify" / f"{name}-{recipe.network.model.replace('/', '-')}")
-    reporter = replace(reporter or Reporter(), log=folder.log)
+    folder = RunFolder.create(output or Path("runs") / "classify" / f"{name}-{recipe.network.name.replace('/', '-')}")
+    reporter = replace(reporter, log=folder.log)
+    if opening:
+        reporter.say(opening)
     folder.write_recipe(recipe)
     for note in index.notes:
         reporter.say(f"note: {note}")
@@ -94,10 +162,33 @@ def train(data: Path, recipe: Recipe, output: Path | None = None, reporter: Repo
         recipe = replace(recipe, augment=measured(recipe.augment, found.colours))
         folder.write_recipe(recipe)
     folder.write_index(index)
-    return _go(folder, index, recipe, machine, reporter)
+    return folder, recipe, index
 
 
-def resume(path: Path, recipe: Recipe | None = None, reporter: Reporter | None = None) -> RunFolder:
+def _machine(recipe: Recipe) -> Machine:
+    return choose(recipe.machine.device, recipe.machine.precision, recipe.machine.memory_format)
+
+
+def _opening(processes: Processes, machine: Machine) -> str:
+    """The first line of a log; "" where one process trains."""
+    return f"{processes}, {BACKENDS[machine.device.type]}" if processes.world > 1 else ""
+
+
+def _voice(reporter: Reporter | None, processes: Processes) -> Reporter:
+    """What a process says is heard of the first alone."""
+    return (reporter or Reporter()) if processes.first else Reporter.silent()
+
+
+def _logging(voice: Reporter, folder: RunFolder, processes: Processes) -> Reporter:
+    return replace(voice, log=folder.log) if processes.first else voice
+
+
+def resume(
+    path: Path,
+    recipe: Recipe | None = None,
+    reporter: Reporter | None = None,
+    go: Callable[[Run, Found | None], None] | None = None,
+) -> RunFolder:
     """Goes on with a run after the step of its last checkpoint.
 
     Args:
@@ -105,20 +196,33 @@ def resume(path: Path, recipe: Recipe | None = None, reporter: Reporter | None =
         recipe: the run's own unless given; it may differ from that in what the machine does, in the number of epochs
             and in how many bad steps are skipped.
         reporter: as in `train`.
+        go: likewise.
 
     Raises:
         UsageError: if `path` is no run folder, or the recipe changes what cannot be changed.
         TrainingError: if none of its checkpoints can be read.
     """
+    with Together() as processes:
+        voice = _voice(reporter, processes)
+        folder, recipe, index, found = processes.from_first(lambda: _stopped(path, recipe, voice))
+        machine = processes.place(_machine(recipe))
+        reporter = _logging(voice, folder, processes)
+        if processes.first:
+            folder.write_recipe(recipe)
+        if opening := _opening(processes, machine):
+            reporter.say(opening)
+        (go or learn)(_run(folder, index, recipe, machine, reporter, processes), found)
+        return folder
+
+
+def _stopped(path: Path, recipe: Recipe | None, reporter: Reporter) -> tuple[RunFolder, Recipe, Index, Found | None]:
+    """The folder of a run that stopped, with what it goes on by and its last checkpoint."""
     folder = RunFolder.find(path)
     folder.tidy()
-    reporter = replace(reporter or Reporter(), log=folder.log)
-    found = checkpoint.last_whole(folder.checkpoint, reporter.say)
+    found = checkpoint.last_whole(folder.checkpoint, replace(reporter, log=folder.log).say)
     recipe = resolve(recipe or folder.read_recipe())
     _require_resumable(found[1].recipe if found else folder.read_recipe(), recipe)
-    machine = choose(recipe.machine.device, recipe.machine.precision, recipe.machine.memory_format)
-    folder.write_recipe(recipe)
-    return _go(folder, Index.load(folder.index), recipe, machine, reporter, found)
+    return folder, recipe, Index.load(folder.index), found
 
 
 def resolve(recipe: Recipe) -> Recipe:
@@ -134,9 +238,8 @@ def resolve(recipe: Recipe) -> Recipe:
             f"`model_args`: expected no {' or '.join(given)}: classes come from the data. Try --in-channels."
         )
     data, network = recipe.data, recipe.network
-    with torch.device("meta"):
-        net = create(network.model, **network.model_args)
-    channels = data.in_channels or default_of(network.model, "in_channels")
+    net = build(lambda: create(network.name, **network.model_args))
+    channels = data.in_channels or default_of(network.name, "in_channels")
     size = data.img_size or int(net.image_size)  # type: ignore[arg-type]
     _require_logits(recipe, channels, size)
     mean, std = MEAN_STD[channels]
@@ -146,13 +249,16 @@ def resolve(recipe: Recipe) -> Recipe:
         in_channels=channels,  # type: ignore[arg-type]  # a net is published for 1 or 3
         mean=data.mean or mean,
         std=data.std or std,
+        crop_pct=data.crop_pct or CROP_PCT,
     )
     for name, values in (("mean", data.mean), ("std", data.std)):
         if values is not None and len(values) != channels:
             raise UsageError(f"`{name}`: expected {channels} values, one a channel; got {len(values)}: {values}.")
     if recipe.machine.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise UsageError("`tensorboard`: expected the package tensorboard; got none. Try: pip install 'striate[log]'.")
-    return replace(recipe, data=data, augment=written_out(recipe.augment))
+    network = replace(network, model=network.name)
+    training = replace(recipe.training, lr=recipe.training.peak_lr)
+    return replace(recipe, network=network, data=data, training=training, augment=written_out(recipe.augment))
 
 
 def _require_logits(recipe: Recipe, channels: int, size: int) -> None:
@@ -160,13 +266,13 @@ def _require_logits(recipe: Recipe, channels: int, size: int) -> None:
     network = recipe.network
     try:
         with torch.device("meta"):
-            net = create(network.model, in_channels=channels, **network.model_args).to("meta").eval()
+            net = create(network.name, in_channels=channels, **network.model_args).to("meta").eval()
             logits = net(torch.empty(2, channels, size, size))
     except RuntimeError as error:  # a map that became smaller than the next window
-        raise UsageError(f"`img_size`: expected more pixels for {network.model}; got {size}: {error}.") from error
+        raise UsageError(f"`img_size`: expected more pixels for {network.name}; got {size}: {error}.") from error
     if logits.ndim != 2:
         raise UsageError(
-            f"`model`: expected a network that names a picture; got {network.model}, which names its pixels."
+            f"`model`: expected a network that names a picture; got {network.name}, which names its pixels."
         )
 
 
@@ -211,74 +317,119 @@ def _require_resumable(before: Recipe, after: Recipe) -> None:
                 )
 
 
-def _go(
-    folder: RunFolder,
-    index: Index,
-    recipe: Recipe,
-    machine: Machine,
-    reporter: Reporter,
-    found: tuple[Path, Checkpoint] | None = None,
-) -> RunFolder:
-    """Builds the network and all around it, restores the checkpoint that was found, if one was, and trains."""
+def _run(
+    folder: RunFolder, index: Index, recipe: Recipe, machine: Machine, reporter: Reporter, processes: Processes
+) -> Run:
+    """What stays the same, with what follows from it."""
     task = Classify(index.classes, index.several_labels)
-    data, training = recipe.data, recipe.training
+    data = recipe.data
     channels, size = data.in_channels or 3, data.img_size or 224
     mean, std = data.mean or MEAN_STD[channels][0], data.std or MEAN_STD[channels][1]
-    preprocessing = Preprocessing((channels, size, size), mean, std, data.crop_pct)
-    arguments = {**recipe.network.model_args, "num_classes": task.outputs, "in_channels": channels}
+    return Run(
+        recipe,
+        index,
+        task,
+        Preprocessing((channels, size, size), mean, std, data.crop_pct or CROP_PCT),
+        machine,
+        recipe.machine.workers or processes.cores,
+        folder,
+        reporter,
+        about_run(recipe, index),
+        {**recipe.network.model_args, "num_classes": task.outputs, "in_channels": channels},
+        processes,
+    )
 
-    rows = index.rows("train")
-    _require_two_a_step(recipe, arguments, task, preprocessing.input_size, len(rows))
+
+def about_run(recipe: Recipe, index: Index) -> dict[str, Any]:
+    """What the model file says of a run."""
+    return {
+        "recipe": recipes.to_dict(recipe),
+        "seed": recipe.training.seed,
+        "commit": commit(),
+        "data": index.fingerprint(),
+    }
+
+
+def learn(run: Run, found: Found | None, start: Start | None = None) -> None:
+    """Builds the network and all around it, restores the checkpoint that was found, if one was, and trains.
+
+    Args:
+        run: in a folder of its own.
+        found: the run's last checkpoint.
+        start: `Scratch` unless given.
+    """
+    start = start or Scratch()
+    recipe, index, task, machine, processes = run.recipe, run.index, run.task, run.machine, run.processes
+    training, rows, reporter = recipe.training, index.rows("train"), run.reporter
+    _require_two_a_step(recipe, run.arguments, task, run.preprocessing.input_size, rows, processes)
     torch.manual_seed(training.seed)
-    net = machine.place(create(recipe.network.model, **arguments))
-    counts = index.counts("train")
-    weight = task.balanced_weight(list(counts.values()), len(rows)) if training.class_weights == "balanced" else None
-    objective = machine.place(task.objective(net, training.label_smoothing, weight))
+    net = create(recipe.network.name, **run.arguments)
+    start.prepare(net, run, resumed=found is not None)
+    net = machine.place(net)
+    processes.share(net)
+    if training.sync_batch_norm and processes.world > 1:
+        synchronise(net, processes)
+    start.freeze(net, run)
     ema = Ema(net, training.ema_decay) if training.ema_decay else None
     state = State(net, optimizer.build(net, training), ema)
     if found is not None:
         path, restored = found
         checkpoint.restore(restored, state)
         reporter.say(f"resumed from {path}, after {state.progress.step} steps")
+    feed = start.feed(net, run)
+    counts = index.counts("train")
+    weight = task.balanced_weight(list(counts.values()), len(rows)) if training.class_weights == "balanced" else None
+    objective = machine.place(task.objective(feed.learner(net), training.label_smoothing, weight))
 
-    about = {"recipe": recipes.to_dict(recipe), "seed": training.seed, "commit": commit(), "data": index.fingerprint()}
-    workers = recipe.machine.workers or cores()
-    with reporter.progress("pixel cache", len(rows), "pictures") as advance:
-        train_pictures = open_pictures(
-            index,
-            rows,
-            recipe.data,
-            img_size=size,
-            channels=channels,
-            epochs=training.epochs,
-            workers=workers,
-            say=reporter.say,
-            advance=lambda count: advance(count, ""),
-        )
-    parameters = sum(p.numel() for p in net.parameters())
-    splits = ", ".join(f"{len(index.rows(name)):,} {name}" for name in ("train", "val", "test"))
-    reporter.say(f"{recipe.network.model}: {parameters:,} parameters, {task.outputs} classes; pictures: {splits}")
-    kept = ", freed memory is kept" if recipe.machine.keep_memory and keep_memory() else ""
-    reporter.say(f"{machine}; {torch.get_num_threads()} threads of arithmetic, {workers} of decoding{kept}")
+    say_what_learns(run, net)
     if recipe.machine.deterministic and machine.device.type != "cpu":  # a CPU is so at no cost
-        images = machine.images(torch.zeros(min(training.batch_size, len(rows)), *preprocessing.input_size))
-        labels = torch.from_numpy(index.labels(rows[: len(images)])).to(machine.device)
-        times = slowdown(machine, objective, images, labels)
+        blank = feed.blank(min(training.batch_size, len(rows)))
+        labels = torch.from_numpy(index.labels(rows[: len(blank)])).to(machine.device)
+        times = slowdown(machine, objective, blank, labels)
         reporter.say(f"deterministic: a pass forward and back takes {times:.2f} times as long")
-    run = Run(recipe, index, train_pictures, task, preprocessing, machine, workers, folder, reporter, about, arguments)
-    fit(run, objective, state)
-    reporter.say(f"model: {folder.model}")
-    return folder
+    fit(run, feed, objective, state)
+    reporter.say(f"model: {run.folder.model}")
+
+
+def say_what_learns(run: Run, net: nn.Module) -> None:
+    """Network, pictures and machine, in two lines."""
+    parameters, learning = (
+        sum(p.numel() for p in some) for some in (net.parameters(), filter(lambda p: p.requires_grad, net.parameters()))
+    )
+    some = f", of which {learning:,} learn" if learning < parameters else ""
+    splits = ", ".join(f"{len(run.index.rows(name)):,} {name}" for name in ("train", "val", "test"))
+    name, classes = run.recipe.network.name, run.task.outputs
+    run.reporter.say(f"{name}: {parameters:,} parameters{some}, {classes} classes; pictures: {splits}")
+    kept = ", freed memory is kept" if run.recipe.machine.keep_memory and keep_memory() else ""
+    threads = f"{torch.get_num_threads()} threads of arithmetic, {run.workers} of decoding"
+    run.reporter.say(f"{run.machine}; {threads}{kept}")
+
+
+def _some_images(run: Run) -> Iterator[Tensor]:
+    """A sample of the training pictures, spread evenly, as evaluation sees them: small batches (N, C, H, W)."""
+    rows = run.index.rows("train")
+    some = rows[:: math.ceil(len(rows) / SAMPLE)]
+    pictures = IndexedPictures(run.index, run.recipe.data.max_pixels)
+    for batch in Loader(pictures, batches(some, 8), run.preprocessing):
+        yield run.preprocessing.normalise(batch.images)
 
 
 def _require_two_a_step(
-    recipe: Recipe, arguments: dict[str, Any], task: Classify, input_size: tuple[int, int, int], pictures: int
+    recipe: Recipe,
+    arguments: dict[str, Any],
+    task: Classify,
+    input_size: tuple[int, int, int],
+    rows: Rows,
+    processes: Processes,
 ) -> None:
     """Refuses batches of one picture where a batch norm could not learn from them; batches differ by one at most."""
-    fewest = pictures // math.ceil(pictures / recipe.training.batch_size)
-    name = recipe.network.model
-    if fewest < 2 and least_batch(name, arguments, task, input_size) == 2:
+    training, world, name = recipe.training, processes.world, recipe.network.name
+    steps = len(Order(rows, training.seed, 0, training.batch_size, rank=processes.rank, world=world))
+    fewest = len(rows) // steps
+    if fewest < 2 * world and least_batch(name, arguments, task, input_size) == 2:
+        each = f", 2 for each of {world} processes," if world > 1 else ","
         raise UsageError(
-            f"`batch_size`: expected 2 pictures a step or more, because {name} has a batch norm over maps of one "
-            f"value; got {recipe.training.batch_size}, at which {pictures} pictures make a step of one. Try 3 or more."
+            f"`batch_size`: expected {2 * world} pictures a step or more{each} because {name} has a batch norm over "
+            f"maps of one value; got {training.batch_size}, at which {len(rows)} pictures make a step of "
+            f"{fewest if world > 1 else 'one'}. Try {2 * world + 1} or more."
         )

@@ -22,7 +22,7 @@ FREE_S = 1.0  # what they may cost in any case
 
 
 class Saver:
-    """Writes checkpoints, one at a time, on a thread of its own.
+    """Writes checkpoints, one at a time, on a thread of its own; of several processes, the first alone does.
 
     What a checkpoint needs is copied in memory between two steps. The thread then writes the best model, if there is a
     new one, metrics.csv and the checkpoint, in this order: so a checkpoint never knows of a model that is not on the
@@ -60,6 +60,8 @@ class Saver:
 
     def keep_model(self, model: Model) -> None:
         """Keeps the best model so far: with the next checkpoint."""
+        if not self._run.processes.first:
+            return
         with self._counted():
             self._model = replace(model, net=copy.deepcopy(model.net).cpu())
 
@@ -85,14 +87,16 @@ class Saver:
         return self._kept == _place(state.progress)
 
     def last_good(self) -> str:
-        """What to call the newest checkpoint on the disk."""
+        """What to call the newest checkpoint on the disk; asked for by all processes."""
         self._wait()
-        return self._newest()
+        return self._run.processes.from_first(self._newest)
 
     def _newest(self) -> str:
         return str(next(iter(checkpoint.found(self._run.folder.checkpoint)), "none yet"))
 
     def _begin(self, state: State) -> None:
+        if not self._run.processes.first:
+            return
         with self._counted():
             frozen = checkpoint.freeze(state, self._run.recipe)
         self._writing = _Write(self._run, self._model, frozen)

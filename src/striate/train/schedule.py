@@ -23,15 +23,15 @@ def lr_at(recipe: TrainingRecipe, step: int, steps_per_epoch: int) -> float:
     total = recipe.epochs * steps_per_epoch
     warmup = min(round(recipe.warmup_epochs * steps_per_epoch), total - 1)
     if step < warmup:
-        return recipe.lr * (step + 1) / warmup
+        return recipe.peak_lr * (step + 1) / warmup
     progress = (step - warmup) / max(total - warmup, 1)  # 0 after the warm-up, just below 1 at the last step
     match recipe.schedule:
         case "cosine":
-            return recipe.lr * (1 + math.cos(math.pi * progress)) / 2
+            return recipe.peak_lr * (1 + math.cos(math.pi * progress)) / 2
         case "onecycle":
-            return recipe.lr * (1 - progress)
+            return recipe.peak_lr * (1 - progress)
         case "step":
             falls = int((step - warmup) / (recipe.step_epochs * steps_per_epoch))
-            return recipe.lr * recipe.step_factor**falls
+            return recipe.peak_lr * recipe.step_factor**falls
         case "constant":
-            return recipe.lr
+            return recipe.peak_lr

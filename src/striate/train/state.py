@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from striate.augment import Augmentation, resolve
-from striate.data import Index, Pictures, Preprocessing
+from striate.data import Index, Preprocessing
 from striate.device import Machine
 from striate.recipe import Recipe
 from striate.tasks import Classify
 from striate.train.console import Reporter
+from striate.train.distributed import ALONE, Processes
 from striate.train.ema import Ema
 from striate.train.folder import RunFolder
 
@@ -23,9 +24,6 @@ class Run:
 
     recipe: Recipe
     index: Index
-    pictures: Pictures
-    """Of the rows in train, as training sees them; the others are read from their files."""
-
     task: Classify
     preprocessing: Preprocessing
     machine: Machine
@@ -37,6 +35,9 @@ class Run:
 
     arguments: dict[str, Any]
     """Of the net, resolved."""
+
+    processes: Processes = ALONE
+    """Which of those that train together this is."""
 
     @cached_property
     def augment(self) -> Augmentation:

@@ -1,23 +1,24 @@
 """One step of training, which is taken whole or not at all."""
 
 import math
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from striate.augment import Stream, generator
-from striate.augment.erase import erase_
-from striate.augment.mix import draw_mix
-from striate.augment.noise import add_noise_
 from striate.data import Batch
 from striate.errors import TrainingError
 from striate.nets import create
 from striate.tasks import Classify, Objective
+from striate.train.feed import Feed
 from striate.train.saver import Saver
 from striate.train.state import Run, State
+from striate.train.sync_batch_norm import SyncedBatchNorm2d
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -64,38 +65,62 @@ class Buffers:
             torch._foreach_copy_(live, kept)
 
 
+@dataclass(frozen=True)
+class _Whole:
+    """A batch, of which each process has a share."""
+
+    mass: float
+    """What the mean of its loss is divided by."""
+
+    pictures: list[int]
+    """Of each process."""
+
+
 class Stepper:
     """Takes the steps of a run.
 
     When a batch does not fit into memory, it and all later ones go through the network in parts, whose gradients are
     added: the loss and the effective batch stay the same, but batch norm sees the parts. A step whose loss is not
-    finite, or whose gradient is not where that is looked at, is skipped or ends the run.
+    finite, or whose gradient is not where that is looked at, is skipped or ends the run. Several processes decide all
+    of this alike, and add up their gradients, so that they hold the same weights after every step.
     """
 
-    def __init__(self, run: Run, objective: Objective, state: State, saver: Saver) -> None:
+    def __init__(self, run: Run, feed: Feed, objective: Objective, state: State, saver: Saver) -> None:
         self._run = run
+        self._feed = feed
         self._objective = objective
         self._parameters = [parameter for parameter in objective.parameters() if parameter.requires_grad]
         self._state = state
         self._saver = saver
         self._buffers = Buffers(state.net)
+        norms = [module for module in state.net.modules() if isinstance(module, _BatchNorm)]
+        self._own_norms = [n for n in norms if n.track_running_stats and not isinstance(n, SyncedBatchNorm2d)]
+        self._joined_norms = any(isinstance(norm, SyncedBatchNorm2d) for norm in norms)
 
     def take(self, batch: Batch) -> None:
         """Learns from a batch and counts it in the progress.
+
+        Args:
+            batch: this process's share of the batch, where there are several processes.
 
         Raises:
             TrainingError: if the loss or the gradient is not finite, and no more such steps may be skipped.
         """
         state, progress = self._state, self._state.progress
         self._buffers.keep()
-        loss, right = self._gradient(*self._inputs(batch))
+        labels = torch.from_numpy(self._run.index.labels(batch.rows)).to(self._run.machine.device)
+        images, targets = self._feed.inputs(batch, labels, progress.epoch)
+        whole = self._whole(targets)
+        loss, right = self._gradient(images, targets, labels, whole)
+        pictures = sum(whole.pictures)
         fault = self._fault(loss)
         if fault is None:
             state.optimizer.step()
+            self._average_norms(len(batch.rows) / pictures)
             if state.ema is not None:
                 state.ema.update(state.net, progress.step)
-            progress.tally.pictures += len(batch.rows)
-            progress.tally.loss += loss * len(batch.rows)
+            progress.tally.pictures += pictures
+            progress.tally.loss += loss * pictures
             progress.tally.right += right
         else:
             self._buffers.undo()
@@ -103,61 +128,62 @@ class Stepper:
         state.optimizer.zero_grad()
         progress.step += 1
 
-    def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """What the network is shown (N, C, H, W), what it shall answer, and the labels of the pictures."""
-        run, device = self._run, self._run.machine.device
-        images = run.preprocessing.normalise(batch.images.to(device, non_blocking=True), batch.colour)
-        labels = torch.from_numpy(run.index.labels(batch.rows)).to(device)
-        images, targets = self._augmented(images, labels, batch.rows.tolist())
-        return run.machine.images(images), targets, labels
+    def _whole(self, targets: Tensor) -> "_Whole":
+        """The batch of which these are the targets of this process."""
+        shares = self._run.processes.numbers(self._mass(targets), len(targets))
+        return _Whole(sum(mass for mass, _ in shares), [int(pictures) for _, pictures in shares])
 
-    def _augmented(self, images: Tensor, labels: Tensor, rows: list[int]) -> tuple[Tensor, Tensor]:
-        """What is done to a whole batch where it is: noise, erasing, mixing; and the targets (N, classes) of a mix."""
-        run, seed, epoch = self._run, self._run.recipe.training.seed, self._state.progress.epoch
-        images = add_noise_(images, run.augment, run.preprocessing.std, rows, seed, epoch)
-        images = erase_(images, run.augment, rows, seed, epoch)
-        mix = draw_mix(run.augment, rows, run.preprocessing.size, seed, epoch)
-        if mix is None:
-            return images, labels
-        return mix.apply(images), mix.targets(run.task.targets(labels))
-
-    def _gradient(self, images: Tensor, targets: Tensor, labels: Tensor) -> tuple[float, int]:
+    def _gradient(self, images: Tensor, targets: Tensor, labels: Tensor, whole: "_Whole") -> tuple[float, int]:
         """Computes the gradient of the batch's mean loss; returns that loss, and how many answers were right."""
+        processes = self._run.processes
         while True:
-            try:
-                return self._pass(images, targets, labels)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or not self._halve(len(images)):
-                    raise
-            # Only here, where the error is gone, and with it its hold on the maps of the step.
+            answer = self._tried(images, targets, labels, whole)
+            said = processes.numbers(answer is None, *(answer or (0.0, 0)))
+            if not any(failed for failed, _, _ in said):
+                break
+            self._halve(whole)
             self._state.optimizer.zero_grad()
             self._buffers.undo()
             if self._run.machine.device.type == "cuda":
                 torch.cuda.empty_cache()
+        processes.add_([parameter.grad for parameter in self._parameters if parameter.grad is not None])
+        return sum(loss for _, loss, _ in said), int(sum(right for _, _, right in said))
 
-    def _pass(self, images: Tensor, targets: Tensor, labels: Tensor) -> tuple[float, int]:
-        """Goes forward and back with each part of the batch."""
+    def _tried(self, images: Tensor, targets: Tensor, labels: Tensor, whole: "_Whole") -> tuple[float, int] | None:
+        """A pass over the batch; None, without a hold on its maps, where memory ran out and parts may do."""
+        try:
+            return self._pass(images, targets, labels, whole)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or self._joined_norms or self._half(whole) is None:
+                raise
+        return None  # only here is the error gone, and with it its hold
+
+    def _pass(self, images: Tensor, targets: Tensor, labels: Tensor, whole: "_Whole") -> tuple[float, int]:
+        """Goes forward and back with each part of this process's share of the batch."""
         run, step = self._run, self._state.progress.step
-        torch.manual_seed(int(generator(run.recipe.training.seed, Stream.STEP, sample=step).integers(2**63)))  # dropout
-        count = self._parts(len(images), self._state.progress.part_size)
+        rng = generator(run.recipe.training.seed, Stream.STEP, epoch=run.processes.rank, sample=step)
+        torch.manual_seed(int(rng.integers(2**63)))  # dropout: other masks in each process, of any epoch
+        count = self._parts(whole, self._state.progress.part_size)
         value, right = 0.0, 0
         for some, wanted, named in zip(*(each.tensor_split(count) for each in (images, targets, labels)), strict=True):
             with run.machine.autocast():
                 mean, outputs = self._objective(some, wanted)
-            loss = mean if count == 1 else mean * (self._mass(wanted) / self._mass(targets))
+            loss = mean * (self._mass(wanted) / whole.mass)
             loss.backward()
             value += loss.item()
             right += int(run.task.hits(outputs.detach(), named).sum())
         return value, right
 
-    def _parts(self, pictures: int, part_size: int | None) -> int:
-        """How many parts, as equal as can be, a batch goes through the network in."""
-        return min(math.ceil(pictures / part_size), pictures // self._least_batch) if part_size else 1
+    def _parts(self, whole: "_Whole", part_size: int | None) -> int:
+        """How many parts, as equal as can be, a batch goes through the network in; as many in every process."""
+        if part_size is None:
+            return 1
+        return min(math.ceil(max(whole.pictures) / part_size), min(whole.pictures) // self._least_batch)
 
     @cached_property
     def _least_batch(self) -> int:
         run = self._run
-        return least_batch(run.recipe.network.model, run.arguments, run.task, run.preprocessing.input_size)
+        return least_batch(run.recipe.network.name, run.arguments, run.task, run.preprocessing.input_size)
 
     def _mass(self, targets: Tensor) -> float:
         """What the objective's mean over these targets is divided by."""
@@ -166,20 +192,36 @@ class Stepper:
             return len(targets)
         return float((targets @ weight if targets.is_floating_point() else weight[targets]).sum())
 
-    def _halve(self, pictures: int) -> bool:
-        """Lets half as many pictures through the network at a time; False where that cannot be."""
-        progress = self._state.progress
-        count = self._parts(pictures, progress.part_size)
-        at_a_time = math.ceil(pictures / count)
-        half = math.ceil(at_a_time / 2)
-        if self._parts(pictures, half) == count:
-            return False
+    def _at_a_time(self, whole: "_Whole") -> int:
+        """Most pictures that go through the network at a time."""
+        return math.ceil(max(whole.pictures) / self._parts(whole, self._state.progress.part_size))
+
+    def _half(self, whole: "_Whole") -> int | None:
+        """Half as many pictures at a time; None where that makes no more parts."""
+        half = math.ceil(self._at_a_time(whole) / 2)
+        more = self._parts(whole, half) > self._parts(whole, self._state.progress.part_size)
+        return half if more else None
+
+    def _halve(self, whole: "_Whole") -> None:
+        """Lets half as many pictures through the network at a time, from here on."""
+        progress, before, half = self._state.progress, self._at_a_time(whole), self._half(whole)
         progress.part_size = half
         self._run.reporter.say(
-            f"out of memory at step {progress.step} with {at_a_time} pictures at a time: from here on {half}, whose "
+            f"out of memory at step {progress.step} with {before} pictures at a time: from here on {half}, whose "
             f"gradients are added. The effective batch stays the same; batch norm sees {half}."
         )
-        return True
+
+    def _average_norms(self, share: float) -> None:
+        """Gives the running averages of batch norm, which each process took of its own pictures, those of all.
+
+        Args:
+            share: of the batch's pictures that were this process's.
+        """
+        learning = [norm for norm in self._own_norms if norm.training]  # the others keep theirs to the bit
+        averages = [a for norm in learning for a in (norm.running_mean, norm.running_var) if a is not None]
+        if averages and self._run.processes.world > 1:
+            torch._foreach_mul_(averages, share)
+            self._run.processes.add_(averages)
 
     def _fault(self, loss: float) -> str | None:
         """What is not finite; None where all is well. Clips the gradient where that is asked for."""
@@ -198,7 +240,8 @@ class Stepper:
     def _skip(self, batch: Batch, fault: str) -> None:
         """Counts a step that is not taken, and names its pictures."""
         run, progress, limit = self._run, self._state.progress, self._run.recipe.training.skip_bad_steps
-        files = f"Pictures of the batch: {', '.join(run.index.paths(batch.rows))}"
+        rows = [row for rows in run.processes.gather(batch.rows.tolist()) for row in rows]
+        files = f"Pictures of the batch: {', '.join(run.index.paths(rows))}"
         if progress.skipped >= limit:
             raise TrainingError(f"step {progress.step}: {fault} {advise_numbers(self._saver)} {files}")
         progress.skipped += 1

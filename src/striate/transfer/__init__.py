@@ -1,10 +1,12 @@
 """Transfer: the frozen part of a network is computed once, and what learns, learns from that."""
 
+from striate.transfer.backbone import Backbone, backbone
 from striate.transfer.features import Features, MirroredView, drawn_views, extract
-from striate.transfer.freeze import freeze, frozen_stages
+from striate.transfer.freeze import freeze, frozen_stages, keep_statistics
 from striate.transfer.heads import Fitted, fit
+from striate.transfer.plan import Plan, recommend
 from striate.transfer.prefix import Cut, cut, head_of, vectors
-from striate.transfer.probe import Backbone, Probed, backbone, install, probe
+from striate.transfer.probe import Probed, install, probe
 
 __all__ = [
     "Backbone",
@@ -12,6 +14,7 @@ __all__ = [
     "Features",
     "Fitted",
     "MirroredView",
+    "Plan",
     "Probed",
     "backbone",
     "cut",
@@ -22,6 +25,8 @@ __all__ = [
     "frozen_stages",
     "head_of",
     "install",
+    "keep_statistics",
     "probe",
+    "recommend",
     "vectors",
 ]

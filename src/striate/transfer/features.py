@@ -161,7 +161,7 @@ def extract(
         StriateError: the disk is full, or a value is beyond the range of float16.
     """
     view = view or EvaluationView(preprocessing)
-    layout = _layout(prefix, preprocessing, machine)
+    layout = layout_of(prefix, preprocessing, machine)
     key = repr((VERSION, fingerprint(prefix), preprocessing, view, machine.precision, layout))
     root = cache_folder("features")
     store = Store(root / hashlib.blake2b(key.encode(), digest_size=16).hexdigest(), layout, say)
@@ -200,7 +200,7 @@ def extract(
     return _features(kept, unreadable, len(missing), layout, [places[contents[row]] for row in kept.tolist()])
 
 
-def _layout(prefix: Prefix, preprocessing: Preprocessing, machine: Machine) -> Layout:
+def layout_of(prefix: Prefix, preprocessing: Preprocessing, machine: Machine) -> Layout:
     """The values of one picture: bfloat16 loses nothing of what was computed in it, float16 least of float32."""
     values = skeleton(prefix)(torch.empty(1, *preprocessing.input_size, device="meta"))
     kept = torch.bfloat16 if machine.precision == "bfloat16" else torch.float16

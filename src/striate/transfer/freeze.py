@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from striate.errors import UsageError
 
@@ -55,6 +56,17 @@ def freeze(net: nn.Module, frozen: Sequence[str]) -> None:
         module = net.get_submodule(stage).requires_grad_(False).eval()
         for part in module.modules():
             part.register_forward_pre_hook(_evaluate)
+
+
+def keep_statistics(net: nn.Module) -> None:
+    """Lets batch norms use their running statistics while they learn, and leave them alone, to the bit.
+
+    Args:
+        net: changed in place; copies of it keep theirs too.
+    """
+    for module in net.modules():
+        if isinstance(module, _BatchNorm):
+            module.register_forward_pre_hook(_evaluate)
 
 
 def _evaluate(module: nn.Module, inputs: Any) -> None:

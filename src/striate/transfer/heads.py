@@ -193,6 +193,7 @@ def fit(
     *,
     kind: Kind = "softmax",
     weight: Tensor | None = None,
+    picture_weight: Tensor | None = None,
     folds: int = 5,
     seed: int = 0,
 ) -> Fitted:
@@ -206,6 +207,7 @@ def fit(
         kind: of the head.
         weight: (classes,) of each class in the loss; with several labels, of a yes against a no. See
             `Classify.balanced_weight`.
+        picture_weight: (N,) of each picture in the loss; all alike unless given.
         folds: parts, of which each is held out once; fewer, where there are fewer pictures.
         seed: of the parts.
 
@@ -216,16 +218,14 @@ def fit(
     if pictures < 2:
         raise DataError(f"train: expected at least two pictures to fit a head to; got {pictures}.")
     with threadpool_limits(1):  # of steps this small, several threads make several times the work
-        return _fit(views, labels, classes, kind, weight, folds, seed)
+        frame = _Frame.of(torch.cat(list(views)).double(), turned=kind in ("softmax", "ridge"))
+        problem = _problem(frame, views, labels, classes, weight, picture_weight)
+        return _fit(frame, problem, labels, kind, folds, seed)
 
 
-def _fit(
-    views: Sequence[Tensor], labels: Tensor, classes: int, kind: Kind, weight: Tensor | None, folds: int, seed: int
-) -> Fitted:
-    pictures = len(labels)
-    frame = _Frame.of(torch.cat(list(views)).double(), turned=kind in ("softmax", "ridge"))
-    problem = _problem(frame, views, labels, classes, weight)
-    part = np.tile(_parts(labels, min(folds, pictures), seed), len(views))
+def _fit(frame: "_Frame", problem: Problem, labels: Tensor, kind: Kind, folds: int, seed: int) -> Fitted:
+    pictures, classes = len(labels), problem.targets.shape[1]
+    part = np.tile(dealt(labels, min(folds, pictures), seed), len(problem.vectors) // pictures)
     solve, strengths = SOLVERS[kind]
     held_out = {strength: torch.zeros(pictures, classes, dtype=torch.float64) for strength in strengths}
     for number in np.unique(part):
@@ -250,7 +250,14 @@ def _path(solve: Solver, problem: Problem, strengths: Sequence[float]) -> Iterat
         yield strength, head
 
 
-def _problem(frame: "_Frame", views: Sequence[Tensor], labels: Tensor, classes: int, weight: Tensor | None) -> Problem:
+def _problem(
+    frame: "_Frame",
+    views: Sequence[Tensor],
+    labels: Tensor,
+    classes: int,
+    weight: Tensor | None,
+    picture_weight: Tensor | None,
+) -> Problem:
     several = labels.ndim == 2
     targets = labels.double() if several else nn.functional.one_hot(labels, classes).double()
     weights = torch.ones_like(targets)
@@ -258,11 +265,13 @@ def _problem(frame: "_Frame", views: Sequence[Tensor], labels: Tensor, classes: 
         weights = torch.where(targets > 0, weight.double(), 1.0)
     elif weight is not None:
         weights = (targets @ weight.double())[:, None].expand_as(targets)
+    if picture_weight is not None:
+        weights = weights * picture_weight.double()[:, None]
     vectors = torch.cat([frame.inward(view) for view in views])
     return Problem(vectors, targets.repeat(len(views), 1), weights.repeat(len(views), 1), several)
 
 
-def _parts(labels: Tensor, folds: int, seed: int) -> NDArray[np.int64]:
+def dealt(labels: Tensor, folds: int, seed: int) -> NDArray[np.int64]:
     """(N,) the part of each picture: each class is dealt out evenly, in an order drawn from the seed.
 
     Pictures with several labels are dealt by the first of them. A class of fewer pictures than parts is not in all.

@@ -1,0 +1,172 @@
+"""The planner's choice against fine-tuning at every depth: how often it is within 0.01 of the best, at what cost.
+
+usage: python benchmarks/planner.py [quick]
+
+Three data sets, of 100, 400 and all pictures to learn from; the rest, at most 1,000 pictures, is the test that accuracy
+is of. Each row trains once at every depth. `cost` is the planner's seconds and those of training as it says, over the
+seconds of all trainings. `quick` looks whether it runs: an epoch, one depth, a small network; its figures say nothing.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from striate.data import Index, read, split
+from striate.device import choose
+from striate.evaluate import evaluate
+from striate.model import load
+from striate.recipe import Recipe, TrainingRecipe, TransferRecipe
+from striate.train.console import Reporter
+from striate.transfer import Backbone, backbone, recommend
+from striate.transfer.plan_cost import counted
+from striate.transfer.plan_curves import thinned
+from striate.transfer.run import train
+
+SHARED = Path(__file__).parents[2] / "shared"
+WEIGHTS = SHARED / "weights" / "mobilenet_v1_100_224.keras-folded.safetensors"
+SMALL_WEIGHTS = SHARED / "weights" / "mobilenet_v1_025_224.keras.safetensors"
+DATA = {
+    "hymenoptera": SHARED / "data" / "hymenoptera",
+    "caltech3": SHARED / "data" / "caltech3-boxes" / "images",
+    "cifar10": SHARED / "data" / "cifar10-jpeg",
+}
+SIZES = (100, 400, None)  # pictures to learn from
+TEST_FRACTION, MOST_TEST = 0.3, 1000
+LIKE = 0.05  # of all multiplications: a depth that spares so little more than the one before it is not tried
+NEAR = 0.01  # accuracy, within which a choice is as good as the best
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One data set of one size."""
+
+    name: str
+    pictures: int
+    chosen: str
+    """What was tried that is most like the planner's choice."""
+
+    accuracies: dict[str, float]
+    """On test, by `--freeze`."""
+
+    seconds: dict[str, float]
+    """Of training, by `--freeze`."""
+
+    plan_s: float
+
+    @property
+    def short(self) -> float:
+        """By how much the choice misses the best."""
+        return max(self.accuracies.values()) - self.accuracies[self.chosen]
+
+    @property
+    def cost(self) -> float:
+        """Of planning and training as planned, over that of trying everything."""
+        return (self.plan_s + self.seconds[self.chosen]) / sum(self.seconds.values())
+
+    def __str__(self) -> str:
+        each = ", ".join(f"{name} {value:.3f} in {self.seconds[name]:.0f} s" for name, value in self.accuracies.items())
+        return (
+            f"{self.name}, {self.pictures} pictures: {each}\n"
+            f"  chosen {self.chosen} in {self.plan_s:.0f} s; short by {self.short:.3f}; cost {self.cost:.2f}"
+        )
+
+
+def learning_shares(base: Backbone) -> dict[str, float]:
+    """The share of all multiplications that learns, by `--freeze`, from all frozen to none."""
+    stages: tuple[str, ...] = base.net.stages  # type: ignore[assignment]
+    macs = [part.macs for part in reversed(counted(base.net, base.preprocessing.input_size))]
+    names = ["all", *reversed(stages[:-1]), "none"]
+    return {name: count / macs[-1] for name, count in zip(names, macs, strict=True)}
+
+
+def worth_trying(shares: dict[str, float]) -> list[str]:
+    """Of depths that are much alike, the first, and the whole network."""
+    tried = ["all"]
+    for name, share in shares.items():
+        if share - shares[tried[-1]] >= LIKE and 1 - share >= LIKE:
+            tried.append(name)
+    return [*tried, "none"]
+
+
+def parted(data: Path, pictures: int | None) -> Index:
+    """So many pictures to learn from, split train, and others for test."""
+    index = read(data)
+    index = index.with_column("split", [None] * len(index))
+    index = split(index, val_fraction=0.0, test_fraction=TEST_FRACTION, seed=SEED)
+    kept = []
+    for part, most in (("train", pictures), ("test", MOST_TEST)):
+        rows = index.rows(part)
+        kept.append(rows[thinned(torch.from_numpy(index.labels(rows)), most or len(rows), SEED)])
+    return replace(index, table=index.table.take(pa.array(np.sort(np.concatenate(kept)))))
+
+
+def scored(data: Path, index: Index, freeze: str, recipe: Recipe, output: Path) -> tuple[float, float]:
+    """Accuracy on test of a network trained with so much frozen, and the seconds that it took."""
+    started = time.perf_counter()
+    recipe = replace(recipe, transfer=replace(recipe.transfer, freeze=freeze))
+    folder = train(data, recipe, output / freeze, Reporter.silent())
+    seconds = time.perf_counter() - started
+    return evaluate(load(folder.model), index, "test").metrics["accuracy"], seconds
+
+
+def compared(
+    name: str, index: Index, base: Backbone, recipe: Recipe, shares: dict[str, float], tried: list[str], folder: Path
+) -> Row:
+    """The planner first, then every depth, each with features that nobody computed before."""
+    data = folder / "index.parquet"
+    index.save(data)
+    os.environ["STRIATE_CACHE"] = str(folder / "plan")
+    started = time.perf_counter()
+    planned = split(index, val_fraction=recipe.data.val_fraction, test_fraction=0.0, seed=recipe.training.seed)
+    plan = recommend(planned, base, base.preprocessing, choose(), recipe)
+    plan_s = time.perf_counter() - started
+    print(f"{name}: {plan.sentence}", flush=True)
+    accuracies, seconds = {}, {}
+    for freeze in tried:
+        os.environ["STRIATE_CACHE"] = str(folder / freeze)
+        accuracies[freeze], seconds[freeze] = scored(data, index, freeze, recipe, folder / "runs")
+    chosen = min(tried, key=lambda freeze: abs(shares[freeze] - shares[plan.freeze]))
+    return Row(name, len(index.rows("train")), chosen, accuracies, seconds, plan_s)
+
+
+def main() -> None:
+    quick = sys.argv[1:] == ["quick"]
+    weights, epochs, sizes = (SMALL_WEIGHTS, 1, (100,)) if quick else (WEIGHTS, TrainingRecipe().epochs, SIZES)
+    missing = [path for path in (weights, *DATA.values()) if not path.exists()]
+    if missing:
+        print(f"planner: skipped, because {missing[0]} is not there")
+        return
+    base = backbone(weights)
+    recipe = Recipe(training=TrainingRecipe(epochs=epochs), transfer=TransferRecipe(weights=str(weights)))
+    shares = learning_shares(base)
+    tried = ["all", "none"] if quick else worth_trying(shares)
+    rows = []
+    for name, data in DATA.items():
+        for pictures in sizes:
+            with tempfile.TemporaryDirectory() as folder:
+                row = compared(name, parted(data, pictures), base, recipe, shares, tried, Path(folder))
+            rows.append(row)
+            each = ", ".join(
+                f"{freeze} {row.accuracies[freeze]:.3f} in {row.seconds[freeze]:.0f} s" for freeze in tried
+            )
+            print(f"{name}, {row.pictures} pictures: {each}", flush=True)
+            print(
+                f"  chosen {row.chosen} in {row.plan_s:.0f} s; short by {row.short:.3f}; cost {row.cost:.2f}",
+                flush=True,
+            )
+    near = sum(row.short <= NEAR for row in rows)
+    print(
+        f"within {NEAR} of the best: {near} of {len(rows)}; cost {np.mean([row.cost for row in rows]):.2f} on average"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""How fast networks train and answer here."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from striate.bench.timing import Rate, Work, rates
+from striate.device import Machine
+from striate.inspect import inspect
+from striate.inspect.meta import build
+from striate.nets import create
+from striate.recipe import TrainingRecipe
+from striate.tasks import Classify
+from striate.train import optimizer
+
+CLASSES = 10
+PASSES = 3  # that a training step counts as: forward, and back to maps and to weights
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Of one network in one precision."""
+
+    model: str
+    precision: str
+    training: Rate
+    """Pictures a second."""
+
+    inference: Rate
+    multiplications: int
+    """Of one picture, forward."""
+
+    def training_share(self, ceiling: float) -> float:
+        """Of the operations a second that a convolution reaches."""
+        return 2 * PASSES * self.multiplications * self.training.median / ceiling
+
+    def inference_share(self, ceiling: float) -> float:
+        """Likewise."""
+        return 2 * self.multiplications * self.inference.median / ceiling
+
+
+def speeds(
+    model: str, machines: list[Machine], batch_size: int, img_size: int, rounds: int, least_s: float
+) -> list[Speed]:
+    """Rates of a network, on each machine in turn.
+
+    Args:
+        model: its name in the catalogue.
+        machines: that it runs on, which differ in precision.
+        batch_size: pictures a step.
+        img_size: height and width.
+        rounds: see `rates`.
+        least_s: see `rates`.
+
+    Raises:
+        UsageError: the network is unknown, or cannot take such pictures.
+    """
+    macs = inspect(build(lambda: create(model, num_classes=CLASSES)), (3, img_size, img_size)).macs
+    images = torch.randn(batch_size, 3, img_size, img_size)
+    works: dict[str, Work] = {}
+    for machine in machines:
+        net = machine.place(create(model, num_classes=CLASSES))
+        works[f"{machine.precision}, training"] = _training(net, machine, images)
+        works[f"{machine.precision}, inference"] = _inference(net, machine, images)
+    found = rates(works, rounds, least_s)
+    return [
+        Speed(
+            model,
+            machine.precision,
+            found[f"{machine.precision}, training"],
+            found[f"{machine.precision}, inference"],
+            macs,
+        )
+        for machine in machines
+    ]
+
+
+def _training(net: nn.Module, machine: Machine, images: torch.Tensor) -> Work:
+    objective = machine.place(Classify(tuple(map(str, range(CLASSES)))).objective(net))
+    updates = optimizer.build(net, TrainingRecipe(opt="momentum", lr=1e-3))
+    labels = torch.arange(len(images), device=machine.device) % CLASSES
+    placed = machine.images(images)
+
+    def work() -> float:
+        objective.train()
+        with machine.autocast():
+            loss, _ = objective(placed, labels)
+        loss.backward()
+        updates.step()
+        updates.zero_grad()
+        return len(images)
+
+    return work
+
+
+def _inference(net: nn.Module, machine: Machine, images: torch.Tensor) -> Work:
+    placed = machine.images(images)
+
+    def work() -> float:
+        net.eval()
+        with torch.inference_mode(), machine.autocast():
+            net(placed)
+        return len(images)
+
+    return work

@@ -1,0 +1,82 @@
+"""All measurements of a bench, one after the other."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from striate.bench.advice import advise
+from striate.bench.ceilings import DTYPES, convolutions, memory, products
+from striate.bench.loading import loading
+from striate.bench.networks import Speed, speeds
+from striate.bench.timing import Rate
+from striate.device import Machine, keep_memory
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What was measured. Operations, bytes and pictures are a second."""
+
+    machine: str
+    products: dict[str, Rate]
+    convolutions: dict[str, Rate]
+    memory: dict[str, Rate]
+    speeds: list[Speed]
+    loading: dict[str, dict[int, Rate]]
+    advice: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        plain = asdict(self)
+        for speed, values in zip(self.speeds, plain["speeds"], strict=True):
+            ceiling = self.convolutions[f"{speed.precision}, forward"].median
+            values["training_share"] = speed.training_share(ceiling)
+            values["inference_share"] = speed.inference_share(ceiling)
+        return plain
+
+
+def bench(
+    machine: Machine,
+    models: Sequence[str],
+    *,
+    data: Path | None = None,
+    batch_size: int = 32,
+    img_size: int = 224,
+    rounds: int = 5,
+    least_s: float = 0.5,
+    say: Say = print,
+) -> Bench:
+    """Measures this machine, networks on it, and the way of pictures to them.
+
+    Args:
+        machine: as `striate.device.choose` gives it; its precision does not count, both are measured.
+        models: names of the catalogue.
+        data: pictures to load; made unless given.
+        batch_size: pictures a step.
+        img_size: height and width that networks see.
+        rounds: of every measurement, of which the median is taken; at least 2.
+        least_s: seconds that a round lasts at least.
+        say: is told what is measured next.
+
+    Raises:
+        UsageError: a network is unknown, or cannot take such pictures.
+        DataError: `data` holds no usable picture.
+    """
+    keep_memory()
+    say("memory")  # before anything else has filled it
+    of_memory = memory(rounds, least_s)
+    say("matrix products")
+    of_products = products(machine, rounds, least_s)
+    say("convolutions")
+    of_convolutions = convolutions(machine, rounds, least_s)
+    machines = [replace(machine, precision=name, memory_format="channels_last") for name in DTYPES]  # type: ignore[arg-type]
+    of_networks: list[Speed] = []
+    for model in models:
+        say(model)
+        of_networks += speeds(model, machines, batch_size, img_size, rounds, least_s)
+    say("loading pictures")
+    of_loading = loading(data, img_size, rounds, least_s)
+    advice = advise(of_convolutions, of_memory, of_networks, of_loading)
+    return Bench(str(machine), of_products, of_convolutions, of_memory, of_networks, of_loading, advice)

@@ -1,0 +1,63 @@
+"""Rates: how much work is done in a second, with the spread over rounds."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+Work = Callable[[], float]  # does some work, and returns how much
+
+UNSTEADY = 0.25  # spread, as a share of the median, from which a machine was doing something else
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Work a second: median and quartiles over rounds."""
+
+    median: float
+    low: float
+    high: float
+
+    @property
+    def unsteady(self) -> bool:
+        """Whether the rounds differ more than they do on a machine that does nothing else."""
+        return self.high - self.low > UNSTEADY * self.median
+
+
+def rates(works: Mapping[str, Work], rounds: int, least_s: float) -> dict[str, Rate]:
+    """The rate of each work, all in turn: A B A B.
+
+    Args:
+        works: by name; each is done once before the clock starts.
+        rounds: of which the median is taken, at least 2.
+        least_s: seconds that a round lasts at least.
+    """
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for work in works.values():
+        work()
+    for _ in range(rounds):
+        for name, work in works.items():
+            found[name].append(_rate(work, least_s))
+    return {name: _summary(values) for name, values in found.items()}
+
+
+def _rate(work: Work, least_s: float) -> float:
+    _wait()
+    started, done = time.perf_counter(), 0.0
+    while (seconds := time.perf_counter() - started) < least_s or not done:
+        done += work()
+        _wait()
+    return done / seconds
+
+
+def _wait() -> None:
+    """A GPU goes on while Python does: only what has finished is counted."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _summary(values: list[float]) -> Rate:
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+    return Rate(median, low, high)

@@ -1,0 +1,116 @@
+"""What a network learns from and is scored on: pictures, unless a part of it is frozen and was run beforehand."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from striate.augment.erase import erase_
+from striate.augment.mix import draw_mix
+from striate.augment.noise import add_noise_
+from striate.data import Batch, Batches, IndexedPictures, Loader, Pictures, Rows, advice, training_view
+from striate.data.pixel_cache import CachedPictures, open_pictures
+from striate.model import logits
+from striate.train.state import Run
+
+
+class Feed(Protocol):
+    """The inputs of a run."""
+
+    def learner(self, net: nn.Module) -> nn.Module:
+        """What takes these inputs to logits: a net, or the part of it that is not frozen, which shares its layers."""
+        ...
+
+    def blank(self, count: int) -> Tensor:
+        """So many inputs (N, …) of zeros, where the network runs."""
+        ...
+
+    def batches(self, order: Batches, epoch: int, start: int) -> Iterable[Batch]:
+        """The batches of an epoch from a step on, a pure function of the arguments."""
+        ...
+
+    def inputs(self, batch: Batch, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        """What the learner is shown of a batch (N, …), and what it shall answer: the labels, or shares (N, classes)."""
+        ...
+
+    def answers(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[Tensor]:
+        """Logits (N, classes), float32 on the CPU, of the pictures of each part as evaluation sees them."""
+        ...
+
+    def advice(self, wait_share: float) -> str | None:
+        """What would feed a learner that waits for its inputs; None where it hardly waits."""
+        ...
+
+
+class PictureFeed:
+    """Pictures: drawn and augmented anew in every epoch.
+
+    Args:
+        run: whose they are.
+        pictures: of the rows in train, as training sees them; the others are read from their files.
+    """
+
+    def __init__(self, run: Run, pictures: Pictures) -> None:
+        self._run = run
+        self._pictures = pictures
+        self._held_out = IndexedPictures(run.index, run.recipe.data.max_pixels)
+
+    @staticmethod
+    def open(run: Run) -> "PictureFeed":
+        """With the pictures of train from the pixel cache, where that is worth it."""
+        rows, preprocessing = run.index.rows("train"), run.preprocessing
+        with run.reporter.progress("pixel cache", len(rows), "pictures") as advance:
+            pictures = run.processes.one_a_host_first(
+                lambda: open_pictures(
+                    run.index,
+                    rows,
+                    run.recipe.data,
+                    img_size=preprocessing.size[0],
+                    channels=preprocessing.channels,
+                    epochs=run.recipe.training.epochs,
+                    workers=run.workers,
+                    say=run.reporter.say,
+                    advance=lambda count: advance(count, ""),
+                )
+            )
+        return PictureFeed(run, pictures)
+
+    def learner(self, net: nn.Module) -> nn.Module:
+        """All of the net."""
+        return net
+
+    def blank(self, count: int) -> Tensor:
+        """Black pictures (N, C, H, W)."""
+        return self._run.machine.images(torch.zeros(count, *self._run.preprocessing.input_size))
+
+    def batches(self, order: Batches, epoch: int, start: int) -> Iterable[Batch]:
+        """Pictures as they are decoded."""
+        run = self._run
+        view = training_view(run.recipe.augment, run.preprocessing, run.recipe.training.seed, epoch)
+        pinned = run.machine.device.type == "cuda"
+        return Loader(self._pictures, order, run.preprocessing, view, workers=run.workers, start=start, pinned=pinned)
+
+    def inputs(self, batch: Batch, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        """Images (N, C, H, W), normalised, with all that is done to a whole batch where it is."""
+        run, rows, seed = self._run, batch.rows.tolist(), self._run.recipe.training.seed
+        images = batch.images.to(run.machine.device, non_blocking=True)
+        images = run.preprocessing.normalise(images, batch.colour)
+        images = add_noise_(images, run.augment, run.preprocessing.std, rows, seed, epoch)
+        images = erase_(images, run.augment, rows, seed, epoch)
+        mix = draw_mix(run.augment, rows, run.preprocessing.size, seed, epoch)
+        if mix is None:
+            return run.machine.images(images), labels
+        return run.machine.images(mix.apply(images)), mix.targets(run.task.targets(labels))
+
+    def answers(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[Tensor]:
+        """Read from the pictures' files."""
+        run = self._run
+        loader = Loader(self._held_out, parts, run.preprocessing, workers=run.workers)
+        return logits(learner, loader, run.preprocessing, run.machine)
+
+    def advice(self, wait_share: float) -> str | None:
+        """As a pass of training was."""
+        run = self._run
+        cached = isinstance(self._pictures, CachedPictures)
+        return advice(wait_share, workers=run.workers, cores=run.processes.cores, cached=cached)

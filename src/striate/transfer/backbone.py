@@ -1,0 +1,94 @@
+"""A network that has learnt before, and what a recipe takes from it."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from striate.data import Preprocessing
+from striate.errors import UsageError, nearest
+from striate.model import load as load_model
+from striate.nets import create
+from striate.recipe import Recipe
+from striate.transfer.freeze import frozen_stages
+from striate.weights import find, load, published, recognised
+
+FINE_TUNING_LR = 1e-4  # a tenth of that for drawn values: weights that have learnt before are kept near where they are
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network with its published weights."""
+
+    net: nn.Module
+    """In evaluation mode, with its own head."""
+
+    name: str
+    arguments: dict[str, Any]
+    """Of the net, without classes and channels."""
+
+    preprocessing: Preprocessing
+
+
+def backbone(weights: str | Path) -> Backbone:
+    """The network of published weights, or of a model file of ours.
+
+    Args:
+        weights: the name of a manifest, or a file: one that a manifest knows by its sha256, or a model file.
+
+    Raises:
+        UsageError, WeightsError, ModelFileError: it is none of these, not there, or not whole.
+    """
+    manifests = published()
+    manifest = manifests.get(str(weights))
+    path = Path(weights) if manifest is None else find(manifest)
+    if not path.is_file():
+        raise UsageError(
+            f"`weights`: expected the name of published weights, or a file; got {weights}. "
+            f"{nearest(str(weights), manifests)}"
+        )
+    if manifest is None:
+        manifest = recognised(path, manifests.values())
+    if manifest is None:
+        model = load_model(path, device="cpu")
+        arguments = {k: v for k, v in model.arguments.items() if k not in ("num_classes", "in_channels")}
+        return Backbone(model.net, model.name, arguments, model.preprocessing)
+    net = create(manifest.arch, **manifest.arguments).eval()
+    load(net, path)
+    return Backbone(net, manifest.arch, manifest.arguments, Preprocessing.from_dict(manifest.preprocessing))
+
+
+def resolve(recipe: Recipe, base: Backbone) -> Recipe:
+    """The recipe with what it leaves open taken from the weights: network, size and normalisation; frozen is all.
+
+    Raises:
+        UsageError: it names another network, other channels, or stages that the network lacks.
+    """
+    network, data, shown = recipe.network, recipe.data, base.preprocessing
+    for name, own, given in (
+        ("model", base.name, network.model),
+        ("model_args", base.arguments, network.model_args),
+        ("in_channels", shown.channels, data.in_channels),
+    ):
+        if given and given != own:
+            raise UsageError(f"`{name}`: expected that of `--weights`, {own}; got {given}. Try without it.")
+    if network.whiten:
+        raise UsageError("`whiten`: expected a network that begins with drawn values; got one of `--weights`.")
+    freeze = recipe.transfer.freeze or "all"
+    if freeze != "auto":
+        frozen_stages(base.net, freeze)
+    return replace(
+        recipe,
+        network=replace(network, model=base.name, model_args=dict(base.arguments)),
+        data=replace(
+            data,
+            img_size=data.img_size or shown.size[0],
+            in_channels=shown.channels,  # type: ignore[arg-type]  # a net is published for 1 or 3
+            mean=data.mean or shown.mean,
+            std=data.std or shown.std,
+            crop_pct=data.crop_pct or shown.crop_pct,
+        ),
+        training=replace(recipe.training, lr=recipe.training.lr or FINE_TUNING_LR),
+        transfer=replace(recipe.transfer, freeze=freeze),
+    )

@@ -1,0 +1,77 @@
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from striate.model import Model
+
+Striate = Callable[..., tuple[int, str, str]]
+QUICK = ("--device", "cpu", "--precision", "float32", "--workers", "1", "--val-fraction", "0.2")
+
+
+@pytest.fixture
+def base(untrained: Callable[..., Model], tmp_path: Path) -> str:
+    """A model file of five classes."""
+    untrained(tuple("abcde")).save(tmp_path / "base.safetensors")
+    return str(tmp_path / "base.safetensors")
+
+
+def test_text_and_figure(striate: Striate, two_classes: Path, base: str, tmp_path: Path) -> None:
+    out = tmp_path / "a" / "plan"
+    code, text, _ = striate("plan", two_classes, "--weights", base, "--out", out, *QUICK)
+    assert code == 0
+    lines = text.splitlines()
+    assert re.match(r"\d+ of \d+ training pictures, 2 classes; features of \d+ computed, the rest were kept", lines[0])
+    for word in ("conv1", "conv2", "fc1", "all", "none", "accuracy of a head there", "pictures"):
+        assert word in text
+    assert lines[-1].startswith("freeze ")
+    assert [path.name for path in sorted(out.iterdir())][-1] == "plan.png"
+
+
+def test_json(striate: Striate, two_classes: Path, base: str) -> None:
+    words = ("plan", two_classes, "--weights", base, "--json", "--pictures", "12", "--img-size", "32", *QUICK)
+    found = [json.loads(striate(*words)[1]) for _ in range(2)]
+    for plan in found:
+        assert plan["evidence"]["looked_at"] == 12
+        assert plan["sentence"].startswith(f"freeze {plan['freeze']}: ")
+        assert [depth["stage"] for depth in plan["depths"]] == ["conv1", "conv2", "fc1", "fc2"]
+        assert [choice["freeze"] for choice in plan["choices"]] == ["all", "fc1", "conv2", "conv1", "none"]
+    assert found[1]["computed"] == 0
+    assert found[0]["depths"] == found[1]["depths"]
+
+
+def test_what_cannot_be_read_is_named(
+    striate: Striate, write_pictures: Callable[[Path, Mapping[str, int]], Path], base: str, tmp_path: Path
+) -> None:
+    root = write_pictures(tmp_path / "data", {"dark": 12, "light": 12})
+    (root / "dark" / "03.png").write_bytes(b"no picture")
+    code, _, err = striate("plan", root, "--weights", base, *QUICK)
+    assert code == 0
+    assert "left out: dark/03.png: " in err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("{data}",), 2, "--weights"),
+        (("{data}", "--weights", "nothing"), 2, "expected the name of published weights, or a file; got nothing."),
+        (("{data}", "--weights", "{base}", "--pictures", "1"), 2, "pictures"),
+        (("{empty}", "--weights", "{base}"), 3, "empty"),
+    ],
+)
+def test_misuse(
+    striate: Striate,
+    two_classes: Path,
+    base: str,
+    tmp_path: Path,
+    words: tuple[str, ...],
+    code: int,
+    message: str,
+) -> None:
+    (tmp_path / "empty").mkdir()
+    places = {"data": two_classes, "base": base, "empty": tmp_path / "empty"}
+    found, _, err = striate("plan", *(word.format(**places) for word in words))
+    assert found == code
+    assert message in err
