@@ -164,7 +164,7 @@ class AugmentRecipe:
     """Least and largest enlargement; `1 1` for none."""
 
     translation: float | None = None
-    """Largest shift along either axis, as a share of that side."""
+    """Largest shift along either axis, as a share of that side; it is of whole pixels."""
 
     perspective: float | None = None
     """Largest shift of a corner along either axis, as a share of that side."""

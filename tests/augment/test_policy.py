@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.augment import Augmentation, Map, Size, central_crop, draw_map
+from striate.augment import Augmentation, Map, Size, central_crop, draw_map, resample
 
 seeds = st.integers(0, 2**63 - 1)
 numbers = st.integers(0, 2**31)
@@ -42,6 +42,21 @@ def test_a_map_is_a_pure_function_of_seed_epoch_and_row(seed: int, epoch: int, r
     assert same(first, drawn(ALL, seed, epoch, row))
     for other in (drawn(ALL, seed, epoch, row + 1), drawn(ALL, seed, epoch + 1, row), drawn(ALL, seed ^ 1, epoch, row)):
         assert not same(first, other)
+
+
+@given(seeds, numbers)
+def test_a_shift_is_of_whole_pixels_and_blurs_nothing(seed: int, row: int) -> None:
+    drawn_map = draw_map(Augmentation(translation=0.25), SIZE, SIZE, 1.0, seed, 0, row)
+    shift = drawn_map.matrix - np.eye(3)
+    assert np.array_equal(shift, np.rint(shift))
+    assert (np.abs(shift[:2, 2]) <= np.array(SIZE) / 4).all()
+    pixels = np.random.default_rng(row).integers(0, 256, (*SIZE[::-1], 3), np.uint8)
+    shown = resample(pixels, drawn_map, SIZE)
+    inside = pixels[SIZE[1] // 4 : -SIZE[1] // 4, SIZE[0] // 4 : -SIZE[0] // 4]
+    x, y = (int(value) for value in shift[:2, 2])
+    height, width = inside.shape[:2]
+    top, left = SIZE[1] // 4 - y, SIZE[0] // 4 - x
+    assert np.array_equal(shown[top : top + height, left : left + width], inside)
 
 
 @given(seeds, st.integers(0, 1000), numbers)

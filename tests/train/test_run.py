@@ -394,7 +394,9 @@ def test_pictures_of_a_size_that_the_network_cannot_take_are_refused_before_the_
 ) -> None:
     with pytest.raises(UsageError) as caught:
         train(tmp_path / "none", tiny_recipe(img_size=40), tmp_path / "run", silent)
-    assert str(caught.value).startswith("`images`: expected H and W of 32; got the shape [2, 1, 40, 40]. ")
+    assert str(caught.value).startswith(
+        "`img_size`: expected one that lenet5 can take; got 40: `images`: expected H and W"
+    )
 
 
 class Plain(nn.Module):
@@ -417,7 +419,7 @@ def test_a_network_is_tried_before_the_data_is_read(tiny_recipe: MakeRecipe, mon
     assert resolve(tiny_recipe(model="plain", model_args={})).data.img_size == 16
     with pytest.raises(UsageError) as caught:
         resolve(tiny_recipe(model="plain", model_args={}, img_size=4))
-    assert str(caught.value).startswith("`img_size`: expected more pixels for plain; got 4: ")
+    assert str(caught.value).startswith("`img_size`: expected one that plain can take; got 4: ")
     with pytest.raises(UsageError) as caught:
         resolve(tiny_recipe(model="plain", model_args={"pooled": False}))
     assert str(caught.value) == "`model`: expected a network that names a picture; got plain, which names its pixels."

@@ -82,6 +82,6 @@ def _moved(augment: Augmentation, size: Size, draws: NDArray[np.float64]) -> Mat
     if augment.rotation or augment.shear or augment.zoom != (1, 1):
         matrix = about((size[0] / 2, size[1] / 2), matrix)
     if augment.translation:
-        shift = augment.translation
-        matrix = matrix @ translation((2 * x - 1) * shift * size[0], (2 * y - 1) * shift * size[1])
+        shift = augment.translation  # in whole pixels, because any other shift blurs, which small pictures suffer from
+        matrix = matrix @ translation(round((2 * x - 1) * shift * size[0]), round((2 * y - 1) * shift * size[1]))
     return matrix

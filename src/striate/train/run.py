@@ -32,8 +32,8 @@ from striate.data import (
 )
 from striate.data.check import KINDS, Check, Severity, by_kind, examine
 from striate.device import Machine, choose, cores, keep_memory
-from striate.errors import UsageError
-from striate.inspect.meta import build
+from striate.errors import SizeError, UsageError
+from striate.inspect.meta import META, Memory, build
 from striate.model import commit
 from striate.nets import create, default_of
 from striate.recipe import Recipe
@@ -264,12 +264,15 @@ def resolve(recipe: Recipe) -> Recipe:
 def _require_logits(recipe: Recipe, channels: int, size: int) -> None:
     """Tries the network on pictures of the right size without computing anything, before the data is looked at."""
     network = recipe.network
+    net = build(lambda: create(network.name, in_channels=channels, **network.model_args)).to(META).eval()
+    images = torch.empty(2, channels, size, size, device=META)
     try:
-        with torch.device("meta"):
-            net = create(network.name, in_channels=channels, **network.model_args).to("meta").eval()
-            logits = net(torch.empty(2, channels, size, size))
-    except RuntimeError as error:  # a map that became smaller than the next window
-        raise UsageError(f"`img_size`: expected more pixels for {network.name}; got {size}: {error}.") from error
+        with torch.no_grad(), Memory(net, images):
+            logits = net(images)
+    except (RuntimeError, SizeError) as error:  # a map that became smaller than the next window
+        raise UsageError(
+            f"`img_size`: expected one that {network.name} can take; got {size}: {str(error).rstrip('.')}."
+        ) from error
     if logits.ndim != 2:
         raise UsageError(
             f"`model`: expected a network that names a picture; got {network.name}, which names its pixels."
