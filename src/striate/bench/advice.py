@@ -1,94 +1,128 @@
 """What to change on this machine, from what was measured."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING
 
-from striate.bench.networks import Speed
-from striate.bench.timing import Rate
+from striate.bench.appetite import Appetite, chosen
+from striate.data.loader import MUCH
+from striate.device import WORTH
 
-FASTER = 1.2  # times, from which bfloat16 is worth its digits; as `striate.device` has it
-LOW = 0.3  # share of the best convolution, below which a network is bound by something else
+if TYPE_CHECKING:
+    from striate.bench.run import Bench
+
+BUSY = 0.5  # programs a core that wanted to run before, from which a machine is not idle
+LOW = 0.3  # share of the best convolution, below which most of a step is spent on something else
 DEAR = 2.0  # times that fresh memory takes, from which keeping it is worth saying
+VERDICTS = {
+    (True, "bfloat16"): "it is worth its digits, and --precision auto takes it",
+    (True, "float32"): "try --precision bfloat16",
+    (False, "bfloat16"): "try --precision float32",
+    (False, "float32"): "float32 stays",
+}  # by whether bfloat16 is clearly faster, and what `auto` takes
 
 
-def advise(
-    convolutions: Mapping[str, Rate],
-    memory: Mapping[str, Rate],
-    speeds: Sequence[Speed],
-    loading: Mapping[str, Mapping[int, Rate]],
-) -> list[str]:
-    """Sentences, the most general first.
-
-    Args:
-        convolutions: operations a second by precision and direction.
-        memory: bytes a second, `copied` and `fresh`.
-        speeds: of networks.
-        loading: pictures a second by kind of picture and number of workers.
-    """
-    return [
-        *_steadiness([*convolutions.values(), *(speed.training for speed in speeds)]),
-        _precision(convolutions),
-        *_memory(memory),
-        *_bounds(convolutions, _chosen(speeds)),
-        *_appetites(_chosen(speeds), loading),
-    ]
+def advise(found: "Bench") -> list[str]:
+    """Sentences, the most general first: those of every rule in turn."""
+    return [sentence for rule in RULES for sentence in rule(found)]
 
 
-def _steadiness(found: Sequence[Rate]) -> Iterator[str]:
-    unsteady = sum(rate.unsteady for rate in found)
-    if 2 * unsteady > len(found):
+def _load(found: "Bench") -> Iterator[str]:
+    conditions = found.conditions
+    if conditions.load is not None and conditions.load > BUSY * conditions.cores:
+        yield (
+            f"The machine was busy before this began: {conditions.load:.1f} programs wanted to run on "
+            f"{_cores(conditions.cores)}. Measure again when it is idle."
+        )
+
+
+def _steadiness(found: "Bench") -> Iterator[str]:
+    rates = [*found.convolutions.values(), *(speed.training for speed in found.speeds)]
+    if 2 * sum(rate.unsteady for rate in rates) > len(rates):
         yield (
             "The machine was doing something else: most rates differ by a quarter from round to round. Measure again "
             "when it is idle."
         )
 
 
-def _precision(convolutions: Mapping[str, Rate]) -> str:
+def _threads(found: "Bench") -> Iterator[str]:
+    conditions = found.conditions
+    if conditions.threads > conditions.cores:
+        yield (
+            f"Arithmetic has {conditions.threads} threads for {_cores(conditions.cores)}, where they wait for each "
+            f"other. Try OMP_NUM_THREADS={conditions.cores}."
+        )
+    elif found.on_cpu and conditions.threads < conditions.physical_cores:
+        threads = "1 thread" if conditions.threads == 1 else f"{conditions.threads} threads"
+        yield f"Arithmetic has {threads} for {_cores(conditions.physical_cores)}. Is OMP_NUM_THREADS set? Try without."
+
+
+def _cores(count: int) -> str:
+    return "1 core" if count == 1 else f"{count} cores"
+
+
+def _precision(found: "Bench") -> Iterator[str]:
     way = "forward and back"
-    times = convolutions[f"bfloat16, {way}"].median / convolutions[f"float32, {way}"].median
-    verdict = "it is worth its digits" if times >= FASTER else "--precision float32 is better"
-    return f"Convolutions run {times:.1f} times as fast in bfloat16 as in float32: {verdict}."
+    times = found.convolutions[f"bfloat16, {way}"].median / found.convolutions[f"float32, {way}"].median
+    verdict = VERDICTS[times >= WORTH, found.machine.precision]
+    yield f"Convolutions run {times:.1f} times as fast in bfloat16 as in float32: {verdict}."
 
 
-def _memory(memory: Mapping[str, Rate]) -> Iterator[str]:
-    times = memory["copied"].median / memory["fresh"].median
-    if times >= DEAR:
+def _memory(found: "Bench") -> Iterator[str]:
+    times = found.memory["copied"].median / found.memory["fresh"].median
+    if found.on_cpu and times >= DEAR:
         yield (
             f"Memory new from the kernel is written {times:.1f} times as slowly as memory that is kept: leave "
             "--keep-memory on."
         )
 
 
-def _bounds(convolutions: Mapping[str, Rate], speeds: Sequence[Speed]) -> Iterator[str]:
-    for speed in speeds:
-        share = speed.training_share(convolutions[f"{speed.precision}, forward"].median)
+def _bounds(found: "Bench") -> Iterator[str]:
+    for speed in chosen(found.speeds):
+        share = speed.training_share(found.convolutions[f"{speed.precision}, forward"].median)
         if share < LOW:
             yield (
-                f"{speed.model} trains at {share:.0%} of what a convolution in {speed.precision} reaches: memory "
-                "bounds it, not arithmetic. A network of wider layers costs less than its multiplications say."
+                f"{speed.model} trains at {share:.0%} of what a convolution in {speed.precision} reaches: most of its "
+                "time goes to moving memory, not to multiplications. A network of wider layers costs less than its "
+                "multiplications say."
             )
 
 
-def _chosen(speeds: Sequence[Speed]) -> list[Speed]:
-    """Of each network, in the precision in which it trains faster."""
-    best: dict[str, Speed] = {}
-    for speed in speeds:
-        if speed.model not in best or speed.training.median > best[speed.model].training.median:
-            best[speed.model] = speed
-    return list(best.values())
+def _appetites(found: "Bench") -> Iterator[str]:
+    for _, of_kind in groupby(sorted(found.appetites, key=lambda one: one.pictures), key=lambda one: one.pictures):
+        both = list(of_kind)
+        files = [one for one in both if one.source == "files"]
+        starving = [one for one in files if one.lost > MUCH]
+        if starving:
+            yield f"{_loaded(files[0])}, and these networks lose time to that: {_losses(starving)}. {_remedy(both)}"
+        else:
+            hungriest = max(files, key=lambda one: one.takes)
+            yield f"{_loaded(files[0])}, and {hungriest.model} takes {hungriest.takes:,.0f}: the network sets the pace."
 
 
-def _appetites(speeds: Sequence[Speed], loading: Mapping[str, Mapping[int, Rate]]) -> Iterator[str]:
-    for kind, by_workers in loading.items():
-        most = max(by_workers, key=lambda workers: by_workers[workers].median)
-        given = by_workers[most].median
-        loaded = f"{kind}: {'1 worker loads' if most == 1 else f'{most} workers load'} {given:,.0f} pictures a second"
-        hungry = [speed for speed in speeds if speed.training.median > given]
-        if hungry:
-            names = ", ".join(f"{speed.model} ({speed.training.median:,.0f})" for speed in hungry)
-            yield (
-                f"{loaded}, less than these networks take: {names}. Try --pixel-cache on, which decodes each picture "
-                "once."
-            )
-        elif speeds:
-            fastest = max(speeds, key=lambda speed: speed.training.median)
-            yield (f"{loaded}, and {fastest.model} takes {fastest.training.median:,.0f}: the network sets the pace.")
+def _loaded(files: Appetite) -> str:
+    by = "1 worker loads" if files.workers == 1 else f"{files.workers} workers load"
+    return f"{files.pictures}: {by} {files.gives:,.0f} pictures a second"
+
+
+def _losses(starving: list[Appetite]) -> str:
+    return ", ".join(f"{one.model} {one.lost:.0%}" for one in starving)
+
+
+def _remedy(both: list[Appetite]) -> str:
+    files = max((one for one in both if one.source == "files"), key=lambda one: one.lost)
+    cached = max((one for one in both if one.source == "cache"), key=lambda one: one.lost)
+    if cached.gives < WORTH * files.gives:
+        return "The pixel cache gives hardly more: try fewer augmentations, or a machine of more cores."
+    return f"Try --pixel-cache on, which gives {cached.gives:,.0f}: at most {cached.lost:.0%} are lost then."
+
+
+RULES: tuple[Callable[["Bench"], Iterator[str]], ...] = (
+    _load,
+    _steadiness,
+    _threads,
+    _precision,
+    _memory,
+    _bounds,
+    _appetites,
+)

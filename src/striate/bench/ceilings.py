@@ -1,11 +1,8 @@
 """What the machine does at its best: matrix products, convolutions, memory."""
 
 import mmap
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import conv2d
@@ -17,13 +14,18 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SIDES = (1024, 2048)  # of square matrices
 CONVOLUTIONS = ((64, 56), (128, 28), (256, 14), (256, 28))  # channels, H = W; 3x3, as in ResNet
 PICTURES = 32
+LARGER = 4  # times the side of matrices, and the number of pictures, that keep a GPU busy
 COPIED = 1 << 28  # bytes: more than any cache holds
 
 
 def products(machine: Machine, rounds: int, least_s: float) -> dict[str, Rate]:
     """Operations a second of the best square matrix product, by precision; a product and a sum are two."""
     return _best(
-        {f"{name} {side}": _product(machine, dtype, side) for name, dtype in DTYPES.items() for side in SIDES},
+        {
+            f"{name} {side}": _product(machine, dtype, side * _scale(machine))
+            for name, dtype in DTYPES.items()
+            for side in SIDES
+        },
         rounds,
         least_s,
     )
@@ -34,25 +36,42 @@ def convolutions(machine: Machine, rounds: int, least_s: float) -> dict[str, Rat
     works: dict[str, Work] = {}
     for name, dtype in DTYPES.items():
         for channels, size in CONVOLUTIONS:
-            works[f"{name}, forward {channels}"] = _convolution(machine, dtype, channels, size, back=False)
-            works[f"{name}, forward and back {channels}"] = _convolution(machine, dtype, channels, size, back=True)
+            for way in ("forward", "forward and back"):
+                back = way == "forward and back"
+                works[f"{name}, {way} {channels}x{size}"] = _convolution(machine, dtype, channels, size, back=back)
     return _best(works, rounds, least_s)
 
 
-def memory(rounds: int, least_s: float) -> dict[str, Rate]:
-    """Bytes a second that are written: to memory that is there (`copied`), and to memory new from the kernel."""
-    source, target = np.ones(COPIED, np.uint8), np.zeros(COPIED, np.uint8)
+def memory(machine: Machine, rounds: int, least_s: float) -> dict[str, Rate]:
+    """Bytes a second that are written: to memory that is there (`copied`), and to memory `fresh` from the kernel.
 
-    def copied() -> float:
-        np.copyto(target, source)
-        return COPIED
+    Where networks run on a GPU, its own memory too (`copied on` it).
+    """
+    source = torch.ones(COPIED, dtype=torch.uint8)
 
     def fresh() -> float:
         with mmap.mmap(-1, COPIED) as new:
-            new.write(source.data)
+            torch.frombuffer(new, dtype=torch.uint8).copy_(source)
         return COPIED
 
-    return rates({"copied": copied, "fresh": fresh}, rounds, least_s)
+    works: dict[str, Work] = {"copied": _copy(source), "fresh": fresh}
+    if machine.device.type != "cpu":
+        works[f"copied on {machine.device.type}"] = _copy(source.to(machine.device))
+    return rates(works, rounds, least_s)
+
+
+def _copy(source: torch.Tensor) -> Work:
+    target = torch.zeros_like(source)
+
+    def work() -> float:
+        target.copy_(source)
+        return source.nbytes
+
+    return work
+
+
+def _scale(machine: Machine) -> int:
+    return 1 if machine.device.type == "cpu" else LARGER
 
 
 def _best(works: dict[str, Work], rounds: int, least_s: float) -> dict[str, Rate]:
@@ -77,17 +96,18 @@ def _product(machine: Machine, dtype: torch.dtype, side: int) -> Work:
 
 def _convolution(machine: Machine, dtype: torch.dtype, channels: int, size: int, *, back: bool) -> Work:
     placed = replace(machine, memory_format="channels_last")
-    images = placed.images(torch.randn(PICTURES, channels, size, size)).to(dtype).requires_grad_(back)
+    pictures = PICTURES * _scale(machine)
+    images = placed.images(torch.randn(pictures, channels, size, size)).to(dtype).requires_grad_(back)
     layer = placed.place(nn.Conv2d(channels, channels, 3, padding=1, bias=False))
     weight = layer.weight.detach().to(dtype).requires_grad_(back)
-    run: Callable[[], torch.Tensor] = partial(conv2d, images, weight, padding=1)
-    operations = 2 * 9 * channels**2 * size**2 * PICTURES
-    if not back:
-        return lambda: operations * bool(len(run()))
-    gradient = torch.ones_like(run())
+    operations = 2 * 9 * channels**2 * size**2 * pictures
+    gradient = torch.ones_like(images)  # of the output, which has the shape of the input
 
     def work() -> float:
-        run().backward(gradient)
+        output = conv2d(images, weight, padding=1)
+        if not back:
+            return operations
+        torch.autograd.grad(output, (images, weight), gradient)  # given back, not added up as `backward` does
         return 3 * operations  # forward, and the gradients of images and weights
 
     return work

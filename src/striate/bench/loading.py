@@ -2,30 +2,51 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from striate.augment.presets import written_out
 from striate.bench.timing import Rate, Work, rates
-from striate.data import MEAN_STD, Index, IndexedPictures, Loader, Preprocessing, batches, read, training_view
+from striate.data import (
+    MEAN_STD,
+    IndexedPictures,
+    Loader,
+    Pictures,
+    Preprocessing,
+    Rows,
+    UnreadableError,
+    batches,
+    read,
+    training_view,
+)
+from striate.data.pixel_cache import CachedPictures
+from striate.data.pixel_file import Kept, PixelFile, write
+from striate.data.pixel_policy import Policy
 from striate.device import cores
 from striate.errors import DataError
 from striate.recipe import AugmentRecipe
 
-SIZES = {"640x480": ((640, 480), 96), "12 megapixels": ((4000, 3000), 12)}  # and how many
-BATCH = 32
-MOST = 512  # of a user's pictures
+SIZES = {"640x480": ((640, 480), 64), "12 megapixels": ((4000, 3000), 8)}  # and how many
+MOST = 64  # of a user's pictures
+PART = 32  # pictures of a pass for each worker, so that none of them is idle for long
 NOISE = 4.0  # as a sensor's, of 255: smooth pictures would be too easy to decode
+QUALITY = 90  # of JPEG
+
+Loading = dict[str, dict[str, dict[int, Rate]]]  # pictures a second by kind of picture, `files` or `cache`, and workers
 
 
-def loading(data: Path | None, img_size: int, rounds: int, least_s: float) -> dict[str, dict[int, Rate]]:
-    """Pictures a second, decoded and augmented as by default, by kind of picture and by number of workers.
+def loading(data: Path | None, batch_size: int, img_size: int, rounds: int, least_s: float) -> Loading:
+    """Pictures a second, augmented as by default, decoded from their files and out of a pixel cache.
+
+    The pixel cache is one of its own, which is gone afterwards.
 
     Args:
         data: pictures to read; made from two photos that scikit-learn brings unless given.
+        batch_size: pictures a step.
         img_size: height and width that a network sees.
         rounds: see `rates`.
         least_s: see `rates`.
@@ -33,24 +54,58 @@ def loading(data: Path | None, img_size: int, rounds: int, least_s: float) -> di
     Raises:
         DataError: `data` holds no usable picture.
     """
-    found = {}
     with _made() if data is None else nullcontext({str(data): data}) as sources:
-        for name, source in sources.items():
-            index = read(source)
-            if not index.usable().any():
-                raise DataError(f"{source}: expected at least one usable picture; got none.")
-            counts = range(1, cores() + 1)
-            works = {str(workers): _loader(index, img_size, workers) for workers in counts}
-            found[name] = {int(workers): rate for workers, rate in rates(works, rounds, least_s).items()}
-    return found
+        return {name: _of_kind(source, batch_size, img_size, rounds, least_s) for name, source in sources.items()}
 
 
-def _loader(index: Index, img_size: int, workers: int) -> Work:
-    rows = np.flatnonzero(index.usable())[:MOST]
+def worker_counts(most: int) -> list[int]:
+    """1, 2, 4, ... and `most`."""
+    return sorted({2**power for power in range(most.bit_length())} | {most})
+
+
+def _of_kind(data: Path, batch_size: int, img_size: int, rounds: int, least_s: float) -> dict[str, dict[int, Rate]]:
+    index = read(data)
+    pictures = IndexedPictures(index)
     preprocessing = Preprocessing((3, img_size, img_size), *MEAN_STD[3])
+    usable = np.flatnonzero(index.usable())
+    policy = Policy(2 * img_size, preprocessing.channels, "raw")  # as `--pixel-cache on` has it
+    kept = _kept(pictures, usable[:: max(len(usable) // MOST, 1)][:MOST], policy)
+    if not kept:
+        raise DataError(f"{data}: expected at least one usable picture; got none.")
+    rows = np.array(list(kept))
+    with tempfile.TemporaryDirectory() as folder:
+        sources = {"files": pictures, "cache": _cached(pictures, kept, policy, Path(folder) / "bench.pixels")}
+        works = {
+            f"{name} {workers}": _pass(source, rows, batch_size, preprocessing, workers)
+            for name, source in sources.items()
+            for workers in worker_counts(cores())
+        }
+        found = rates(works, rounds, least_s)
+    return {name: {workers: found[f"{name} {workers}"] for workers in worker_counts(cores())} for name in sources}
+
+
+def _pass(source: Pictures, rows: Rows, batch_size: int, preprocessing: Preprocessing, workers: int) -> Work:
+    shown = np.resize(rows, max(len(rows), PART * workers))  # repeated where they are few
     view = training_view(written_out(AugmentRecipe()), preprocessing, seed=0, epoch=0)
-    loader = Loader(IndexedPictures(index), batches(rows, BATCH), preprocessing, view, workers=workers)
+    loader = Loader(source, batches(shown, batch_size), preprocessing, view, workers=workers)
     return lambda: sum(len(batch.rows) for batch in loader)
+
+
+def _kept(pictures: Pictures, rows: Rows, policy: Policy) -> dict[int, Kept]:
+    """What a pixel cache would keep of the pictures, without those that cannot be read."""
+    kept = {}
+    for row in rows.tolist():
+        with suppress(UnreadableError):
+            picture = pictures.open(row)
+            kept[row] = Kept(picture.size, policy.encode(picture))
+    return kept
+
+
+def _cached(pictures: IndexedPictures, kept: dict[int, Kept], policy: Policy, path: Path) -> CachedPictures:
+    """The pictures out of a pixel cache at `path`, which is made."""
+    digests = {row: row.to_bytes(16) for row in kept}  # what the files hold is of no interest here
+    write(path, ((digests[row], kept[row]) for row in kept), digests.values)
+    return CachedPictures(pictures, policy, path, print, digests, PixelFile(path))
 
 
 @contextmanager
@@ -58,16 +113,21 @@ def _made() -> Iterator[dict[str, Path]]:
     """Folders of JPEG files, by the size of the pictures, for the time of a context."""
     from sklearn.datasets import load_sample_images
 
-    photos = [Image.fromarray(pixels) for pixels in load_sample_images().images]
-    rng = np.random.default_rng(0)
+    photos = load_sample_images().images
     with tempfile.TemporaryDirectory() as top:
         for name, (size, count) in SIZES.items():
             folder = Path(top) / name / "photos"
             folder.mkdir(parents=True)
-            for photo in photos:
-                large = np.asarray(photo.resize(size, Image.Resampling.BICUBIC), np.float32)
-                noisy = (large + rng.normal(0, NOISE, large.shape)).clip(0, 255).astype(np.uint8)
+            for which, photo in enumerate(photos):
+                noisy = _enlarged(photo, size)
                 for number in range(count // len(photos)):
-                    path = folder / f"{photos.index(photo)}-{number}.jpg"
-                    Image.fromarray(noisy).save(path, quality=90)
+                    turned = np.roll(noisy, number * size[0] // count, axis=1)  # no two files hold the same
+                    Image.fromarray(turned).save(folder / f"{which}-{number}.jpg", quality=QUALITY)
         yield {name: Path(top) / name for name in SIZES}
+
+
+def _enlarged(photo: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A photo (H, W, 3) brought to `size`, its width and height, with noise."""
+    large = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BICUBIC), np.float32)
+    large = large + NOISE * np.random.default_rng(0).standard_normal(large.shape, np.float32)
+    return large.clip(0, 255).astype(np.uint8)

@@ -1,10 +1,12 @@
 """How fast networks train and answer here."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
 
+from striate.bench.peak import peak_bytes
 from striate.bench.timing import Rate, Work, rates
 from striate.device import Machine
 from striate.inspect import inspect
@@ -30,6 +32,9 @@ class Speed:
     inference: Rate
     multiplications: int
     """Of one picture, forward."""
+
+    peak_bytes: int | None
+    """Most memory that the network and a step of training took; None where nobody counts."""
 
     def training_share(self, ceiling: float) -> float:
         """Of the operations a second that a convolution reaches."""
@@ -59,10 +64,7 @@ def speeds(
     macs = inspect(build(lambda: create(model, num_classes=CLASSES)), (3, img_size, img_size)).macs
     images = torch.randn(batch_size, 3, img_size, img_size)
     works: dict[str, Work] = {}
-    for machine in machines:
-        net = machine.place(create(model, num_classes=CLASSES))
-        works[f"{machine.precision}, training"] = _training(net, machine, images)
-        works[f"{machine.precision}, inference"] = _inference(net, machine, images)
+    peaks = [peak_bytes(machine.device, partial(_begin, model, machine, images, works)) for machine in machines]
     found = rates(works, rounds, least_s)
     return [
         Speed(
@@ -71,9 +73,18 @@ def speeds(
             found[f"{machine.precision}, training"],
             found[f"{machine.precision}, inference"],
             macs,
+            peak,
         )
-        for machine in machines
+        for machine, peak in zip(machines, peaks, strict=True)
     ]
+
+
+def _begin(model: str, machine: Machine, images: torch.Tensor, works: dict[str, Work]) -> None:
+    """Adds to `works` the training and the inference of a new network, and takes its first step."""
+    net = machine.place(create(model, num_classes=CLASSES))
+    works[f"{machine.precision}, training"] = _training(net, machine, images)
+    works[f"{machine.precision}, inference"] = _inference(net, machine, images)
+    works[f"{machine.precision}, training"]()
 
 
 def _training(net: nn.Module, machine: Machine, images: torch.Tensor) -> Work:

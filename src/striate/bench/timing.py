@@ -1,5 +1,6 @@
 """Rates: how much work is done in a second, with the spread over rounds."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -21,9 +22,14 @@ class Rate:
     high: float
 
     @property
+    def spread(self) -> float:
+        """Between the quartiles, as a share of the median."""
+        return (self.high - self.low) / self.median
+
+    @property
     def unsteady(self) -> bool:
         """Whether the rounds differ more than they do on a machine that does nothing else."""
-        return self.high - self.low > UNSTEADY * self.median
+        return self.spread > UNSTEADY
 
 
 def rates(works: Mapping[str, Work], rounds: int, least_s: float) -> dict[str, Rate]:
@@ -45,17 +51,21 @@ def rates(works: Mapping[str, Work], rounds: int, least_s: float) -> dict[str, R
 
 def _rate(work: Work, least_s: float) -> float:
     _wait()
-    started, done = time.perf_counter(), 0.0
-    while (seconds := time.perf_counter() - started) < least_s or not done:
-        done += work()
+    started = time.perf_counter()
+    done = work()
+    _wait()
+    once = time.perf_counter() - started
+    if once < least_s:
+        for _ in range(math.ceil(least_s / once) - 1):
+            done += work()  # a GPU is not waited for in between, which would take as long as a short work
         _wait()
-    return done / seconds
+    return done / (time.perf_counter() - started)
 
 
 def _wait() -> None:
     """A GPU goes on while Python does: only what has finished is counted."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
 
 
 def _summary(values: list[float]) -> Rate:

@@ -11,16 +11,19 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from striate.bench import Bench
+    from striate.bench.timing import Rate
 
 MODELS = ("resnet18", "resnet50", "mobilenet_v2")
+BATCH_SIZE, ROUNDS, LEAST_S = 32, 5, 0.2
+QUICK_MODELS, QUICK_BATCH_SIZE, QUICK_ROUNDS, QUICK_LEAST_S = ("resnet18",), 8, 2, 0.02
 
 
 def bench(
     data: Path | None = None,
     /,
     *,
-    models: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = MODELS,
-    batch_size: Annotated[int, Parameter(alias="-b", validator=Number(gte=2))] = 32,
+    models: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True)] = None,
+    batch_size: Annotated[int | None, Parameter(alias="-b", validator=Number(gte=2))] = None,
     img_size: Annotated[int, Parameter(validator=Number(gte=1))] = 224,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     quick: Annotated[bool, Parameter(negative="")] = False,
@@ -32,8 +35,8 @@ def bench(
 
     Args:
         data: Pictures to load, as for `striate train`; two photos, enlarged and made noisy, unless given.
-        models: Networks to train and to run.
-        batch_size: Pictures a step.
+        models: Networks to train and to run; resnet18, resnet50 and mobilenet_v2 unless given, resnet18 with --quick.
+        batch_size: Pictures a step; 32 unless given, 8 with --quick.
         img_size: Height and width that networks see.
         device: Where they run.
         quick: Few short rounds: seconds instead of minutes, and figures that are not to be quoted.
@@ -44,63 +47,68 @@ def bench(
     from striate.bench import bench as measure
     from striate.device import choose
 
-    status = Console(stderr=True)
-    rounds, least_s = (2, 0.02) if quick else (5, 0.5)
-    with status.status("") as line:
+    machine = choose(device)
+    with Console(stderr=True).status("") as line:
         found = measure(
-            choose(device),
-            models,
+            machine,
+            models or (QUICK_MODELS if quick else MODELS),
             data=data,
-            batch_size=batch_size,
+            batch_size=batch_size or (QUICK_BATCH_SIZE if quick else BATCH_SIZE),
             img_size=img_size,
-            rounds=rounds,
-            least_s=least_s,
+            rounds=QUICK_ROUNDS if quick else ROUNDS,
+            least_s=QUICK_LEAST_S if quick else LEAST_S,
             say=line.update,
         )
     if json_output:
         print(json.dumps(found.to_dict(), indent=2))
         return
     console = Console(highlight=False)
-    console.print(found.machine, soft_wrap=True)
-    for table in (_ceilings(found), _networks(found), _loading(found)):
+    console.print(str(machine), soft_wrap=True)
+    if device == "auto" and found.on_cpu:
+        console.print("No GPU was found, and none was measured.")
+    for table in (_ceilings(found), _networks(found), _loading(found), _appetites(found)):
         console.print(table)
     for sentence in found.advice:
         console.print(f"- {sentence}", soft_wrap=True)
+
+
+def _shown(rate: "Rate", unit: float = 1, digits: int = 1) -> str:
+    """The median in some unit, and half of what lies between the quartiles."""
+    return f"{rate.median / unit:,.{digits}f} ±{rate.spread / 2:.0%}"
 
 
 def _ceilings(found: "Bench") -> "Table":
     from rich.table import Table
 
     table = Table("at its best", "float32", "bfloat16", title="operations a second, in tera; memory in GB a second")
-    for title, of in (
-        ("matrix product", {name: found.products[name] for name in ("float32", "bfloat16")}),
-        *(
-            (
-                f"3x3 convolution, {way}",
-                {name: found.convolutions[f"{name}, {way}"] for name in ("float32", "bfloat16")},
-            )
+    rows = {
+        "matrix product": [found.products[name] for name in found.products],
+        **{
+            f"3x3 convolution, {way}": [found.convolutions[f"{name}, {way}"] for name in found.products]
             for way in ("forward", "forward and back")
-        ),
-    ):
-        table.add_row(title, *(f"{rate.median / 1e12:.2f}" for rate in of.values()))
-    table.add_row("memory, copied", f"{found.memory['copied'].median / 1e9:.1f}")
-    table.add_row("memory, new from the kernel", f"{found.memory['fresh'].median / 1e9:.1f}")
+        },
+    }
+    for title, rates in rows.items():
+        table.add_row(title, *(_shown(rate, 1e12, 2) for rate in rates))
+    for title, rate in found.memory.items():
+        table.add_row(f"memory, {'new from the kernel' if title == 'fresh' else title}", _shown(rate, 1e9))
     return table
 
 
 def _networks(found: "Bench") -> "Table":
     from rich.table import Table
 
-    title = "pictures a second, and the share of the best convolution"
-    table = Table("network", "precision", "training", "share", "inference", "share", title=title)
+    title = "pictures a second, and the share of the best convolution, forward"
+    table = Table("network", "precision", "training", "share", "memory", "inference", "share", title=title)
     for speed in found.speeds:
         ceiling = found.convolutions[f"{speed.precision}, forward"].median
         table.add_row(
             speed.model,
             speed.precision,
-            f"{speed.training.median:,.1f}",
+            _shown(speed.training),
             f"{speed.training_share(ceiling):.0%}",
-            f"{speed.inference.median:,.1f}",
+            "unknown" if speed.peak_bytes is None else f"{speed.peak_bytes / 1e9:.1f} GB",
+            _shown(speed.inference),
             f"{speed.inference_share(ceiling):.0%}",
         )
     return table
@@ -109,8 +117,20 @@ def _networks(found: "Bench") -> "Table":
 def _loading(found: "Bench") -> "Table":
     from rich.table import Table
 
-    table = Table("pictures", "workers", "a second", title="loading, decoded and augmented as by default")
-    for kind, by_workers in found.loading.items():
-        for workers, rate in by_workers.items():
-            table.add_row(kind, str(workers), f"{rate.median:,.0f}")
+    title = "pictures loaded a second, augmented as by default"
+    table = Table("pictures", "workers", "from files", "from the pixel cache", title=title)
+    for kind, by_source in found.loading.items():
+        for workers, rate in by_source["files"].items():
+            table.add_row(kind, str(workers), _shown(rate, digits=0), _shown(by_source["cache"][workers], digits=0))
+    return table
+
+
+def _appetites(found: "Bench") -> "Table":
+    from rich.table import Table
+
+    title = "share of training that loading would cost"
+    table = Table("network", "takes a second", "pictures", "from files", "from the pixel cache", title=title)
+    files, cached = ([one for one in found.appetites if one.source == source] for source in ("files", "cache"))
+    for one, other in zip(files, cached, strict=True):
+        table.add_row(one.model, f"{one.takes:,.1f}", one.pictures, f"{one.lost:.0%}", f"{other.lost:.0%}")
     return table

@@ -18,7 +18,7 @@ from striate.transfer.flow import Flow
 
 @dataclass(frozen=True)
 class Cut:
-    """A net in two parts: rest(*prefix(images)) are its logits."""
+    """A net in two parts: `rest(*prefix(images))` are its logits."""
 
     prefix: "Maps"
     """images -> the values that cross; a copy of the frozen layers, in evaluation mode, without gradients."""

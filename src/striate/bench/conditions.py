@@ -1,0 +1,32 @@
+"""What a measurement was taken under."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from striate.device import cores
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Of a processor and of what else it did."""
+
+    cores: int
+    """Processors that this process may use."""
+
+    physical_cores: int
+    """Those of them that share no arithmetic units with another, where that is known."""
+
+    threads: int
+    """Of arithmetic."""
+
+    load: float | None
+    """Programs that wanted to run, on average over the minute before; None where nobody counts."""
+
+
+def conditions() -> Conditions:
+    """Those of now."""
+    physical = torch.cpu.get_capabilities().get("num_physical_cores", cores())
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return Conditions(cores(), min(int(physical), cores()), torch.get_num_threads(), load)
