@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from striate.bench import bench
+from striate.bench import Bench, bench
+from striate.bench.loading import worker_counts
 from striate.bench.timing import Rate
 from striate.device import choose, cores
 from striate.errors import DataError, UsageError
@@ -28,7 +29,7 @@ def positive(rate: Rate) -> bool:
 def test_everything_is_measured_in_both_precisions(two_classes: Path) -> None:
     said: list[str] = []
     found = bench(choose("cpu"), ["lenet5_notes", "resnet20_cifar"], data=two_classes, say=said.append, **QUICK)  # type: ignore[arg-type]
-    assert said == ["memory", "matrix products", "convolutions", "lenet5_notes", "resnet20_cifar", "loading pictures"]
+    assert said == ["memory", "loading pictures", "matrix products", "convolutions", "lenet5_notes", "resnet20_cifar"]
     assert set(found.products) == {"float32", "bfloat16"}
     assert set(found.convolutions) == {
         f"{name}, {way}" for name in ("float32", "bfloat16") for way in ("forward", "forward and back")
@@ -38,52 +39,75 @@ def test_everything_is_measured_in_both_precisions(two_classes: Path) -> None:
         (model, name) for model in ("lenet5_notes", "resnet20_cifar") for name in ("float32", "bfloat16")
     ]
     assert found.speeds[2].multiplications == 40_550_400 + 640  # He et al.'s 6n + 2 layers, and the linear one
+    assert all(speed.peak_bytes is None or speed.peak_bytes >= 0 for speed in found.speeds)
     assert list(found.loading) == [str(two_classes)]
-    assert list(found.loading[str(two_classes)]) == list(range(1, cores() + 1))
+    by_source = found.loading[str(two_classes)]
+    assert {source: list(by_workers) for source, by_workers in by_source.items()} == {
+        "files": worker_counts(cores()),
+        "cache": worker_counts(cores()),
+    }
     measured = [*found.products.values(), *found.convolutions.values(), *found.memory.values()]
     measured += [rate for speed in found.speeds for rate in (speed.training, speed.inference)]
-    measured += found.loading[str(two_classes)].values()
+    measured += [rate for by_workers in by_source.values() for rate in by_workers.values()]
     assert all(map(positive, measured))
-    plain = json.loads(json.dumps(found.to_dict()))
-    first = plain["speeds"][0]
-    share = 6 * first["multiplications"] * first["training"]["median"] / found.convolutions["float32, forward"].median
-    assert first["training_share"] == pytest.approx(share)
-    assert plain["advice"] == found.advice
 
 
-def test_a_step_of_training_learns(two_classes: Path) -> None:
-    """What is timed as training changes the weights, and what is timed as inference does not."""
-    import torch
+def test_plain_values_for_json(found: Callable[..., Bench]) -> None:
+    bench = found(
+        speeds=[("wide", "float32", 100.0), ("wide", "bfloat16", 400.0)],
+        loading={"photos": {"files": {1: 400.0}, "cache": {1: 1200.0}}},
+    )
+    plain = json.loads(json.dumps(bench.to_dict()))
+    assert list(plain) == [
+        "machine",
+        "conditions",
+        "products",
+        "convolutions",
+        "memory",
+        "speeds",
+        "loading",
+        "appetites",
+        "advice",
+    ]
+    assert plain["machine"] == {
+        "device": "cpu",
+        "precision": "bfloat16",
+        "memory_format": "channels_last",
+        "reason": "as asked",
+    }
+    assert plain["conditions"] == {"cores": 2, "physical_cores": 2, "threads": 2, "load": 0.1}
+    assert plain["convolutions"]["float32, forward"] == {"median": 1e12, "low": 1e12, "high": 1e12}
+    assert plain["speeds"][1]["training_share"] == pytest.approx(6 * 10**9 * 400 / 4e12)
+    assert plain["speeds"][1]["inference_share"] == pytest.approx(2 * 10**9 * 1200 / 4e12)
+    assert plain["loading"]["photos"]["cache"]["1"]["median"] == 1200
+    assert plain["appetites"][0] == {
+        "model": "wide",
+        "pictures": "photos",
+        "source": "files",
+        "takes": 400,
+        "gives": 400,
+        "workers": 1,
+        "lost": 0.5,
+    }
+    assert plain["advice"] == bench.advice
 
-    from striate.bench.networks import _inference, _training
-    from striate.nets import create
 
-    machine, images = choose("cpu", "float32"), torch.randn(4, 3, 32, 32)
-    net = create("resnet20_cifar")
-    before = net.state_dict()["linear.weight"].clone()
-    assert _inference(net, machine, images)() == 4
-    assert torch.equal(net.state_dict()["linear.weight"], before)
-    assert _training(net, machine, images)() == 4
-    assert not torch.equal(net.state_dict()["linear.weight"], before)
-
-
-def test_photos_are_made_where_none_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    from striate.bench import loading
-
-    monkeypatch.setattr(loading, "SIZES", {"64x48": ((64, 48), 4), "80x60": ((80, 60), 2)})
-    found = loading.loading(None, 32, 2, 0.0)
-    assert list(found) == ["64x48", "80x60"]
-    assert all(positive(rate) for of_kind in found.values() for rate in of_kind.values())
+@pytest.mark.parametrize(
+    ("model", "img_size", "message"),
+    [
+        ("resnet19", 32, "`resnet19`: expected the name of a net"),
+        ("lenet5_notes", 8, r"expected H and W of 32; got the shape \[1, 3, 8, 8\]"),
+    ],
+)
+def test_a_network_that_cannot_be_run_is_named_first(model: str, img_size: int, message: str) -> None:
+    said: list[str] = []
+    with pytest.raises(UsageError, match=message):
+        bench(choose("cpu"), ["resnet18", model], say=said.append, **QUICK | {"img_size": img_size})  # type: ignore[arg-type]
+    assert said == []
 
 
-def test_a_network_that_is_none_is_named() -> None:
-    with pytest.raises(UsageError, match="`resnet19`: expected the name of a net"):
-        bench(choose("cpu"), ["resnet19"], say=lambda text: None, **QUICK)  # type: ignore[arg-type]
-
-
-def test_data_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "1.png").touch()
-    (tmp_path / "index.csv").write_text("path,label\n../1.png,a\n")
-    with pytest.raises(DataError, match="expected at least one usable picture; got none"):
-        bench(choose("cpu"), [], data=tmp_path / "index.csv", say=lambda text: None, **QUICK)  # type: ignore[arg-type]
+def test_data_that_is_not_there_is_named_before_networks_run(tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(DataError, match="missing"):
+        bench(choose("cpu"), [], data=tmp_path / "missing", say=said.append, **QUICK)  # type: ignore[arg-type]
+    assert said == ["memory", "loading pictures"]

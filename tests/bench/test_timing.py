@@ -2,6 +2,7 @@ import itertools
 import time
 
 import pytest
+import torch
 
 from striate.bench.timing import Rate, rates
 
@@ -46,6 +47,25 @@ def test_a_round_lasts_as_long_as_is_asked(clock: list[float]) -> None:
     assert next(calls) == 1 + 2 * 4
 
 
+def test_a_gpu_is_waited_for_before_the_clock_is_read(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> None:
+    """Works are only begun, and take their time when they are waited for."""
+    begun: list[float] = []
+
+    def wait() -> None:
+        clock[0] += sum(begun)
+        begun.clear()
+
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "synchronize", wait)
+
+    def work() -> float:
+        begun.append(0.25)
+        return 5
+
+    assert rates({"work": work}, rounds=2, least_s=1.0)["work"] == Rate(20, 20, 20)
+
+
 @pytest.mark.parametrize(("rate", "unsteady"), [(Rate(4, 3.5, 4.5), False), (Rate(4, 3.4, 4.5), True)])
 def test_rounds_that_differ_much_are_unsteady(rate: Rate, unsteady: bool) -> None:
+    assert rate.spread == (rate.high - rate.low) / 4
     assert rate.unsteady == unsteady

@@ -1,7 +1,6 @@
 """What to change on this machine, from what was measured."""
 
 from collections.abc import Callable, Iterator
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from striate.bench.appetite import Appetite, chosen
@@ -89,8 +88,9 @@ def _bounds(found: "Bench") -> Iterator[str]:
 
 
 def _appetites(found: "Bench") -> Iterator[str]:
-    for _, of_kind in groupby(sorted(found.appetites, key=lambda one: one.pictures), key=lambda one: one.pictures):
-        both = list(of_kind)
+    appetites = found.appetites
+    for kind in dict.fromkeys(one.pictures for one in appetites):
+        both = [one for one in appetites if one.pictures == kind]
         files = [one for one in both if one.source == "files"]
         starving = [one for one in files if one.lost > MUCH]
         if starving:

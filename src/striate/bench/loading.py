@@ -32,7 +32,7 @@ from striate.recipe import AugmentRecipe
 
 SIZES = {"640x480": ((640, 480), 64), "12 megapixels": ((4000, 3000), 8)}  # and how many
 MOST = 64  # of a user's pictures
-PART = 32  # pictures of a pass for each worker, so that none of them is idle for long
+SHARE = 16  # pictures of a pass for each worker, at least: two of the parts that the loader hands out
 NOISE = 4.0  # as a sensor's, of 255: smooth pictures would be too easy to decode
 QUALITY = 90  # of JPEG
 
@@ -74,7 +74,8 @@ def _of_kind(data: Path, batch_size: int, img_size: int, rounds: int, least_s: f
         raise DataError(f"{data}: expected at least one usable picture; got none.")
     rows = np.array(list(kept))
     with tempfile.TemporaryDirectory() as folder:
-        sources = {"files": pictures, "cache": _cached(pictures, kept, policy, Path(folder) / "bench.pixels")}
+        cached = _cached(pictures, kept, policy, Path(folder) / "bench.pixels")
+        sources: dict[str, Pictures] = {"files": pictures, "cache": cached}
         works = {
             f"{name} {workers}": _pass(source, rows, batch_size, preprocessing, workers)
             for name, source in sources.items()
@@ -85,13 +86,13 @@ def _of_kind(data: Path, batch_size: int, img_size: int, rounds: int, least_s: f
 
 
 def _pass(source: Pictures, rows: Rows, batch_size: int, preprocessing: Preprocessing, workers: int) -> Work:
-    shown = np.resize(rows, max(len(rows), PART * workers))  # repeated where they are few
+    shown = np.resize(rows, max(len(rows), SHARE * workers))  # repeated where they are few
     view = training_view(written_out(AugmentRecipe()), preprocessing, seed=0, epoch=0)
     loader = Loader(source, batches(shown, batch_size), preprocessing, view, workers=workers)
     return lambda: sum(len(batch.rows) for batch in loader)
 
 
-def _kept(pictures: Pictures, rows: Rows, policy: Policy) -> dict[int, Kept]:
+def _kept(pictures: IndexedPictures, rows: Rows, policy: Policy) -> dict[int, Kept]:
     """What a pixel cache would keep of the pictures, without those that cannot be read."""
     kept = {}
     for row in rows.tolist():

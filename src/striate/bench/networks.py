@@ -1,5 +1,6 @@
 """How fast networks train and answer here."""
 
+import functools
 from dataclasses import dataclass
 from functools import partial
 
@@ -45,6 +46,16 @@ class Speed:
         return 2 * self.multiplications * self.inference.median / ceiling
 
 
+@functools.cache
+def multiplications(model: str, img_size: int) -> int:
+    """Of one picture, forward.
+
+    Raises:
+        UsageError: the network is unknown, or cannot take such pictures.
+    """
+    return inspect(build(lambda: create(model, num_classes=CLASSES)), (3, img_size, img_size)).macs
+
+
 def speeds(
     model: str, machines: list[Machine], batch_size: int, img_size: int, rounds: int, least_s: float
 ) -> list[Speed]:
@@ -61,7 +72,7 @@ def speeds(
     Raises:
         UsageError: the network is unknown, or cannot take such pictures.
     """
-    macs = inspect(build(lambda: create(model, num_classes=CLASSES)), (3, img_size, img_size)).macs
+    macs = multiplications(model, img_size)
     images = torch.randn(batch_size, 3, img_size, img_size)
     works: dict[str, Work] = {}
     peaks = [peak_bytes(machine.device, partial(_begin, model, machine, images, works)) for machine in machines]

@@ -10,7 +10,7 @@ from striate.bench.appetite import Appetite, appetites
 from striate.bench.ceilings import DTYPES, convolutions, memory, products
 from striate.bench.conditions import Conditions, conditions
 from striate.bench.loading import Loading, loading
-from striate.bench.networks import Speed, speeds
+from striate.bench.networks import Speed, multiplications, speeds
 from striate.bench.timing import Rate
 from striate.device import Machine, choose, keep_memory
 
@@ -83,9 +83,13 @@ def bench(
         DataError: `data` holds no usable picture.
     """
     of_before = conditions()
+    for model in models:
+        multiplications(model, img_size)  # one that cannot be run is named before the minutes that follow
     keep_memory()
     say("memory")
     of_memory = memory(machine, rounds, least_s)
+    say("loading pictures")  # early, lest data that cannot be read be found out last
+    of_loading = loading(data, batch_size, img_size, rounds, least_s)
     say("matrix products")
     of_products = products(machine, rounds, least_s)
     say("convolutions")
@@ -95,6 +99,4 @@ def bench(
     for model in models:
         say(model)
         of_networks += speeds(model, machines, batch_size, img_size, rounds, least_s)
-    say("loading pictures")
-    of_loading = loading(data, batch_size, img_size, rounds, least_s)
     return Bench(machine, of_before, of_products, of_convolutions, of_memory, of_networks, of_loading)

@@ -117,8 +117,8 @@ def _networks(found: "Bench") -> "Table":
 def _loading(found: "Bench") -> "Table":
     from rich.table import Table
 
-    title = "pictures loaded a second, augmented as by default"
-    table = Table("pictures", "workers", "from files", "from the pixel cache", title=title)
+    title = "pictures loaded a second, from files or the pixel cache"
+    table = Table("pictures", "workers", "from files", "from cache", title=title)
     for kind, by_source in found.loading.items():
         for workers, rate in by_source["files"].items():
             table.add_row(kind, str(workers), _shown(rate, digits=0), _shown(by_source["cache"][workers], digits=0))
@@ -128,8 +128,8 @@ def _loading(found: "Bench") -> "Table":
 def _appetites(found: "Bench") -> "Table":
     from rich.table import Table
 
-    title = "share of training that loading would cost"
-    table = Table("network", "takes a second", "pictures", "from files", "from the pixel cache", title=title)
+    title = "share of the time of training that loading costs"
+    table = Table("network", "takes a second", "pictures", "from files", "from cache", title=title)
     files, cached = ([one for one in found.appetites if one.source == source] for source in ("files", "cache"))
     for one, other in zip(files, cached, strict=True):
         table.add_row(one.model, f"{one.takes:,.1f}", one.pictures, f"{one.lost:.0%}", f"{other.lost:.0%}")
