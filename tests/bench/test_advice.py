@@ -85,6 +85,16 @@ def test_rounds_that_differ_are_noticed(found: Found) -> None:
     ]
 
 
+def test_a_network_that_does_more_than_a_convolution_can_betrays_a_busy_machine(found: Found) -> None:
+    """Inference counts too: 700 x 3 x 2 x 10^9 operations a second of 4 x 10^12."""
+    speeds = [("slow", "float32", 100), ("fast", "bfloat16", 700)]
+    assert advise(found(speeds=speeds)) == [
+        "fast in bfloat16 came to 105% of the best convolution: the machine was busier while convolutions were "
+        "measured, and no share can be trusted. Measure again when it is idle.",
+        WORTH_IT,
+    ]
+
+
 def test_a_network_far_below_the_best_convolution_moves_memory(found: Found) -> None:
     thin = [("thin", "float32", 50), ("thin", "bfloat16", 100)]  # 100 x 6 x 10^9 of 4 x 10^12 is 15 %
     assert advise(found(speeds=thin)) == [

@@ -9,7 +9,8 @@ from striate.bench import loading
 from striate.bench.loading import _cached, _kept, _made, worker_counts
 from striate.bench.timing import Work
 from striate.data import IndexedPictures, read
-from striate.data.pixel_policy import Policy
+from striate.data.pixel_cache import CachedPictures
+from striate.data.pixel_policy import CachedPicture, Policy
 from striate.errors import DataError
 
 WritePictures = Callable[[Path, Mapping[str, int]], Path]
@@ -37,7 +38,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 def test_no_worker_is_without_pictures(passes: dict[str, int], two_classes: Path) -> None:
     usable = int(read(two_classes).usable().sum())
     found = loading.loading(two_classes, 4, 32, 2, 0.0)
-    assert list(found) == [str(two_classes)]
+    assert list(found) == [two_classes.name]
     share = {workers: max(usable, 16 * workers) for workers in (1, 2, 4)}
     assert passes == {f"{name} {workers}": share[workers] for name in ("files", "cache") for workers in share}
 
@@ -71,6 +72,21 @@ def test_the_cache_gives_what_the_pixel_cache_gives(two_classes: Path, tmp_path:
     }
     assert cached.file is not None
     assert len(cached.file.places) == 3  # they come out of the file, not from the pictures
+
+
+def test_every_pass_reads_from_its_own_source(
+    passes: dict[str, int], two_classes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+    of_cache = CachedPictures.open
+
+    def counted(pictures: CachedPictures, row: int) -> CachedPicture:
+        opened.append(row)
+        return of_cache(pictures, row)
+
+    monkeypatch.setattr(CachedPictures, "open", counted)
+    loading.loading(two_classes, 4, 32, 2, 0.0)
+    assert len(opened) == sum(pictures for name, pictures in passes.items() if name.startswith("cache"))
 
 
 def test_the_pixel_cache_of_the_user_stays_as_it_is(passes: dict[str, int], two_classes: Path) -> None:

@@ -40,8 +40,8 @@ def test_everything_is_measured_in_both_precisions(two_classes: Path) -> None:
     ]
     assert found.speeds[2].multiplications == 40_550_400 + 640  # He et al.'s 6n + 2 layers, and the linear one
     assert all(speed.peak_bytes is None or speed.peak_bytes >= 0 for speed in found.speeds)
-    assert list(found.loading) == [str(two_classes)]
-    by_source = found.loading[str(two_classes)]
+    assert list(found.loading) == [two_classes.name]
+    by_source = found.loading[two_classes.name]
     assert {source: list(by_workers) for source, by_workers in by_source.items()} == {
         "files": worker_counts(cores()),
         "cache": worker_counts(cores()),

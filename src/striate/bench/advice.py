@@ -44,6 +44,21 @@ def _steadiness(found: "Bench") -> Iterator[str]:
         )
 
 
+def _impossible(found: "Bench") -> Iterator[str]:
+    """Rounds that are alike do not show a machine that was busy for all of them."""
+    shares = {
+        f"{speed.model} in {speed.precision}": max(speed.training_share(ceiling), speed.inference_share(ceiling))
+        for speed in found.speeds
+        for ceiling in [found.convolutions[f"{speed.precision}, forward"].median]
+    }
+    most = max(shares, key=lambda name: shares[name], default=None)
+    if most is not None and shares[most] > 1:
+        yield (
+            f"{most} came to {shares[most]:.0%} of the best convolution: the machine was busier while convolutions "
+            "were measured, and no share can be trusted. Measure again when it is idle."
+        )
+
+
 def _threads(found: "Bench") -> Iterator[str]:
     conditions = found.conditions
     if conditions.threads > conditions.cores:
@@ -120,6 +135,7 @@ def _remedy(both: list[Appetite]) -> str:
 RULES: tuple[Callable[["Bench"], Iterator[str]], ...] = (
     _load,
     _steadiness,
+    _impossible,
     _threads,
     _precision,
     _memory,

@@ -12,7 +12,7 @@ from striate.device import Machine
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SIDES = (1024, 2048)  # of square matrices
-CONVOLUTIONS = ((64, 56), (128, 28), (256, 14), (256, 28))  # channels, H = W; 3x3, as in ResNet
+CONVOLUTIONS = ((64, 56), (128, 28), (256, 14), (256, 28), (512, 14))  # channels, H = W; 3x3, as in ResNet and VGG
 PICTURES = 32
 LARGER = 4  # times the side of matrices, and the number of pictures, that keep a GPU busy
 COPIED = 1 << 28  # bytes: more than any cache holds

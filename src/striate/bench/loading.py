@@ -54,7 +54,7 @@ def loading(data: Path | None, batch_size: int, img_size: int, rounds: int, leas
     Raises:
         DataError: `data` holds no usable picture.
     """
-    with _made() if data is None else nullcontext({str(data): data}) as sources:
+    with _made() if data is None else nullcontext({data.resolve().name: data}) as sources:
         return {name: _of_kind(source, batch_size, img_size, rounds, least_s) for name, source in sources.items()}
 
 

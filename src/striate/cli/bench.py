@@ -117,7 +117,7 @@ def _networks(found: "Bench") -> "Table":
 def _loading(found: "Bench") -> "Table":
     from rich.table import Table
 
-    title = "pictures loaded a second, from files or the pixel cache"
+    title = "pictures loaded a second"
     table = Table("pictures", "workers", "from files", "from cache", title=title)
     for kind, by_source in found.loading.items():
         for workers, rate in by_source["files"].items():
