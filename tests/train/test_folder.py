@@ -1,4 +1,6 @@
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,29 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
 
 def test_the_command_that_resumes_can_be_pasted() -> None:
     assert RunFolder(Path("runs/a b")).resumed_by == "striate train --resume 'runs/a b'"
+
+
+def test_a_run_is_one_process_at_a_time(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    for _ in range(2):
+        with folder.held(), pytest.raises(UsageError) as caught, RunFolder(folder.path).held():
+            pass
+        expected = (
+            f"{folder.path}: expected a run that no other process trains; got one that a process is at. "
+            "Try again when that has ended, or another --output."
+        )
+        assert str(caught.value) == expected
+
+
+def test_a_process_that_is_killed_holds_nothing(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    code = "import sys, time; from pathlib import Path; from striate.train import RunFolder\n"
+    code += "with RunFolder(Path(sys.argv[1])).held(): print('held', flush=True); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", code, folder.path], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(UsageError), folder.held():
+            pass
+        holder.kill()
+    with folder.held():
+        pass

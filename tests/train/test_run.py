@@ -63,6 +63,7 @@ def assert_same(a: RunFolder, b: RunFolder) -> None:
 def test_a_run_leaves_the_documented_files(finished: RunFolder) -> None:
     assert {path.name for path in finished.path.iterdir()} == {
         "recipe.toml", "index.parquet", "check.csv", "metrics.csv", "model.safetensors", "checkpoint", "log.txt",
+        ".lock",
     }  # fmt: skip
     assert [path.name for path in sorted(finished.checkpoint.iterdir())] == [
         "step-000000004.safetensors",
@@ -280,6 +281,28 @@ def test_nothing_else_may_change(
         "start a new run for more."
     )
     assert finished.recipe.read_bytes() == before
+
+
+def test_a_run_that_a_process_is_at_is_left_alone(
+    two_classes: Path, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
+) -> None:
+    class Intruder(Reporter):
+        """Resumes the run that it is to report on."""
+
+        def say(self, text: str) -> None:
+            super().say(text)
+            if text.startswith("epoch 1/"):
+                half_written.touch()
+                with pytest.raises(UsageError, match="expected a run that no other process trains; got one that"):
+                    resume(tmp_path / "run", reporter=silent)
+                tried.append(half_written.exists())
+
+    tried: list[bool] = []
+    half_written = tmp_path / "run" / ".metrics.csv.aside"
+    train(two_classes, tiny_recipe(), tmp_path / "run", Intruder(silent.console))
+    assert tried == [True]
+    resume(tmp_path / "run", reporter=silent)
+    assert not half_written.exists()
 
 
 def test_a_broken_checkpoint_stops_the_resume(

@@ -101,7 +101,7 @@ def test_a_fitted_head_leaves_the_folder_of_any_run(
 ) -> None:
     run = train(two_classes, recipe(), tmp_path / "run", silent)
     assert {path.name for path in run.path.iterdir()} == {
-        "recipe.toml", "index.parquet", "check.csv", "metrics.csv", "model.safetensors", "log.txt",
+        "recipe.toml", "index.parquet", "check.csv", "metrics.csv", "model.safetensors", "log.txt", ".lock",
     }  # fmt: skip
     model = striate.load(run.model, device="cpu", precision="float32")
     assert model.classes == ("dark", "light")

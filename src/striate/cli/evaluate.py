@@ -45,9 +45,11 @@ def evaluate(
     from rich.table import Table
 
     from striate.data import read
+    from striate.device import keep_memory
     from striate.evaluate import evaluate as score
     from striate.model import load
 
+    keep_memory()
     loaded = load(model, device=device, precision=precision)
     index = read(data, path_column=path_column, label_column=label_column, label_separator=label_separator)
     result = score(loaded, index, split, batch_size, workers, mirrored=mirror)

@@ -75,7 +75,7 @@ def plan(
         precision: Of the network's arithmetic.
     """
     from striate.data import read, require_trainable
-    from striate.device import choose
+    from striate.device import choose, keep_memory
     from striate.train.console import Reporter
     from striate.transfer import backbone, recommend
 
@@ -90,6 +90,7 @@ def plan(
         training=TrainingRecipe(epochs=epochs, batch_size=batch_size, class_weights=class_weights, seed=seed),
         machine=MachineRecipe(device=device, precision=precision, workers=workers),
     )
+    keep_memory()
     machine = choose(device, precision)
     base = backbone(weights)
     preprocessing = base.preprocessing

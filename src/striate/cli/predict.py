@@ -46,6 +46,7 @@ def predict(
         precision: Of the network's arithmetic.
     """
     from striate.data.readers.folders import picture_files
+    from striate.device import keep_memory
     from striate.model import load
 
     kind = output_format or (FORMATS.get(output.suffix.lower()) if output else "csv")
@@ -53,6 +54,7 @@ def predict(
         raise UsageError(f"`--output`: expected a name that ends in {', '.join(FORMATS)}; got {output}. Try --format.")
     if output is not None and not output.parent.is_dir():
         raise UsageError(f"`--output`: expected a folder that exists; got {output.parent}.")
+    keep_memory()
     loaded = load(model, device=device, precision=precision)
     sources: list[Path] = []
     for path in images:

@@ -2,9 +2,12 @@
 
 import csv
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from striate.data import Index
 from striate.errors import UsageError
@@ -25,6 +28,7 @@ class RunFolder:
     checkpoint/        the last two, named by their step, for --resume
     log.txt            what was printed
     tensorboard/       events, where asked for
+    .lock              held by the process that trains
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,6 +41,7 @@ class RunFolder:
         self.checkpoint = path / "checkpoint"
         self.log = path / "log.txt"
         self.tensorboard = path / "tensorboard"
+        self.lock = path / ".lock"
 
     @property
     def resumed_by(self) -> str:
@@ -75,6 +80,27 @@ class RunFolder:
         if not (folder.recipe.exists() and folder.index.exists()):
             raise UsageError(f"resume: expected the folder of a run, with recipe.toml and index.parquet; got {path}.")
         return folder
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes from going on with this run; the lock of one that dies goes with it.
+
+        Raises:
+            UsageError: another process has it.
+        """
+        lock = FileLock(self.lock, blocking=False)
+        try:
+            with suppress(NotImplementedError):  # a file system without locks
+                lock.acquire()
+        except Timeout as error:
+            raise UsageError(
+                f"{self.path}: expected a run that no other process trains; got one that a process is at. "
+                "Try again when that has ended, or another --output."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def tidy(self) -> None:
         """Removes what a process that was killed left half written."""

@@ -3,7 +3,7 @@
 import importlib.util
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -119,20 +119,20 @@ def train(
         DataError: if the data cannot be trained on, or too much of it is unreadable.
         TrainingError: if the loss is no longer a number.
     """
-    with Together() as processes:
+    with Together() as processes, ExitStack() as held:
         recipe = resolve(recipe)
         machine = processes.place(_machine(recipe))
         voice = _voice(reporter, processes)
         opening = _opening(processes, machine)
-        folder, recipe, index = processes.from_first(lambda: _prepared(data, recipe, output, voice, opening))
+        folder, recipe, index = processes.from_first(lambda: _prepared(data, recipe, output, voice, opening, held))
         (go or learn)(_run(folder, index, recipe, machine, _logging(voice, folder, processes), processes), None)
         return folder
 
 
 def _prepared(
-    data: Path, recipe: Recipe, output: Path | None, reporter: Reporter, opening: str
+    data: Path, recipe: Recipe, output: Path | None, reporter: Reporter, opening: str, held: ExitStack
 ) -> tuple[RunFolder, Recipe, Index]:
-    """A new run folder, with the recipe and the checked and split index that the run goes by."""
+    """A new run folder, held, with the recipe and the checked and split index that the run goes by."""
     index = read(
         data,
         path_column=recipe.data.path_column,
@@ -143,6 +143,7 @@ def _prepared(
     )
     name = data.resolve().name if data.is_dir() else data.resolve().stem
     folder = RunFolder.create(output or Path("runs") / "classify" / f"{name}-{recipe.network.name.replace('/', '-')}")
+    held.enter_context(folder.held())
     reporter = replace(reporter, log=folder.log)
     if opening:
         reporter.say(opening)
@@ -166,6 +167,9 @@ def _prepared(
 
 
 def _machine(recipe: Recipe) -> Machine:
+    """As the recipe asks for it; where that says so, the process keeps its memory from here on."""
+    if recipe.machine.keep_memory:
+        keep_memory()
     return choose(recipe.machine.device, recipe.machine.precision, recipe.machine.memory_format)
 
 
@@ -199,12 +203,13 @@ def resume(
         go: likewise.
 
     Raises:
-        UsageError: if `path` is no run folder, or the recipe changes what cannot be changed.
+        UsageError: if `path` is no run folder, another process trains it, or the recipe changes what cannot be
+            changed.
         TrainingError: if none of its checkpoints can be read.
     """
-    with Together() as processes:
+    with Together() as processes, ExitStack() as held:
         voice = _voice(reporter, processes)
-        folder, recipe, index, found = processes.from_first(lambda: _stopped(path, recipe, voice))
+        folder, recipe, index, found = processes.from_first(lambda: _stopped(path, recipe, voice, held))
         machine = processes.place(_machine(recipe))
         reporter = _logging(voice, folder, processes)
         if processes.first:
@@ -215,9 +220,12 @@ def resume(
         return folder
 
 
-def _stopped(path: Path, recipe: Recipe | None, reporter: Reporter) -> tuple[RunFolder, Recipe, Index, Found | None]:
-    """The folder of a run that stopped, with what it goes on by and its last checkpoint."""
+def _stopped(
+    path: Path, recipe: Recipe | None, reporter: Reporter, held: ExitStack
+) -> tuple[RunFolder, Recipe, Index, Found | None]:
+    """The folder of a run that stopped, held, with what it goes on by and its last checkpoint."""
     folder = RunFolder.find(path)
+    held.enter_context(folder.held())
     folder.tidy()
     found = checkpoint.last_whole(folder.checkpoint, replace(reporter, log=folder.log).say)
     recipe = resolve(recipe or folder.read_recipe())
