@@ -1,3 +1,4 @@
+import importlib.util
 import os
 from pathlib import Path
 
@@ -188,3 +189,36 @@ def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatc
     assert cores() == 64
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert cores() == 1
+
+
+@pytest.mark.parametrize(("installed", "runtime"), [(True, "openvino"), (False, "torch")])
+def test_frozen_layers_run_by_openvino_where_it_is_installed(
+    bare: pytest.MonkeyPatch, installed: bool, runtime: str
+) -> None:
+    bare.setattr(importlib.util, "find_spec", lambda name: object() if installed else None)
+    assert choose().runtime == runtime
+    assert choose(runtime="torch").runtime == "torch"
+
+
+def test_a_gpu_runs_frozen_layers_itself(bare: pytest.MonkeyPatch) -> None:
+    give_cuda(bare, (9, 0))
+    bare.setattr(importlib.util, "find_spec", lambda name: object())
+    assert choose().runtime == "torch"
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (
+            "openvino",
+            "expected openvino where it is installed, on a CPU; got cpu, where it is not installed. "
+            "Try pip install 'striate[openvino]', or --runtime torch.",
+        ),
+        ("onnx", "expected auto, torch or openvino; got onnx."),
+    ],
+)
+def test_a_runtime_that_is_not_there(bare: pytest.MonkeyPatch, asked: str, sentence: str) -> None:
+    bare.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError) as caught:
+        choose("cpu", runtime=asked)
+    assert str(caught.value) == f"`runtime`: {sentence}"

@@ -1,8 +1,9 @@
-"""What this machine does best: device, precision and memory format of a network's arithmetic."""
+"""What this machine does best: device, precision, memory format and runtime of a network's arithmetic."""
 
 import ctypes
 import functools
 import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -26,12 +27,14 @@ MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.
 
 @dataclass(frozen=True)
 class Machine:
-    """A choice of device, precision and memory format, with its reason."""
+    """A choice of device, precision, memory format and runtime, with the reason for the precision."""
 
     device: torch.device
     precision: Literal["float32", "bfloat16"]
     memory_format: Literal["contiguous", "channels_last"]
     reason: str
+    runtime: Literal["torch", "openvino"] = "torch"
+    """What runs the part of a network that does not learn, where that is kept."""
 
     def __str__(self) -> str:
         return f"{self.device}, {self.precision}, {self.memory_format}: {self.reason}"
@@ -127,7 +130,24 @@ def keep_memory() -> bool:
     return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, NEVER))
 
 
-def choose(device: str = "auto", precision: str = "auto", memory_format: str = "auto") -> Machine:
+def _runtime(device: str, asked: str) -> str:
+    """What runs frozen layers on a device."""
+    installed = importlib.util.find_spec("openvino") is not None
+    if asked == "auto":
+        return "openvino" if device == "cpu" and installed else "torch"
+    if asked == "openvino" and not (device == "cpu" and installed):
+        raise UsageError(
+            f"`runtime`: expected openvino where it is installed, on a CPU; got {device}, where it is "
+            f"{'' if installed else 'not '}installed. Try pip install 'striate[openvino]', or --runtime torch."
+        )
+    if asked not in ("torch", "openvino"):
+        raise UsageError(f"`runtime`: expected auto, torch or openvino; got {asked}.")
+    return asked
+
+
+def choose(
+    device: str = "auto", precision: str = "auto", memory_format: str = "auto", runtime: str = "auto"
+) -> Machine:
     """Decides how networks run here; what is not "auto" is obeyed.
 
     Args:
@@ -136,9 +156,11 @@ def choose(device: str = "auto", precision: str = "auto", memory_format: str = "
             to be clearly faster with it.
         memory_format: "auto", "contiguous" or "channels_last"; channels_last on a CPU and with bfloat16, where it is
             faster (docs/decisions/precision.md).
+        runtime: "auto", "torch" or "openvino"; OpenVINO on a CPU where it is installed, for it is faster there
+            (docs/decisions/openvino.md).
 
     Raises:
-        UsageError: if the device is not there.
+        UsageError: if the device or the runtime is not there.
     """
     _warm_up()
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -159,4 +181,4 @@ def choose(device: str = "auto", precision: str = "auto", memory_format: str = "
             "`precision` and `memory_format`: expected float32 or bfloat16, contiguous or channels_last; "
             f"got {precision}, {memory_format}."
         )
-    return Machine(chosen, precision, memory_format, reason)  # type: ignore[arg-type]
+    return Machine(chosen, precision, memory_format, reason, _runtime(device, runtime))  # type: ignore[arg-type]

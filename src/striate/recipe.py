@@ -339,8 +339,18 @@ class TransferRecipe:
     then random ones; 2 for a head that is fitted and 8 for stages that train unless given, 0 to draw and compute anew
     in every epoch."""
 
-    head: Literal["softmax", "ridge"] = "softmax"
-    """How a head is fitted to what frozen stages give: logistic regression, or least squares."""
+    head: Literal["softmax", "ridge", "mlp", "cosine"] = "softmax"
+    """What is fitted to what frozen stages give: a linear head, by logistic regression or least squares; a perceptron
+    of one hidden layer; or cosines."""
+
+    hidden: int = 128
+    """Hidden units of the perceptron."""
+
+    depths: int = 1
+    """How many of the network's maps the head sees, from the last back, each averaged over height and width."""
+
+    redraw: str = ""
+    """A stage: the weights of it and of all after it are drawn anew, not taken."""
 
     fit_head: bool = True
     """Fit the new head before the stages that are not frozen begin to learn."""
@@ -350,7 +360,10 @@ class TransferRecipe:
 
     def __post_init__(self) -> None:
         if not self.weights:
-            _require(self.freeze is None, "freeze", "`--weights` beside it", "none")
+            for name, unset in (("freeze", None), ("depths", 1), ("redraw", "")):
+                _require(getattr(self, name) == unset, name, "`--weights` beside it", "none")
+        _require(self.hidden >= 1, "hidden", "1 or more", self.hidden)
+        _require(self.depths >= 1, "depths", "1 or more", self.depths)
         _require(self.views is None or self.views >= 0, "views", "0 or more", self.views)
 
 
@@ -367,6 +380,9 @@ class MachineRecipe:
 
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
     """Order of the values of a feature map in memory."""
+
+    runtime: Literal["auto", "torch", "openvino"] = "auto"
+    """Of frozen layers, which run once: OpenVINO on a CPU where it is installed (the extra `striate[openvino]`)."""
 
     workers: Annotated[int | None, Parameter(alias="-j")] = None
     """Threads that decode pictures; one a core unless given. Never changes a result."""

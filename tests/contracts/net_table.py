@@ -55,6 +55,7 @@ NETS = (
     Net("lenet_caffe", (1, 28, 28), 28, 10, 431_080, ((20, 24), (20, 12), (50, 8), (50, 4)), ("fc2",), fixed_size=True),
     Net("convnet39", (3, 39, 39), 39, 10, 44_950, ((10, 37), (20, 17), (40, 7)), ("fc",), fixed_size=True),
     Net("resnet18", (3, 64, 64), 224, 1000, 11_689_512, BASIC, ("fc",), ("resnet18",)),
+    Net("headed", (3, 64, 64), 224, 1000, 11_689_512, BASIC, ("head",)),
     Net("resnet34", (3, 64, 64), 224, 1000, 21_797_672, BASIC, ("fc",), ("resnet34",)),
     Net("resnet50", (3, 64, 64), 224, 1000, 25_557_032, BOTTLENECK, ("fc",), ("resnet50", "timm.resnet50 at 97x129")),
     Net("resnet101", (3, 64, 64), 224, 1000, 44_549_160, BOTTLENECK, ("fc",), ("resnet101",)),

@@ -22,7 +22,7 @@ from striate.transfer import Features, MirroredView, cut, drawn_views, extract, 
 from striate.transfer.prefix import Prefix
 
 SHOWN = Preprocessing((3, 16, 16), (0.5,) * 3, (0.5,) * 3, crop_pct=1.0)
-FLOAT32 = choose("cpu", "float32")
+FLOAT32 = choose("cpu", "float32", runtime="torch")
 DEPTHS = ("layer1", "layer3")
 
 
@@ -219,7 +219,7 @@ class World:
 
     def precision(self) -> None:
         other = "bfloat16" if self.machine.precision == "float32" else "float32"
-        self.machine = choose("cpu", other)
+        self.machine = choose("cpu", other, runtime="torch")
 
 
 @pytest.mark.parametrize("mutations", [20, pytest.param(200, marks=pytest.mark.slow)])

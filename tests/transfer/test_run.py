@@ -93,6 +93,99 @@ def assert_same(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
         assert torch.equal(value, b[name]), name
 
 
+# Other heads, and stages that are drawn anew
+
+
+@pytest.mark.parametrize(
+    ("asked", "shape"),
+    [
+        ({"head": "mlp", "hidden": 6}, (6, 64)),
+        ({"head": "cosine"}, (2, 64)),
+        ({"depths": 2, "head": "ridge"}, (2, 96)),
+        ({"depths": 3, "head": "mlp"}, (128, 112)),
+    ],
+)
+@pytest.mark.parametrize("freeze", ["all", "layer2"])
+def test_another_head_is_fitted_and_kept_in_the_file(
+    two_classes: Path,
+    recipe: MakeRecipe,
+    weights: Path,
+    silent: Reporter,
+    tmp_path: Path,
+    freeze: str,
+    asked: dict[str, Any],
+    shape: tuple[int, int],
+) -> None:
+    run = train(two_classes, recipe(freeze=freeze, views=2, **asked), tmp_path / "run", silent)
+    model = striate.load(run.model, device="cpu", precision="float32")
+    first = next(model.net.get_submodule("head").parameters())
+    assert first.shape == shape
+    before = load_file(weights)
+    frozen = ("layer1.", "layer2.") if freeze == "layer2" else ("layer",)
+    for name, tensor in model.net.state_dict().items():
+        plain = name.removeprefix("encoder.")
+        if plain.startswith(frozen):
+            assert torch.equal(tensor, before[plain])
+    assert float(rows(run)[-1]["val_accuracy"]) == 1.0
+    again = train(two_classes, recipe(weights=str(run.model), views=1), tmp_path / "again", silent)
+    assert striate.load(again.model).arguments["head"] == "linear"
+
+
+def test_a_head_that_is_fitted_answers_as_cross_validation_says(
+    two_classes: Path, recipe: MakeRecipe, silent: Reporter, tmp_path: Path
+) -> None:
+    """In a network that is whole, heads have the scale and the temperature with which they were fitted."""
+    for kind in ("mlp", "cosine"):
+        run = train(two_classes, recipe(head=kind, depths=2), tmp_path / kind, silent)
+        [row] = rows(run)
+        assert float(row["val_loss"]) < 2 * float(row["cv_loss"]) + 0.05
+
+
+def test_a_run_with_another_head_goes_on_to_the_same_bits(
+    two_classes: Path, recipe: MakeRecipe, silent: Reporter, tmp_path: Path
+) -> None:
+    asked = recipe(freeze="layer1", head="mlp", depths=2, views=2)
+    unbroken = train(two_classes, asked, tmp_path / "unbroken", silent)
+    with pytest.raises(KeyboardInterrupt):
+        train(two_classes, asked, tmp_path / "broken", Killed(silent.console, at="epoch 2/"))
+    resumed = resume(tmp_path / "broken", reporter=silent)
+    assert rows(resumed) == rows(unbroken)
+    assert load_file(resumed.model).keys() == load_file(unbroken.model).keys()
+    for name, tensor in load_file(resumed.model).items():
+        assert torch.equal(tensor, load_file(unbroken.model)[name])
+
+
+def test_later_stages_are_drawn_anew(
+    two_classes: Path, recipe: MakeRecipe, weights: Path, silent: Reporter, tmp_path: Path
+) -> None:
+    run = train(two_classes, recipe(freeze="layer1", redraw="layer3", epochs=1, lr=1e-9), tmp_path / "run", silent)
+    before, after = load_file(weights), load_file(run.model)
+    assert torch.equal(before["layer1.0.conv1.weight"], after["layer1.0.conv1.weight"])
+    assert (before["layer2.0.conv1.weight"] - after["layer2.0.conv1.weight"]).abs().max() < 1e-6
+    assert (before["layer3.0.conv1.weight"] - after["layer3.0.conv1.weight"]).abs().max() > 0.1
+    assert not after["layer3.0.bn1.running_mean"].any()
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"redraw": "layer9"}, "`redraw`: expected a stage of the network; got layer9. Its stages are conv1, "),
+        ({"redraw": "layer3"}, "`redraw`: expected a stage after those that --freeze names, so that it learns; got "),
+        ({"redraw": "layer1", "freeze": "auto"}, "`redraw`: expected a stage after those that --freeze names"),
+        ({"depths": 4}, "`depths`: expected 1 to 3, the maps of resnet20_cifar; got 4."),
+        ({"depths": 0}, "recipe: `depths`: expected 1 or more; got 0"),
+        ({"hidden": 0}, "recipe: `hidden`: expected 1 or more; got 0"),
+    ],
+)
+def test_heads_and_stages_that_cannot_be_meant(
+    two_classes: Path, recipe: MakeRecipe, silent: Reporter, tmp_path: Path, asked: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        train(two_classes, recipe(**asked), tmp_path / "run", silent)
+    assert str(caught.value).startswith(sentence)
+    assert not (tmp_path / "run").exists()
+
+
 # All frozen
 
 

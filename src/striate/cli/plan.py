@@ -47,6 +47,7 @@ def plan(
     workers: Annotated[int | None, Parameter(alias="-j", validator=Number(gte=1))] = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    runtime: Literal["auto", "torch", "openvino"] = "auto",
 ) -> None:
     """Say how much of a published network to keep frozen, from features that are computed once.
 
@@ -73,6 +74,7 @@ def plan(
         workers: Threads that decode; one a core unless given.
         device: Where the network runs.
         precision: Of the network's arithmetic.
+        runtime: Of frozen layers: OpenVINO on a CPU where it is installed.
     """
     from striate.data import read, require_trainable
     from striate.device import choose, keep_memory
@@ -88,10 +90,10 @@ def plan(
             cache_budget=cache_budget,
         ),
         training=TrainingRecipe(epochs=epochs, batch_size=batch_size, class_weights=class_weights, seed=seed),
-        machine=MachineRecipe(device=device, precision=precision, workers=workers),
+        machine=MachineRecipe(device=device, precision=precision, runtime=runtime, workers=workers),
     )
     keep_memory()
-    machine = choose(device, precision)
+    machine = choose(device, precision, runtime=runtime)
     base = backbone(weights)
     preprocessing = base.preprocessing
     if img_size is not None:

@@ -28,6 +28,7 @@ from striate.nets import (
     convnet39,
     fcn,
     googlenet,
+    headed,
     inception_resnet_v2,
     inception_v3,
     lenet,
@@ -53,6 +54,7 @@ CATALOGUE: dict[str, Callable[..., nn.Module]] = {
     **convnet39.VARIANTS,
     **fcn.VARIANTS,
     **googlenet.VARIANTS,
+    **headed.VARIANTS,
     **inception_resnet_v2.VARIANTS,
     **inception_v3.VARIANTS,
     **lenet.VARIANTS,
@@ -106,7 +108,9 @@ def create(name: str, **arguments: object) -> nn.Module:
     Linear(in_features=84, out_features=7, bias=True)
     """
     variant = variant_named(name)
-    accepted = set(inspect.signature(variant).parameters)
+    parameters = inspect.signature(variant).parameters
+    passes_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    accepted = set(parameters) | (set(arguments) if passes_on else set())
     if isinstance(variant, functools.partial):
         accepted -= variant.keywords.keys()  # what makes it this variant is not the caller's to change
     for argument, value in arguments.items():

@@ -170,7 +170,8 @@ def _machine(recipe: Recipe) -> Machine:
     """As the recipe asks for it; where that says so, the process keeps its memory from here on."""
     if recipe.machine.keep_memory:
         keep_memory()
-    return choose(recipe.machine.device, recipe.machine.precision, recipe.machine.memory_format)
+    asked = recipe.machine
+    return choose(asked.device, asked.precision, asked.memory_format, asked.runtime)
 
 
 def _opening(processes: Processes, machine: Machine) -> str:

@@ -10,8 +10,9 @@ from striate.data import Preprocessing
 from striate.errors import UsageError, nearest
 from striate.model import load as load_model
 from striate.nets import create
-from striate.recipe import Recipe
-from striate.transfer.freeze import frozen_stages
+from striate.nets.headed import ENCODER, OWN, Headed
+from striate.recipe import Recipe, TransferRecipe
+from striate.transfer.freeze import frozen_stages, redrawn_stages
 from striate.weights import find, load, published, recognised
 
 FINE_TUNING_LR = 1e-4  # a tenth of that for drawn values: weights that have learnt before are kept near where they are
@@ -29,6 +30,27 @@ class Backbone:
     """Of the net, without classes and channels."""
 
     preprocessing: Preprocessing
+
+    def headed(self, transfer: TransferRecipe) -> "Backbone":
+        """The same network, with the head that is asked for where its own is another.
+
+        Raises:
+            UsageError: it has no feature maps, or not so many.
+        """
+        name, arguments, net = self.name, self.arguments, self.net
+        kind = {"softmax": "linear", "ridge": "linear"}.get(transfer.head, transfer.head)
+        if isinstance(net, Headed):
+            name, net = arguments.get("encoder", ENCODER), net.encoder
+            arguments = {k: v for k, v in arguments.items() if k not in OWN}
+        elif (kind, transfer.depths) == ("linear", 1):
+            return self
+        wanted = {"encoder": name, "depths": transfer.depths, "head": kind, **arguments}
+        if kind == "mlp":
+            wanted["hidden"] = transfer.hidden
+        channels = self.preprocessing.channels
+        other = create("headed", **wanted, in_channels=channels).eval()
+        other.get_submodule("encoder").load_state_dict(net.state_dict(), strict=False)  # all but its head
+        return Backbone(other, "headed", wanted, self.preprocessing)
 
 
 def backbone(weights: str | Path) -> Backbone:
@@ -76,8 +98,13 @@ def resolve(recipe: Recipe, base: Backbone) -> Recipe:
     if network.whiten:
         raise UsageError("`whiten`: expected a network that begins with drawn values; got one of `--weights`.")
     freeze = recipe.transfer.freeze or "all"
-    if freeze != "auto":
-        frozen_stages(base.net, freeze)
+    frozen = () if freeze == "auto" else frozen_stages(base.net, freeze)
+    redrawn = redrawn_stages(base.net, recipe.transfer.redraw)
+    if redrawn and (freeze == "auto" or set(redrawn).intersection(frozen)):
+        raise UsageError(
+            f"`redraw`: expected a stage after those that --freeze names, so that it learns; got {redrawn[0]} and "
+            f"--freeze {freeze}. Try --freeze with the stage before it."
+        )
     return replace(
         recipe,
         network=replace(network, model=base.name, model_args=dict(base.arguments)),

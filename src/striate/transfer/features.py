@@ -27,7 +27,7 @@ from striate.files import cache_folder
 from striate.recipe import AugmentRecipe
 from striate.transfer.flow import skeleton
 from striate.transfer.fold import extractor
-from striate.transfer.prefix import Prefix
+from striate.transfer.prefix import Prefix, fingerprint
 from striate.transfer.store import Layout, Place, Say, Store, remove_oldest
 
 VERSION = 1  # of what an entry holds; another one asks for other entries
@@ -117,17 +117,6 @@ class _ByContent:
         return self.view(int.from_bytes(self.contents[row][:7]), source)
 
 
-def fingerprint(prefix: Prefix) -> str:
-    """Names what a frozen part computes: its operations, its layers' settings and every value of their tensors."""
-    digest = hashlib.blake2b(digest_size=16)
-    for text in (type(prefix).__name__, prefix.layers.code, repr(prefix.layers)):
-        digest.update(text.encode())
-    for name, tensor in prefix.state_dict().items():
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
 def extract(
     index: Index,
     rows: Rows,
@@ -162,7 +151,7 @@ def extract(
     """
     view = view or EvaluationView(preprocessing)
     layout = layout_of(prefix, preprocessing, machine)
-    key = repr((VERSION, fingerprint(prefix), preprocessing, view, machine.precision, layout))
+    key = repr((VERSION, fingerprint(prefix), preprocessing, view, machine.precision, machine.runtime, layout))
     root = cache_folder("features")
     store = Store(root / hashlib.blake2b(key.encode(), digest_size=16).hexdigest(), layout, say)
 

@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from striate.device import Machine
+from striate.transfer.openvino import ByOpenVino
 from striate.transfer.prefix import Prefix
 
 Extractor = Callable[[Tensor], tuple[Tensor, ...]]
@@ -52,7 +53,7 @@ def _called(module: fx.GraphModule, node: fx.Node) -> nn.Module | None:
 def extractor(prefix: Prefix, machine: Machine) -> Extractor:
     """What runs a frozen part of a net on normalised images (N, C, H, W), and gives its values.
 
-    PyTorch runs it: folded, in the machine's precision and memory format. Another runtime would be chosen here.
+    It runs folded, in the machine's precision, by its runtime; by PyTorch also in its memory format.
 
     Args:
         prefix: it stays as it is.
@@ -60,6 +61,8 @@ def extractor(prefix: Prefix, machine: Machine) -> Extractor:
     """
     runnable = copy.deepcopy(prefix)
     runnable.layers = folded(prefix.layers)
+    if machine.runtime == "openvino":
+        return ByOpenVino(runnable, machine)
     machine.place(runnable)
     if machine.precision == "bfloat16":
         for module in runnable.modules():  # what autocast would do anew for each batch

@@ -8,12 +8,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from striate.errors import UsageError
 
+WITHIN = "encoder."  # before the names of a net that was given another head
+
 
 def frozen_stages(net: nn.Module, spec: str) -> tuple[str, ...]:
     """The stages that `--freeze` means, from the input on.
 
     Args:
-        net: of which `stages` names what can be frozen, input to output.
+        net: of which `stages` names what can be frozen, input to output; an "encoder." may be left out.
         spec: "all" for every stage, so that the head alone learns; a stage's name, for it and all before it; a share
             of the stages, from 0 to 1, rounded to whole stages; "none".
 
@@ -25,8 +27,9 @@ def frozen_stages(net: nn.Module, spec: str) -> tuple[str, ...]:
     (('conv1', 'conv2'), ('conv1',))
     """
     stages: tuple[str, ...] = tuple(getattr(net, "stages", ()))
-    if spec in stages:
-        return stages[: stages.index(spec) + 1]
+    named = {stage.removeprefix(WITHIN): number for number, stage in enumerate(stages, start=1)}
+    if spec.removeprefix(WITHIN) in named:
+        return stages[: named[spec.removeprefix(WITHIN)]]
     share = {"none": 0.0, "all": 1.0}.get(spec)
     if share is None:
         try:
@@ -39,6 +42,19 @@ def frozen_stages(net: nn.Module, spec: str) -> tuple[str, ...]:
             f"Its stages are {', '.join(stages)}."
         )
     return stages[: round(share * len(stages))]
+
+
+def redrawn_stages(net: nn.Module, stage: str) -> tuple[str, ...]:
+    """A stage and all after it; none for "".
+
+    Raises:
+        UsageError: it is no stage of the net.
+    """
+    stages: tuple[str, ...] = tuple(getattr(net, "stages", ()))
+    names = [name.removeprefix(WITHIN) for name in stages]
+    if stage and stage.removeprefix(WITHIN) not in names:
+        raise UsageError(f"`redraw`: expected a stage of the network; got {stage}. Its stages are {', '.join(names)}.")
+    return stages[names.index(stage.removeprefix(WITHIN)) :] if stage else ()
 
 
 def freeze(net: nn.Module, frozen: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ a penalty on the length of the weights the solution is the same there, and of 40
 into its last. Mean, deviation and axes are those of all pictures; they know nothing of labels.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +21,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 
 from striate.augment import Stream, generator
 from striate.errors import DataError
+from striate.layers.cosine import Cosine
 
 Kind = Literal["softmax", "ridge", "mlp", "cosine"]
 LEAST_STD = 1e-6  # of a feature, below which it is taken for constant
@@ -117,19 +119,6 @@ def ridge(problem: Problem, strength: float, start: nn.Module | None) -> nn.Line
     return _linear(torch.cat(each))
 
 
-class Cosine(nn.Module):
-    """Logits that are the cosines between a vector and one of each class, times a scale."""
-
-    def __init__(self, features: int, classes: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(classes, features))
-        self.scale = nn.Parameter(torch.tensor(10.0))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, features) to (N, classes)."""
-        return self.scale * normalize(x) @ normalize(self.weight).T
-
-
 def cosine(problem: Problem, strength: float, start: nn.Module | None) -> nn.Module:
     """The cosine head, from the classes' mean directions, by AdamW."""
     head = Cosine(problem.vectors.shape[1], problem.targets.shape[1]).double()
@@ -138,12 +127,12 @@ def cosine(problem: Problem, strength: float, start: nn.Module | None) -> nn.Mod
     return _trained(head, problem, strength)
 
 
-def mlp(problem: Problem, strength: float, start: nn.Module | None) -> nn.Module:
+def mlp(problem: Problem, strength: float, start: nn.Module | None, hidden: int = HIDDEN) -> nn.Module:
     """A perceptron of one hidden layer, by AdamW."""
     features, classes = problem.vectors.shape[1], problem.targets.shape[1]
     with torch.random.fork_rng():
         torch.manual_seed(0)  # the same initial values for each strength and fold
-        head = nn.Sequential(nn.Linear(features, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, classes)).double()
+        head = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, classes)).double()
     return _trained(head, problem, strength)
 
 
@@ -192,6 +181,7 @@ def fit(
     classes: int,
     *,
     kind: Kind = "softmax",
+    hidden: int = HIDDEN,
     weight: Tensor | None = None,
     picture_weight: Tensor | None = None,
     folds: int = 5,
@@ -205,6 +195,7 @@ def fit(
         labels: (N,) class numbers; or (N, classes) of 0 and 1, where a picture may have several.
         classes: how many.
         kind: of the head.
+        hidden: units of the perceptron, where that is the kind.
         weight: (classes,) of each class in the loss; with several labels, of a yes against a no. See
             `Classify.balanced_weight`.
         picture_weight: (N,) of each picture in the loss; all alike unless given.
@@ -220,13 +211,15 @@ def fit(
     with threadpool_limits(1):  # of steps this small, several threads make several times the work
         frame = _Frame.of(torch.cat(list(views)).double(), turned=kind in ("softmax", "ridge"))
         problem = _problem(frame, views, labels, classes, weight, picture_weight)
-        return _fit(frame, problem, labels, kind, folds, seed)
+        return _fit(frame, problem, labels, kind, hidden, folds, seed)
 
 
-def _fit(frame: "_Frame", problem: Problem, labels: Tensor, kind: Kind, folds: int, seed: int) -> Fitted:
+def _fit(frame: "_Frame", problem: Problem, labels: Tensor, kind: Kind, hidden: int, folds: int, seed: int) -> Fitted:
     pictures, classes = len(labels), problem.targets.shape[1]
     part = np.tile(dealt(labels, min(folds, pictures), seed), len(problem.vectors) // pictures)
     solve, strengths = SOLVERS[kind]
+    if kind == "mlp":
+        solve = functools.partial(mlp, hidden=hidden)
     held_out = {strength: torch.zeros(pictures, classes, dtype=torch.float64) for strength in strengths}
     for number in np.unique(part):
         asked = torch.from_numpy(part[:pictures] == number)
@@ -340,7 +333,8 @@ class _Frame:
             return _after(_scaled(head, temperature), turn).float()
         if isinstance(head, Cosine):
             head.scale.div_(temperature)
-            return nn.Sequential(turn, head).float()
+            head.mean, head.std = self.mean, self.std
+            return head.float()
         first, between, last = head.children()
         return nn.Sequential(_after(first, turn), between, _scaled(last, temperature)).float()
 

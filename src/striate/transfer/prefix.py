@@ -6,6 +6,7 @@ comes after it. A few values cross from one part to the other; of a net without 
 """
 
 import copy
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from striate.errors import UsageError
+from striate.nets.headed import Headed
 from striate.transfer.flow import Flow
 
 
@@ -103,12 +105,25 @@ def vectors(net: nn.Module, depths: Sequence[str], input_size: tuple[int, int, i
     return Vectors(_frozen_layers(flow, outputs))
 
 
+def fingerprint(prefix: Prefix) -> str:
+    """Names what a frozen part computes: its operations, its layers' settings and every value of their tensors."""
+    digest = hashlib.blake2b(digest_size=16)
+    for text in (type(prefix).__name__, prefix.layers.code, repr(prefix.layers)):
+        digest.update(text.encode())
+    for name, tensor in prefix.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
 def head_of(net: nn.Module, input_size: tuple[int, int, int]) -> str:
-    """The name of the linear layer that makes logits of what the stages give.
+    """The name of the linear layer, or the head of a `Headed`, that makes logits of what the stages give.
 
     Raises:
         UsageError: the net's head is something else.
     """
+    if isinstance(net, Headed):
+        return "head"
     flow = Flow(net, input_size)
     rest = [node for node in flow.nodes if node in _rest(flow, flow.stages) and not flow.random(node)]
     heads = [str(node.target) for node in rest if isinstance(flow.module(node), nn.Linear)]

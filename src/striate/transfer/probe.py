@@ -45,6 +45,7 @@ def probe(run: Run, net: nn.Module) -> Fitted:
         torch.from_numpy(index.labels(rows)),
         run.task.outputs,
         kind=recipe.transfer.head,
+        hidden=recipe.transfer.hidden,
         weight=_class_weight(run),
         picture_weight=_picture_weight(run),
         seed=recipe.training.seed,
@@ -64,15 +65,15 @@ def scored(run: Run, net: nn.Module, fitted: Fitted) -> Probed:
 
 
 def install(net: nn.Module, head: nn.Module, input_size: tuple[int, int, int]) -> None:
-    """Puts a fitted linear head into the last layer of a net, which is then a plain net of the catalogue.
+    """Puts a fitted head in the place of a net's own, which is then a plain net of the catalogue.
 
     Args:
         net: changed in place.
-        head: of as many features and classes as the net's own.
+        head: of the kind, the features and the classes of the net's own.
         input_size: channels, height and width of the images.
 
     Raises:
-        UsageError: the net does not end in one linear layer.
+        UsageError: the net does not end in one linear layer, nor in a head of `Headed`.
     """
     net.get_submodule(head_of(net, input_size)).load_state_dict(head.state_dict())
 

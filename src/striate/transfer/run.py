@@ -11,6 +11,7 @@ from torch import nn
 from striate.errors import UsageError
 from striate.model import Model
 from striate.nets import create
+from striate.nets.headed import Headed
 from striate.recipe import Recipe
 from striate.train import run as training
 from striate.train.console import Reporter
@@ -19,7 +20,7 @@ from striate.train.folder import RunFolder
 from striate.train.run import Found, about_run, learn, say_what_learns
 from striate.train.state import Run
 from striate.transfer.backbone import Backbone, backbone, resolve
-from striate.transfer.freeze import freeze, frozen_stages, keep_statistics
+from striate.transfer.freeze import freeze, frozen_stages, keep_statistics, redrawn_stages
 from striate.transfer.maps import MapFeed
 from striate.transfer.plan import recommend
 from striate.transfer.prefix import head_of
@@ -47,7 +48,7 @@ def train(data: Path, recipe: Recipe, output: Path | None = None, reporter: Repo
         DataError: if the data cannot be trained on, or too much of it is unreadable.
         TrainingError: if the loss is no longer a number.
     """
-    base = backbone(recipe.transfer.weights)
+    base = _base(recipe)
     go = functools.partial(_go, base=lambda: base)
     return training.train(data, resolve(recipe, base), output, reporter, go)
 
@@ -66,9 +67,14 @@ def resume(path: Path, recipe: Recipe | None = None, reporter: Reporter | None =
     """
 
     def go(run: Run, found: Found | None) -> None:
-        _go(run, found, functools.cache(lambda: backbone(run.recipe.transfer.weights)))
+        _go(run, found, functools.cache(lambda: _base(run.recipe)))
 
     return training.resume(path, recipe, reporter, go)
+
+
+def _base(recipe: Recipe) -> Backbone:
+    """The weights that the recipe names, in a network with the head that it asks for."""
+    return backbone(recipe.transfer.weights).headed(recipe.transfer)
 
 
 def _go(run: Run, found: Found | None, base: Callable[[], Backbone]) -> None:
@@ -114,7 +120,7 @@ def _fit(run: Run, base: Backbone) -> None:
     started = time.perf_counter()
     found = scored(run, base.net, probe(run, base.net))
     seconds = time.perf_counter() - started
-    net = _with_weights(create(base.name, **run.arguments), base).eval()
+    net = _with_weights(create(base.name, **run.arguments), base, run.recipe).eval()
     install(net, found.fitted.head, run.preprocessing.input_size)
     freeze(net, _frozen(run, net))
     say_what_learns(run, net)
@@ -135,9 +141,13 @@ def _fit(run: Run, base: Backbone) -> None:
     run.reporter.say(f"model: {run.folder.model}, {seconds:.1f} s after the check of the pictures")
 
 
-def _with_weights(net: nn.Module, base: Backbone) -> nn.Module:
-    """A net of the backbone's kind with its weights; a head of other classes keeps its initial values."""
-    load_into(net, base.net.state_dict())
+def _with_weights(net: nn.Module, base: Backbone, recipe: Recipe) -> nn.Module:
+    """A net of the backbone's kind with its weights; what the recipe draws anew, and a head of other classes, keeps its
+    initial values.
+    """
+    drawn = (*redrawn_stages(net, recipe.transfer.redraw), *(("head",) if isinstance(net, Headed) else ()))
+    own, parts = net.state_dict(), tuple(f"{part}." for part in drawn)
+    load_into(net, {k: own[k] if k.startswith(parts) else value for k, value in base.net.state_dict().items()})
     return net
 
 
@@ -156,8 +166,11 @@ class Pretrained:
         if resumed:
             return
         base = self._base()
-        _with_weights(net, base)
+        _with_weights(net, base, run.recipe)
         if not run.recipe.transfer.fit_head:
+            return
+        if run.recipe.transfer.redraw:
+            run.reporter.say("the head begins with drawn values, not fitted ones: so do stages before it")
             return
         why_not = _why_not_fitted(run, base.net)
         if why_not is None:

@@ -12,6 +12,8 @@ from striate.transfer.features import Features, MirroredView, drawn_views, extra
 from striate.transfer.prefix import Prefix
 from striate.transfer.store import GB
 
+BY = {"torch": "by PyTorch", "openvino": "by OpenVINO"}
+
 
 def views(run: Run, count: int) -> list[View]:
     """So many views of a picture, that of evaluation first; that one alone where nothing is augmented."""
@@ -65,7 +67,7 @@ def kept(run: Run, rows: Rows, prefix: Prefix, shown: Sequence[View], what: str)
     computed, noun = sum(features.computed for features in found), "view" if len(shown) == 1 else "views"
     run.reporter.say(
         f"features of {what}: {len(rows):,} pictures in {len(shown)} {noun}; {computed:,} computed, "
-        f"the others from the cache; {time.perf_counter() - started:.1f} s"
+        f"the others from the cache; {BY[run.machine.runtime]}; {time.perf_counter() - started:.1f} s"
     )
     return found
 

@@ -1,0 +1,73 @@
+"""Frozen layers by OpenVINO, which runs them faster on a processor than PyTorch: docs/decisions/openvino.md."""
+
+import functools
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from striate.device import Machine
+from striate.errors import UsageError
+from striate.transfer.prefix import Prefix, fingerprint
+
+if TYPE_CHECKING:
+    from openvino import CompiledModel
+
+HINTS = {"float32": "f32", "bfloat16": "bf16"}  # OpenVINO's names
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a net that is the same as any of the same operations and values."""
+
+    name: str
+    prefix: Prefix = field(compare=False)
+
+
+class ByOpenVino:
+    """Runs the frozen part of a net on normalised images (N, C, H, W), and gives its values in float32.
+
+    Args:
+        prefix: with batch norm folded; it stays as it is.
+        machine: a processor, and in which precision.
+    """
+
+    def __init__(self, prefix: Prefix, machine: Machine) -> None:
+        self._part = _Part(fingerprint(prefix), prefix)
+        self._precision = machine.precision
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
+        """One value for each that crosses.
+
+        Raises:
+            UsageError: an operation that OpenVINO does not have.
+        """
+        channels, height, width = images.shape[1:]
+        network = _compiled(self._part, self._precision, (channels, height, width))
+        values = network(images.contiguous().numpy(), share_inputs=True)
+        return tuple(torch.from_numpy(values[output]) for output in network.outputs)
+
+
+@functools.lru_cache(maxsize=1)  # views of the same pictures, and their splits, ask for the same one after the other
+def _compiled(part: _Part, precision: str, size: tuple[int, int, int]) -> "CompiledModel":
+    import openvino
+    from openvino import frontend
+
+    example = torch.zeros(2, *size)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of PyTorch, about how it copies what it exports
+            program = torch.export.export(part.prefix, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+            model = openvino.convert_model(program)
+        options = {
+            "INFERENCE_PRECISION_HINT": HINTS[precision],
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "PERFORMANCE_HINT": "LATENCY",  # all threads at one batch
+        }
+        return openvino.Core().compile_model(model, "CPU", options)
+    except (RuntimeError, frontend.GeneralFailure, frontend.OpConversionFailure) as error:
+        raise UsageError(
+            f"`runtime`: expected a network that OpenVINO can run; got one that it cannot, "
+            f"{str(error).splitlines()[0]}. Try --runtime torch."
+        ) from error

@@ -1,0 +1,72 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from net_table import Net
+from torch import Tensor, nn
+
+from striate.data import Preprocessing, read
+from striate.device import choose
+from striate.errors import UsageError
+from striate.nets import create
+from striate.transfer import cut, extract, vectors
+from striate.transfer.fold import extractor
+
+pytest.importorskip("openvino", reason="the extra striate[openvino] is not installed")
+
+
+@torch.inference_mode()
+def test_every_net_gives_the_values_that_pytorch_gives(row: Net, net: Any, images: Tensor) -> None:
+    prefix = cut(net, net.stages, row.input).prefix
+    found = extractor(prefix, choose("cpu", "float32", runtime="openvino"))(images)
+    for actual, expected in zip(found, prefix(images), strict=True):
+        assert actual.shape == expected.shape
+        assert (actual - expected).norm() <= 1e-3 * expected.norm()
+
+
+@pytest.mark.parametrize(("precision", "error"), [("float32", 1e-5), ("bfloat16", 0.05)])
+def test_batches_of_any_size(precision: str, error: float) -> None:
+    torch.manual_seed(0)
+    net = create("resnet20_cifar").eval()
+    prefix = vectors(net, ("layer1", "layer3"), (3, 16, 16))
+    run = extractor(prefix, choose("cpu", precision))
+    for count in (5, 1, 2):
+        images = torch.randn(count, 3, 16, 16).contiguous(memory_format=torch.channels_last)
+        for actual, expected in zip(run(images), prefix(images), strict=True):
+            assert (actual - expected).norm() <= error * expected.norm()
+
+
+def test_each_runtime_keeps_features_of_its_own(two_classes: Path) -> None:
+    net: Any = create("resnet20_cifar").eval()
+    prefix, index = vectors(net, net.stages[-1:], (3, 16, 16)), read(two_classes)
+    shown = Preprocessing((3, 16, 16), (0.5,) * 3, (0.5,) * 3, crop_pct=1.0)
+    found = []
+    for runtime in ("torch", "openvino", "torch", "openvino"):
+        machine = choose("cpu", "float32", runtime=runtime)
+        found.append(extract(index, np.arange(len(index)), prefix, shown, machine))
+    assert [features.computed for features in found] == [len(index), len(index), 0, 0]
+    torch.testing.assert_close(found[0].vectors(), found[1].vectors(), atol=1e-2, rtol=1e-2)
+    assert torch.equal(found[1].vectors(), found[3].vectors())
+
+
+class Sorted(nn.Module):
+    """Has an operation that no other runtime knows."""
+
+    stages = ("conv",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(torch.linalg.eigvalsh(self.conv(x)).mean(dim=2))
+        return logits
+
+
+def test_what_it_cannot_run_is_said() -> None:
+    prefix = vectors(Sorted().eval(), ("conv",), (3, 8, 8))
+    with pytest.raises(UsageError, match=r"OpenVINO can run; .* Try --runtime torch"):
+        extractor(prefix, choose("cpu", "float32"))(torch.rand(2, 3, 8, 8))
