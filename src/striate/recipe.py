@@ -360,7 +360,7 @@ class TransferRecipe:
 
     def __post_init__(self) -> None:
         if not self.weights:
-            for name, unset in (("freeze", None), ("depths", 1), ("redraw", "")):
+            for name, unset in (("freeze", None), ("head", "softmax"), ("depths", 1), ("redraw", "")):
                 _require(getattr(self, name) == unset, name, "`--weights` beside it", "none")
         _require(self.hidden >= 1, "hidden", "1 or more", self.hidden)
         _require(self.depths >= 1, "depths", "1 or more", self.depths)
@@ -389,6 +389,10 @@ class MachineRecipe:
 
     keep_memory: bool = True
     """Keep freed memory for the next step instead of handing it back: up to twice as fast on Linux, for some memory."""
+
+    compile: bool = False
+    """Let `torch.compile` rewrite the training step: a minute or more before the first one, and then faster or not
+    (docs/decisions/compile.md)."""
 
     checkpoint_every: float = 10.0
     """Minutes between two checkpoints within an epoch; there is one after each epoch too."""

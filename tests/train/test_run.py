@@ -240,6 +240,33 @@ def test_a_first_layer_that_whitens_stays_so_also_when_a_run_is_resumed(
     assert torch.equal(weight[:3], -weight[3:])
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch at itself
+def test_a_compiled_run_learns_the_same_and_goes_on_to_the_same_bits(
+    two_classes: Path, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
+) -> None:
+    plain = train(two_classes, tiny_recipe(), tmp_path / "plain", silent)
+    compiled = train(two_classes, tiny_recipe(compile=True), tmp_path / "compiled", silent)
+    for name, value in load_file(compiled.model).items():
+        torch.testing.assert_close(value, load_file(plain.model)[name], atol=1e-4, rtol=1e-3)
+    with pytest.raises(KeyboardInterrupt):
+        train(two_classes, tiny_recipe(compile=True), tmp_path / "broken", Killed(silent.console, at="epoch 2/"))
+    assert_same(compiled, resume(tmp_path / "broken", reporter=silent))
+
+
+def test_without_a_compiler_nothing_is_compiled(
+    two_classes: Path, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(UsageError) as caught:
+        train(two_classes, tiny_recipe(compile=True), tmp_path / "run", silent)
+    assert str(caught.value) == (
+        "`compile`: expected a C++ compiler, named by CXX or g++; got none of the name no-such-compiler. "
+        "Try without it."
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_finished_run_that_is_resumed_stays_as_it_is(
     two_classes: Path, finished: RunFolder, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
 ) -> None:

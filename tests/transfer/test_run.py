@@ -186,6 +186,26 @@ def test_heads_and_stages_that_cannot_be_meant(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("name", ["resnet10t", "mobilenetv3_small_050"])
+@pytest.mark.parametrize(
+    "asked", [{"freeze": "all"}, {"freeze": "0.5", "views": 2, "epochs": 1}, {"head": "mlp", "depths": 2}]
+)
+def test_nets_of_timm(
+    two_classes: Path, recipe: MakeRecipe, silent: Reporter, tmp_path: Path, name: str, asked: dict[str, Any]
+) -> None:
+    pytest.importorskip("timm", reason="the extra striate[hub] is not installed")
+    arguments = {"num_classes": 5, "in_channels": 3}
+    shown = Preprocessing((3, 32, 32), (0.5,) * 3, (0.5,) * 3, crop_pct=1.0)
+    base = create(f"timm/{name}", **arguments).eval()
+    Model(base, f"timm/{name}", arguments, Classify(tuple("abcde")), shown).save(tmp_path / "base.safetensors")
+    run = train(two_classes, recipe(weights=str(tmp_path / "base.safetensors"), **asked), tmp_path / "run", silent)
+    before, after = base.state_dict(), striate.load(run.model).net.state_dict()
+    first = next(iter(before))
+    [kept] = [value for name, value in after.items() if name.removeprefix("encoder.") == first]
+    assert torch.equal(kept, before[first])
+    assert 0 <= float(rows(run)[-1]["val_accuracy"]) <= 1
+
+
 # All frozen
 
 

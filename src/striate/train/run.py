@@ -2,6 +2,8 @@
 
 import importlib.util
 import math
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -263,6 +265,11 @@ def resolve(recipe: Recipe) -> Recipe:
     for name, values in (("mean", data.mean), ("std", data.std)):
         if values is not None and len(values) != channels:
             raise UsageError(f"`{name}`: expected {channels} values, one a channel; got {len(values)}: {values}.")
+    compiler = os.environ.get("CXX", "g++")
+    if recipe.machine.compile and shutil.which(compiler) is None:
+        raise UsageError(
+            f"`compile`: expected a C++ compiler, named by CXX or g++; got none of the name {compiler}. Try without it."
+        )
     if recipe.machine.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise UsageError("`tensorboard`: expected the package tensorboard; got none. Try: pip install 'striate[log]'.")
     network = replace(network, model=network.name)
@@ -394,6 +401,9 @@ def learn(run: Run, found: Found | None, start: Start | None = None) -> None:
     objective = machine.place(task.objective(feed.learner(net), training.label_smoothing, weight))
 
     say_what_learns(run, net)
+    if recipe.machine.compile:
+        objective.compile(dynamic=False, options={"fallback_random": True})  # dropout draws as it does without
+        reporter.say("compiled: the first step of each batch size takes a minute or more")
     if recipe.machine.deterministic and machine.device.type != "cpu":  # a CPU is so at no cost
         blank = feed.blank(min(training.batch_size, len(rows)))
         labels = torch.from_numpy(index.labels(rows[: len(blank)])).to(machine.device)
