@@ -578,6 +578,7 @@ import os, signal, sys, threading
 import numpy as np
 from striate.data import GivenPictures, Loader, MEAN_STD, Preprocessing, batches
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background has ignored
 noise = [np.zeros((900, 1200, 3), np.uint8)] * 4
 order = batches(np.tile(np.arange(4), 100_000), 64)
 made = Loader(GivenPictures(noise), order, Preprocessing((3, 32, 32), *MEAN_STD[3]), workers=2)
