@@ -1,10 +1,11 @@
 """The planner's choice against fine-tuning at every depth: how often it is within 0.01 of the best, at what cost.
 
-usage: python benchmarks/planner.py [quick]
+usage: python benchmarks/planner.py [quick | WEIGHTS [MOST]]
 
-Three data sets, of 100, 400 and all pictures to learn from; the rest, at most 1,000 pictures, is the test that accuracy
-is of. Each row trains once at every depth. `cost` is the planner's seconds and those of training as it says, over the
-seconds of all trainings. `quick` looks whether it runs: an epoch, one depth, a small network; its figures say nothing.
+Three data sets, of 100, 400 and all pictures to learn from, MOST of them where that is given; of the rest at most 1,000
+are the test that accuracy is of. Each row trains once at every depth. `cost` is the planner's seconds and those of
+training as it says, over the seconds of all trainings. `quick` looks whether it runs: an epoch, one depth, a small
+network; its figures say nothing.
 """
 
 import os
@@ -139,7 +140,10 @@ def compared(
 
 def main() -> None:
     quick = sys.argv[1:] == ["quick"]
+    given = [] if quick else sys.argv[1:]
     weights, epochs, sizes = (SMALL_WEIGHTS, 1, (100,)) if quick else (WEIGHTS, TrainingRecipe().epochs, SIZES)
+    weights = Path(given[0]) if given else weights
+    sizes = (*sizes[:-1], int(given[1])) if given[1:] else sizes
     missing = [path for path in (weights, *DATA.values()) if not path.exists()]
     if missing:
         print(f"planner: skipped, because {missing[0]} is not there")

@@ -1,13 +1,14 @@
 """A classifier from a frozen network: seconds and accuracy, beside the same network in a plain PyTorch loop.
 
-usage: python benchmarks/transfer.py [FOLDER_WITH_TRAIN_AND_VAL [WEIGHTS [SEEDS [EPOCHS]]]]
+usage: python benchmarks/transfer.py [FOLDER_WITH_TRAIN_AND_VAL [WEIGHTS [SEEDS [EPOCHS [BATCH_SIZE …]]]]]
 
 1. Heads: accuracy in five-fold cross-validation on train, and on val, which had no part in it.
 2. Wall seconds from the command to the model file, with a cold and a warm feature cache, and those of the loop that the
    common tutorial of PyTorch writes: 25 epochs, SGD of 0.001 and momentum 0.9, a tenth of it every 7 epochs, batches of
    4 and 32, two processes that read, random crops and mirrors, the best epoch on val kept. Both are processes of their
    own, so both import PyTorch; both are run in turn, for each seed. The loop, like the tutorial, keeps the best epoch
-   by val itself, which flatters its accuracy; ours never looks at val.
+   by val itself, which flatters its accuracy; ours never looks at val. Unlike the tutorial it leaves the network in
+   evaluation form, for batch norm is folded into these weights, and its statistics over a batch would undo them.
 3. Twenty settings of the head, ten penalties of each kind, cross-validated, on kept features and by computing anew.
 4. Extraction into an empty cache beside one pass of inference through the same layers, in the same precision.
 """
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -99,14 +100,13 @@ def plain_loop(data: Path, weights: Path, output: Path, batch_size: int, epochs:
     loaders = {name: DataLoader(each, batch_size, shuffle=True, num_workers=2) for name, each in sets.items()}
     net = create(base.name, **base.arguments, num_classes=sets["train"].classes)
     load_into(net, base.net.state_dict())
-    net.requires_grad_(False)
+    net.requires_grad_(False).eval()
     head = [module for module in net.modules() if isinstance(module, nn.Linear)][-1].requires_grad_(True)
     optimizer = torch.optim.SGD(head.parameters(), lr=0.001, momentum=0.9)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.1)
     best = -1.0
     for _ in range(epochs):
         for name, loader in loaders.items():
-            net.train(name == "train")
             right = 0
             for images, labels in loader:
                 optimizer.zero_grad()
@@ -159,7 +159,9 @@ def heads(data: Path, weights: Path, folder: Path) -> None:
                 print(f"{views:>6}  {kind:8}{''.join(f'{figure:8.3f}' for figure in figures)}  {interval}")
 
 
-def race_to_a_model(data: Path, weights: Path, folder: Path, seeds: int, epochs: int) -> None:
+def race_to_a_model(
+    data: Path, weights: Path, folder: Path, seeds: int, epochs: int, batch_sizes: Sequence[int]
+) -> None:
     """Seconds and val accuracy of ours, cold and warm, and of the plain loop; in turn, a round a seed."""
     found: dict[str, list[tuple[float, float]]] = {}
     striate = Path(sys.executable).with_name("striate")
@@ -170,7 +172,7 @@ def race_to_a_model(data: Path, weights: Path, folder: Path, seeds: int, epochs:
                 seconds, _ = seconds_of(striate, "train", data, "--weights", weights, "--seed", seed, "--output", run)
                 header, row = (line.split(",") for line in (run / "metrics.csv").read_text().splitlines())
                 found.setdefault(name, []).append((seconds, float(row[header.index("val_accuracy")])))
-        for batch_size in BATCH_SIZES:
+        for batch_size in batch_sizes:
             command = (sys.executable, __file__, PLAIN, data, weights, folder / "plain.pt", batch_size, epochs, seed)
             seconds, said = seconds_of(*command)
             found.setdefault(f"plain loop, batches of {batch_size}", []).append((seconds, float(said)))
@@ -246,6 +248,7 @@ def main() -> None:
     weights = Path(given[1]) if len(given) > 1 else WEIGHTS
     seeds = int(given[2]) if len(given) > 2 else SEEDS
     epochs = int(given[3]) if len(given) > 3 else EPOCHS
+    batch_sizes = [int(word) for word in given[4:]] or BATCH_SIZES
     if not (data.exists() and weights.exists()):
         print(f"transfer: skipped, because {data} or {weights} is not there")
         return
@@ -254,7 +257,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         heads(data, weights, folder)
-        race_to_a_model(data, weights, folder, seeds, epochs)
+        race_to_a_model(data, weights, folder, seeds, epochs, batch_sizes)
         settings_of_the_head(index, base, folder)
         extraction_beside_inference(index, base, folder)
 

@@ -1,8 +1,9 @@
 """Runs that begin with weights: what is frozen, what is kept, and that they stop and go on as any run does."""
 
 import csv
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from striate.tasks import Classify
 from striate.train import RunFolder, checkpoint
 from striate.train.console import Reporter
 from striate.train.folder import TIMED
+from striate.transfer import Plan, recommend
 from striate.transfer.run import resume, train
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -468,6 +470,20 @@ def test_auto_does_as_the_planner_says(
     assert (kept.freeze, kept.views) == (freeze, 3)
     assert "--freeze auto, as planned: because.\n" in run.log.read_text()
     assert run.checkpoint.exists() == (freeze == "layer1")
+
+
+def test_what_the_planner_computed_is_not_computed_again(
+    two_classes: Path, recipe: MakeRecipe, silent: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planned(*arguments: Any, **named: Any) -> Plan:
+        return replace(recommend(*arguments, **named), freeze="all", views=2)
+
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("striate.transfer.run.recommend", planned)
+    run = train(two_classes, recipe(freeze="auto"), tmp_path / "run", silent)
+    [line] = [line for line in run.log.read_text().splitlines() if "features of train" in line]
+    [pictures, computed] = re.findall(r"(\d+) pictures in 2 views; (\d+) computed", line)[0]
+    assert pictures == computed  # the mirrored view alone
 
 
 @pytest.mark.slow

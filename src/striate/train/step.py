@@ -1,6 +1,7 @@
 """One step of training, which is taken whole or not at all."""
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +20,7 @@ from striate.train.feed import Feed
 from striate.train.saver import Saver
 from striate.train.state import Run, State
 from striate.train.sync_batch_norm import SyncedBatchNorm2d
+from striate.train.weight_gradients import faster_backward
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -92,6 +94,7 @@ class Stepper:
         self._parameters = [parameter for parameter in objective.parameters() if parameter.requires_grad]
         self._state = state
         self._saver = saver
+        self._faster = nullcontext() if run.recipe.machine.compile else faster_backward(state.net, run.machine)
         self._buffers = Buffers(state.net)
         norms = [module for module in state.net.modules() if isinstance(module, _BatchNorm)]
         self._own_norms = [n for n in norms if n.track_running_stats and not isinstance(n, SyncedBatchNorm2d)]
@@ -169,7 +172,8 @@ class Stepper:
             with run.machine.autocast():
                 mean, outputs = self._objective(some, wanted)
             loss = mean * (self._mass(wanted) / whole.mass)
-            loss.backward()
+            with self._faster:
+                loss.backward()
             value += loss.item()
             right += int(run.task.hits(outputs.detach(), named).sum())
         return value, right

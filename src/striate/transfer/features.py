@@ -125,6 +125,7 @@ def extract(
     machine: Machine,
     *,
     view: View | None = None,
+    within: Prefix | None = None,
     max_pixels: int = MAX_PIXELS,
     workers: int = 1,
     budget: float = 8.0,
@@ -140,6 +141,7 @@ def extract(
         preprocessing: of the pictures.
         machine: where and in which precision.
         view: what is shown of each picture; what evaluation sees unless given. Its `repr` says all that decides it.
+        within: of which the last value is all that `prefix` gives; what the cache has of it is taken from there.
         max_pixels: a picture of more is not read.
         workers: threads that decode.
         budget: most gigabytes that all features may take on the disk; the longest unused are removed.
@@ -150,16 +152,16 @@ def extract(
         StriateError: the disk is full, or a value is beyond the range of float16.
     """
     view = view or EvaluationView(preprocessing)
-    layout = layout_of(prefix, preprocessing, machine)
-    key = repr((VERSION, fingerprint(prefix), preprocessing, view, machine.precision, machine.runtime, layout))
-    root = cache_folder("features")
-    store = Store(root / hashlib.blake2b(key.encode(), digest_size=16).hexdigest(), layout, say)
+    store = _store(prefix, preprocessing, machine, view, say)
 
     asked: list[int] = rows.tolist()
     stamps = _stamps(index, rows)  # before any byte is read
     known = digests(index, rows, cache_folder("digests"), workers=workers)
     contents = {row: digest for row, digest in zip(asked, known, strict=True) if digest is not None}
     places = store.find(contents.values())
+    if within is not None and not places.keys() >= set(contents.values()):
+        wider = _store(within, preprocessing, machine, view, say)
+        places |= _last_values(wider, set(contents.values()) - places.keys(), store)
     missing = {digest: row for row, digest in contents.items() if digest not in places}  # one row for each
     advance(len(asked) - len(missing))
 
@@ -180,13 +182,31 @@ def extract(
         places |= writer.places()
     if places:
         os.utime(store.folder)  # the latest used
-        remove_oldest(root, budget, store.folder)
+        remove_oldest(store.folder.parent, budget, store.folder)
     bad = {contents[row]: reason for row, reason in reasons.items()}
     unreadable = {
         row: bad.get(contents.get(row, b""), CHANGED) for row in asked if contents.get(row, b"") not in places
     }
     kept = np.array([row for row in asked if row not in unreadable], np.int64)
-    return _features(kept, unreadable, len(missing), layout, [places[contents[row]] for row in kept.tolist()])
+    return _features(kept, unreadable, len(missing), store.layout, [places[contents[row]] for row in kept.tolist()])
+
+
+def _store(prefix: Prefix, preprocessing: Preprocessing, machine: Machine, view: View, say: Say) -> Store:
+    """Where the values of one frozen part are kept, of one view, preprocessing and precision."""
+    layout = layout_of(prefix, preprocessing, machine)
+    key = repr((VERSION, fingerprint(prefix), preprocessing, view, machine.precision, machine.runtime, layout))
+    return Store(cache_folder("features") / hashlib.blake2b(key.encode(), digest_size=16).hexdigest(), layout, say)
+
+
+def _last_values(wider: Store, wanted: set[bytes], store: Store) -> dict[bytes, Place]:
+    """Adds to a store the last value of each wanted entry that a wider one has."""
+    found = wider.find(wanted)
+    if not found:
+        return {}
+    last = [wider.layout.unpack(entries[place : place + 1])[-1] for entries, place in found.values()]
+    with store.writer() as writer:
+        writer.add(list(found), [torch.cat(last)])
+        return writer.places()
 
 
 def layout_of(prefix: Prefix, preprocessing: Preprocessing, machine: Machine) -> Layout:

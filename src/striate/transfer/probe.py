@@ -39,7 +39,7 @@ def probe(run: Run, net: nn.Module) -> Fitted:
     """
     recipe, index, rows = run.recipe, run.index, run.index.rows("train")
     shown = views(run, recipe.transfer.views or 2)
-    features = kept(run, rows, _vectors(run, net), shown, "train")
+    features = kept(run, rows, _vectors(run, net), shown, "train", _planned_vectors(run, net))
     return fit(
         [each.vectors() for each in features],
         torch.from_numpy(index.labels(rows)),
@@ -84,6 +84,12 @@ def _vectors(run: Run, net: nn.Module) -> Vectors:
     head_of(net, input_size)  # before anything is computed
     stages: tuple[str, ...] = net.stages  # type: ignore[assignment]
     return vectors(net, stages[-1:], input_size)
+
+
+def _planned_vectors(run: Run, net: nn.Module) -> Vectors:
+    """What the planner looks at, of which the last is what the head is given."""
+    stages: tuple[str, ...] = net.stages  # type: ignore[assignment]
+    return vectors(net, stages, run.preprocessing.input_size)
 
 
 def _class_weight(run: Run) -> Tensor | None:

@@ -25,7 +25,9 @@ def views(run: Run, count: int) -> list[View]:
     return [EvaluationView(shown), *mirrored, *drawn][:count]
 
 
-def kept(run: Run, rows: Rows, prefix: Prefix, shown: Sequence[View], what: str) -> list[Features]:
+def kept(
+    run: Run, rows: Rows, prefix: Prefix, shown: Sequence[View], what: str, within: Prefix | None = None
+) -> list[Features]:
     """What the frozen part makes of pictures, for each view, computed where the cache lacks it.
 
     Args:
@@ -34,6 +36,7 @@ def kept(run: Run, rows: Rows, prefix: Prefix, shown: Sequence[View], what: str)
         prefix: the frozen part.
         shown: the views.
         what: to call the pictures.
+        within: as `extract` takes it.
 
     Raises:
         UsageError: all of it would not fit in the cache.
@@ -51,6 +54,7 @@ def kept(run: Run, rows: Rows, prefix: Prefix, shown: Sequence[View], what: str)
                     run.preprocessing,
                     run.machine,
                     view=view,
+                    within=within,
                     max_pixels=run.recipe.data.max_pixels,
                     workers=run.workers,
                     budget=run.recipe.data.cache_budget,
