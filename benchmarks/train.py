@@ -14,10 +14,11 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from statistics import median
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from striate.device import Machine, choose, keep_memory
@@ -29,7 +30,7 @@ BATCH = {"resnet18": 64, "resnet50": 32, "mobilenet_v2": 64, "vgg16": 16}
 THEIR_NAMES = {"timm": {"mobilenet_v2": "mobilenetv2_100"}, "torchvision": {}}
 SIZES = (224, 128)
 CLASSES, LEAST_S = 10, 4.0
-WARM_UP = 4  # steps, in which memory that is kept finds its shape
+WARM_UP, WARM_UP_S = 4, 10.0  # steps, in which memory that is kept finds its shape; no more after so many seconds
 PLAIN = Machine(torch.device("cpu"), "float32", "contiguous", "as it comes by default")
 BFLOAT16 = Machine(torch.device("cpu"), "bfloat16", "channels_last", "for the ceiling")
 CONVOLUTIONS = ((64, 56), (128, 28), (256, 14), (512, 7), (256, 28))  # channels, H = W
@@ -73,14 +74,19 @@ def measure(who: str, name: str, size: int) -> float:
 
 
 def _median_seconds(work: Callable[[], object]) -> float:
-    for _ in range(WARM_UP):
-        work()
     seconds: list[float] = []
-    while sum(seconds) < LEAST_S or len(seconds) < 3:
-        started = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - started)
+    while len(seconds) < WARM_UP and sum(seconds) < WARM_UP_S:
+        seconds.append(_seconds(work))
+    seconds.clear()
+    while sum(seconds) < LEAST_S or len(seconds) < 2:
+        seconds.append(_seconds(work))
     return median(seconds)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
 
 
 @torch.inference_mode()
@@ -92,17 +98,9 @@ def ceiling() -> float:
         layer = BFLOAT16.place(nn.Conv2d(channels, channels, 3, padding=1, dtype=torch.bfloat16))
         images = BFLOAT16.images(torch.randn(32, channels, size, size, dtype=torch.bfloat16))
         operations = 2 * 9 * channels**2 * size**2 * len(images)
-        best = max(best, operations / _least_seconds(layer, images))
+        seconds = min(_seconds(partial(layer, images)) for _ in range(20))
+        best = max(best, operations / seconds)
     return best
-
-
-def _least_seconds(layer: nn.Module, images: Tensor) -> float:
-    seconds = []
-    for _ in range(20):
-        started = time.perf_counter()
-        layer(images)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
 
 
 def figure(*words: str) -> float:
