@@ -15,7 +15,7 @@ META = torch.device("meta")
 INITIALISERS = frozenset({"normal_", "uniform_", "fill_", "zero_", "random_", "exponential_", "erfinv_"})
 
 
-class _QuickMode(TorchDispatchMode):
+class QuickMode(TorchDispatchMode):
     """A mode that does not import PyTorch's compiler, which takes longer than most networks."""
 
     def __init__(self) -> None:
@@ -26,7 +26,16 @@ class _QuickMode(TorchDispatchMode):
         return False
 
 
-class _WithoutValues(_QuickMode):
+class Shapes(QuickMode):
+    """Runs operations on meta tensors by shape alone."""
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return result_of(operation, name_of(operation), args, kwargs or {})
+
+
+class _WithoutValues(QuickMode):
     """Leaves out the drawing of initial values, which a meta tensor cannot hold."""
 
     def __torch_dispatch__(
@@ -70,7 +79,7 @@ def mode_of(net: nn.Module, *, training: bool) -> Iterator[None]:
             module.training = was
 
 
-class Memory(_QuickMode):
+class Memory(Shapes):
     """Runs operations by shape alone, and measures how many bytes of their results live at once."""
 
     def __init__(self, net: nn.Module, images: Tensor) -> None:
@@ -83,7 +92,7 @@ class Memory(_QuickMode):
     def __torch_dispatch__(
         self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        out = result_of(operation, name_of(operation), args, kwargs or {})
+        out = super().__torch_dispatch__(operation, types, args, kwargs)
         self._notice(out if isinstance(out, list | tuple) else [out])
         return out
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from striate.device import Machine
+from striate.inspect.meta import QuickMode
 
 BACKWARD = torch.ops.aten.convolution_backward.default
 LEAST_CHANNELS = 128  # in, of a kernel of 1x1; of larger ones, whose patches have to be copied, twice as many
@@ -58,11 +58,8 @@ def faster_backward(net: nn.Module, machine: Machine) -> AbstractContextManager[
     return ByProducts() if wide and amx and machine.precision == "bfloat16" else nullcontext()
 
 
-class ByProducts(TorchDispatchMode):
+class ByProducts(QuickMode):
     """A context in which the gradients of some convolutions' weights are matrix products."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         """Called by PyTorch for each operation."""

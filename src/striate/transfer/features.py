@@ -24,6 +24,7 @@ from striate.data.index import file_and_number
 from striate.data.loader import EvaluationView
 from striate.device import Machine
 from striate.files import cache_folder
+from striate.inspect.meta import Shapes
 from striate.recipe import AugmentRecipe
 from striate.transfer.flow import skeleton
 from striate.transfer.fold import extractor
@@ -211,7 +212,8 @@ def _last_values(wider: Store, wanted: set[bytes], store: Store) -> dict[bytes, 
 
 def layout_of(prefix: Prefix, preprocessing: Preprocessing, machine: Machine) -> Layout:
     """The values of one picture: bfloat16 loses nothing of what was computed in it, float16 least of float32."""
-    values = skeleton(prefix)(torch.empty(1, *preprocessing.input_size, device="meta"))
+    with Shapes():
+        values = skeleton(prefix)(torch.empty(1, *preprocessing.input_size, device="meta"))
     kept = torch.bfloat16 if machine.precision == "bfloat16" else torch.float16
     dtypes = tuple(kept if value.is_floating_point() else value.dtype for value in values)
     return Layout(tuple(tuple(value.shape[1:]) for value in values), dtypes)

@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 
 from striate.errors import UsageError
+from striate.inspect.meta import Shapes
 
 RANDOM = nn.modules.dropout._DropoutNd  # the class that all of PyTorch's dropouts are of
 
@@ -106,7 +107,7 @@ class Flow:
         self.stages: tuple[str, ...] = tuple(getattr(net, "stages", ()))
         self._values = _Values(skeleton(net).eval(), input_size)
         try:
-            with torch.no_grad():  # as in evaluation, which a net may ask for
+            with torch.no_grad(), Shapes():  # without gradients, as in evaluation, which a net may ask for
                 self.graph = _Tracer(self._values).trace(skeleton(net).eval())
         except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
             raise UsageError(

@@ -125,7 +125,8 @@ def head_of(net: nn.Module, input_size: tuple[int, int, int]) -> str:
     if isinstance(net, Headed):
         return "head"
     flow = Flow(net, input_size)
-    rest = [node for node in flow.nodes if node in _rest(flow, flow.stages) and not flow.random(node)]
+    after = _rest(flow, flow.stages)
+    rest = [node for node in flow.nodes if node in after and not flow.random(node)]
     heads = [str(node.target) for node in rest if isinstance(flow.module(node), nn.Linear)]
     if len(rest) != 2 or len(heads) != 1:  # the layer and the output
         raise UsageError(
