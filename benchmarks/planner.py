@@ -152,20 +152,13 @@ def main() -> None:
     recipe = Recipe(training=TrainingRecipe(epochs=epochs), transfer=TransferRecipe(weights=str(weights)))
     shares = learning_shares(base)
     tried = ["all", "none"] if quick else worth_trying(shares)
-    rows = []
+    rows: list[Row] = []
     for name, data in DATA.items():
-        for pictures in sizes:
+        parts = {len(index): index for index in (parted(data, pictures) for pictures in sizes)}  # small sets have fewer
+        for index in parts.values():
             with tempfile.TemporaryDirectory() as folder:
-                row = compared(name, parted(data, pictures), base, recipe, shares, tried, Path(folder))
-            rows.append(row)
-            each = ", ".join(
-                f"{freeze} {row.accuracies[freeze]:.3f} in {row.seconds[freeze]:.0f} s" for freeze in tried
-            )
-            print(f"{name}, {row.pictures} pictures: {each}", flush=True)
-            print(
-                f"  chosen {row.chosen} in {row.plan_s:.0f} s; short by {row.short:.3f}; cost {row.cost:.2f}",
-                flush=True,
-            )
+                rows.append(compared(name, index, base, recipe, shares, tried, Path(folder)))
+            print(rows[-1], flush=True)
     near = sum(row.short <= NEAR for row in rows)
     print(
         f"within {NEAR} of the best: {near} of {len(rows)}; cost {np.mean([row.cost for row in rows]):.2f} on average"

@@ -106,6 +106,32 @@ def test_the_temperature_is_the_one_that_made_the_labels(temperature: float, sev
     assert calibrated(logits * temperature, labels) == pytest.approx(temperature, rel=0.1)
 
 
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("pictures", [20, 200])
+def test_pictures_that_are_all_answered_right_do_not_make_a_head_sure(pictures: int, several: bool) -> None:
+    labels = torch.arange(pictures) % 2
+    truth = nn.functional.one_hot(labels, 2) if several else labels
+    logits = 20.0 * nn.functional.one_hot(labels, 2) - 10.0
+    scaled = logits / calibrated(logits, truth)
+    sure = scaled.sigmoid() if several else scaled.softmax(dim=1)
+    expected = (pictures + 0.5) / (pictures + 1)  # Jeffreys' estimate of a share, of so many right and none wrong
+    torch.testing.assert_close(sure[0, 0], torch.tensor(expected), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_for_training_that_goes_on_logits_are_the_best_for_its_loss(kind: Kind) -> None:
+    vectors, labels = blobs(apart=8)
+    fitted = fit([vectors], labels, 3, kind=kind, smoothing=0.1)
+
+    def lost(scale: float) -> float:
+        return float(cross_entropy(scale * fitted.out_of_fold, labels, label_smoothing=0.1))
+
+    assert lost(1.0) < min(lost(0.9), lost(1.1))
+    probabilities = fit([vectors], labels, 3, kind=kind)
+    one, two = (found.head(vectors) * found.temperature for found in (fitted, probabilities))
+    torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_several_labels_a_picture(kind: Kind) -> None:
     vectors, labels = blobs(90, apart=8)

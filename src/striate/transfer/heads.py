@@ -7,6 +7,7 @@ into its last. Mean, deviation and axes are those of all pictures; they know not
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -166,7 +167,7 @@ class Fitted:
     """Of the penalty, as chosen."""
 
     temperature: float
-    """By which logits were divided to be calibrated."""
+    """By which logits were divided."""
 
     losses: dict[float, float]
     """Calibrated cross-entropy of the pictures held out, by strength."""
@@ -184,6 +185,7 @@ def fit(
     hidden: int = HIDDEN,
     weight: Tensor | None = None,
     picture_weight: Tensor | None = None,
+    smoothing: float | None = None,
     folds: int = 5,
     seed: int = 0,
 ) -> Fitted:
@@ -199,6 +201,8 @@ def fit(
         weight: (classes,) of each class in the loss; with several labels, of a yes against a no. See
             `Classify.balanced_weight`.
         picture_weight: (N,) of each picture in the loss; all alike unless given.
+        smoothing: of the labels in the loss of a training that goes on from this head: its temperature is the best for
+            that loss; unless given, the best for probabilities.
         folds: parts, of which each is held out once; fewer, where there are fewer pictures.
         seed: of the parts.
 
@@ -211,10 +215,19 @@ def fit(
     with threadpool_limits(1):  # of steps this small, several threads make several times the work
         frame = _Frame.of(torch.cat(list(views)).double(), turned=kind in ("softmax", "ridge"))
         problem = _problem(frame, views, labels, classes, weight, picture_weight)
-        return _fit(frame, problem, labels, kind, hidden, folds, seed)
+        return _fit(frame, problem, labels, kind, hidden, smoothing, folds, seed)
 
 
-def _fit(frame: "_Frame", problem: Problem, labels: Tensor, kind: Kind, hidden: int, folds: int, seed: int) -> Fitted:
+def _fit(
+    frame: "_Frame",
+    problem: Problem,
+    labels: Tensor,
+    kind: Kind,
+    hidden: int,
+    smoothing: float | None,
+    folds: int,
+    seed: int,
+) -> Fitted:
     pictures, classes = len(labels), problem.targets.shape[1]
     part = np.tile(dealt(labels, min(folds, pictures), seed), len(problem.vectors) // pictures)
     solve, strengths = SOLVERS[kind]
@@ -231,7 +244,7 @@ def _fit(frame: "_Frame", problem: Problem, labels: Tensor, kind: Kind, hidden: 
     best = min(losses, key=lambda strength: losses[strength])
     stronger = strengths[: strengths.index(best) + 1]
     *_, (_, head) = _path(solve, problem, stronger)
-    temperature = temperatures[best]
+    temperature = temperatures[best] if smoothing is None else calibrated(held_out[best], labels, smoothing)
     return Fitted(frame.outward(head, temperature), best, temperature, losses, (held_out[best] / temperature).float())
 
 
@@ -278,21 +291,32 @@ def dealt(labels: Tensor, folds: int, seed: int) -> NDArray[np.int64]:
     return part
 
 
-def calibrated(logits: Tensor, labels: Tensor) -> float:
+def calibrated(logits: Tensor, labels: Tensor, smoothing: float | None = None) -> float:
     """The temperature by which to divide logits so that their cross-entropy is least.
+
+    Where all are right, that of these pictures alone would be as near to nothing as it is looked for, and a mistake on
+    the next one would cost any loss. So half a picture more is taken to be wrong, as with Jeffreys' prior for a share.
 
     Source: Guo et al. 2017, "On calibration of modern neural networks", arXiv:1706.04599, sec. 4.2.
 
     Args:
         logits: (N, classes), of pictures that were not learnt from.
         labels: (N,) class numbers, or (N, classes) of 0 and 1.
+        smoothing: share of each target that is spread evenly over its answers, instead of what half a picture makes.
     """
-    truth = labels.double() if labels.ndim == 2 else labels
-    loss = binary_cross_entropy_with_logits if labels.ndim == 2 else cross_entropy
-    found = minimize_scalar(
-        lambda log_t: float(loss(logits.double() / np.exp(log_t), truth)), bounds=(-5.0, 5.0), method="bounded"
-    )
-    return float(np.exp(found.x))
+    logits, several = logits.double(), labels.ndim == 2
+    pictures, classes = logits.shape
+    answers = 2 if several else classes
+    loss = binary_cross_entropy_with_logits if several else cross_entropy
+    truth = labels.double() if several else nn.functional.one_hot(labels, classes).double()
+    if smoothing is None:
+        smoothing = 0.5 / (pictures + 1) * answers / max(answers - 1, 1)
+    truth = truth * (1 - smoothing) + smoothing / answers
+
+    def lost(log_temperature: float) -> float:
+        return float(loss(logits / math.exp(log_temperature), truth))
+
+    return math.exp(minimize_scalar(lost, bounds=(-5.0, 5.0), method="bounded").x)
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,13 @@ class Probed:
     """Scores on val; empty without such pictures."""
 
 
-def probe(run: Run, net: nn.Module) -> Fitted:
+def probe(run: Run, net: nn.Module, smoothing: float | None = None) -> Fitted:
     """Fits a head to what the stages of a net give of the training pictures, all of them frozen.
 
     Args:
         run: its recipe says how: views, kind of head, class weights, sampling and seed.
         net: in evaluation mode, whose head plays no part; it stays as it is.
+        smoothing: as `fit` takes it.
 
     Raises:
         UsageError: the net does not end in one linear layer.
@@ -48,6 +49,7 @@ def probe(run: Run, net: nn.Module) -> Fitted:
         hidden=recipe.transfer.hidden,
         weight=_class_weight(run),
         picture_weight=_picture_weight(run),
+        smoothing=smoothing,
         seed=recipe.training.seed,
     )
 

@@ -174,7 +174,8 @@ class Pretrained:
             return
         why_not = _why_not_fitted(run, base.net)
         if why_not is None:
-            install(net, probe(run, base.net).head, run.preprocessing.input_size)
+            smoothing = None if run.task.several_labels else run.recipe.training.label_smoothing
+            install(net, probe(run, base.net, smoothing or None).head, run.preprocessing.input_size)
         else:
             run.reporter.say(f"the head begins with drawn values, not fitted ones: {why_not}")
 
