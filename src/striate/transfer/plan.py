@@ -42,7 +42,7 @@ class Plan:
     """How much to keep frozen, and all that it was decided from."""
 
     freeze: str
-    """As `--freeze` takes it: all, a stage's name or none."""
+    """As `--freeze` takes it: all or none."""
 
     views: int
     """As `--views` takes it, to go with it."""
@@ -154,8 +154,6 @@ def _planned(
         pictures=pictures,
         looked_at=len(labels),
         classes=task.outputs,
-        stages=stages,
-        learning=tuple(part.macs / parts[0].macs for part in parts),
         accuracy=by_depth[-1].accuracy,
         best=stages[best],
         doubled=difference(by_size[-1].hits, by_size[-2].hits) if dealt else None,
@@ -204,29 +202,20 @@ def sentence(evidence: Evidence, decision: Decision, costs: Sequence[Choice]) ->
         decision: from it.
         costs: from all frozen to none.
     """
-    first, second = costs[:2]
+    frozen_s, learning_s = span(costs[0].seconds), span(costs[-1].seconds)
     thinned_out = evidence.looked_at < evidence.pictures
     of_some = f" with {evidence.looked_at:,} of {evidence.pictures:,} pictures" if thinned_out else ""
-    start = f"accuracy {evidence.accuracy}{of_some} in {span(first.seconds)}"
+    accuracy = f"accuracy {evidence.accuracy}{of_some} in {frozen_s}"
+    gain = f"is expected to add {decision.unfreezing.signed} in {learning_s}"
     if decision.freeze == "all":
-        other = second
-        start = f"freeze all: {start}; --freeze {_flags(other)}"
+        words = [f"freeze all: {accuracy}", f"--freeze none {gain}"]
     else:
-        other = next(choice for choice in costs if choice.freeze == decision.freeze)
-        start = f"freeze {_flags(other)}: all frozen gives {start}; this"
-    gain, other_s = decision.unfreezing.signed, span(other.seconds)
-    words = [f"{start} is expected to add {gain} in {other_s}, {decision.reason}"]
+        words = [f"freeze none: all frozen gives {accuracy}", f"this {gain}"]
     if decision.more_pictures is not None:
         verb = "would help more:" if decision.more_is_better else "are expected to add"
         twice = f"twice these {evidence.looked_at:,} pictures" if thinned_out else "twice the pictures"
         words.append(f"{twice} {verb} {decision.more_pictures.signed}")
     return "; ".join(words)
-
-
-def _flags(choice: Choice) -> str:
-    """A choice as flags of `striate train`, the first without its name."""
-    stage = choice.freeze not in ("all", "none")
-    return f"{choice.freeze} --views 0" if stage and not choice.views else choice.freeze
 
 
 def span(seconds: float) -> str:

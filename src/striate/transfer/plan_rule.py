@@ -1,12 +1,13 @@
 """The planner's rule: from what frozen features show to how much of the network to keep frozen.
 
-What unfreezing gives is not seen in frozen features. The rule weighs what it gave in published comparisons against what
-these pictures could tell apart, and against what more pictures would give, which the learning curve does show.
+What unfreezing gives is not seen in frozen features. The rule expects of it what it gave in published comparisons, asks
+whether that is worth it, and sets it beside what more pictures would give, which the learning curve does show.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,7 @@ NORMAL = 1.959964  # standard deviations to either side that hold 95 % of a norm
 # it made more of them, on Cars it did away with most.
 CLOSED_LOW, CLOSED, CLOSED_HIGH = -0.22, 0.43, 0.76
 PUBLISHED = 2040  # training pictures of the smallest of these sets
-
-MANY = 1000  # pictures a class, from which the whole network may learn
-SOME = 100  # pictures a class, from which about half of its multiplications may; with fewer, about a quarter
+WORTH = 0.01  # of accuracy: what is worth the time of training
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,6 @@ class Evidence:
     """Of these, as many as the estimates are from."""
 
     classes: int
-    stages: tuple[str, ...]
-    """Of the network, input to output."""
-
-    learning: tuple[float, ...]
-    """(stages + 1,): the share of its multiplications that learns, by how many stages are frozen, from none to all."""
-
     accuracy: Estimate
     """Of a head on the last stage, cross-validated."""
 
@@ -95,14 +88,9 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Decision:
-    """How much to keep frozen, and why."""
+    """How much to keep frozen, and what else may add accuracy."""
 
-    freeze: str
-    """As `frozen_stages` takes it: all, a stage's name or none."""
-
-    reason: str
-    """The end of a sentence."""
-
+    freeze: Literal["all", "none"]
     unfreezing: Estimate
     """Accuracy that unfreezing may add: of published comparisons, not of these pictures."""
 
@@ -114,14 +102,12 @@ class Decision:
 
 
 def decide(evidence: Evidence) -> Decision:
-    """Keeps all frozen unless there is more to gain than these pictures can tell apart.
+    """Keeps all frozen unless there is something to gain.
 
     1. Fine-tuning is expected to do away with `CLOSED` of the head's mistakes; of fewer, in proportion, where there are
        fewer pictures than it was seen to with.
-    2. Where that is less than half the width of the accuracy's interval, nobody could tell whether it helped: all stays
-       frozen. It is so with few pictures, and with few mistakes.
-    3. Else the later stages learn: no stage later than the one with the best head stays frozen, for what comes after
-       it has specialised in something else; nor more than the number of pictures a class asks for.
+    2. Where that is less than `WORTH`, all stays frozen. It is so with few pictures, and with few mistakes.
+    3. Else all of the network learns, as in the comparison that this is expected from.
     """
     mistakes = 1 - evidence.accuracy.value
     reached = mistakes * min(evidence.pictures / PUBLISHED, 1.0)
@@ -129,20 +115,7 @@ def decide(evidence: Evidence) -> Decision:
     more = None if evidence.doubled is None else next_doubling(mistakes, evidence.doubled)
     all_seen = evidence.looked_at == evidence.pictures  # else there are more already
     better = all_seen and more is not None and more.low > 0 and more.value > unfreezing.value
-    width = (evidence.accuracy.high - evidence.accuracy.low) / 2
-    noise = width * math.sqrt(evidence.looked_at / evidence.pictures)
-    if unfreezing.value < noise:
-        return Decision("all", "less than these pictures can tell apart", unfreezing, more, better)
-    frozen = min(evidence.stages.index(evidence.best) + 1, _frozen_by_count(evidence))
-    freeze = evidence.stages[frozen - 1] if frozen else "none"
-    return Decision(freeze, "more than these pictures can tell apart", unfreezing, more, better)
-
-
-def _frozen_by_count(evidence: Evidence) -> int:
-    """How many stages stay frozen: the fewer, the more pictures there are of a class; the last one learns always."""
-    a_class = evidence.pictures / evidence.classes
-    wanted = 1.0 if a_class >= MANY else 0.5 if a_class >= SOME else 0.25
-    return min(range(len(evidence.stages)), key=lambda number: abs(evidence.learning[number] - wanted))
+    return Decision("all" if unfreezing.value < WORTH else "none", unfreezing, more, better)
 
 
 def next_doubling(mistakes: float, doubled: Estimate) -> Estimate:
