@@ -52,7 +52,7 @@ class Row:
     name: str
     pictures: int
     chosen: str
-    """What was tried that is most like the planner's choice."""
+    """By the planner."""
 
     accuracies: dict[str, float]
     """On test, by `--freeze`."""
@@ -118,9 +118,7 @@ def scored(data: Path, index: Index, freeze: str, recipe: Recipe, output: Path) 
     return evaluate(load(folder.model), index, "test").metrics["accuracy"], seconds
 
 
-def compared(
-    name: str, index: Index, base: Backbone, recipe: Recipe, shares: dict[str, float], tried: list[str], folder: Path
-) -> Row:
+def compared(name: str, index: Index, base: Backbone, recipe: Recipe, tried: list[str], folder: Path) -> Row:
     """The planner first, then every depth, each with features that nobody computed before."""
     data = folder / "index.parquet"
     index.save(data)
@@ -134,8 +132,7 @@ def compared(
     for freeze in tried:
         os.environ["STRIATE_CACHE"] = str(folder / freeze)
         accuracies[freeze], seconds[freeze] = scored(data, index, freeze, recipe, folder / "runs")
-    chosen = min(tried, key=lambda freeze: abs(shares[freeze] - shares[plan.freeze]))
-    return Row(name, len(index.rows("train")), chosen, accuracies, seconds, plan_s)
+    return Row(name, len(index.rows("train")), plan.freeze, accuracies, seconds, plan_s)
 
 
 def main() -> None:
@@ -150,14 +147,13 @@ def main() -> None:
         return
     base = backbone(weights)
     recipe = Recipe(training=TrainingRecipe(epochs=epochs), transfer=TransferRecipe(weights=str(weights)))
-    shares = learning_shares(base)
-    tried = ["all", "none"] if quick else worth_trying(shares)
+    tried = ["all", "none"] if quick else worth_trying(learning_shares(base))
     rows: list[Row] = []
     for name, data in DATA.items():
         parts = {len(index): index for index in (parted(data, pictures) for pictures in sizes)}  # small sets have fewer
         for index in parts.values():
             with tempfile.TemporaryDirectory() as folder:
-                rows.append(compared(name, index, base, recipe, shares, tried, Path(folder)))
+                rows.append(compared(name, index, base, recipe, tried, Path(folder)))
             print(rows[-1], flush=True)
     near = sum(row.short <= NEAR for row in rows)
     print(
