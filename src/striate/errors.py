@@ -12,7 +12,11 @@ Each message is one sentence or two: what was expected, what was found, what to 
 """
 
 import difflib
+import itertools
 from collections.abc import Iterable
+
+LONGEST, MOST = 100, 2000  # letters of a name, and names, that are compared with others
+ROOM = 300  # letters of a list of names
 
 
 class StriateError(Exception):
@@ -58,7 +62,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     'Try one of: lenet5, resnet18.'
     """
     choices = sorted(known)
-    close = difflib.get_close_matches(name, choices, n=1)
+    close = difflib.get_close_matches(name[:LONGEST], choices[:MOST], n=1)
     if close:
         return f"Did you mean `{close[0]}`?"
-    return f"Try one of: {', '.join(choices)}."
+    ends = itertools.accumulate(len(choice) + 2 for choice in choices)
+    shown = sum(end <= ROOM for end in itertools.islice(ends, ROOM))
+    more = f" and {len(choices) - shown:,} more" if shown < len(choices) else ""
+    return f"Try one of: {', '.join(choices[:shown])}{more}."

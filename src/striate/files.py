@@ -1,19 +1,152 @@
-"""Files that appear whole or not at all, and where those lie that can be made again."""
+"""Files that appear whole or not at all, what may be opened, and text from outside that is made fit to print."""
 
+import errno
 import os
-from collections.abc import Callable
+import shutil
+import stat
+import tempfile
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO, Literal
+
+MESSAGE_LENGTH = 500  # characters of a message, its end of line apart
+NAME_LENGTH = 80  # characters of a name in a list
+NAMES = 8  # in a list
+GB = 10**9
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe (FIFO)",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+OPENED = {"r": os.O_RDONLY, "r+": os.O_RDWR, "a": os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)}
+NOT_SHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format, surrogate, line and paragraph separator
+JOINERS = "\u200c\u200d"  # format characters that written languages need
+LINK_FOLDERS = ("/dev", "/proc")  # whose links stand for what a process has open
+
+
+def regular(path: Path) -> Path:
+    """The path itself, where it is that of a regular file: for libraries that open files themselves.
+
+    Raises:
+        OSError: if it is a folder, a named pipe, a device or a socket; or if there is no such file.
+    """
+    try:
+        status = path.stat()
+    except ValueError as error:  # a zero byte in it, or what no file system can name
+        raise OSError(errno.EINVAL, f"expected the name of a file: {error}", str(path)) from error
+    _require_regular(status, path)
+    return path
+
+
+def open_regular(path: Path, mode: Literal["r", "r+", "a"] = "r") -> BinaryIO:
+    """Opens a regular file in binary, and never waits for the other end of a pipe, nor touches a device.
+
+    Args:
+        path: of the file.
+        mode: "r" reads, "r+" reads and writes, "a" appends to a file that is made where it is missing, and follows no
+            link.
+
+    Raises:
+        OSError: as `regular` does, and if the file cannot be opened.
+    """
+    if mode != "a" or os.path.lexists(path):
+        regular(path)
+    file = os.open(path, OPENED[mode] | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        _require_regular(os.fstat(file), path)  # it may have been replaced since
+    except OSError:
+        os.close(file)
+        raise
+    return os.fdopen(file, {"r": "rb", "r+": "rb+", "a": "ab"}[mode])
+
+
+def read_bytes(path: Path, most: int = GB) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        OSError: as `open_regular` does, and if the file has more than `most` bytes.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(most + 1) if size <= most else b""
+    if max(size, len(content)) > most:  # a file of /proc says 0
+        raise OSError(errno.EFBIG, f"expected at most {most:,} bytes; got {max(size, len(content)):,}", str(path))
+    return content
+
+
+def read_text(path: Path, encoding: str = "utf-8", most: int = GB) -> str:
+    """The text of a regular file, of at most `most` bytes, with line ends as they stand in it.
+
+    Raises:
+        OSError: as `read_bytes` does.
+        UnicodeDecodeError: if it is not in this encoding.
+    """
+    return read_bytes(path, most).decode(encoding)
+
+
+def _require_regular(status: os.stat_result, path: Path) -> None:
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFREG:
+        raise OSError(errno.EINVAL, f"expected a regular file; got {KINDS.get(kind, 'another thing')}", str(path))
+
+
+def walk(root: Path, *, hidden: bool = False) -> Iterator[str]:
+    """The paths of all files below a folder, relative to it, in the same order everywhere.
+
+    A folder that links lead to again is listed once, so that links can neither go round nor multiply. What a link
+    leads to counts as what it is; one that leads nowhere is a file.
+
+    Args:
+        root: the folder.
+        hidden: whether files and folders whose names begin with a dot are listed too.
+
+    Raises:
+        OSError: if a folder cannot be listed.
+    """
+    visited: set[tuple[int, int]] = set()
+    waiting = [""]  # in reverse order: the last one is next
+    while waiting:
+        path = waiting.pop()
+        if path and not path.endswith("/"):
+            yield path
+            continue
+        status = (root / path).stat()
+        if (status.st_dev, status.st_ino) in visited:
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        with os.scandir(root / path) as entries:
+            shown = [entry for entry in entries if hidden or not entry.name.startswith(".")]
+        found = sorted((entry.name, "/" if is_folder(entry) else "") for entry in shown)
+        waiting += [f"{path}{name}{end}" for name, end in reversed(found)]
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Lets `write` make a file beside `path`, brings it to the disk, and only then gives it the name.
 
-    Whatever stood at `path` stays there until then, also if the machine stops in between.
+    Whatever stood at `path` stays there until then, also if the machine stops in between. A device such as /dev/null,
+    or a pipe that someone reads, stays what it is: the content goes into it.
 
     Args:
         path: of the file, in a folder that exists.
         write: called with the path to write to.
+
+    Raises:
+        OSError: if `path` is a folder, a disk, a socket or a pipe that nobody reads; or if it cannot be written.
     """
+    if _is_outlet(path):
+        _write_through(path, write)
+        return
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         aside.touch()
@@ -27,6 +160,30 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         _sync_folder(path.parent)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _is_outlet(path: Path) -> bool:
+    """Whether content goes into `path` instead of taking its place."""
+    try:
+        status = path.stat()
+    except OSError:  # there is none, or what is wrong comes up when it is written
+        return False
+    if path.is_symlink() and any(path.absolute().is_relative_to(folder) for folder in LINK_FOLDERS):  # /dev/stdout
+        return True
+    if not (stat.S_ISCHR(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
+        _require_regular(status, path)
+        return False
+    return True
+
+
+def _write_through(path: Path, write: Callable[[Path], object]) -> None:
+    target = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))  # an error, where nobody reads a pipe
+    with os.fdopen(target, "wb") as out, tempfile.TemporaryDirectory() as folder:
+        os.set_blocking(target, True)
+        content = Path(folder) / "content"
+        write(content)
+        with content.open("rb") as file:
+            shutil.copyfileobj(file, out)
 
 
 def _sync_folder(path: Path) -> None:
@@ -43,3 +200,64 @@ def cache_folder(kind: str) -> Path:
     named = os.environ.get("STRIATE_CACHE")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "striate"
     return (Path(named) if named else cache) / kind
+
+
+def fit_to_print(text: str, limit: int = MESSAGE_LENGTH) -> str:
+    r"""Text from outside, as one line that a terminal shows and does not obey.
+
+    Control characters, line ends, characters that reverse the direction of a line, and the bytes of names that are not
+    UTF-8 are shown as escapes; from the middle of a long text, what is too much is replaced by a count of it.
+
+    Args:
+        text: from a file, a name, a flag or another library.
+        limit: most characters of the result, from 40.
+
+    >>> fit_to_print("a\x1b[31m red\nname \udcff")
+    'a\\x1b[31m red\\nname \\xff'
+    >>> fit_to_print("0123456789" * 100, 40)
+    '012345678… (987 more characters) …6789'
+    """
+    if len(text) > 2 * limit:  # before all of it is looked at, one character after the other
+        text, left = text[:limit] + text[-limit:], len(text) - 2 * limit
+    else:
+        left = 0
+    shown = text if text.isascii() and text.isprintable() else "".join(map(_shown, text))
+    if not left and len(shown) <= limit:
+        return shown
+    room = limit - len(f"… ({left + len(shown):,} more characters) …")
+    first, last = room - room // 3, room // 3
+    rest = left + len(shown) - first - last
+    return f"{shown[:first]}… ({rest:,} more characters) …{shown[len(shown) - last :]}"
+
+
+def _shown(character: str) -> str:
+    if unicodedata.category(character) not in NOT_SHOWN or character in JOINERS:
+        return character
+    if "\udc80" <= character <= "\udcff":  # a byte that was not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def list_names(names: Iterable[str], most: int = NAMES) -> str:
+    """Names from outside in a sentence: fit to print, in quotes where they hold a comma, the first few of many.
+
+    Args:
+        names: of classes, files, tensors, columns.
+        most: names that are listed; of the rest there is a count.
+
+    >>> list_names(["ant", "bee", "tench, Tinca tinca"])
+    'ant, bee and "tench, Tinca tinca"'
+    >>> list_names(map(str, range(1000)), 3)
+    '0, 1, 2 and 997 more'
+    """
+    shown: list[str] = []
+    rest = 0
+    for name in names:
+        if len(shown) < most:
+            fit = fit_to_print(name, NAME_LENGTH)
+            shown.append(f'"{fit}"' if "," in fit else fit)
+        else:
+            rest += 1
+    if rest:
+        return f"{', '.join(shown)} and {rest:,} more"
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 failed; 2 misuse; 3 the data did not pass its checks; 130 
 143 told to end (SIGTERM).
 """
 
+import io
 import sys
 import traceback
 from typing import NoReturn
@@ -23,8 +24,10 @@ from striate.cli.predict import predict
 from striate.cli.train import train, values_from_file
 from striate.cli.weights import weights
 from striate.errors import StriateError
+from striate.files import fit_to_print
 
 FAILED, MISUSE, INTERRUPTED = 1, 2, 130
+DEBUG_LENGTH = 2000  # characters of a line of a traceback
 
 app = App(
     name="striate",
@@ -59,17 +62,21 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that its encoding lacks is shown by escapes
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except (StriateError, CycloptsError, KeyboardInterrupt, MemoryError, OSError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
             raise
         if debug:
-            traceback.print_exc()
+            for line in traceback.format_exc().splitlines():
+                print(fit_to_print(line, DEBUG_LENGTH), file=sys.stderr)
         code, sentence = verdict(error)
         if sentence:
             console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-            console.print(f"striate: {sentence}", soft_wrap=True)
+            console.print(fit_to_print(f"striate: {sentence}"), soft_wrap=True)
         sys.exit(code)
     sys.exit(0)
 
