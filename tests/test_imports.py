@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "inspect": {"arithmetic", "nets"},
     "augment": {"arithmetic"},
     "data": {"augment"},
-    "tasks": {"nets", "layers"},
+    "tasks": {"nets", "layers", "data"},
     "model": {"nets", "inspect", "tasks", "data", "device"},
     "train": {"data", "tasks", "device", "model"},
     "transfer": {"train", "model", "weights"},

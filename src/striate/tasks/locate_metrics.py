@@ -1,0 +1,92 @@
+"""Scores of classification with localisation, from one record an image.
+
+An image's record is the network's logits, its box, the true class and the true box, so that any number of processes
+can make records and one can score them. Definitions: IoU of the ImageNet localisation challenge (Russakovsky et al.
+2014, arXiv:1409.0575, sec. 4.2, correct from 0.5 on); the thresholds 0.50, 0.55, …, 0.95 of COCO.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from striate.tasks.bootstrap import interval
+from striate.tasks.locate_boxes import iou, ordered
+
+THRESHOLDS = tuple(0.5 + 0.05 * i for i in range(10))
+SHARES = ("mean_iou", "iou50", "iou50_95", "accuracy", "both", "right_iou")  # the scores that have an interval
+
+
+@dataclass(frozen=True)
+class Records:
+    """What is known of each image, taken apart."""
+
+    logits: Tensor
+    """(N, classes)."""
+
+    boxes: Tensor
+    """(N, 4): the box of the class answered, in shares of the image."""
+
+    labels: Tensor
+    """(N,) true class numbers."""
+
+    truth: Tensor
+    """(N, 4): the true box, NaN where there is none."""
+
+    @staticmethod
+    def width(classes: int) -> int:
+        """Numbers in one image's record."""
+        return classes + 4 + 1 + 4
+
+    def packed(self) -> Tensor:
+        """(N, width), float64: one row an image."""
+        columns = (self.logits, self.boxes, self.labels[:, None], self.truth)
+        return torch.cat([column.double() for column in columns], dim=1)
+
+    @staticmethod
+    def unpack(records: Tensor, classes: int) -> "Records":
+        """What `packed` made one tensor of."""
+        logits, boxes, label, truth = records.split((classes, 4, 1, 4), dim=1)
+        return Records(logits, boxes, label[:, 0].long(), truth)
+
+
+def scores(records: Records) -> dict[str, float]:
+    """Scores over a set of images, by name; each of `SHARES` comes with its 95 % interval, `_low` and `_high`.
+
+    `mean_iou` is the mean overlap of the boxes, whatever the class answered; `iou50` the share of boxes with an IoU of
+    at least 0.5, and `iou50_95` the mean of that share over ten thresholds from 0.5 to 0.95. `accuracy` is the share
+    of classes answered right, `both` that of images with the class right and an IoU of at least 0.5, and `right_iou`
+    the mean overlap where a wrong class counts as none; in these two, an image without an object is right where its
+    class is. Scores of boxes alone are over the images that have one, and left out where none has. `loss` is the mean
+    cross-entropy of the classes.
+
+    Args:
+        records: of at least one image.
+    """
+    right = (records.logits.argmax(dim=1) == records.labels).numpy().astype(np.float64)
+    known = records.truth.isfinite().all(dim=1)
+    overlaps = torch.where(known, iou(ordered(records.boxes), records.truth), 0.0).numpy()
+    counted = known.numpy().astype(np.float64)
+    hit = overlaps[:, None] >= np.array(THRESHOLDS) - 1e-9  # 0.6 is no sum of binary fractions
+    both = right * np.where(counted > 0, hit[:, 0], 1.0)
+    right_overlaps = right * np.where(counted > 0, overlaps, 1.0)
+    ones = np.ones_like(right)
+    of_boxes, of_images = (overlaps, counted * hit[:, 0], counted * hit.mean(axis=1)), (right, both, right_overlaps)
+    sums = np.stack([counted, ones, *of_boxes, *of_images], axis=1)
+    values = _shares(sums.sum(axis=0)[None])[0]
+    low, high = interval(sums, _shares)
+    found: dict[str, float] = {"count": len(right), "boxes": int(counted.sum())}
+    for i, name in enumerate(SHARES):
+        if not np.isnan(values[i]):
+            found |= {name: float(values[i]), f"{name}_low": float(low[i]), f"{name}_high": float(high[i])}
+    return found | {"loss": float(cross_entropy(records.logits, records.labels))}
+
+
+def _shares(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(B, 6) `SHARES` of sums (B, 8); NaN where a set has no box."""
+    boxes, images = sums[:, :1], sums[:, 1:2]
+    of_boxes = np.divide(sums[:, 2:5], boxes, out=np.full_like(sums[:, 2:5], np.nan), where=boxes > 0)
+    return np.concatenate([of_boxes, sums[:, 5:] / images], axis=1)
