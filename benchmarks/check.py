@@ -28,7 +28,7 @@ from striate.data.check.look import thumbnail, view
 from striate.data.check.near import RADIUS, Hashes, close_pairs, detail
 from striate.data.check.see import see
 from striate.data.index import Index
-from striate.data.readers.folders import picture_files
+from striate.data.readers.folders import image_files
 from striate.device import cores
 
 PICTURES, HASHES = 2000, 100_000
@@ -102,7 +102,7 @@ def all_of(folder: Path) -> Index:
     """All pictures below a folder, whatever they are of."""
     if any(folder.glob("*.parquet")):
         return read(folder)
-    return build(folder, ("picture",), [str(path.relative_to(folder)) for path in picture_files(folder)])
+    return build(folder, ("picture",), [str(path.relative_to(folder)) for path in image_files(folder)])
 
 
 def count_pairs(name: str) -> None:

@@ -24,7 +24,7 @@ from striate.data import (
     batches,
 )
 from striate.data.decode import MAX_PIXELS
-from striate.data.readers.folders import picture_files
+from striate.data.readers.folders import image_files
 from striate.device import Machine, choose, cores
 from striate.errors import DataError, ModelFileError
 from striate.files import write_whole
@@ -100,7 +100,7 @@ class Model:
         if isinstance(images, str):
             images = Path(images)
         if isinstance(images, Path) and images.is_dir():
-            return list(self.predict_each(picture_files(images), batch_size, workers))
+            return list(self.predict_each(image_files(images), batch_size, workers))
         if isinstance(images, list):
             sources = [Path(image) if isinstance(image, str) else image for image in images]
             return list(self.predict_each(sources, batch_size, workers))

@@ -45,7 +45,7 @@ def predict(
         device: Where the network runs.
         precision: Of the network's arithmetic.
     """
-    from striate.data.readers.folders import picture_files
+    from striate.data.readers.folders import image_files
     from striate.device import keep_memory
     from striate.model import load
 
@@ -58,7 +58,7 @@ def predict(
     loaded = load(model, device=device, precision=precision)
     sources: list[Path] = []
     for path in images:
-        found = picture_files(path) if path.is_dir() else [path]
+        found = image_files(path) if path.is_dir() else [path]
         if not found:
             raise DataError(f"images: expected pictures in {path}; got none.")
         sources += found

@@ -15,7 +15,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from striate.data.index import Index, Rows, file_and_number
+from striate.data.index import Index, Rows
+from striate.data.paths import file_and_number
 from striate.files import write_whole
 
 SIZE = 16  # bytes of a digest

@@ -19,8 +19,6 @@ from striate.errors import DataError
 
 Rows = NDArray[np.int64]  # row numbers
 
-IDX_SUFFIXES = ("ubyte", "ubyte.gz")
-PARQUET_SUFFIX = ".parquet"
 SPLITS = ("train", "val", "test")
 SCHEMA = pa.schema(
     [
@@ -37,18 +35,6 @@ SCHEMA = pa.schema(
 )
 ABOUT = ("classes", "several_labels", "mask_classes", "mask_values", "notes")  # fields that are saved as JSON
 PART = 1 << 16  # rows that are turned into Python's values at a time
-
-
-def file_and_number(path: str) -> tuple[str, int | None]:
-    """The file of an index's path, and which of its pictures is meant where it holds many.
-
-    >>> file_and_number("train.parquet#7"), file_and_number("photo#7.jpg")
-    (('train.parquet', 7), ('photo#7.jpg', None))
-    """
-    name, _, number = path.rpartition("#")
-    if number.isdecimal() and name.endswith((*IDX_SUFFIXES, PARQUET_SUFFIX)):
-        return name, int(number)
-    return path, None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from striate.augment import Map, Size
 from striate.data.decode import MAX_PIXELS, Picture, Source, UnreadableError, open_picture
-from striate.data.index import IDX_SUFFIXES, Index, file_and_number
+from striate.data.index import Index
+from striate.data.paths import IDX_SUFFIXES, file_and_number
 from striate.data.readers import idx, parquet
 from striate.errors import DataError
 

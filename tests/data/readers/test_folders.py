@@ -8,7 +8,7 @@ from reading import column, refusal
 
 from striate.data import IndexedPictures, UnreadableError, read
 from striate.data.readers import folders
-from striate.data.readers.folders import picture_files
+from striate.data.readers.folders import image_files
 
 SavePicture = Callable[..., Path]
 
@@ -162,8 +162,8 @@ def test_a_link_to_itself_is_a_file_that_cannot_be_read(tmp_path: Path, save_pic
         IndexedPictures(index).open(1)
 
 
-def test_picture_files_are_those_below_a_folder_in_order(tmp_path: Path, save_picture: SavePicture) -> None:
+def test_image_files_are_those_below_a_folder_in_order(tmp_path: Path, save_picture: SavePicture) -> None:
     for name in ("b/2.png", "b/10.JPG", "a.webp", ".hidden/1.png"):
         save_picture(tmp_path / name)
     (tmp_path / "b/notes.txt").write_text("x")
-    assert picture_files(tmp_path) == [tmp_path / name for name in ("a.webp", "b/10.JPG", "b/2.png")]
+    assert image_files(tmp_path) == [tmp_path / name for name in ("a.webp", "b/10.JPG", "b/2.png")]

@@ -20,7 +20,8 @@ from striate.data.check.pictures import left_out, odd_pictures, wrong_suffixes
 from striate.data.check.see import Advance, see, silent
 from striate.data.decode import MAX_PIXELS
 from striate.data.identity import digests
-from striate.data.index import Index, file_and_number
+from striate.data.index import Index
+from striate.data.paths import file_and_number
 from striate.data.pictures import IndexedPictures
 from striate.errors import DataError
 from striate.files import cache_folder

@@ -4,10 +4,10 @@ import csv
 from pathlib import Path
 
 from striate.data.index import Index
-from striate.data.readers.objects import PICTURE_FOLDERS, Objects, folder_named
+from striate.data.paths import SafePaths
+from striate.data.readers.annotations import IMAGE_FOLDERS, Objects, folder_named
 from striate.data.readers.table import header, lines, reading
 from striate.data.readers.voc import ANNOTATION_FOLDERS, CORNERS, index_of
-from striate.data.readers.within import Within
 from striate.errors import DataError
 
 COLUMNS = ("filename", *CORNERS, "class")
@@ -17,7 +17,7 @@ def recognises(path: Path) -> bool:
     """Whether `path` is such a file, or a folder with annotations/CLASS.csv and images."""
     if path.is_file():
         return path.suffix.lower() == ".csv" and set(COLUMNS) <= set(header(path))
-    return path.is_dir() and bool(_class_files(path)) and folder_named(path, PICTURE_FOLDERS) is not None
+    return path.is_dir() and bool(_class_files(path)) and folder_named(path, IMAGE_FOLDERS) is not None
 
 
 def read(path: Path, image_root: Path | None = None) -> Index:
@@ -33,7 +33,7 @@ def read(path: Path, image_root: Path | None = None) -> Index:
     """
     if path.is_file():
         return _read_file(path, image_root)
-    images = folder_named(path, PICTURE_FOLDERS) or path
+    images = folder_named(path, IMAGE_FOLDERS) or path
     found: dict[str, Objects] = {}
     for file in _class_files(path):
         with reading(file), file.open(newline="", encoding="utf-8-sig") as text:
@@ -50,7 +50,7 @@ def _read_file(path: Path, image_root: Path | None) -> Index:
     for line, values in lines(path, COLUMNS):
         _add(found, values[0], values, path, line)
     first = next(iter(found), "")
-    places = [path.parent, *(folder_named(place, PICTURE_FOLDERS) for place in (path.parent, path.parent.parent))]
+    places = [path.parent, *(folder_named(place, IMAGE_FOLDERS) for place in (path.parent, path.parent.parent))]
     root = image_root or next((place for place in places if place is not None and (place / first).is_file()), None)
     if root is None:
         raise DataError(f"{path}: expected its pictures beside it or in a folder images; got no {first}.")
@@ -58,8 +58,8 @@ def _read_file(path: Path, image_root: Path | None) -> Index:
 
 
 def _index(root: Path, found: dict[str, Objects]) -> Index:
-    within = Within(root)
-    reasons = {picture: reason for picture in found if (reason := within(picture)) is not None}
+    safe = SafePaths(root)
+    reasons = {picture: reason for picture in found if (reason := safe(picture)) is not None}
     return index_of(root, found, reasons)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from striate.augment.resample import IGNORED
 from striate.data.coco import BACKGROUND, CROWD, Annotation, Coco, Image, has_outline, load
 from striate.data.index import Index, build
+from striate.data.paths import SafePaths
+from striate.data.readers.annotations import IMAGE_FOLDERS, folder_named
 from striate.data.readers.folders import SPLIT_FOLDERS
-from striate.data.readers.objects import PICTURE_FOLDERS, folder_named
-from striate.data.readers.within import Within
 from striate.errors import DataError
 
 ANNOTATION_FOLDERS = ("annotations", "annotation")
@@ -84,7 +84,7 @@ def read(path: Path, image_root: Path | None = None) -> Index:
             labels.append([classes.index(names[each.category_id]) for each in of_picture])
             masks.append(None if mask is None else f"{mask}#{image.id}")
     _require_once(paths)
-    within = Within(root)
+    safe = SafePaths(root)
     has_masks = any(mask is not None for mask in masks)
     return build(
         root,
@@ -94,7 +94,7 @@ def read(path: Path, image_root: Path | None = None) -> Index:
         boxes=boxes,
         mask=masks,
         split=[part.split for part in parts for _ in part.coco.images],
-        reason=[within(each) for each in paths],
+        reason=[safe(each) for each in paths],
         mask_classes=["background", *classes] if has_masks else (),
         mask_values=_mask_values(names, classes) if has_masks else None,
         notes=notes,
@@ -136,7 +136,7 @@ def _split(file: Path) -> str | None:
 
 def _folder(images: list[Image], file: Path, root: Path) -> Path:
     """The folder from which most of a file's pictures are found; of equals, one that the file is named after."""
-    around = [file.parent, root, *filter(None, (folder_named(root, PICTURE_FOLDERS),))]
+    around = [file.parent, root, *filter(None, (folder_named(root, IMAGE_FOLDERS),))]
     folders = list(dict.fromkeys(place for each in around for place in (each, *_folders(each))))
 
     def fit(folder: Path) -> tuple[int, bool]:

@@ -13,7 +13,7 @@ from striate.data.index import Index, build
 from striate.errors import DataError
 
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 TABLES = {".csv", ".json", ".parquet"}  # suffixes of files that may name classes
 NAMED = 5  # files and folders that a note names
 
@@ -51,14 +51,14 @@ def read(root: Path) -> Index:
     )
 
 
-def picture_files(root: Path) -> list[Path]:
+def image_files(root: Path) -> list[Path]:
     """All files below `root` that are pictures by their name, in the same order everywhere."""
-    return [root / path for path in _files(root, ".") if Path(path).suffix.lower() in PICTURE_SUFFIXES]
+    return [root / path for path in _files(root, ".") if Path(path).suffix.lower() in IMAGE_SUFFIXES]
 
 
 def _is_picture(paths: pa.Array) -> NDArray[np.bool_]:
     """(N,) whether each path ends as a picture's does."""
-    suffixes = "|".join(sorted(suffix.removeprefix(".") for suffix in PICTURE_SUFFIXES))
+    suffixes = "|".join(sorted(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES))
     return np.asarray(pc.match_substring_regex(paths, rf"[^/]\.({suffixes})$", ignore_case=True))
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from striate.data.index import Index, build
-from striate.data.readers.kept import numbered, unpacked
+from striate.data.readers.cached_copy import cached_copy, numbered
 from striate.errors import DataError
 
 UBYTE = 0x08
@@ -104,7 +104,7 @@ def _mapped(path: Path) -> NDArray[np.uint8]:
 
 def _unzipped(path: Path) -> NDArray[np.uint8]:
     try:
-        return _mapped(unpacked(path, "idx", partial(_gunzip, path)))
+        return _mapped(cached_copy(path, "idx", partial(_gunzip, path)))
     except OSError:  # of the cache; if of the file, the next line says so
         return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8)
 

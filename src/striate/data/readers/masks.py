@@ -9,11 +9,11 @@ from striate.augment.resample import IGNORED
 from striate.data.decode import UnreadableError
 from striate.data.index import Index, build
 from striate.data.masks import stored_values
+from striate.data.readers.annotations import IMAGE_FOLDERS, folder_named, images_by_stem
 from striate.data.readers.folders import SPLIT_FOLDERS
-from striate.data.readers.objects import PICTURE_FOLDERS, folder_named, pictures_by_stem
 from striate.errors import DataError, UsageError
 
-IMAGES = (*PICTURE_FOLDERS, "training_images", "train_images")
+IMAGES = (*IMAGE_FOLDERS, "training_images", "train_images")
 MASKS = (
     "masks",
     "mask",
@@ -75,8 +75,8 @@ def _pairs(folder: Path, root: Path) -> tuple[dict[str, str], dict[str, str]] | 
     images, masks = folder_named(folder, IMAGES), folder_named(folder, MASKS)
     if images is None or masks is None:
         return None
-    pictures = pictures_by_stem(images, root)
-    by_stem = {stem: path for stem, path in pictures_by_stem(masks, root).items() if path.lower().endswith(".png")}
+    pictures = images_by_stem(images, root)
+    by_stem = {stem: path for stem, path in images_by_stem(masks, root).items() if path.lower().endswith(".png")}
     together = any(stem + end in by_stem for stem in pictures for end in ("", *ENDINGS))
     return (pictures, by_stem) if together else None
 

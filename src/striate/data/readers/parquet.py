@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from striate.data.index import Index, build
+from striate.data.readers.cached_copy import cached_copy, numbered
 from striate.data.readers.folders import SPLIT_FOLDERS
-from striate.data.readers.kept import numbered, unpacked
 from striate.errors import DataError
 
 AT_A_TIME = 256  # pictures that are copied together
@@ -135,7 +135,7 @@ def load_images(path: Path) -> pa.ChunkedArray:
         DataError: if the file is no Parquet file of pictures.
     """
     try:
-        copy = unpacked(path, "parquet", partial(_unpack, path))
+        copy = cached_copy(path, "parquet", partial(_unpack, path))
         return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()["bytes"]
     except (OSError, AttributeError, LookupError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path}: expected a Parquet file of pictures; {error}.") from error

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from striate.data.index import Index, build
+from striate.data.paths import SafePaths
 from striate.data.readers.folders import SPLIT_FOLDERS
-from striate.data.readers.within import Within
 from striate.errors import DataError, nearest
 
 BLOCK = 1 << 10  # rows that are Python's values at a time; its garbage collector slows down with more
@@ -84,7 +84,7 @@ def index_of(texts: Texts, separator: str, image_root: Path, unused: Sequence[st
         labels=labels,
         split=_splits(texts),
         weight=_weights(texts),
-        reason=Within(image_root).reasons(texts.paths),
+        reason=SafePaths(image_root).reasons(texts.paths),
         notes=[f"columns that are not read: {', '.join(unused)}."] if unused else (),
     )
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from striate.data.index import Index, build
-from striate.data.readers.folders import PICTURE_SUFFIXES, SPLIT_FOLDERS
-from striate.data.readers.objects import PICTURE_FOLDERS, Objects, folder_named, pictures_by_stem
-from striate.data.readers.within import Within
+from striate.data.paths import SafePaths
+from striate.data.readers.annotations import IMAGE_FOLDERS, Objects, folder_named, images_by_stem
+from striate.data.readers.folders import IMAGE_SUFFIXES, SPLIT_FOLDERS
 from striate.errors import DataError
 
 ANNOTATION_FOLDERS = ("annotations", "annotation", "xml", "xmls")
@@ -36,11 +36,11 @@ def read(root: Path) -> Index:
         DataError: if no annotation names a picture that is there.
     """
     annotations = folder_named(root, ANNOTATION_FOLDERS) or root
-    folder = folder_named(root, PICTURE_FOLDERS) or root
-    pictures = pictures_by_stem(folder, root)
+    folder = folder_named(root, IMAGE_FOLDERS) or root
+    pictures = images_by_stem(folder, root)
     found: dict[str, Objects] = {}
     reasons: dict[str, str] = {}
-    within, missing, ignored = Within(root), 0, 0
+    safe, missing, ignored = SafePaths(root), 0, 0
     for file in _xml_files(root):
         try:
             name, objects, left_out = _annotation(file)
@@ -52,14 +52,14 @@ def read(root: Path) -> Index:
             continue
         path = _path(name, file.stem, pictures, folder, root)
         ignored += left_out
-        if path is None or within(path) is not None:
+        if path is None or safe(path) is not None:
             missing += 1
         else:
             found[path] = objects
     if not found:
         raise DataError(f"{annotations}: expected annotations of the pictures in {folder}; got none that names one.")
     masks = folder_named(root, ("segmentationclass",))
-    by_stem = {} if masks is None else pictures_by_stem(masks, root)
+    by_stem = {} if masks is None else images_by_stem(masks, root)
     splits = _splits(root)
     for path in pictures.values():
         found.setdefault(path, Objects())
@@ -116,7 +116,7 @@ def _xml_files(root: Path) -> Iterator[Path]:
     folder = folder_named(root, ANNOTATION_FOLDERS)
     if folder is not None:
         yield from sorted(folder.rglob("*.xml"))
-    elif any(path.suffix.lower() in PICTURE_SUFFIXES for path in root.iterdir()):
+    elif any(path.suffix.lower() in IMAGE_SUFFIXES for path in root.iterdir()):
         yield from sorted(root.glob("*.xml"))
 
 
@@ -154,7 +154,7 @@ def _annotation(file: Path) -> tuple[str, Objects, int]:
 def _path(name: str, stem: str, pictures: dict[str, str], folder: Path, root: Path) -> str | None:
     """The picture of an annotation: the one that it names, else the one that is named as it is."""
     named = folder / name.replace("\\", "/")
-    if name and named.is_file() and named.suffix.lower() in PICTURE_SUFFIXES and ".." not in named.parts:
+    if name and named.is_file() and named.suffix.lower() in IMAGE_SUFFIXES and ".." not in named.parts:
         return named.relative_to(root).as_posix() if named.is_relative_to(root) else None
     return pictures.get(stem) or pictures.get(Path(name).stem)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.data.readers.within import Within
+from striate.data.paths import SafePaths
 
 OUT = "its path leads out of the data's folder"
 
@@ -43,7 +43,7 @@ def test_a_path_is_refused_exactly_if_it_leads_out(path: str, root: Path) -> Non
         expected = None if (root / file).resolve().is_relative_to(root.resolve()) else OUT
     except (OSError, RuntimeError) as error:
         expected = f"its path cannot be followed: {error}"
-    found = Within(root)(path)
+    found = SafePaths(root)(path)
     if not path:
         assert found == "no path is given"
     elif expected is None or OUT in (found, expected):
@@ -55,8 +55,8 @@ def test_a_path_is_refused_exactly_if_it_leads_out(path: str, root: Path) -> Non
 
 @given(many=st.lists(st.one_of(paths, st.text(max_size=8), paths.map("/tmp/{}".format)), max_size=12))
 def test_many_paths_have_the_reasons_of_each(many: list[str], root: Path) -> None:
-    within = Within(root)
-    assert within.reasons(pa.array(many, pa.string())).to_pylist() == [Within(root)(path) for path in many]
+    within = SafePaths(root)
+    assert within.reasons(pa.array(many, pa.string())).to_pylist() == [SafePaths(root)(path) for path in many]
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_many_paths_have_the_reasons_of_each(many: list[str], root: Path) -> Non
     ],
 )
 def test_by_hand(path: str, reason: str | None, root: Path) -> None:
-    assert Within(root)(path) == reason
-    assert Within(root).reasons(pa.array([path])).to_pylist() == [reason]
+    assert SafePaths(root)(path) == reason
+    assert SafePaths(root).reasons(pa.array([path])).to_pylist() == [reason]
 
 
 def test_an_absolute_path_that_stays_is_fine(root: Path) -> None:
-    assert Within(root)(str(root / "a/c")) is None
+    assert SafePaths(root)(str(root / "a/c")) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may list every folder")
@@ -91,7 +91,7 @@ def test_a_folder_that_may_not_be_listed_is_not_followed(tmp_path: Path) -> None
     (tmp_path / "dark").mkdir()
     (tmp_path / "dark/link").symlink_to("/")
     (tmp_path / "dark").chmod(0o311)
-    reason = Within(tmp_path)("dark/link")
+    reason = SafePaths(tmp_path)("dark/link")
     (tmp_path / "dark").chmod(0o755)
     assert reason is not None
     assert reason.startswith("its path cannot be followed: ")

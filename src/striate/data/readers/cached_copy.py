@@ -14,7 +14,7 @@ from striate.files import cache_folder, write_whole
 _one_at_a_time = threading.Lock()  # two threads of a process would write the same file
 
 
-def unpacked(path: Path, kind: str, unpack: Callable[[Path], object]) -> Path:
+def cached_copy(path: Path, kind: str, unpack: Callable[[Path], object]) -> Path:
     """The unpacked form of a file, kept under the digest of the file's bytes.
 
     Args:
@@ -29,12 +29,12 @@ def unpacked(path: Path, kind: str, unpack: Callable[[Path], object]) -> Path:
     [digest] = file_digests(path.parent, [path.name], cache_folder("digests"))
     if digest is None:
         raise OSError(f"{path} changed while it was read")
-    kept = cache_folder(kind) / digest.hex()
+    copy = cache_folder(kind) / digest.hex()
     with _one_at_a_time:
-        if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(kept, unpack)
-    return kept
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(copy, unpack)
+    return copy
 
 
 def numbered(file: str, count: int) -> pa.Array:

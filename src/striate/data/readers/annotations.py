@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from striate.data.readers.folders import PICTURE_SUFFIXES
+from striate.data.readers.folders import IMAGE_SUFFIXES
 
-PICTURE_FOLDERS = ("jpegimages", "images", "image", "imgs", "img", "pictures", "photos")
+IMAGE_FOLDERS = ("jpegimages", "images", "image", "imgs", "img", "pictures", "photos")
 
 
 @dataclass
@@ -29,7 +29,7 @@ def folder_named(root: Path, names: Iterable[str]) -> Path | None:
     return next((folders[name] for name in names if name in folders), None)
 
 
-def pictures_by_stem(folder: Path, root: Path) -> dict[str, str]:
+def images_by_stem(folder: Path, root: Path) -> dict[str, str]:
     """Paths, from `root`, of the pictures right in `folder`, by their name without its suffix."""
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     return {path.stem: path.relative_to(root).as_posix() for path in reversed(files)}

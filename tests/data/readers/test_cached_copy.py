@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.data.readers.kept import numbered, unpacked
+from striate.data.readers.cached_copy import cached_copy, numbered
 
 
 def unpack(to: Path) -> None:
@@ -19,27 +19,27 @@ def test_a_copy_is_made_once_for_the_same_bytes(tmp_path: Path) -> None:
     a.write_bytes(b"same")
     b.write_bytes(b"same")
     c.write_bytes(b"other")
-    copy = unpacked(a, "kind", unpack)
+    copy = cached_copy(a, "kind", unpack)
     assert copy.read_bytes() == b"unpacked"
     assert copy.parent.name == "kind"
-    assert unpacked(b, "kind", fail) == copy
-    assert unpacked(c, "kind", unpack) != copy
+    assert cached_copy(b, "kind", fail) == copy
+    assert cached_copy(c, "kind", unpack) != copy
     a.write_bytes(b"changed")
-    assert unpacked(a, "kind", unpack) != copy
+    assert cached_copy(a, "kind", unpack) != copy
 
 
 def test_a_copy_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "a").write_bytes(b"packed")
     with pytest.raises(EOFError):
-        unpacked(tmp_path / "a", "kind", fail)
+        cached_copy(tmp_path / "a", "kind", fail)
     assert list((tmp_path / "cache/kind").iterdir()) == []
-    assert unpacked(tmp_path / "a", "kind", unpack).read_bytes() == b"unpacked"
+    assert cached_copy(tmp_path / "a", "kind", unpack).read_bytes() == b"unpacked"
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        unpacked(tmp_path / "none", "kind", unpack)
+        cached_copy(tmp_path / "none", "kind", unpack)
 
 
 def test_numbered_paths() -> None:

@@ -1,4 +1,4 @@
-"""Paths that a data set's own files name are followed only within its folder."""
+"""The paths of an index: the file that each means, and whether it stays in the folder of the data."""
 
 import os
 from pathlib import Path
@@ -7,15 +7,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from striate.data.index import file_and_number
-
+IDX_SUFFIXES = ("ubyte", "ubyte.gz")
+PARQUET_SUFFIX = ".parquet"
 ODD = r"[#\\\x00]|(^|/)\.{0,2}$|^/[^/]*$|^.:"  # a path of which the text before its last `/` is not the whole story
 
 
-class Within:
+def file_and_number(path: str) -> tuple[str, int | None]:
+    """The file of an index's path, and which of its pictures is meant where it holds many.
+
+    >>> file_and_number("train.parquet#7"), file_and_number("photo#7.jpg")
+    (('train.parquet', 7), ('photo#7.jpg', None))
+    """
+    name, _, number = path.rpartition("#")
+    if number.isdecimal() and name.endswith((*IDX_SUFFIXES, PARQUET_SUFFIX)):
+        return name, int(number)
+    return path, None
+
+
+class SafePaths:
     """Tells why a path may not be opened; quick on many files of few folders, each of which is listed once.
 
-    >>> Within(Path("data"))("../secret.png")
+    >>> SafePaths(Path("data"))("../secret.png")
     "its path leads out of the data's folder"
     """
 
