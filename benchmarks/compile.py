@@ -15,7 +15,7 @@ import torch
 from _timing import compare
 from striate.device import choose, keep_memory
 from striate.nets import create, default_of
-from striate.tasks import Classify
+from striate.tasks.classify import Classify
 from striate.train.weight_gradients import faster_backward
 
 NETS = {  # batch, height and width, steps of a timed piece of work
@@ -42,7 +42,7 @@ def stepper(name: str, *, compiled: bool) -> tuple[Callable[[], int], float]:
 
     def step() -> None:
         with machine.autocast():
-            loss, _ = objective(images, labels)
+            loss, _ = objective(images, {"label": labels})
         with backward:
             loss.backward()
         optimizer.step()

@@ -11,7 +11,7 @@ import torch
 from _timing import compare
 from striate.device import Machine, keep_memory
 from striate.nets import create, default_of
-from striate.tasks import Classify
+from striate.tasks.classify import Classify
 
 NETS = {"lenet5": (128, 32), "resnet20_cifar": (128, 32), "resnet18": (16, 224), "mobilenet_v2": (16, 224)}
 PICTURES = 512  # at most, a timed piece of work
@@ -29,7 +29,7 @@ def stepper(name: str, memory_format: str) -> Callable[[], int]:
 
     def work() -> int:
         for _ in range(steps):
-            loss, _ = objective(images, labels)
+            loss, _ = objective(images, {"label": labels})
             loss.backward()
             objective.zero_grad()
         return steps * batch

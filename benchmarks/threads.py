@@ -24,7 +24,7 @@ def work() -> float:
     from striate.data import GivenPictures, Loader, Preprocessing, batches
     from striate.nets import create
     from striate.recipe import TrainingRecipe
-    from striate.tasks import Classify
+    from striate.tasks.classify import Classify
     from striate.train import optimizer
 
     noise = list(np.random.default_rng(0).integers(0, 255, (BATCH, 28, 28), np.uint8))
@@ -38,7 +38,7 @@ def work() -> float:
     for step, batch in enumerate(Loader(GivenPictures(noise), batches(rows, BATCH), preprocessing, workers=2)):
         if step == STEPS // 10:
             started = time.perf_counter()
-        loss, _ = objective(preprocessing.normalise(batch.images), labels)
+        loss, _ = objective(preprocessing.normalise(batch.images), {"label": labels})
         loss.backward()
         updates.step()
         updates.zero_grad()

@@ -18,7 +18,7 @@ from striate.device import choose
 from striate.model import Model
 from striate.nets import create
 from striate.recipe import KEYS, Recipe, from_dict
-from striate.tasks import Classify
+from striate.tasks.classify import Classify
 from striate.train import RunFolder, train
 from striate.train.console import Reporter
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import striate
+from striate.tasks import TASKS
 
 SOURCE = Path(__file__).parents[1] / "src" / "striate"
 
@@ -156,3 +157,17 @@ def test_no_file_asserts_or_catches_everything(path: Path) -> None:
         if isinstance(node, ast.ExceptHandler):
             names = {name.id for name in ast.walk(node.type) if isinstance(name, ast.Name)} if node.type else {"all"}
             assert not names & {"all", "Exception", "BaseException"}, f"line {node.lineno}: catches everything"
+
+
+def test_nothing_outside_tasks_knows_which_task_it_is() -> None:
+    """Task classes are named in `tasks` alone, and only data, which has the property, asks for several labels."""
+    wrong = [
+        f"{path.relative_to(SOURCE)}:{node.lineno} {name}"
+        for path in files()
+        if part_of(path) != "tasks"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in [getattr(node, "id", getattr(node, "attr", getattr(node, "name", "")))]
+        if name in {kind.__name__ for kind in TASKS.values()}
+        or (name == "several_labels" and part_of(path) != "data" and path.name != "heads.py")
+    ]
+    assert wrong == []

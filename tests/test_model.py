@@ -17,7 +17,8 @@ from striate.data import Preprocessing, Source
 from striate.errors import DataError, ModelFileError, UsageError
 from striate.model import Model, commit, load
 from striate.nets import create
-from striate.tasks import Classify, Prediction
+from striate.tasks import TASKS, Prediction
+from striate.tasks.classify import Classify
 from striate.train import RunFolder
 
 MakeModel = Callable[..., Model]
@@ -331,8 +332,8 @@ def test_tensors_that_are_not_the_net_s(
 
 
 def test_a_task_that_this_version_does_not_know(altered: Callable[[Edit], Path]) -> None:
-    path = altered(lambda tensors, about: about.update({"task": {"name": "locate"}}))
-    assert refusal(path) == "expected the task classify; got locate. Try a newer striate."
+    path = altered(lambda tensors, about: about.update({"task": {"name": "levitate"}}))
+    assert refusal(path) == f"expected one of the tasks {', '.join(TASKS)}; got levitate. Try a newer striate."
 
 
 def test_pictures_larger_than_in_training_are_refused(untrained: MakeModel) -> None:
@@ -372,14 +373,14 @@ def test_metadata_that_is_not_ours(altered: Callable[[Edit], Path], change: dict
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"classes": ["dark"]}, "expected 2 class names, as its net was made for; got 1."),
+        ({"classes": ["dark"]}, "expected 2 outputs of its task, as its net was made for; got 1."),
         (
             {"preprocessing": {"input_size": [3, 32, 32], "mean": [0] * 3, "std": [1] * 3}},
             "expected 1 channels of preprocessing, as its net was made for; got 3.",
         ),
         (
             {"net": {"name": "lenet5", "arguments": {}}},
-            "expected 10 class names, as its net was made for; got 2.",
+            "expected 10 outputs of its task, as its net was made for; got 2.",
         ),
     ],
 )

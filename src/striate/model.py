@@ -30,7 +30,7 @@ from striate.errors import DataError, ModelFileError
 from striate.files import write_whole
 from striate.inspect.meta import build
 from striate.nets import create, default_of
-from striate.tasks import Classify, Prediction
+from striate.tasks import TASKS, Prediction, Task, task_from_dict
 
 FORMAT_VERSION = 1
 
@@ -48,7 +48,7 @@ class Model:
     arguments: dict[str, Any]
     """Of the net."""
 
-    task: Classify
+    task: Task
     preprocessing: Preprocessing
     metrics: dict[str, float] = field(default_factory=dict)
     """On the split that chose it, with intervals."""
@@ -117,17 +117,18 @@ class Model:
         unreadable: dict[int, str] = {}
         parts = batches(np.arange(len(sources)), batch_size)
         loader = Loader(pictures, parts, self.preprocessing, workers=workers or cores(), unreadable=unreadable)
-        for part, logits in zip(parts, self.logits(loader), strict=True):
-            rows = part.tolist()
-            for row, prediction in zip(
-                rows, self.task.decode(logits, [pictures.path(row) for row in rows]), strict=True
-            ):
-                bad = unreadable.get(row)
-                yield prediction if bad is None else Prediction(prediction.path, {}, error=bad)
+        for batch in loader:
+            readable = [place for place, row in enumerate(batch.rows.tolist()) if row not in unreadable]
+            paths = [pictures.path(row) for row in batch.rows.tolist()]
+            sizes = [(width, height) for width, height in batch.sizes[readable].tolist()]
+            outputs = self.predict_batch(batch.images)[readable]
+            decoded = iter(self.task.decode(outputs, [paths[place] for place in readable], sizes, self.preprocessing))
+            for row, path in zip(batch.rows.tolist(), paths, strict=True):
+                yield self.task.unread(path, unreadable[row]) if row in unreadable else next(decoded)
 
-    def logits(self, loader: Loader, *, mirrored: bool = False) -> Iterator[Tensor]:
-        """The logits (N, classes) of each batch, float32 on the CPU; `mirrored` is as in `logits` below."""
-        return logits(self.net, loader, self.preprocessing, self.machine, mirrored=mirrored)
+    def predict_batch(self, images: Tensor, *, mirrored: bool = False) -> Tensor:
+        """The outputs (N, …) of uint8 images (N, H, W, C), float32 on the CPU; see the function `predict_batch`."""
+        return predict_batch(self.net, images, self.preprocessing, self.machine, mirrored=mirrored)
 
     def save(self, path: Path | str) -> None:
         """Writes the model as one safetensors file, whole or not at all."""
@@ -183,28 +184,30 @@ def _build(path: Path, metadata: str, tensors: Mapping[str, Tensor], machine: Ma
             f"{path}: expected format version {FORMAT_VERSION}; got {version}. Try the striate that wrote it."
         )
     try:
-        task = about.pop("task")
+        values = about.pop("task")
         net = about.pop("net")
-        if task["name"] != "classify":
-            raise ModelFileError(f"{path}: expected the task classify; got {task['name']}. Try a newer striate.")
+        if values["name"] not in TASKS:
+            raise ModelFileError(
+                f"{path}: expected one of the tasks {', '.join(TASKS)}; got {values['name']}. Try a newer striate."
+            )
         name, arguments = net["name"], net["arguments"]
         preprocessing = Preprocessing.from_dict(about.pop("preprocessing"))
-        classify = Classify(tuple(about.pop("classes")), task["several_labels"])
+        task = task_from_dict(tuple(about.pop("classes")), values)
         metrics = about.pop("metrics")
         module = build(lambda: create(name, **arguments))
     except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise ModelFileError(f"{path}: its metadata is not what striate writes: {error!r}.") from error
-    _require_agreement(path, name, arguments, classify, preprocessing)
+    _require_agreement(path, name, arguments, task, preprocessing)
     _require_same_tensors(path, module, tensors)
     module.load_state_dict(dict(tensors), assign=True)
-    return Model(machine.place(module).eval(), name, arguments, classify, preprocessing, metrics, about, machine)
+    return Model(machine.place(module).eval(), name, arguments, task, preprocessing, metrics, about, machine)
 
 
 def _require_agreement(
-    path: Path, name: str, arguments: Mapping[str, Any], task: Classify, preprocessing: Preprocessing
+    path: Path, name: str, arguments: Mapping[str, Any], task: Task, preprocessing: Preprocessing
 ) -> None:
     for key, what, got in (
-        ("num_classes", "class names", task.outputs),
+        ("num_classes", "outputs of its task", task.outputs),
         ("in_channels", "channels of preprocessing", preprocessing.channels),
     ):
         expected = arguments.get(key, default_of(name, key))
@@ -231,18 +234,25 @@ def _form(shape: tuple[int, ...], dtype: torch.dtype) -> str:
 
 
 @torch.inference_mode()
-def logits(
-    net: nn.Module, loader: Loader, preprocessing: Preprocessing, machine: Machine, *, mirrored: bool = False
-) -> Iterator[Tensor]:
-    """The logits (N, classes) of each batch by a net in evaluation mode, float32 on the CPU.
+def predict_batch(
+    net: nn.Module, images: Tensor, preprocessing: Preprocessing, machine: Machine, *, mirrored: bool = False
+) -> Tensor:
+    """The outputs of a network for a batch of images: the one way from pixels to outputs.
 
-    With `mirrored`, each is the mean of those of the picture and of its mirror image, at twice the cost.
+    Args:
+        net: in evaluation mode, where the machine has placed it.
+        images: (N, H, W, C) uint8, of the size that `preprocessing` has.
+        preprocessing: the normalisation.
+        machine: the device, memory format and precision.
+        mirrored: give the mean of the outputs of each image and of its mirror image, at twice the cost.
+
+    Returns:
+        (N, …), float32 on the CPU.
     """
-    for batch in loader:
-        images = machine.images(preprocessing.normalise(batch.images.to(machine.device, non_blocking=True)))
-        with machine.autocast():
-            output: Tensor = (net(images) + net(images.flip(-1))) / 2 if mirrored else net(images)
-        yield output.float().cpu()
+    pixels = machine.images(preprocessing.normalise(images.to(machine.device, non_blocking=True)))
+    with machine.autocast():
+        outputs: Tensor = (net(pixels) + net(pixels.flip(-1))) / 2 if mirrored else net(pixels)
+    return outputs.float().cpu()
 
 
 def commit() -> str | None:

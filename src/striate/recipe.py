@@ -46,6 +46,9 @@ class NetworkRecipe:
     model_args: dict[str, bool | int | float | str] = field(default_factory=dict)
     """Arguments of the network, such as `--model-args.activation relu`."""
 
+    task: str = "classify"
+    """What the network is asked, by the task's name."""
+
     whiten: bool = False
     """Let the first convolution whiten the patches of the training pictures, and keep its weights so."""
 

@@ -10,7 +10,7 @@ from striate.data import Preprocessing
 from striate.errors import ModelFileError, UsageError
 from striate.inspect import find
 from striate.model import Model
-from striate.tasks import Classify
+from striate.tasks.classify import Classify
 
 CODE = """
 from torch import nn

@@ -21,7 +21,8 @@ from torch.nn.functional import relu
 from striate.cli.app import main
 from striate.data import Batch
 from striate.nets import CATALOGUE
-from striate.tasks import Objective
+from striate.tasks import Targets
+from striate.tasks.classify import CrossEntropy
 from striate.train import distributed
 from striate.train.step import Stepper
 
@@ -69,10 +70,10 @@ def record() -> None:
 
 def spoil(memory: int | None, poison: int | None, stuck: int | None) -> None:
     """Lets memory run out, makes one loss a NaN, and lets one pass take for ever."""
-    forward, passes = Objective.forward, []
+    forward, passes = CrossEntropy.forward, []
 
-    def spoiled(self: Objective, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        loss, logits = forward(self, images, labels)
+    def spoiled(self: CrossEntropy, images: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+        loss, logits = forward(self, images, targets)
         if self.training and not images.is_meta:
             if memory and len(images) > memory:
                 raise RuntimeError("can't allocate memory")
@@ -83,7 +84,7 @@ def spoil(memory: int | None, poison: int | None, stuck: int | None) -> None:
                 time.sleep(3600)
         return loss, logits
 
-    Objective.forward = spoiled  # type: ignore[method-assign]
+    CrossEntropy.forward = spoiled  # type: ignore[method-assign]
 
 
 def launch(job: Job, folder: Path, processes: int = 2) -> tuple[int, str]:

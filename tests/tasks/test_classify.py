@@ -1,4 +1,6 @@
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +10,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, top_k_accuracy_score
 from torch import Tensor, nn
 
-from striate.tasks import Classify, Prediction
+from striate.augment.mix import Mix
+from striate.data import Batch, Preprocessing, build
+from striate.recipe import Recipe
+from striate.tasks import Prediction
+from striate.tasks.classify import Classify
 
 THREE = ("a", "b", "c")
+UNMIXED = Mix(torch.tensor([0, 1]), torch.ones(2), torch.zeros(2, 4, dtype=torch.int64), torch.ones(2))
 Z = 1.959963984540054  # of the normal distribution, two-sided 95 %
 
 
@@ -20,6 +27,17 @@ def log_softmax(logits: Tensor) -> Tensor:
 
 def numbers(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def metrics(task: Classify, logits: Tensor, labels: Tensor) -> dict[str, float]:
+    records = task.observe(logits, {"label": labels})
+    assert records.shape == (len(logits), task.record_width)
+    return task.metrics(records)
+
+
+def decode(task: Classify, logits: Tensor, paths: list[str]) -> list[Prediction]:
+    preprocessing = Preprocessing((1, 32, 32), (0.5,), (0.5,))
+    return task.decode(logits, paths, [(32, 32)] * len(paths), preprocessing)
 
 
 # The loss
@@ -33,8 +51,8 @@ def test_loss_of_one_label(smoothing: float, weighted: bool) -> None:
     target = torch.eye(3)[labels] * (1 - smoothing) + smoothing / 3
     terms = -(target * weight * log_softmax(logits)).sum(dim=1)
     expected = terms.sum() / weight[labels].sum()
-    objective = Classify(THREE).objective(nn.Identity(), smoothing, weight if weighted else None)
-    loss, outputs = objective(logits, labels)
+    objective = Classify(THREE).cross_entropy(nn.Identity(), smoothing, weight if weighted else None)
+    loss, outputs = objective(logits, {"label": labels})
     assert loss.shape == ()
     assert torch.equal(outputs, logits)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
@@ -48,8 +66,8 @@ def test_loss_of_mixed_targets(smoothing: float, weighted: bool) -> None:
     weight = torch.tensor([0.5, 1.0, 2.0]) if weighted else torch.ones(3)
     smoothed = targets * (1 - smoothing) + smoothing / 3
     expected = -(smoothed * weight * log_softmax(logits)).sum() / (targets * weight).sum()
-    objective = Classify(THREE).objective(nn.Identity(), smoothing, weight if weighted else None)
-    assert objective(logits, targets)[0].item() == pytest.approx(expected.item(), rel=1e-6)
+    objective = Classify(THREE).cross_entropy(nn.Identity(), smoothing, weight if weighted else None)
+    assert objective(logits, {"label": targets})[0].item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -57,17 +75,54 @@ def test_loss_of_mixed_targets(smoothing: float, weighted: bool) -> None:
 def test_targets_that_are_not_mixed_have_the_loss_of_their_labels(smoothing: float, weighted: bool) -> None:
     logits, labels = numbers(5, 3), torch.tensor([0, 2, 1, 1, 0])
     task = Classify(THREE)
-    objective = task.objective(nn.Identity(), smoothing, torch.tensor([0.5, 1.0, 2.0]) if weighted else None)
-    of_targets, of_labels = objective(logits, task.targets(labels))[0], objective(logits, labels)[0]
+    objective = task.cross_entropy(nn.Identity(), smoothing, torch.tensor([0.5, 1.0, 2.0]) if weighted else None)
+    shares = torch.eye(3)[labels]
+    of_targets, of_labels = objective(logits, {"label": shares})[0], objective(logits, {"label": labels})[0]
     assert of_targets.item() == pytest.approx(of_labels.item(), rel=1e-6)
 
 
-def test_targets_are_one_for_the_classes_of_a_picture() -> None:
-    targets = Classify(THREE).targets(torch.tensor([2, 0]))
-    assert targets.dtype == torch.float32
-    assert targets.tolist() == [[0, 0, 1], [1, 0, 0]]
-    several = torch.tensor([[1.0, 1.0, 0.0]])
-    assert torch.equal(Classify(THREE, several_labels=True).targets(several), several)
+def test_mixed_targets_are_the_shares_of_both_images_classes() -> None:
+    whole = Classify(THREE).mix({"label": torch.tensor([2, 0])}, UNMIXED)["label"]
+    assert whole.dtype == torch.float32
+    assert whole.tolist() == [[0, 0, 1], [1, 0, 0]]
+    half = replace(UNMIXED, partner=torch.tensor([1, 0]), share=torch.tensor([0.75, 0.75]))
+    assert Classify(THREE).mix({"label": torch.tensor([2, 0])}, half)["label"].tolist() == [
+        [0.25, 0, 0.75],
+        [0.75, 0, 0.25],
+    ]
+    several = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
+    mixed = Classify(THREE, several_labels=True).mix({"label": several}, half)["label"]
+    assert mixed.tolist() == [[0.75, 1, 0], [0.25, 1, 0]]
+
+
+def test_targets_are_the_index_s_labels(tmp_path: Path) -> None:
+    index = build(tmp_path, THREE, ["x", "y", "z"], label=[2, 0, 1])
+    batch = Batch(torch.zeros(2, 1, 1, 1, dtype=torch.uint8), np.array([2, 0]))
+    assert Classify(THREE).targets(index, batch)["label"].tolist() == [1, 2]
+    assert Classify.of(index, Recipe()) == Classify(THREE)
+    several = build(tmp_path, THREE, ["x", "y"], labels=[[0, 1], []])
+    assert Classify.of(several, Recipe()) == Classify(THREE, several_labels=True)
+    batch = Batch(torch.zeros(2, 1, 1, 1, dtype=torch.uint8), np.array([1, 0]))
+    assert Classify.of(several, Recipe()).targets(several, batch)["label"].tolist() == [[0, 0, 0], [1, 1, 0]]
+
+
+@pytest.mark.parametrize("task", [Classify(THREE), Classify(THREE, several_labels=True)])
+def test_blank_targets_are_such_as_the_loss_takes(task: Classify) -> None:
+    loss, _ = task.objective(nn.Identity())(numbers(4, 3), task.blank_targets(4, (3, 8, 8)))
+    assert loss.isfinite()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_mass_of_parts_adds_up_to_that_of_the_batch_and_weighs_their_means(weighted: bool) -> None:
+    logits, labels = numbers(5, 3), torch.tensor([0, 2, 1, 1, 0])
+    weight = torch.tensor([0.5, 1.0, 2.0]) if weighted else None
+    for wanted in (labels, torch.eye(3)[labels] * 0.7 + 0.1):
+        objective = Classify(THREE).cross_entropy(nn.Identity(), 0.1, weight)
+        whole = objective.mass({"label": wanted})
+        parts = [(logits[some], {"label": wanted[some]}) for some in (slice(0, 2), slice(2, 5))]
+        assert sum(objective.mass(targets) for _, targets in parts) == pytest.approx(whole)
+        mean = sum(objective(some, targets)[0].item() * objective.mass(targets) / whole for some, targets in parts)
+        assert mean == pytest.approx(objective(logits, {"label": wanted})[0].item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -77,17 +132,18 @@ def test_loss_of_several_labels_takes_each_class_alone(weighted: bool) -> None:
     p = 1 / (1 + (-logits).exp())
     expected = -(weight * labels * p.log() + (1 - labels) * (1 - p).log()).mean()
     task = Classify(THREE, several_labels=True)
-    loss, _ = task.objective(nn.Identity(), 0.1, weight if weighted else None)(logits, labels)  # smoothing is of one
+    objective = task.cross_entropy(nn.Identity(), 0.1, weight if weighted else None)  # smoothing is for one label
+    loss, _ = objective(logits, {"label": labels})
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_the_loss_is_in_float32_whatever_the_net_gives() -> None:
-    loss, outputs = Classify(THREE).objective(nn.Identity())(numbers(2, 3).bfloat16(), torch.tensor([0, 1]))
+    loss, outputs = Classify(THREE).objective(nn.Identity())(numbers(2, 3).bfloat16(), {"label": torch.tensor([0, 1])})
     assert loss.dtype == outputs.dtype == torch.float32
 
 
 def test_the_objective_s_weight_moves_with_it_and_is_not_saved() -> None:
-    objective = Classify(THREE).objective(nn.Linear(2, 3), weight=torch.ones(3))
+    objective = Classify(THREE).cross_entropy(nn.Linear(2, 3), weight=torch.ones(3))
     assert "weight" in dict(objective.named_buffers())
     assert objective.state_dict().keys() == {"net.weight", "net.bias"}
 
@@ -117,7 +173,7 @@ def test_accuracy_and_its_wilson_interval(right: int, count: int) -> None:
     right = min(right, count)
     labels = torch.zeros(count, dtype=torch.int64)
     logits = torch.tensor([[1.0, 0.0]] * right + [[0.0, 1.0]] * (count - right))
-    scores = Classify(("a", "b")).metrics(logits, labels)
+    scores = metrics(Classify(("a", "b")), logits, labels)
     p = right / count
     middle = (p + Z**2 / (2 * count)) / (1 + Z**2 / count)
     half = Z / (1 + Z**2 / count) * math.sqrt(p * (1 - p) / count + Z**2 / (4 * count**2))
@@ -130,7 +186,7 @@ def test_accuracy_and_its_wilson_interval(right: int, count: int) -> None:
 
 def test_metrics_of_one_label() -> None:
     task, logits, labels = Classify(THREE), numbers(7, 3), torch.tensor([0, 1, 2, 2, 1, 0, 0])
-    scores = task.metrics(logits, labels)
+    scores = metrics(task, logits, labels)
     assert scores.keys() == {"count", "accuracy", "accuracy_low", "accuracy_high", "loss"}
     assert scores["loss"] == pytest.approx(-log_softmax(logits)[range(7), labels].mean().item(), rel=1e-6)
     assert all(isinstance(value, (int, float)) for value in scores.values())
@@ -138,11 +194,11 @@ def test_metrics_of_one_label() -> None:
 
 def test_top5_accuracy_with_more_than_five_classes() -> None:
     logits, labels = numbers(40, 8), torch.arange(40) % 8
-    scores = Classify(tuple("abcdefgh")).metrics(logits, labels)
+    scores = metrics(Classify(tuple("abcdefgh")), logits, labels)
     expected = top_k_accuracy_score(labels.numpy(), logits.numpy(), k=5)
     assert 0 < expected < 1
     assert scores["top5_accuracy"] == pytest.approx(expected)
-    assert "top5_accuracy" not in Classify(tuple("abcde")).metrics(logits[:, :5], labels % 5)
+    assert "top5_accuracy" not in metrics(Classify(tuple("abcde")), logits[:, :5], labels % 5)
 
 
 def test_mean_average_precision_by_hand() -> None:
@@ -150,14 +206,14 @@ def test_mean_average_precision_by_hand() -> None:
     labels = torch.tensor([[1, 0], [0, 1], [1, 0]]).float()
     logits = torch.tensor([[3.0, 0.0], [2.0, -1.0], [1.0, -2.0]])
     # a: right at places 1 and 3, precision 1 and 2/3; b: right at place 2, precision 1/2
-    assert task.metrics(logits, labels)["mean_average_precision"] == pytest.approx(((1 + 2 / 3) / 2 + 1 / 2) / 2)
+    assert metrics(task, logits, labels)["mean_average_precision"] == pytest.approx(((1 + 2 / 3) / 2 + 1 / 2) / 2)
 
 
 def test_f1_and_accuracy_of_several_labels_by_hand() -> None:
     task = Classify(("a", "b"), several_labels=True)
     labels = torch.tensor([[1, 0], [0, 1], [1, 1], [0, 0]]).float()
     logits = torch.tensor([[1.0, -1.0], [1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
-    scores = task.metrics(logits, labels)
+    scores = metrics(task, logits, labels)
     # a: 2 right, 1 wrong, 0 missed: 4/5; b: 1 right, 0 wrong, 1 missed: 2/3
     assert scores["f1"] == pytest.approx((4 / 5 + 2 / 3) / 2)
     assert scores["accuracy"] == 0.5  # of the first and the last picture, all labels are right
@@ -166,7 +222,7 @@ def test_f1_and_accuracy_of_several_labels_by_hand() -> None:
 def test_metrics_of_several_labels_agree_with_scikit_learn() -> None:
     task = Classify(tuple("abcd"), several_labels=True)
     logits, labels = numbers(30, 4), (numbers(30, 4, seed=1) > 0).float()
-    scores, truth, values = task.metrics(logits, labels), labels.numpy(), logits.numpy()
+    scores, truth, values = metrics(task, logits, labels), labels.numpy(), logits.numpy()
     assert scores.keys() == {
         "count", "accuracy", "accuracy_low", "accuracy_high", "loss", "mean_average_precision", "f1",
     }  # fmt: skip
@@ -178,9 +234,9 @@ def test_metrics_of_several_labels_agree_with_scikit_learn() -> None:
 
 def test_classes_that_do_not_occur_are_left_out_of_the_mean() -> None:
     labels, logits = torch.tensor([[1, 0], [0, 0]]).float(), torch.tensor([[1.0, 5.0], [-1.0, 5.0]])
-    scores = Classify(("a", "b"), several_labels=True).metrics(logits, labels)
+    scores = metrics(Classify(("a", "b"), several_labels=True), logits, labels)
     assert (scores["mean_average_precision"], scores["f1"]) == (1.0, 1.0)
-    none = Classify(("a", "b"), several_labels=True).metrics(logits, torch.zeros(2, 2))
+    none = metrics(Classify(("a", "b"), several_labels=True), logits, torch.zeros(2, 2))
     assert (none["mean_average_precision"], none["f1"]) == (0.0, 0.0)
 
 
@@ -188,20 +244,24 @@ def test_the_score_that_chooses_the_best_epoch_is_among_the_metrics() -> None:
     assert Classify(THREE).score == "accuracy"
     several = Classify(THREE, several_labels=True)
     assert several.score == "mean_average_precision"
-    assert several.score in several.metrics(numbers(2, 3), torch.ones(2, 3))
+    assert several.score in metrics(several, numbers(2, 3), torch.ones(2, 3))
 
 
-def test_hits() -> None:
-    one = Classify(THREE).hits(torch.tensor([[0.0, 2, 1], [0, 2, 1]]), torch.tensor([1, 2]))
+def test_the_score_of_an_image_is_whether_it_is_answered_right() -> None:
+    one = Classify(THREE).image_scores(torch.tensor([[0.0, 2, 1], [0, 2, 1]]), {"label": torch.tensor([1, 2])})
     assert one.tolist() == [True, False]
     logits = torch.tensor([[1.0, -1, 1], [1, -1, 1], [-1, -1, -1]])
     labels = torch.tensor([[1.0, 0, 1], [1, 1, 1], [0, 0, 0]])
-    assert Classify(THREE, several_labels=True).hits(logits, labels).tolist() == [True, False, True]
+    assert Classify(THREE, several_labels=True).image_scores(logits, {"label": labels}).tolist() == [True, False, True]
 
 
 def test_confusion_has_a_row_for_each_true_class() -> None:
     logits = torch.eye(3)[[0, 1, 1, 0]]  # answers
-    confusion = Classify(THREE).confusion(logits, torch.tensor([0, 0, 0, 1]))
+    task = Classify(THREE)
+    records = task.observe(logits, {"label": torch.tensor([0, 0, 0, 1])})
+    confusion = task.confusion(records)
+    assert confusion is not None
+    assert task.answers(records).tolist() == [0, 1, 1, 0]
     assert confusion.tolist() == [[1, 2, 0], [1, 0, 0], [0, 0, 0]]
     assert confusion.dtype == np.int64
 
@@ -210,7 +270,7 @@ def test_confusion_has_a_row_for_each_true_class() -> None:
 
 
 def test_the_most_probable_class_comes_first() -> None:
-    first, second = Classify(THREE).decode(torch.tensor([[0.0, 2.0, 1.0], [9.0, 0.0, 0.0]]), ["x.png", "y.png"])
+    first, second = decode(Classify(THREE), torch.tensor([[0.0, 2.0, 1.0], [9.0, 0.0, 0.0]]), ["x.png", "y.png"])
     assert first.path == "x.png"
     assert list(first.probabilities) == ["b", "c", "a"]
     total = 1 + math.exp(1) + math.exp(2)
@@ -226,7 +286,7 @@ def test_the_most_probable_class_comes_first() -> None:
 
 def test_with_several_labels_all_that_are_at_least_even_are_named() -> None:
     task = Classify(THREE, several_labels=True)
-    first, second = task.decode(torch.tensor([[0.0, -0.1, 1.0], [-1.0, -2.0, -3.0]]), ["x.png", "y.png"])
+    first, second = decode(task, torch.tensor([[0.0, -0.1, 1.0], [-1.0, -2.0, -3.0]]), ["x.png", "y.png"])
     assert first.labels == ("c", "a")
     assert first.probabilities["c"] == pytest.approx(1 / (1 + math.exp(-1)))
     assert second.labels == ()
@@ -234,7 +294,7 @@ def test_with_several_labels_all_that_are_at_least_even_are_named() -> None:
 
 
 def test_probabilities_of_one_label_add_up_to_1_however_large_the_logits() -> None:
-    (prediction,) = Classify(THREE).decode(torch.tensor([[1e4, -1e4, 0.0]]), ["x.png"])
+    (prediction,) = decode(Classify(THREE), torch.tensor([[1e4, -1e4, 0.0]]), ["x.png"])
     assert sum(prediction.probabilities.values()) == pytest.approx(1)
 
 

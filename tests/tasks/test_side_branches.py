@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import striate
 from striate.recipe import Recipe, from_dict
-from striate.tasks import Classify
+from striate.tasks.classify import Classify
 from striate.train import RunFolder, resume, train
 from striate.train.console import Reporter
 
@@ -64,21 +64,25 @@ def images() -> Tensor:
 def test_training_adds_each_side_loss_by_its_share(images: Tensor, several: bool, weight: Tensor | None) -> None:
     net, labels = Forked(SHARES), SEVERAL if several else LABELS
     task = Classify(("a", "b", "c"), several)
-    loss, logits = task.objective(net, 0.1, weight).train()(images, labels)
+    loss, logits = task.cross_entropy(net, 0.1, weight).train()(images, {"label": labels})
 
-    alone = task.objective(nn.Identity(), 0.1, weight)  # the loss of logits that are given
+    alone = task.cross_entropy(nn.Identity(), 0.1, weight)  # the loss of logits that are given
     main = net(images)
-    expected = alone(main, labels)[0] + 0.3 * alone(2 * main, labels)[0] + 0.5 * alone(3 * main, labels)[0]
+    expected = (
+        alone(main, {"label": labels})[0]
+        + 0.3 * alone(2 * main, {"label": labels})[0]
+        + 0.5 * alone(3 * main, {"label": labels})[0]
+    )
     assert torch.equal(logits, main)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
-    assert loss.item() > alone(main, labels)[0].item() * 1.1
+    assert loss.item() > alone(main, {"label": labels})[0].item() * 1.1
 
 
 def test_evaluation_sees_the_main_logits_only(images: Tensor) -> None:
     net = Forked(SHARES)
     task = Classify(("a", "b", "c"))
-    loss, logits = task.objective(net).eval()(images, LABELS)
-    expected, _ = task.objective(Unforked(net)).eval()(images, LABELS)
+    loss, logits = task.objective(net).eval()(images, {"label": LABELS})
+    expected, _ = task.objective(Unforked(net)).eval()(images, {"label": LABELS})
     assert torch.equal(loss, expected)
     assert torch.equal(logits, net(images))
 
@@ -86,8 +90,8 @@ def test_evaluation_sees_the_main_logits_only(images: Tensor) -> None:
 @pytest.mark.parametrize("net", [Forked(()), Unforked(Forked(()))], ids=["built without", "never had any"])
 def test_without_side_branches_training_has_the_main_loss_alone(net: nn.Module, images: Tensor) -> None:
     objective = Classify(("a", "b", "c")).objective(net)
-    training, _ = objective.train()(images, LABELS)
-    evaluation, _ = objective.eval()(images, LABELS)
+    training, _ = objective.train()(images, {"label": LABELS})
+    evaluation, _ = objective.eval()(images, {"label": LABELS})
     assert torch.equal(training, evaluation)
 
 
@@ -96,14 +100,14 @@ def test_a_branch_without_a_share_is_an_error(images: Tensor) -> None:
     objective = Classify(("a", "b", "c")).objective(net).train()
     net.branch_weights = (*SHARES, 0.1)
     with pytest.raises(ValueError, match="longer"):
-        objective(images, LABELS)
+        objective(images, {"label": LABELS})
 
 
 @pytest.mark.parametrize(("training", "reached"), [(True, True), (False, False)])
 def test_gradient_reaches_a_real_side_branch_while_training_only(training: bool, reached: bool) -> None:
     net: Any = striate.create("googlenet", num_classes=2)
     objective = Classify(("a", "b")).objective(net).train(training)
-    loss, _ = objective(torch.randn(2, 3, 64, 64), torch.tensor([0, 1]))
+    loss, _ = objective(torch.randn(2, 3, 64, 64), {"label": torch.tensor([0, 1])})
     loss.backward()
     assert net.fc.weight.grad.count_nonzero() > 0
     for branch in (net.aux1, net.aux2):

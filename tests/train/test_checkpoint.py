@@ -1,5 +1,6 @@
 import errno
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,7 +72,7 @@ def test_what_is_restored_goes_on_as_if_nothing_had_happened(tmp_path: Path, opt
     state = new_state(opt, memory_format)
     take_steps(state, 3)
     row = {"epoch": 1, "train_loss": 0.1, "val_loss": float("nan")}
-    state.progress = Progress(1, 3, Tally(5, 1 / 3, 4, 0.1, 0.2), 0.25, [row], skipped=1, part_size=16)
+    state.progress = Progress(1, 3, Tally(5, 1 / 3, 4.0, 0.1, 0.2), 0.25, [row], skipped=1, part_size=16)
     path = save(tmp_path / "checkpoint", state)
     restored = new_state(opt, memory_format, seed=1)
     found = checkpoint.last_whole(tmp_path / "checkpoint", nothing)
@@ -205,8 +206,18 @@ def test_progress_that_cannot_be_meant_is_named(tmp_path: Path, progress: object
 
 def test_a_later_format_is_named(tmp_path: Path) -> None:
     path = save(tmp_path, new_state("sgd"))
-    rewrite(path, format_version=2)
-    assert refusal(path) == "format version 1; got 2. Try the striate that wrote it."
+    rewrite(path, format_version=3)
+    assert refusal(path) == "format version 2; got 3. Try the striate that wrote it."
+
+
+def test_one_of_the_first_format_is_read(tmp_path: Path) -> None:
+    state = new_state("sgd")
+    state.progress.tally = Tally(pictures=5, loss=0.5, score=4.0)
+    path = save(tmp_path, state)
+    progress = asdict(state.progress)
+    progress["tally"]["right"] = int(progress["tally"].pop("score"))
+    rewrite(path, format_version=1, progress=progress)
+    assert checkpoint.read(path).progress == state.progress
 
 
 def test_the_one_before_takes_the_place_of_a_broken_one(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from striate.device import Machine
 from striate.errors import UsageError
 from striate.nets import CATALOGUE
 from striate.recipe import Recipe, dumps, from_dict
-from striate.tasks import Classify
+from striate.tasks.classify import Classify
 from striate.train import RunFolder, checkpoint, resume, train
 from striate.train.console import Reporter
 from striate.train.distributed import ALONE, Processes, Together, ToldError
@@ -395,8 +395,8 @@ def test_a_share_of_one_picture_is_refused_where_batch_norm_needs_two() -> None:
     )
     task, rows = Classify(("a", "b")), np.arange(9)
     with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
-        _require_two_a_step(recipe, {"num_classes": 2}, task, (1, 32, 32), rows, Processes(0, 2, 0, 2))
-    _require_two_a_step(recipe, {"num_classes": 2}, task, (1, 32, 32), rows, ALONE)
+        _require_two_a_step(recipe, "pooled", {"num_classes": 2}, task, (1, 32, 32), rows, Processes(0, 2, 0, 2))
+    _require_two_a_step(recipe, "pooled", {"num_classes": 2}, task, (1, 32, 32), rows, ALONE)
 
 
 def test_a_process_whose_failure_is_told_already_says_nothing() -> None:

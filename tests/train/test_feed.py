@@ -10,7 +10,8 @@ from striate.data.preprocessing import Preprocessing
 from striate.device import choose
 from striate.nets import create
 from striate.recipe import Recipe
-from striate.tasks import Classify
+from striate.tasks import Targets
+from striate.tasks.classify import Classify
 from striate.train import RunFolder
 from striate.train.console import Reporter
 from striate.train.feed import PictureFeed
@@ -25,18 +26,19 @@ def test_inputs_are_a_function_of_epoch_and_step(
     index = split(read(two_classes), val_fraction=0.25, test_fraction=0.0, seed=0)
     shown, machine = Preprocessing((1, 32, 32), (0.5,), (0.5,)), choose("cpu", "float32")
     folder, task = RunFolder.create(tmp_path / "run"), Classify(index.classes)
-    run = Run(recipe, index, task, shown, machine, 1, folder, silent, {}, {})
+    run = Run(recipe, index, task, shown, machine, 1, folder, silent, {}, "lenet5", {})
     feed, order = PictureFeed.open(run), [index.rows("train")[:4], index.rows("train")[4:8]]
 
-    def inputs(epoch: int, start: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    def inputs(epoch: int, start: int) -> list[tuple[torch.Tensor, Targets]]:
         found = feed.batches(order, epoch, start)
-        return [feed.inputs(batch, torch.from_numpy(index.labels(batch.rows)), epoch) for batch in found]
+        return [feed.inputs(batch, task.targets(index, batch), epoch) for batch in found]
 
     first, again, other = inputs(0, 0), inputs(0, 1), inputs(1, 0)
     assert (len(first), len(again)) == (2, 1)
-    assert all(torch.equal(a, b) for a, b in zip(first[1], again[0], strict=True))
+    assert torch.equal(first[1][0], again[0][0])
+    assert torch.equal(first[1][1]["label"], again[0][1]["label"])
     assert not torch.equal(first[0][0], other[0][0])
-    assert first[0][1].shape == (4, 2)  # shares of a mix
+    assert first[0][1]["label"].shape == (4, 2)  # shares of a mix
     net = create("lenet5", num_classes=2)
     assert feed.learner(net) is net
     assert feed.blank(3).shape == (3, 1, 32, 32)

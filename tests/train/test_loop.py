@@ -16,7 +16,8 @@ from striate.errors import DataError, TrainingError
 from striate.evaluate import evaluate
 from striate.model import Model, load
 from striate.recipe import Recipe
-from striate.tasks import Classify, Objective
+from striate.tasks import Targets
+from striate.tasks.classify import Classify, CrossEntropy
 from striate.train import RunFolder, checkpoint, train
 from striate.train.console import Reporter
 
@@ -42,14 +43,14 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def poison(at: int) -> None:
         steps = []
-        forward = Objective.forward
+        forward = CrossEntropy.forward
 
-        def spoiled(self: Objective, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-            loss, logits = forward(self, images, labels)
+        def spoiled(self: CrossEntropy, images: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+            loss, logits = forward(self, images, targets)
             steps.append(loss)
             return (loss * math.nan if len(steps) == at + 1 else loss), logits
 
-        monkeypatch.setattr(Objective, "forward", spoiled)
+        monkeypatch.setattr(CrossEntropy, "forward", spoiled)
 
     return poison
 
@@ -165,8 +166,8 @@ def test_the_best_epoch_on_val_is_kept_and_of_equals_the_first(
     scores = iter(given)
     original = Classify.metrics
 
-    def scripted(self: Classify, logits: Tensor, labels: Tensor) -> dict[str, float]:
-        return original(self, logits, labels) | {"accuracy": next(scores)}
+    def scripted(self: Classify, records: Tensor) -> dict[str, float]:
+        return original(self, records) | {"accuracy": next(scores)}
 
     monkeypatch.setattr(Classify, "metrics", scripted)
     run = train(two_classes, tiny_recipe(epochs=4), tmp_path / "run", silent)
@@ -254,13 +255,13 @@ def test_balanced_weights_reach_the_loss(
 ) -> None:
     data = write_pictures(tmp_path / "data", {"many": 12, "few": 4})
     found: list[Tensor | None] = []
-    build = Classify.objective
+    build = Classify.cross_entropy
 
-    def recorded(self: Classify, net: torch.nn.Module, smoothing: float, weight: Tensor | None) -> Objective:
+    def recorded(self: Classify, net: torch.nn.Module, smoothing: float, weight: Tensor | None) -> CrossEntropy:
         found.append(weight)
         return build(self, net, smoothing, weight)
 
-    monkeypatch.setattr(Classify, "objective", recorded)
+    monkeypatch.setattr(Classify, "cross_entropy", recorded)
     values = {"epochs": 1, "val_fraction": 0.0, "test_fraction": 0.0}
     train(data, tiny_recipe(class_weights="balanced", **values), tmp_path / "run", silent)
     train(data, tiny_recipe(**values), tmp_path / "run", silent)
@@ -313,7 +314,7 @@ def test_several_labels_are_learnt_and_predicted(
     run = train(several, recipe, tmp_path / "run", silent)
     model = read(run)
     assert model.classes == ("left", "right")
-    assert model.task.several_labels
+    assert model.task == Classify(("left", "right"), several_labels=True)
     assert {"mean_average_precision", "f1"} <= model.metrics.keys()
     assert "mean average precision" in run.log.read_text()
     found = [model.predict(several.parent / f"{number}.png") for number in range(8)]

@@ -472,7 +472,7 @@ def test_a_network_is_tried_before_the_data_is_read(tiny_recipe: MakeRecipe, mon
     assert str(caught.value).startswith("`img_size`: expected one that plain can take; got 4: ")
     with pytest.raises(UsageError) as caught:
         resolve(tiny_recipe(model="plain", model_args={"pooled": False}))
-    assert str(caught.value) == "`model`: expected a network that names a picture; got plain, which names its pixels."
+    assert str(caught.value) == "`model`: expected a network that names an image; got plain, which names its pixels."
 
 
 def test_events_need_their_package(tiny_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from striate.data import Batch, Index
 from striate.errors import TrainingError, UsageError
 from striate.nets import CATALOGUE
 from striate.recipe import Recipe
-from striate.tasks import Classify, Objective
+from striate.tasks import Targets
+from striate.tasks.classify import Classify, CrossEntropy
 from striate.train import RunFolder, checkpoint, resume, train
 from striate.train.console import Reporter
 from striate.train.state import Progress
@@ -77,15 +78,15 @@ def small_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Lets at most so many pictures learn at a time; more run out of memory once they have been through the net."""
 
     def limit(pictures: int) -> None:
-        forward = Objective.forward
+        forward = CrossEntropy.forward
 
-        def limited(self: Objective, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-            answer = forward(self, images, labels)
+        def limited(self: CrossEntropy, images: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+            answer = forward(self, images, targets)
             if self.training and len(images) > pictures and not images.is_meta:
                 raise RuntimeError(OUT_OF_MEMORY)
             return answer
 
-        monkeypatch.setattr(Objective, "forward", limited)
+        monkeypatch.setattr(CrossEntropy, "forward", limited)
 
     return limit
 
@@ -180,11 +181,11 @@ def test_another_error_is_not_retried(
 ) -> None:
     calls = []
 
-    def broken(self: Objective, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def broken(self: CrossEntropy, images: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
         calls.append(images)
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(Objective, "forward", broken)
+    monkeypatch.setattr(CrossEntropy, "forward", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         train(two_classes, tiny_recipe(), tmp_path / "run", silent)
     assert len(calls) == 1
@@ -198,15 +199,15 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Spoils the loss, or with `gradient` only the gradient, of some steps."""
 
     def poison(*steps: int, gradient: bool = False) -> None:
-        forward, count = Objective.forward, iter(range(1000))
+        forward, count = CrossEntropy.forward, iter(range(1000))
 
-        def spoiled(self: Objective, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-            loss, logits = forward(self, images, labels)
+        def spoiled(self: CrossEntropy, images: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+            loss, logits = forward(self, images, targets)
             if next(count) in steps:
                 loss = loss + (logits.sum() * 0).sqrt() if gradient else loss * math.nan  # the root's slope at 0 is inf
             return loss, logits
 
-        monkeypatch.setattr(Objective, "forward", spoiled)
+        monkeypatch.setattr(CrossEntropy, "forward", spoiled)
 
     return poison
 

@@ -12,7 +12,7 @@ from striate.data import Preprocessing, read, split
 from striate.device import choose
 from striate.nets import create
 from striate.recipe import MachineRecipe, NetworkRecipe, Recipe
-from striate.tasks import Classify
+from striate.tasks.classify import Classify
 from striate.train import RunFolder
 from striate.train.console import Reporter
 from striate.train.run import resolve
@@ -65,4 +65,4 @@ def small_run(two_classes: Path, silent: Reporter, tmp_path: Path) -> Run:
     task, shown = Classify(index.classes), Preprocessing((1, 32, 32), (0.5,), (0.5,), 1.0)
     arguments = {"num_classes": 2, "in_channels": 1}
     machine, folder = choose("cpu", "float32"), RunFolder.create(tmp_path / "run")
-    return Run(recipe, index, task, shown, machine, 1, folder, silent, {}, arguments)
+    return Run(recipe, index, task, shown, machine, 1, folder, silent, {}, "lenet5", arguments)

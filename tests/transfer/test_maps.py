@@ -31,7 +31,7 @@ def feed_of(run: Run, net: nn.Module, stage: str, count: int = 3) -> MapFeed:
 def test_the_answers_on_val_are_the_nets(small_run: Run, net: nn.Module, stage: str) -> None:
     feed = feed_of(small_run, net, stage)
     parts = batches(small_run.index.rows("val"), 4)
-    found = torch.cat(list(feed.answers(feed.learner(net).eval(), parts)))
+    found = torch.cat([outputs for outputs, _ in feed.answers(feed.learner(net).eval(), parts)])
     pictures = IndexedPictures(small_run.index)
     with torch.inference_mode():
         expected = torch.cat(
@@ -51,7 +51,7 @@ def test_each_epoch_shows_the_next_view_of_every_picture(small_run: Run, net: nn
 
 def feed_rows(feed: MapFeed, rows: Rows, epoch: int) -> torch.Tensor:
     [batch] = feed.batches([rows], epoch, 0)
-    return feed.inputs(batch, torch.zeros(len(rows)), epoch)[0]
+    return feed.inputs(batch, {"label": torch.zeros(len(rows))}, epoch)[0]
 
 
 def test_a_pass_goes_on_where_it_stopped(small_run: Run, net: nn.Module) -> None:

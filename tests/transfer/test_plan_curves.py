@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from striate.tasks import Classify
+from striate.tasks import HeadProblem
+from striate.tasks.classify import Classify
 from striate.transfer.heads import fit
 from striate.transfer.plan_curves import answers, sizes, thinned
 
@@ -21,7 +22,7 @@ def cloud() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_one_part_is_what_the_fit_says_itself(cloud: tuple[torch.Tensor, torch.Tensor]) -> None:
     vectors, labels = cloud
-    found = answers(vectors, labels, TASK, None, seed=0)
+    found = answers(vectors, HeadProblem(labels, None, None), TASK, seed=0)
     assert torch.equal(found.logits, fit([vectors], labels, 2, seed=0).out_of_fold)
     assert found.accuracy.value == np.mean(found.hits)
     assert 0.6 < found.accuracy.value < 1
@@ -29,10 +30,10 @@ def test_one_part_is_what_the_fit_says_itself(cloud: tuple[torch.Tensor, torch.T
 
 def test_a_picture_is_answered_from_its_own_part_alone(cloud: tuple[torch.Tensor, torch.Tensor]) -> None:
     vectors, labels = cloud
-    before = answers(vectors, labels, TASK, None, seed=0, parts=4)
+    before = answers(vectors, HeadProblem(labels, None, None), TASK, seed=0, parts=4)
     changed = vectors.clone()
     changed[0] += 100
-    after = answers(changed, labels, TASK, None, seed=0, parts=4)
+    after = answers(changed, HeadProblem(labels, None, None), TASK, seed=0, parts=4)
     moved = (before.logits != after.logits).any(dim=1)
     assert moved[0]
     assert 10 <= int(moved.sum()) <= 40
@@ -40,7 +41,8 @@ def test_a_picture_is_answered_from_its_own_part_alone(cloud: tuple[torch.Tensor
 
 def test_fewer_pictures_give_less(cloud: tuple[torch.Tensor, torch.Tensor]) -> None:
     vectors, labels = cloud
-    few, all_of_them = (answers(vectors, labels, TASK, None, seed=0, parts=parts) for parts in (8, 1))
+    problem = HeadProblem(labels, None, None)
+    few, all_of_them = (answers(vectors, problem, TASK, seed=0, parts=parts) for parts in (8, 1))
     assert few.accuracy.value < all_of_them.accuracy.value - 0.03
 
 
@@ -48,7 +50,8 @@ def test_several_labels_a_picture() -> None:
     rng = torch.Generator().manual_seed(0)
     labels = torch.randint(0, 2, (60, 3), generator=rng).float()
     vectors = torch.cat([labels * 4, torch.randn(60, 5, generator=rng)], dim=1)
-    found = answers(vectors, labels, Classify(("a", "b", "c"), several_labels=True), None, seed=0, parts=2)
+    task = Classify(("a", "b", "c"), several_labels=True)
+    found = answers(vectors, HeadProblem(labels, None, None), task, seed=0, parts=2)
     assert found.accuracy.value > 0.9
 
 

@@ -20,7 +20,7 @@ from striate.model import Model
 from striate.nets import create
 from striate.recipe import KEYS, Recipe, from_dict
 from striate.recipe import load as load_recipe
-from striate.tasks import Classify
+from striate.tasks.classify import Classify
 from striate.train import RunFolder, checkpoint
 from striate.train.console import Reporter
 from striate.train.folder import TIMED

@@ -14,11 +14,12 @@ from striate.inspect import inspect
 from striate.inspect.meta import build
 from striate.nets import create
 from striate.recipe import TrainingRecipe
-from striate.tasks import Classify
+from striate.tasks import task_from_dict, to_device
 from striate.train import optimizer
 from striate.train.weight_gradients import faster_backward
 
 CLASSES = 10
+CLASSIFY = {"name": "classify", "several_labels": False}  # the task of the networks of the catalogue that are timed
 PASSES = 3  # that a training step counts as: forward, and back to maps and to weights
 
 
@@ -100,16 +101,17 @@ def _begin(model: str, machine: Machine, images: torch.Tensor, works: dict[str, 
 
 
 def _training(net: nn.Module, machine: Machine, images: torch.Tensor) -> Work:
-    objective = machine.place(Classify(tuple(map(str, range(CLASSES)))).objective(net))
+    task = task_from_dict(tuple(map(str, range(CLASSES))), CLASSIFY)
+    objective = machine.place(task.objective(net))
     updates = optimizer.build(net, TrainingRecipe(opt="momentum", lr=1e-3))
-    labels = torch.arange(len(images), device=machine.device) % CLASSES
     placed = machine.images(images)
+    targets = to_device(task.blank_targets(len(images), (3, *images.shape[2:])), machine.device)
     faster = faster_backward(net, machine)
 
     def work() -> float:
         objective.train()
         with machine.autocast():
-            loss, _ = objective(placed, labels)
+            loss, _ = objective(placed, targets)
         with faster:
             loss.backward()
         updates.step()

@@ -58,11 +58,13 @@ def evaluate(
         return
     console = Console()
     metrics = dict(result.metrics)
-    low, high = metrics.pop("accuracy_low"), metrics.pop("accuracy_high")
     console.print(f"{result.split}: {metrics.pop('count'):,} pictures ({result.why})", highlight=False, soft_wrap=True)
-    console.print(f"accuracy {metrics.pop('accuracy'):.4f}, 95 % interval {low:.4f} to {high:.4f}", highlight=False)
+    bounds = {f"{name}{end}" for name in metrics for end in ("_low", "_high")}
     for name, value in metrics.items():
-        console.print(f"{name.replace('_', ' ')} {value:.4f}", highlight=False)
+        if name not in bounds:
+            low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+            interval = f", 95 % interval {low:.4f} to {high:.4f}" if low is not None and high is not None else ""
+            console.print(f"{name.replace('_', ' ')} {value:.4f}{interval}", highlight=False)
     for line in result.unreadable:
         console.print(f"left out: {line}", markup=False, highlight=False, soft_wrap=True)
     if result.confusion is not None:

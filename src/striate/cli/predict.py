@@ -75,17 +75,11 @@ def predict(
 
 
 def _rows(predictions: "Iterable[Prediction]", top_k: int, bad: list[str]) -> Iterator[dict[str, Any]]:
-    """A row a picture: path, label or labels, then the classes of highest probability, then the error."""
+    """A row an image, as its prediction gives it; `bad` takes those that could not be read."""
     for prediction in predictions:
-        row: dict[str, Any] = {"path": prediction.path, "label": ";".join(prediction.labels)}
-        top = prediction.top(top_k)
-        for place in range(top_k):
-            name, probability = top[place] if top else ("", None)
-            row |= {f"class_{place + 1}": name, f"probability_{place + 1}": probability}
-        row["error"] = prediction.error
         if prediction.error:
             bad.append(f"{prediction.path}: {prediction.error}")
-        yield row
+        yield prediction.row(top_k)
 
 
 def write(rows: Iterable[dict[str, Any]], kind: str, output: Path | None) -> None:

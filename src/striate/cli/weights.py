@@ -290,7 +290,7 @@ def _save(
     """Writes a model file of a net of the catalogue and of the tensors of (file, layout, what is known of it)."""
     from striate.model import Model
     from striate.nets import create
-    from striate.tasks import Classify
+    from striate.tasks import task_from_dict
     from striate.weights import load_into, tensors_for
 
     arguments = {**arguments, "num_classes": len(names), "in_channels": preprocessing.channels}
@@ -299,6 +299,7 @@ def _save(
     replaced = load_into(net, tensors_for(net, _read(file), layout))
     if replaced:
         raise WeightsError(f"{file}: expected a name for each of its classes; {' '.join(replaced)}")
-    Model(net, name, arguments, Classify(names), preprocessing, about={"weights": about}).save(output)
+    task = task_from_dict(names, {"name": "classify", "several_labels": False})
+    Model(net, name, arguments, task, preprocessing, about={"weights": about}).save(output)
     parameters = sum(parameter.numel() for parameter in net.parameters())
     print(f"{output}: a model, {about.get('name', name)}, {parameters:,} parameters, {len(names)} classes.")

@@ -3,7 +3,7 @@
 from striate.data.check import Check, Finding, Severity, check, cleaned, examine, require_few_bad, write_findings
 from striate.data.decode import Picture, Source, UnreadableError, open_picture
 from striate.data.index import Index, Rows, build
-from striate.data.loader import Batch, Batches, Loader, View, advice, training_view
+from striate.data.loader import Annotations, Batch, Batches, Loader, View, advice, training_view
 from striate.data.masks import load_mask
 from striate.data.pictures import GivenPictures, IndexedPictures, Pictures
 from striate.data.preprocessing import CROP_PCT, MEAN_STD, Preprocessing
@@ -14,6 +14,7 @@ from striate.data.split import require_trainable, split
 __all__ = [
     "CROP_PCT",
     "MEAN_STD",
+    "Annotations",
     "Batch",
     "Batches",
     "Check",

@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 import numpy as np
 import torch
@@ -59,6 +59,16 @@ class Batch:
 
     boxes: Tensor | None = None
     """(N, 4), float32 xyxy in pixels of the images, NaN for none; None unless asked for."""
+
+    sizes: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    """(N, 2), width and height of each upright original, 0 where it cannot be read; none where nothing was decoded."""
+
+
+class Annotations(TypedDict, total=False):
+    """What a `Loader` brings along with images, transformed as they are; its arguments of these names."""
+
+    masks: Callable[[int], NDArray[np.uint8]]
+    boxes: NDArray[np.float32]
 
 
 class Batches(Protocol):
@@ -209,6 +219,7 @@ class Loader:
             colour=self._empty((n, channels, channels + 1), torch.float32) if self._view.draws_colour else None,
             masks=self._empty((n, height, width), torch.uint8) if self.masks else None,
             boxes=self._empty((n, 4), torch.float32) if self.boxes is not None else None,
+            sizes=np.zeros((n, 2), np.int64),
         )
 
     def _empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -234,6 +245,7 @@ class Loader:
         try:
             picture = self.pictures.open(row)
             map_, colour = self._view(row, picture.size)
+            batch.sizes[i] = picture.size
             batch.images.numpy()[i] = picture.read(map_, size, channels)
             if batch.colour is not None and colour is not None:
                 batch.colour.numpy()[i] = colour

@@ -24,10 +24,10 @@ class Evaluation:
     """How the split came to be chosen."""
 
     metrics: dict[str, float]
-    """See `Classify.metrics`."""
+    """See `Task.metrics`."""
 
     confusion: NDArray[np.int64] | None
-    """(classes, classes) pictures by true class (row) and answer (column); None with several labels."""
+    """(classes, classes) pictures by true class (row) and answer (column); None where the task has none."""
 
     classes: tuple[str, ...]
     rows: Rows
@@ -97,24 +97,35 @@ def evaluate(
     if not len(index):
         raise DataError("data: expected pictures to evaluate on; got none.")
     name, rows, why = evaluation_rows(model, index, which)
-    matched = index.with_classes(model.classes)
+    task, matched = model.task, model.task.match(index)
     pictures = IndexedPictures(matched, model.max_pixels)
     unreadable: dict[int, str] = {}
-    loader = Loader(pictures, batches(rows, batch_size), model.preprocessing, workers=workers, unreadable=unreadable)
-    logits = torch.cat(list(model.logits(loader, mirrored=mirrored)))
+    loader = Loader(
+        pictures,
+        batches(rows, batch_size),
+        model.preprocessing,
+        workers=workers,
+        unreadable=unreadable,
+        **task.annotations(matched),
+    )
+    records = torch.cat(
+        [
+            task.observe(model.predict_batch(batch.images, mirrored=mirrored), task.targets(matched, batch))
+            for batch in loader
+        ]
+    )
     read = np.array([row not in unreadable for row in rows.tolist()])
-    rows, logits = rows[read], logits[torch.from_numpy(read)]
+    rows, records = rows[read], records[torch.from_numpy(read)]
     if not len(rows):
         raise DataError(f"{name}: expected at least one readable picture; got none of {len(read)}.")
-    labels = torch.from_numpy(matched.labels(rows))
     return Evaluation(
         split=name,
         why=why,
-        metrics=model.task.metrics(logits, labels),
-        confusion=None if matched.several_labels else model.task.confusion(logits, labels),
+        metrics=task.metrics(records),
+        confusion=task.confusion(records),
         classes=model.classes,
         rows=rows,
-        answers=logits.argmax(dim=1).numpy(),
+        answers=task.answers(records),
         mirrored=mirrored,
         unreadable=tuple(f"{pictures.path(row)}: {reason}" for row, reason in sorted(unreadable.items())),
     )

@@ -1,7 +1,8 @@
-"""Classification: one label a picture, or several."""
+"""Classification: one label an image, or several."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -9,72 +10,57 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
 
+from striate.augment import Size
+from striate.augment.mix import Mix
+from striate.data import Annotations, Batch, Index, Preprocessing, Rows
+from striate.errors import UsageError
+from striate.recipe import Recipe
+from striate.tasks.task import HeadProblem, Objective, Prediction, Targets
+
 CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of one picture."""
+class CrossEntropy(Objective):
+    """A network with its cross-entropy; with several labels, a binary one for each class.
 
-    path: str
-    """Of the picture, or its place in the list."""
-
-    probabilities: dict[str, float] = field(repr=False)
-    """By class name, the most probable first; empty where the picture could not be read."""
-
-    labels: tuple[str, ...] = ()
-    """The most probable class; where a picture may have several, all of probability 0.5 or more."""
-
-    error: str = ""
-    """Why there is no prediction."""
-
-    @property
-    def label(self) -> str:
-        """The name of the most probable class; "" where the picture could not be read."""
-        return next(iter(self.probabilities), "")
-
-    @property
-    def probability(self) -> float:
-        """Of the most probable class; nan where the picture could not be read."""
-        return next(iter(self.probabilities.values()), float("nan"))
-
-    def top(self, k: int) -> list[tuple[str, float]]:
-        """The `k` most probable classes with their probabilities."""
-        return list(self.probabilities.items())[:k]
-
-
-class Objective(nn.Module):
-    """A net with its loss, as one module to compile, replicate or differentiate.
-
-    While training, the losses of a net's side branches (`branches`) are added, each by its share in `branch_weights`.
+    While training, the losses of a network's side branches (`branches`) are added, each by its share in
+    `branch_weights`.
     """
 
     weight: Tensor | None
 
     def __init__(self, net: nn.Module, *, several_labels: bool, label_smoothing: float, weight: Tensor | None) -> None:
-        super().__init__()
-        self.net = net
+        super().__init__(net)
         self.several_labels = several_labels
         self.label_smoothing = label_smoothing
-        self.side_weights: tuple[float, ...] = getattr(net, "branch_weights", ())
+        self.branch_weights: tuple[float, ...] = getattr(net, "branch_weights", ())
         self.register_buffer("weight", weight, persistent=False)
+        self._weight_on_cpu = None if weight is None else weight.cpu()
 
-    def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
         """Mean loss () and logits (N, classes).
 
         Args:
             images: (N, C, H, W), normalised.
-            labels: (N,) class numbers; or (N, classes) targets, which mixing makes shares of, and which they always are
-                where a picture may have several labels.
+            targets: `label`, (N,) class numbers; or (N, classes) shares, which mixing makes, and which targets always
+                are where an image may have several labels.
         """
-        if not (self.training and self.side_weights):
+        labels = targets["label"]
+        if not (self.training and self.branch_weights):
             logits: Tensor = self.net(images).float()
             return self._loss(logits, labels), logits
         logits, *sides = [output.float() for output in self.net.branches(images)]  # type: ignore[operator]
         loss = self._loss(logits, labels)
-        for share, side in zip(self.side_weights, sides, strict=True):
+        for share, side in zip(self.branch_weights, sides, strict=True):
             loss = loss + share * self._loss(side, labels)
         return loss, logits
+
+    def mass(self, targets: Targets) -> float:
+        """The number of images, or the sum of the weights of their classes."""
+        labels, weight = targets["label"], self._weight_on_cpu
+        if weight is None or self.several_labels:
+            return len(labels)
+        return float((labels @ weight if labels.is_floating_point() else weight[labels]).sum())
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.several_labels:
@@ -87,95 +73,169 @@ class Objective(nn.Module):
 
 @dataclass(frozen=True)
 class Classify:
-    """The task of naming what a picture shows."""
+    """The task of naming what an image shows."""
 
     classes: tuple[str, ...]
     several_labels: bool = False
+    name = "classify"
+    image_score = "accuracy"
 
     @property
     def outputs(self) -> int:
-        """How many logits the network has."""
+        """How many logits the network has: one a class."""
         return len(self.classes)
 
     @property
     def score(self) -> str:
-        """The metric by which the best epoch is chosen; larger is better."""
+        """Accuracy; with several labels, mean average precision."""
         return "mean_average_precision" if self.several_labels else "accuracy"
 
-    def objective(self, net: nn.Module, label_smoothing: float = 0.0, weight: Tensor | None = None) -> Objective:
-        """The loss of this task on a net: cross-entropy; with several labels, a binary one for each class."""
-        return Objective(net, several_labels=self.several_labels, label_smoothing=label_smoothing, weight=weight)
+    @property
+    def record_width(self) -> int:
+        """The logits, and the class number or, with several labels, a 0 or 1 for each class."""
+        return self.outputs + (self.outputs if self.several_labels else 1)
 
-    def balanced_weight(self, counts: list[int], pictures: int) -> Tensor:
+    @classmethod
+    def of(cls, index: Index, recipe: Recipe) -> Self:
+        """One label an image or several, as the index has them."""
+        return cls(index.classes, index.several_labels)
+
+    @classmethod
+    def from_dict(cls, classes: tuple[str, ...], values: Mapping[str, Any]) -> Self:
+        """The task of a model file."""
+        several_labels = values["several_labels"]
+        if not isinstance(several_labels, bool):
+            raise TypeError(f"several_labels: expected true or false; got {several_labels!r}")
+        return cls(classes, several_labels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a model file keeps of the task, besides the class names."""
+        return {"name": self.name, "several_labels": self.several_labels}
+
+    @classmethod
+    def require_outputs(cls, network: str, outputs: Tensor) -> None:
+        """Refuses a network that gives anything but one row of logits an image."""
+        if outputs.ndim != 2:
+            raise UsageError(f"`model`: expected a network that names an image; got {network}, which names its pixels.")
+
+    def net(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The same network with one output a class."""
+        return name, {**arguments, "num_classes": self.outputs}
+
+    def match(self, index: Index) -> Index:
+        """The index with labels numbered as in `classes`, matched by name."""
+        return index if index.classes == self.classes else index.with_classes(self.classes)
+
+    def annotations(self, index: Index) -> Annotations:
+        """Nothing: labels stay as they are, whatever is done to an image."""
+        return {}
+
+    def targets(self, index: Index, batch: Batch) -> Targets:
+        """`label`, (N,) int64; with several labels, (N, classes) float32 of 0 and 1."""
+        return {"label": torch.from_numpy(index.labels(batch.rows))}
+
+    def blank_targets(self, count: int, input_size: tuple[int, int, int]) -> Targets:
+        """The first class for each image; with several labels, none."""
+        shape = (count, self.outputs) if self.several_labels else (count,)
+        return {"label": torch.zeros(shape, dtype=torch.float32 if self.several_labels else torch.int64)}
+
+    def mix(self, targets: Targets, mix: Mix) -> Targets:
+        """Shares (N, classes) of the labels of both images of a pair."""
+        labels = targets["label"]
+        shares = labels if self.several_labels else one_hot(labels, self.outputs).float()
+        return {"label": mix.targets(shares)}
+
+    def objective(self, net: nn.Module, recipe: Recipe | None = None, index: Index | None = None) -> CrossEntropy:
+        """Cross-entropy, with the recipe's label smoothing and class weights."""
+        if recipe is None:
+            return self.cross_entropy(net)
+        return self.cross_entropy(net, recipe.training.label_smoothing, self.class_weight(index, recipe))
+
+    def cross_entropy(self, net: nn.Module, label_smoothing: float = 0.0, weight: Tensor | None = None) -> CrossEntropy:
+        """Cross-entropy on a network; `weight` is (classes,), as `balanced_weight` gives it."""
+        return CrossEntropy(net, several_labels=self.several_labels, label_smoothing=label_smoothing, weight=weight)
+
+    def class_weight(self, index: Index | None, recipe: Recipe) -> Tensor | None:
+        """The weight of each class in the loss, from the classes' counts in train; None where all weigh alike."""
+        if recipe.training.class_weights == "none":
+            return None
+        if index is None:
+            raise ValueError("`index`: expected one to count classes in, for class weights; got None.")
+        return self.balanced_weight(list(index.counts("train").values()), len(index.rows("train")))
+
+    def balanced_weight(self, counts: list[int], images: int) -> Tensor:
         """Weights (classes,) that give every class the same share in the loss.
 
         Args:
-            counts: training pictures of each class.
-            pictures: training pictures altogether.
+            counts: training images of each class.
+            images: training images altogether.
         """
         count = torch.tensor(counts, dtype=torch.float32).clamp(min=1)
         if self.several_labels:
-            return (pictures - count).clamp(min=1) / count  # of the pictures that have the label
-        return pictures / (count * len(counts))
+            return (images - count).clamp(min=1) / count  # images without the label, over those that have it
+        return images / (count * len(counts))
 
-    def targets(self, labels: Tensor) -> Tensor:
-        """Targets (N, classes), float, that can be mixed: for each class 0 or 1.
-
-        Args:
-            labels: (N,) or (N, classes), as in `Objective`.
-        """
-        return labels if self.several_labels else one_hot(labels, self.outputs).float()
-
-    def hits(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """(N,) whether each picture's answer is right; with several labels, whether all of them are."""
+    def image_scores(self, outputs: Tensor, targets: Targets) -> Tensor:
+        """(N,) 1 where an image's answer is right, else 0; with several labels, where all of them are."""
+        labels = targets["label"]
         if self.several_labels:
-            return ((logits > 0) == labels.bool()).all(dim=1)
-        return logits.argmax(dim=1) == labels
+            return ((outputs > 0) == labels.bool()).all(dim=1).float()
+        return (outputs.argmax(dim=1) == labels).float()
 
-    def metrics(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
-        """Scores over a set of pictures, by name.
+    def observe(self, outputs: Tensor, targets: Targets) -> Tensor:
+        """(N, record_width): logits, then labels."""
+        return torch.cat([outputs, targets["label"].to(outputs).view(len(outputs), -1)], dim=1)
 
-        `accuracy` (the share of pictures answered right) comes with its 95 % interval by Wilson's formula,
+    def metrics(self, records: Tensor) -> dict[str, float]:
+        """Scores over a set of images, by name.
+
+        `accuracy` (the share of images answered right) comes with its 95 % interval by Wilson's formula,
         `accuracy_low` and `accuracy_high`; `loss` is the mean cross-entropy. With more than five classes,
         `top5_accuracy`. With several labels, `mean_average_precision` and `f1` (both the mean over classes that occur).
-
-        Args:
-            logits: (N, classes), N >= 1.
-            labels: (N,) or (N, classes), as in `Objective`.
         """
         from scipy.stats import binomtest  # here, because it takes a second, and who predicts needs no metrics
 
-        right, count = int(self.hits(logits, labels).sum()), len(labels)
+        logits, labels = self._logits_and_labels(records)
+        right, count = int(self.image_scores(logits, {"label": labels}).sum()), len(labels)
         low, high = binomtest(right, count).proportion_ci(CONFIDENCE, method="wilson")
         scores = {"count": count, "accuracy": right / count, "accuracy_low": float(low), "accuracy_high": float(high)}
-        if not self.several_labels:
-            scores["loss"] = float(cross_entropy(logits, labels))
-            if len(self.classes) > 5:
-                top5 = logits.topk(5, dim=1).indices
-                scores["top5_accuracy"] = float((top5 == labels[:, None]).any(dim=1).float().mean())
-            return scores
-        from sklearn.metrics import average_precision_score, f1_score
-
-        scores["loss"] = float(binary_cross_entropy_with_logits(logits, labels))
-        occurs = (labels.sum(dim=0) > 0).numpy()
-        truth, values = labels.numpy()[:, occurs], logits.numpy()[:, occurs]
-        scores["mean_average_precision"] = float(average_precision_score(truth, values)) if occurs.any() else 0.0
-        scores["f1"] = float(f1_score(truth, values > 0, average="macro", zero_division=0)) if occurs.any() else 0.0
+        if self.several_labels:
+            return scores | _several_label_scores(logits, labels)
+        scores["loss"] = float(cross_entropy(logits, labels))
+        if len(self.classes) > 5:
+            top5 = logits.topk(5, dim=1).indices
+            scores["top5_accuracy"] = float((top5 == labels[:, None]).any(dim=1).float().mean())
         return scores
 
-    def confusion(self, logits: Tensor, labels: Tensor) -> NDArray[np.int64]:
-        """(classes, classes) pictures by true class (row) and answer (column); of one-label tasks."""
+    def line(self, metrics: Mapping[str, float]) -> str:
+        """Accuracy with its interval, and the score that picks the best epoch where that is another."""
+        text = f"accuracy {metrics['accuracy']:.4f} [{metrics['accuracy_low']:.4f}, {metrics['accuracy_high']:.4f}]"
+        if self.score != "accuracy":
+            text += f", {self.score.replace('_', ' ')} {metrics[self.score]:.4f}"
+        return text
+
+    def confusion(self, records: Tensor) -> NDArray[np.int64] | None:
+        """(classes, classes) images by true class (row) and answer (column); None with several labels."""
+        if self.several_labels:
+            return None
+        logits, labels = self._logits_and_labels(records)
         cells = labels * self.outputs + logits.argmax(dim=1)
         return cells.bincount(minlength=self.outputs**2).reshape(self.outputs, self.outputs).numpy()
 
-    def decode(self, logits: Tensor, paths: list[str]) -> list[Prediction]:
-        """Predictions in class names.
+    def answers(self, records: Tensor) -> NDArray[np.int64]:
+        """(N,) the class number of the largest logit."""
+        return self._logits_and_labels(records)[0].argmax(dim=1).numpy()
 
-        Args:
-            logits: (N, classes).
-            paths: what to call each picture.
-        """
-        probabilities = logits.double().sigmoid() if self.several_labels else logits.double().softmax(dim=1)
+    def head_problem(self, index: Index, rows: Rows, recipe: Recipe) -> HeadProblem:
+        """The labels, with the recipe's class weights and label smoothing."""
+        smoothing = None if self.several_labels else recipe.training.label_smoothing or None
+        return HeadProblem(torch.from_numpy(index.labels(rows)), self.class_weight(index, recipe), smoothing)
+
+    def decode(
+        self, outputs: Tensor, paths: Sequence[str], sizes: Sequence[Size], preprocessing: Preprocessing
+    ) -> list[Prediction]:
+        """Predictions in class names, from logits (N, classes)."""
+        probabilities = outputs.double().sigmoid() if self.several_labels else outputs.double().softmax(dim=1)
         predictions = []
         for path, row in zip(paths, probabilities, strict=True):
             values, order = row.sort(descending=True, stable=True)
@@ -184,6 +244,22 @@ class Classify:
             predictions.append(Prediction(path, named, tuple(chosen)))
         return predictions
 
-    def to_dict(self) -> dict[str, Any]:
-        """What a model file keeps of the task, besides the class names."""
-        return {"name": "classify", "several_labels": self.several_labels}
+    def unread(self, path: str, error: str) -> Prediction:
+        """A prediction without classes."""
+        return Prediction(path, {}, error=error)
+
+    def _logits_and_labels(self, records: Tensor) -> tuple[Tensor, Tensor]:
+        logits, labels = records[:, : self.outputs].contiguous(), records[:, self.outputs :].contiguous()
+        return logits, labels if self.several_labels else labels[:, 0].long()
+
+
+def _several_label_scores(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """The loss, and means over the classes that occur."""
+    from sklearn.metrics import average_precision_score, f1_score
+
+    scores = {"loss": float(binary_cross_entropy_with_logits(logits, labels))}
+    occurs = (labels.sum(dim=0) > 0).numpy()
+    truth, values = labels.numpy()[:, occurs], logits.numpy()[:, occurs]
+    scores["mean_average_precision"] = float(average_precision_score(truth, values)) if occurs.any() else 0.0
+    scores["f1"] = float(f1_score(truth, values > 0, average="macro", zero_division=0)) if occurs.any() else 0.0
+    return scores

@@ -23,7 +23,7 @@ from striate.files import write_whole
 from striate.recipe import Recipe, from_dict, to_dict
 from striate.train.state import Progress, State
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 KEPT = 2
 
 
@@ -103,17 +103,26 @@ def read(path: Path) -> Checkpoint:
             about: dict[str, Any] = json.loads(file.metadata()["striate"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
         version, sha256 = about["format_version"], about["sha256"]
-        progress = msgspec.convert(about["progress"], Progress)
+        progress = msgspec.convert(_of_this_version(about["progress"], version), Progress)
         recipe = from_dict(about["recipe"], source=str(path))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"{path}: expected a checkpoint that is whole; {error!r}.") from error
-    if version != FORMAT_VERSION:
+    if not 1 <= version <= FORMAT_VERSION:
         raise TrainingError(
             f"{path}: expected format version {FORMAT_VERSION}; got {version}. Try the striate that wrote it."
         )
     if digest(tensors) != sha256:
         raise TrainingError(f"{path}: expected a checkpoint that is whole; its tensors are not those that were saved.")
     return Checkpoint(progress, recipe, tensors)
+
+
+def _of_this_version(progress: dict[str, Any], version: int) -> dict[str, Any]:
+    """The progress of a checkpoint with the names that it has today; version 1 counted right answers alone."""
+    if version > 1:
+        return progress
+    tally = dict(progress["tally"])
+    tally["score"] = float(tally.pop("right"))
+    return progress | {"tally": tally}
 
 
 def last_whole(folder: Path, say: Callable[[str], None]) -> tuple[Path, Checkpoint] | None:

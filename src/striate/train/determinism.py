@@ -12,7 +12,7 @@ from torch import Tensor
 
 from striate.device import Machine
 from striate.errors import UsageError
-from striate.tasks import Objective
+from striate.tasks import Objective, Targets
 
 WARM_UP, COUNTED = 3, 5  # passes
 
@@ -44,14 +44,14 @@ def _set(algorithms: bool, benchmark: bool, fill: bool) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
 
 
-def slowdown(machine: Machine, objective: Objective, images: Tensor, labels: Tensor) -> float:
+def slowdown(machine: Machine, objective: Objective, images: Tensor, targets: Targets) -> float:
     """How many times as long a pass forward and back takes when only deterministic operations are allowed.
 
     Args:
         machine: where the objective lies.
         objective: which stays as it is.
         images: (N, C, H, W), as of a step.
-        labels: as `objective` takes them.
+        targets: as `objective` takes them.
 
     Raises:
         UsageError: if the network has an operation without a deterministic form.
@@ -59,22 +59,22 @@ def slowdown(machine: Machine, objective: Objective, images: Tensor, labels: Ten
     trial = copy.deepcopy(objective).train()
     try:
         with deterministic(machine, asked=True):
-            bound = _seconds(machine, trial, images, labels)
+            bound = _seconds(machine, trial, images, targets)
     except RuntimeError as error:
         if "deterministic" not in str(error):
             raise
         raise UsageError(f"`deterministic`: expected a network that can be so on {machine.device}; {error}") from error
     with deterministic(machine, asked=False):
-        return bound / _seconds(machine, trial, images, labels)
+        return bound / _seconds(machine, trial, images, targets)
 
 
-def _seconds(machine: Machine, objective: Objective, images: Tensor, labels: Tensor) -> float:
+def _seconds(machine: Machine, objective: Objective, images: Tensor, targets: Targets) -> float:
     for number in range(WARM_UP + COUNTED):
         if number == WARM_UP:
             _await(machine)
             started = time.perf_counter()
         with machine.autocast():
-            loss, _ = objective(images, labels)
+            loss, _ = objective(images, targets)
         loss.backward()
         objective.zero_grad()
     _await(machine)

@@ -11,7 +11,8 @@ from striate.augment.mix import draw_mix
 from striate.augment.noise import add_noise_
 from striate.data import Batch, Batches, IndexedPictures, Loader, Pictures, Rows, advice, training_view
 from striate.data.pixel_cache import CachedPictures, open_pictures
-from striate.model import logits
+from striate.model import predict_batch
+from striate.tasks import Targets
 from striate.train.state import Run
 
 
@@ -30,12 +31,12 @@ class Feed(Protocol):
         """The batches of an epoch from a step on, a pure function of the arguments."""
         ...
 
-    def inputs(self, batch: Batch, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
-        """What the learner is shown of a batch (N, …), and what it shall answer: the labels, or shares (N, classes)."""
+    def inputs(self, batch: Batch, targets: Targets, epoch: int) -> tuple[Tensor, Targets]:
+        """What the learner is shown of a batch (N, …), where it runs, and what it shall answer, on the CPU."""
         ...
 
-    def answers(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[Tensor]:
-        """Logits (N, classes), float32 on the CPU, of the pictures of each part as evaluation sees them."""
+    def answers(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[tuple[Tensor, Targets]]:
+        """Outputs (N, …), float32, of the pictures of each part as evaluation sees them, and their targets."""
         ...
 
     def advice(self, wait_share: float) -> str | None:
@@ -89,9 +90,18 @@ class PictureFeed:
         run = self._run
         view = training_view(run.recipe.augment, run.preprocessing, run.recipe.training.seed, epoch)
         pinned = run.machine.device.type == "cuda"
-        return Loader(self._pictures, order, run.preprocessing, view, workers=run.workers, start=start, pinned=pinned)
+        return Loader(
+            self._pictures,
+            order,
+            run.preprocessing,
+            view,
+            workers=run.workers,
+            start=start,
+            pinned=pinned,
+            **run.task.annotations(run.index),
+        )
 
-    def inputs(self, batch: Batch, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+    def inputs(self, batch: Batch, targets: Targets, epoch: int) -> tuple[Tensor, Targets]:
         """Images (N, C, H, W), normalised, with all that is done to a whole batch where it is."""
         run, rows, seed = self._run, batch.rows.tolist(), self._run.recipe.training.seed
         images = batch.images.to(run.machine.device, non_blocking=True)
@@ -100,14 +110,16 @@ class PictureFeed:
         images = erase_(images, run.augment, rows, seed, epoch)
         mix = draw_mix(run.augment, rows, run.preprocessing.size, seed, epoch)
         if mix is None:
-            return run.machine.images(images), labels
-        return run.machine.images(mix.apply(images)), mix.targets(run.task.targets(labels))
+            return run.machine.images(images), targets
+        return run.machine.images(mix.apply(images)), run.task.mix(targets, mix)
 
-    def answers(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[Tensor]:
+    def answers(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[tuple[Tensor, Targets]]:
         """Read from the pictures' files."""
         run = self._run
-        loader = Loader(self._held_out, parts, run.preprocessing, workers=run.workers)
-        return logits(learner, loader, run.preprocessing, run.machine)
+        annotations = run.task.annotations(run.index)
+        for batch in Loader(self._held_out, parts, run.preprocessing, workers=run.workers, **annotations):
+            outputs = predict_batch(learner, batch.images, run.preprocessing, run.machine)
+            yield outputs, run.task.targets(run.index, batch)
 
     def advice(self, wait_share: float) -> str | None:
         """As a pass of training was."""

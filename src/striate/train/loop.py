@@ -69,7 +69,7 @@ class _Loop:
                 "epoch": progress.epoch + 1,
                 "step": progress.step,
                 "train_loss": tally.mean_loss,
-                "train_accuracy": tally.accuracy,
+                f"train_{run.task.image_score}": tally.mean_score,
                 "pictures_per_s": tally.pictures / tally.seconds,
                 "wait_share": tally.wait_s / tally.seconds,
                 "train_s": tally.seconds,
@@ -101,7 +101,8 @@ class _Loop:
                 self._stepper.take(batch)
                 progress.tally.seconds += time.perf_counter() - asked
                 asked = time.perf_counter()
-                advance(len(batch.rows) * processes.world, str(progress.tally))  # give or take a few
+                note = progress.tally.line(run.task.image_score)
+                advance(len(batch.rows) * processes.world, note)  # give or take a few
                 self._saver.after_step(self._state)
                 self._stop_if_asked()
 
@@ -132,15 +133,15 @@ class _Loop:
         parts = batches(np.arange(len(rows)), math.ceil(run.recipe.training.batch_size / processes.world))
         own = parts[processes.rank :: processes.world]
         outputs = self._feed.answers(self._scored, [rows[part] for part in own])
-        answers = torch.zeros(len(rows), run.task.outputs)  # each process fills in its own; the others' are added
-        for part, output in zip(own, outputs, strict=True):
-            answers[part] = output
+        records = torch.zeros(len(rows), run.task.record_width)  # each process fills in its own; the others' are added
+        for part, (output, targets) in zip(own, outputs, strict=True):
+            records[part] = run.task.observe(output, targets)
             self._stop_if_asked()
         if len(own) < len(parts[:: processes.world]):
             self._stop_if_asked()  # with those that have a part more
-        processes.add_([answers])
-        self._require_finite("answers on val", answers)
-        return run.task.metrics(answers, torch.from_numpy(run.index.labels(rows)))
+        processes.add_([records])
+        self._require_finite("answers on val", records)
+        return run.task.metrics(records)
 
     def _kept_net(self) -> nn.Module:
         return self._state.net if self._state.ema is None else self._state.ema.net
@@ -155,8 +156,8 @@ class _Loop:
         if progress.best is None or score > progress.best:
             progress.best = score
             about = run.about | {"epoch": progress.epoch}
-            name, net = run.recipe.network.name, self._kept_net()
-            model = Model(net, name, run.arguments, run.task, run.preprocessing, scores, about, run.machine)
+            net = self._kept_net()
+            model = Model(net, run.network, run.arguments, run.task, run.preprocessing, scores, about, run.machine)
             self._saver.keep_model(model)
         self._saver.after_epoch(self._state)
         if run.recipe.machine.tensorboard and run.processes.first:
@@ -173,9 +174,7 @@ def _write_events(run: Run, row: dict[str, Any]) -> None:
 
 def _line(run: Run, tally: Tally, scores: dict[str, float], epoch: int) -> str:
     """What is said of an epoch; `epoch` is the number of those that are finished."""
-    text = f"epoch {epoch}/{run.recipe.training.epochs}: {tally}"
+    text = f"epoch {epoch}/{run.recipe.training.epochs}: {tally.line(run.task.image_score)}"
     if scores:
-        text += f"; val accuracy {scores['accuracy']:.4f} [{scores['accuracy_low']:.4f}, {scores['accuracy_high']:.4f}]"
-    if run.task.score != "accuracy" and scores:
-        text += f", {run.task.score.replace('_', ' ')} {scores[run.task.score]:.4f}"
+        text += f"; val {run.task.line(scores)}"
     return f"{text}; {clock(tally.seconds * (run.recipe.training.epochs - epoch))} left"

@@ -39,7 +39,7 @@ from striate.inspect.meta import META, Memory, build
 from striate.model import commit
 from striate.nets import create, default_of
 from striate.recipe import Recipe
-from striate.tasks import Classify
+from striate.tasks import Task, task_kind, task_of, to_device
 from striate.train import checkpoint, optimizer
 from striate.train.checkpoint import Checkpoint
 from striate.train.console import Reporter
@@ -109,7 +109,7 @@ def train(
     Args:
         data: see `striate.data.read`.
         recipe: what to do; what it leaves open is filled in.
-        output: the run folder to make; runs/classify/DATA-MODEL unless given, numbered where that exists.
+        output: the run folder to make; runs/TASK/DATA-MODEL unless given, numbered where that exists.
         reporter: says how it goes; to the terminal unless given.
         go: does the work, once all is settled that comes before the network; `learn` unless given.
 
@@ -143,8 +143,10 @@ def _prepared(
         weight_column=recipe.data.weight_column,
         mask_classes=recipe.data.mask_classes,
     )
+    index = task_of(index, recipe).match(index)
     name = data.resolve().name if data.is_dir() else data.resolve().stem
-    folder = RunFolder.create(output or Path("runs") / "classify" / f"{name}-{recipe.network.name.replace('/', '-')}")
+    network = recipe.network.name.replace("/", "-")
+    folder = RunFolder.create(output or Path("runs") / recipe.network.task / f"{name}-{network}")
     held.enter_context(folder.held())
     reporter = replace(reporter, log=folder.log)
     if opening:
@@ -289,10 +291,7 @@ def _require_logits(recipe: Recipe, channels: int, size: int) -> None:
         raise UsageError(
             f"`img_size`: expected one that {network.name} can take; got {size}: {str(error).rstrip('.')}."
         ) from error
-    if logits.ndim != 2:
-        raise UsageError(
-            f"`model`: expected a network that names a picture; got {network.name}, which names its pixels."
-        )
+    task_kind(network.task).require_outputs(network.name, logits)
 
 
 def _checked(index: Index, recipe: Recipe, folder: RunFolder, reporter: Reporter) -> Check:
@@ -340,10 +339,10 @@ def _run(
     folder: RunFolder, index: Index, recipe: Recipe, machine: Machine, reporter: Reporter, processes: Processes
 ) -> Run:
     """What stays the same, with what follows from it."""
-    task = Classify(index.classes, index.several_labels)
-    data = recipe.data
+    task, data = task_of(index, recipe), recipe.data
     channels, size = data.in_channels or 3, data.img_size or 224
     mean, std = data.mean or MEAN_STD[channels][0], data.std or MEAN_STD[channels][1]
+    network, arguments = task.net(recipe.network.name, {**recipe.network.model_args, "in_channels": channels})
     return Run(
         recipe,
         index,
@@ -354,7 +353,8 @@ def _run(
         folder,
         reporter,
         about_run(recipe, index),
-        {**recipe.network.model_args, "num_classes": task.outputs, "in_channels": channels},
+        network,
+        arguments,
         processes,
     )
 
@@ -378,11 +378,11 @@ def learn(run: Run, found: Found | None, start: Start | None = None) -> None:
         start: `Scratch` unless given.
     """
     start = start or Scratch()
-    recipe, index, task, machine, processes = run.recipe, run.index, run.task, run.machine, run.processes
-    training, rows, reporter = recipe.training, index.rows("train"), run.reporter
-    _require_two_a_step(recipe, run.arguments, task, run.preprocessing.input_size, rows, processes)
+    recipe, task, machine, processes = run.recipe, run.task, run.machine, run.processes
+    training, rows, reporter = recipe.training, run.index.rows("train"), run.reporter
+    _require_two_a_step(recipe, run.network, run.arguments, task, run.preprocessing.input_size, rows, processes)
     torch.manual_seed(training.seed)
-    net = create(recipe.network.name, **run.arguments)
+    net = create(run.network, **run.arguments)
     start.prepare(net, run, resumed=found is not None)
     net = machine.place(net)
     processes.share(net)
@@ -396,9 +396,7 @@ def learn(run: Run, found: Found | None, start: Start | None = None) -> None:
         checkpoint.restore(restored, state)
         reporter.say(f"resumed from {path}, after {state.progress.step} steps")
     feed = start.feed(net, run)
-    counts = index.counts("train")
-    weight = task.balanced_weight(list(counts.values()), len(rows)) if training.class_weights == "balanced" else None
-    objective = machine.place(task.objective(feed.learner(net), training.label_smoothing, weight))
+    objective = machine.place(task.objective(feed.learner(net), recipe, run.index))
 
     say_what_learns(run, net)
     if recipe.machine.compile:
@@ -406,8 +404,8 @@ def learn(run: Run, found: Found | None, start: Start | None = None) -> None:
         reporter.say("compiled: the first step of each batch size takes a minute or more")
     if recipe.machine.deterministic and machine.device.type != "cpu":  # a CPU is so at no cost
         blank = feed.blank(min(training.batch_size, len(rows)))
-        labels = torch.from_numpy(index.labels(rows[: len(blank)])).to(machine.device)
-        times = slowdown(machine, objective, blank, labels)
+        targets = to_device(task.blank_targets(len(blank), run.preprocessing.input_size), machine.device)
+        times = slowdown(machine, objective, blank, targets)
         reporter.say(f"deterministic: a pass forward and back takes {times:.2f} times as long")
     fit(run, feed, objective, state)
     reporter.say(f"model: {run.folder.model}")
@@ -420,7 +418,7 @@ def say_what_learns(run: Run, net: nn.Module) -> None:
     )
     some = f", of which {learning:,} learn" if learning < parameters else ""
     splits = ", ".join(f"{len(run.index.rows(name)):,} {name}" for name in ("train", "val", "test"))
-    name, classes = run.recipe.network.name, run.task.outputs
+    name, classes = run.network, len(run.task.classes)
     run.reporter.say(f"{name}: {parameters:,} parameters{some}, {classes} classes; pictures: {splits}")
     kept = ", freed memory is kept" if run.recipe.machine.keep_memory and keep_memory() else ""
     threads = f"{torch.get_num_threads()} threads of arithmetic, {run.workers} of decoding"
@@ -438,14 +436,15 @@ def _some_images(run: Run) -> Iterator[Tensor]:
 
 def _require_two_a_step(
     recipe: Recipe,
+    name: str,
     arguments: dict[str, Any],
-    task: Classify,
+    task: Task,
     input_size: tuple[int, int, int],
     rows: Rows,
     processes: Processes,
 ) -> None:
     """Refuses batches of one picture where a batch norm could not learn from them; batches differ by one at most."""
-    training, world, name = recipe.training, processes.world, recipe.network.name
+    training, world = recipe.training, processes.world
     steps = len(Order(rows, training.seed, 0, training.batch_size, rank=processes.rank, world=world))
     fewest = len(rows) // steps
     if fewest < 2 * world and least_batch(name, arguments, task, input_size) == 2:

@@ -11,7 +11,7 @@ from striate.augment import Augmentation, resolve
 from striate.data import Index, Preprocessing
 from striate.device import Machine
 from striate.recipe import Recipe
-from striate.tasks import Classify
+from striate.tasks import Task
 from striate.train.console import Reporter
 from striate.train.distributed import ALONE, Processes
 from striate.train.ema import Ema
@@ -24,7 +24,7 @@ class Run:
 
     recipe: Recipe
     index: Index
-    task: Classify
+    task: Task
     preprocessing: Preprocessing
     machine: Machine
     workers: int
@@ -32,6 +32,9 @@ class Run:
     reporter: Reporter
     about: dict[str, Any]
     """What the model file says of the run."""
+
+    network: str
+    """The name of the net in the catalogue, with the task's head."""
 
     arguments: dict[str, Any]
     """Of the net, resolved."""
@@ -51,7 +54,9 @@ class Tally:
 
     pictures: int = 0
     loss: float = 0.0
-    right: int = 0
+    score: float = 0.0
+    """The sum of the task's `image_scores`."""
+
     wait_s: float = 0.0
     seconds: float = 0.0
 
@@ -61,15 +66,16 @@ class Tally:
         return self.loss / self.pictures if self.pictures else None
 
     @property
-    def accuracy(self) -> float | None:
-        """Share of the pictures that were answered right; None where every step was skipped."""
-        return self.right / self.pictures if self.pictures else None
+    def mean_score(self) -> float | None:
+        """The mean of the task's `image_scores`; None where every step was skipped."""
+        return self.score / self.pictures if self.pictures else None
 
-    def __str__(self) -> str:
+    def line(self, image_score: str) -> str:
+        """What is said of them; `image_score` is the name of the task's."""
         if not self.pictures:
             return "no step without a fault"
         return (
-            f"loss {self.mean_loss:.4f}, accuracy {self.accuracy:.4f}, "
+            f"loss {self.mean_loss:.4f}, {image_score.replace('_', ' ')} {self.mean_score:.4f}, "
             f"{self.pictures / self.seconds:,.0f} pictures/s, {self.wait_s / self.seconds:.0%} waiting for data"
         )
 

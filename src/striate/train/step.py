@@ -15,7 +15,7 @@ from striate.augment import Stream, generator
 from striate.data import Batch
 from striate.errors import TrainingError
 from striate.nets import create
-from striate.tasks import Classify, Objective
+from striate.tasks import Objective, Targets, Task, split_targets, to_device
 from striate.train.feed import Feed
 from striate.train.saver import Saver
 from striate.train.state import Run, State
@@ -30,16 +30,15 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError)
 
 
-def least_batch(model: str, arguments: dict[str, Any], task: Classify, input_size: tuple[int, int, int]) -> int:
+def least_batch(model: str, arguments: dict[str, Any], task: Task, input_size: tuple[int, int, int]) -> int:
     """The fewest pictures that a network can learn from at a time: 1 or 2.
 
     2 where a batch norm meets maps of one value, whose variance over one picture would be 0.
     """
     with torch.device("meta"):  # nothing is computed
         objective = task.objective(create(model, **arguments).to("meta"))
-        labels = torch.zeros(1, task.outputs) if task.several_labels else torch.zeros(1, dtype=torch.long)
         try:
-            objective.train()(torch.empty(1, *input_size), labels)
+            objective.train()(torch.empty(1, *input_size), task.blank_targets(1, input_size))
         except ValueError as error:  # of PyTorch's batch norm
             if "more than 1 value per channel" not in str(error):
                 raise
@@ -111,10 +110,10 @@ class Stepper:
         """
         state, progress = self._state, self._state.progress
         self._buffers.keep()
-        labels = torch.from_numpy(self._run.index.labels(batch.rows)).to(self._run.machine.device)
-        images, targets = self._feed.inputs(batch, labels, progress.epoch)
-        whole = self._whole(targets)
-        loss, right = self._gradient(images, targets, labels, whole)
+        truth = self._run.task.targets(self._run.index, batch)
+        images, targets = self._feed.inputs(batch, truth, progress.epoch)
+        whole = self._whole(len(batch.rows), targets)
+        loss, score = self._gradient(images, targets, truth, whole)
         pictures = sum(whole.pictures)
         fault = self._fault(loss)
         if fault is None:
@@ -124,24 +123,24 @@ class Stepper:
                 state.ema.update(state.net, progress.step)
             progress.tally.pictures += pictures
             progress.tally.loss += loss * pictures
-            progress.tally.right += right
+            progress.tally.score += score
         else:
             self._buffers.undo()
             self._skip(batch, fault)
         state.optimizer.zero_grad()
         progress.step += 1
 
-    def _whole(self, targets: Tensor) -> "_Whole":
+    def _whole(self, count: int, targets: Targets) -> "_Whole":
         """The batch of which these are the targets of this process."""
-        shares = self._run.processes.numbers(self._mass(targets), len(targets))
+        shares = self._run.processes.numbers(self._objective.mass(targets), count)
         return _Whole(sum(mass for mass, _ in shares), [int(pictures) for _, pictures in shares])
 
-    def _gradient(self, images: Tensor, targets: Tensor, labels: Tensor, whole: "_Whole") -> tuple[float, int]:
-        """Computes the gradient of the batch's mean loss; returns that loss, and how many answers were right."""
+    def _gradient(self, images: Tensor, targets: Targets, truth: Targets, whole: "_Whole") -> tuple[float, float]:
+        """Computes the gradient of the batch's mean loss; returns that loss, and the sum of its images' scores."""
         processes = self._run.processes
         while True:
-            answer = self._tried(images, targets, labels, whole)
-            said = processes.numbers(answer is None, *(answer or (0.0, 0)))
+            answer = self._tried(images, targets, truth, whole)
+            said = processes.numbers(answer is None, *(answer or (0.0, 0.0)))
             if not any(failed for failed, _, _ in said):
                 break
             self._halve(whole)
@@ -150,33 +149,34 @@ class Stepper:
             if self._run.machine.device.type == "cuda":
                 torch.cuda.empty_cache()
         processes.add_([parameter.grad for parameter in self._parameters if parameter.grad is not None])
-        return sum(loss for _, loss, _ in said), int(sum(right for _, _, right in said))
+        return sum(loss for _, loss, _ in said), sum(score for _, _, score in said)
 
-    def _tried(self, images: Tensor, targets: Tensor, labels: Tensor, whole: "_Whole") -> tuple[float, int] | None:
+    def _tried(self, images: Tensor, targets: Targets, truth: Targets, whole: "_Whole") -> tuple[float, float] | None:
         """A pass over the batch; None, without a hold on its maps, where memory ran out and parts may do."""
         try:
-            return self._pass(images, targets, labels, whole)
+            return self._pass(images, targets, truth, whole)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error) or self._joined_norms or self._half(whole) is None:
                 raise
         return None  # only here is the error gone, and with it its hold
 
-    def _pass(self, images: Tensor, targets: Tensor, labels: Tensor, whole: "_Whole") -> tuple[float, int]:
+    def _pass(self, images: Tensor, targets: Targets, truth: Targets, whole: "_Whole") -> tuple[float, float]:
         """Goes forward and back with each part of this process's share of the batch."""
         run, step = self._run, self._state.progress.step
         rng = generator(run.recipe.training.seed, Stream.STEP, epoch=run.processes.rank, sample=step)
         torch.manual_seed(int(rng.integers(2**63)))  # dropout: other masks in each process, of any epoch
         count = self._parts(whole, self._state.progress.part_size)
-        value, right = 0.0, 0
-        for some, wanted, named in zip(*(each.tensor_split(count) for each in (images, targets, labels)), strict=True):
+        value, score = 0.0, 0.0
+        parts = images.tensor_split(count), split_targets(targets, count), split_targets(truth, count)
+        for some, wanted, true in zip(*parts, strict=True):
             with run.machine.autocast():
-                mean, outputs = self._objective(some, wanted)
-            loss = mean * (self._mass(wanted) / whole.mass)
+                mean, outputs = self._objective(some, to_device(wanted, run.machine.device))
+            loss = mean * (self._objective.mass(wanted) / whole.mass)
             with self._faster:
                 loss.backward()
             value += loss.item()
-            right += int(run.task.hits(outputs.detach(), named).sum())
-        return value, right
+            score += float(run.task.image_scores(outputs.detach(), to_device(true, run.machine.device)).sum())
+        return value, score
 
     def _parts(self, whole: "_Whole", part_size: int | None) -> int:
         """How many parts, as equal as can be, a batch goes through the network in; as many in every process."""
@@ -187,14 +187,7 @@ class Stepper:
     @cached_property
     def _least_batch(self) -> int:
         run = self._run
-        return least_batch(run.recipe.network.name, run.arguments, run.task, run.preprocessing.input_size)
-
-    def _mass(self, targets: Tensor) -> float:
-        """What the objective's mean over these targets is divided by."""
-        weight = self._objective.weight
-        if weight is None or self._objective.several_labels:
-            return len(targets)
-        return float((targets @ weight if targets.is_floating_point() else weight[targets]).sum())
+        return least_batch(run.network, run.arguments, run.task, run.preprocessing.input_size)
 
     def _at_a_time(self, whole: "_Whole") -> int:
         """Most pictures that go through the network at a time."""

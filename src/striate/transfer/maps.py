@@ -12,6 +12,7 @@ from striate.data import Batch, Batches, Rows
 from striate.data.loader import EvaluationView
 from striate.device import Machine
 from striate.errors import UsageError
+from striate.tasks import Targets
 from striate.train.state import Run
 from striate.transfer.features import Features
 from striate.transfer.prefix import Cut, cut
@@ -61,6 +62,11 @@ class MapFeed:
                     f"`{name}`: expected 0 where the maps of frozen stages are kept; got {value}. "
                     "Try --views 0, which computes them anew from pictures in every epoch."
                 )
+        if run.task.annotations(run.index):
+            raise UsageError(
+                f"`views`: expected 0 with the task {run.task.name}, whose targets follow each image's transform; "
+                f"got {count}. Try --views 0."
+            )
         prefix = cut(net, frozen, run.preprocessing.input_size).prefix
         held_out = run.index.rows("val")
         train = kept(run, run.index.rows("train"), prefix, views(run, count), "train")
@@ -82,20 +88,20 @@ class MapFeed:
             rows = order[step]
             yield Batch(self._shown(rows, epoch), rows)
 
-    def inputs(self, batch: Batch, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
-        """Vectors (N, D), and the labels."""
-        return self._moved(batch.images), labels
+    def inputs(self, batch: Batch, targets: Targets, epoch: int) -> tuple[Tensor, Targets]:
+        """Vectors (N, D), and the targets."""
+        return self._moved(batch.images), targets
 
     @torch.inference_mode()
-    def answers(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[Tensor]:
+    def answers(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[tuple[Tensor, Targets]]:
         """By what was kept of the pictures."""
         for rows in parts:
             if self._val is None:
                 return
-            packed = self._moved(_packed(self._val, self._place[rows]))
+            batch = Batch(_packed(self._val, self._place[rows]), rows)
             with self._run.machine.autocast():
-                output: Tensor = learner(packed)
-            yield output.float().cpu()
+                output: Tensor = learner(self._moved(batch.images))
+            yield output.float().cpu(), self._run.task.targets(self._run.index, batch)
 
     def advice(self, wait_share: float) -> str | None:
         """None: reading is all that there is to wait for."""

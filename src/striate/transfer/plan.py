@@ -11,7 +11,7 @@ from striate.data import Index, Preprocessing, Rows
 from striate.device import Machine, cores
 from striate.errors import DataError, UsageError
 from striate.recipe import Recipe
-from striate.tasks import Classify
+from striate.tasks import HeadProblem, task_of
 from striate.transfer.backbone import Backbone
 from striate.transfer.features import Features, extract
 from striate.transfer.labels import suspects
@@ -107,7 +107,7 @@ def recommend(
     if not stages:
         raise UsageError(f"`{base.name}`: expected a network with stages to freeze; got none. Try --freeze none.")
     rows = index.rows("train")
-    chosen = rows[thinned(torch.from_numpy(index.labels(rows)), most, recipe.training.seed)]
+    chosen = rows[thinned(_problem(index, rows, recipe).labels, most, recipe.training.seed)]
     prefix = vectors(base.net, stages, preprocessing.input_size)
     found = extract(
         index,
@@ -135,18 +135,16 @@ def _planned(
     found: Features,
     stages: tuple[str, ...],
 ) -> Plan:
-    task, seed = Classify(index.classes, index.several_labels), recipe.training.seed
-    labels = torch.from_numpy(index.labels(found.rows))
-    weight = None
-    if recipe.training.class_weights == "balanced":
-        weight = task.balanced_weight(list(index.counts("train").values()), len(index.rows("train")))
+    task, seed = task_of(index, recipe), recipe.training.seed
+    problem = _problem(index, found.rows, recipe)
+    labels = problem.labels
     of_stage = [value.float().flatten(1) for value in found.values()]
     started = time.perf_counter()
-    by_depth = [answers(vectors, labels, task, weight, seed) for vectors in of_stage]
+    by_depth = [answers(vectors, problem, task, seed) for vectors in of_stage]
     head_s = (time.perf_counter() - started) / len(of_stage)
     best = latest_best([float(each.hits.mean()) for each in by_depth])
     dealt = sizes(len(labels), task.outputs)
-    by_size = [answers(of_stage[best], labels, task, weight, seed, number) for number in dealt] + [by_depth[best]]
+    by_size = [answers(of_stage[best], problem, task, seed, number) for number in dealt] + [by_depth[best]]
 
     parts = counted(base.net, preprocessing.input_size)
     pictures = len(index.rows("train")) - len(found.unreadable)
@@ -177,10 +175,24 @@ def _planned(
         ),
         choices=costs,
         rates=rates,
-        suspects=() if index.several_labels else _suspects(index, found.rows, by_depth[best], labels),
+        suspects=() if labels.ndim > 1 else _suspects(index, found.rows, by_depth[best], labels),
         unreadable={index.paths([row])[0]: reason for row, reason in sorted(found.unreadable.items())},
         computed=found.computed,
     )
+
+
+def _problem(index: Index, rows: Rows, recipe: Recipe) -> HeadProblem:
+    """What heads are fitted to.
+
+    Raises:
+        UsageError: the task has no head that is fitted.
+    """
+    problem = task_of(index, recipe).head_problem(index, rows, recipe)
+    if problem is None:
+        raise UsageError(
+            f"`task`: expected one whose head is fitted to features; got {recipe.network.task}. Try --task classify."
+        )
+    return problem
 
 
 def _suspects(index: Index, rows: Rows, best: Answers, labels: torch.Tensor) -> tuple[SuspectLabel, ...]:

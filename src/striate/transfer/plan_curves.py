@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.tasks import Classify
+from striate.tasks import HeadProblem, Task
 from striate.transfer.heads import dealt, fit
 from striate.transfer.plan_rule import Estimate, share
 
@@ -53,26 +53,24 @@ class Size:
     accuracy: Estimate
 
 
-def answers(
-    vectors: Tensor, labels: Tensor, task: Classify, weight: Tensor | None, seed: int, parts: int = 1
-) -> Answers:
+def answers(vectors: Tensor, problem: HeadProblem, task: Task, seed: int, parts: int = 1) -> Answers:
     """Cross-validated answers to all pictures, by heads of which each has one of some equal parts of them.
 
     Args:
         vectors: (N, D).
-        labels: (N,), or (N, classes) of 0 and 1.
-        task: of the labels.
-        weight: of the classes, see `fit`.
+        problem: the labels of the vectors, as the task gives them.
+        task: that the labels are of.
         seed: of the parts.
         parts: how many.
     """
+    labels = problem.labels
     part = dealt(labels, parts, seed)
     logits = torch.zeros(len(labels), task.outputs)
     for number in range(parts):
         which = torch.from_numpy(part == number)
-        fitted = fit([vectors[which]], labels[which], task.outputs, weight=weight, seed=seed)
+        fitted = fit([vectors[which]], labels[which], task.outputs, weight=problem.class_weight, seed=seed)
         logits[which] = fitted.out_of_fold
-    return Answers(logits, task.hits(logits, labels).numpy())
+    return Answers(logits, task.image_scores(logits, {"label": labels}).numpy() > 0)
 
 
 def sizes(pictures: int, classes: int) -> list[int]:

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from striate.data import weighted_rows
+from striate.data import Batch, Rows, weighted_rows
 from striate.data.loader import EvaluationView
+from striate.tasks import HeadProblem
 from striate.train.state import Run
 from striate.transfer.heads import Fitted, fit
 from striate.transfer.prefix import Vectors, head_of, vectors
@@ -26,28 +27,29 @@ class Probed:
     """Scores on val; empty without such pictures."""
 
 
-def probe(run: Run, net: nn.Module, smoothing: float | None = None) -> Fitted:
+def probe(run: Run, net: nn.Module, problem: HeadProblem, smoothing: float | None = None) -> Fitted:
     """Fits a head to what the stages of a net give of the training pictures, all of them frozen.
 
     Args:
         run: its recipe says how: views, kind of head, class weights, sampling and seed.
         net: in evaluation mode, whose head plays no part; it stays as it is.
+        problem: the labels of the training pictures, as the run's task gives them.
         smoothing: as `fit` takes it.
 
     Raises:
         UsageError: the net does not end in one linear layer.
         DataError: there are fewer than two pictures, or one can no longer be read.
     """
-    recipe, index, rows = run.recipe, run.index, run.index.rows("train")
+    recipe, rows = run.recipe, run.index.rows("train")
     shown = views(run, recipe.transfer.views or 2)
     features = kept(run, rows, _vectors(run, net), shown, "train", _planned_vectors(run, net))
     return fit(
         [each.vectors() for each in features],
-        torch.from_numpy(index.labels(rows)),
+        problem.labels,
         run.task.outputs,
         kind=recipe.transfer.head,
         hidden=recipe.transfer.hidden,
-        weight=_class_weight(run),
+        weight=problem.class_weight,
         picture_weight=_picture_weight(run),
         smoothing=smoothing,
         seed=recipe.training.seed,
@@ -56,14 +58,20 @@ def probe(run: Run, net: nn.Module, smoothing: float | None = None) -> Fitted:
 
 def scored(run: Run, net: nn.Module, fitted: Fitted) -> Probed:
     """A fitted head with its scores in cross-validation and on val."""
-    index, train, val = run.index, run.index.rows("train"), run.index.rows("val")
-    cross_validated = run.task.metrics(fitted.out_of_fold, torch.from_numpy(index.labels(train)))
+    train, val = run.index.rows("train"), run.index.rows("val")
+    cross_validated = _scores(run, train, fitted.out_of_fold)
     if not len(val):
         return Probed(fitted, cross_validated, {})
     [features] = kept(run, val, _vectors(run, net), [EvaluationView(run.preprocessing)], "val")
     with torch.inference_mode():
         answers = fitted.head(features.vectors())
-    return Probed(fitted, cross_validated, run.task.metrics(answers, torch.from_numpy(index.labels(val))))
+    return Probed(fitted, cross_validated, _scores(run, val, answers))
+
+
+def _scores(run: Run, rows: Rows, outputs: Tensor) -> dict[str, float]:
+    """The task's metrics of outputs (N, …) for some rows."""
+    targets = run.task.targets(run.index, Batch(outputs, rows))
+    return run.task.metrics(run.task.observe(outputs, targets))
 
 
 def install(net: nn.Module, head: nn.Module, input_size: tuple[int, int, int]) -> None:
@@ -92,12 +100,6 @@ def _planned_vectors(run: Run, net: nn.Module) -> Vectors:
     """What the planner looks at, of which the last is what the head is given."""
     stages: tuple[str, ...] = net.stages  # type: ignore[assignment]
     return vectors(net, stages, run.preprocessing.input_size)
-
-
-def _class_weight(run: Run) -> Tensor | None:
-    if run.recipe.training.class_weights == "none":
-        return None
-    return run.task.balanced_weight(list(run.index.counts("train").values()), len(run.index.rows("train")))
 
 
 def _picture_weight(run: Run) -> Tensor | None:

@@ -13,6 +13,7 @@ from striate.model import Model
 from striate.nets import create
 from striate.nets.headed import Headed
 from striate.recipe import Recipe
+from striate.tasks import HeadProblem
 from striate.train import run as training
 from striate.train.console import Reporter
 from striate.train.feed import Feed, PictureFeed
@@ -83,8 +84,9 @@ def _go(run: Run, found: Found | None, base: Callable[[], Backbone]) -> None:
         if run.recipe.transfer.freeze == "auto":
             run = _planned(run, base())
         net = base().net
-        if _frozen(run, net) == net.stages and _why_not_fitted(run, net) is None:
-            _fit(run, base())
+        problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
+        if problem is not None and _frozen(run, net) == net.stages and _why_not_fitted(run, net) is None:
+            _fit(run, base(), problem)
             return
     learn(run, found, Pretrained(base))
 
@@ -115,23 +117,22 @@ def _why_not_fitted(run: Run, net: nn.Module) -> str | None:
     return None
 
 
-def _fit(run: Run, base: Backbone) -> None:
+def _fit(run: Run, base: Backbone, problem: HeadProblem) -> None:
     """Fits a head to the frozen network, and leaves the run folder as training would."""
     started = time.perf_counter()
-    found = scored(run, base.net, probe(run, base.net))
+    found = scored(run, base.net, probe(run, base.net, problem))
     seconds = time.perf_counter() - started
-    net = _with_weights(create(base.name, **run.arguments), base, run.recipe).eval()
+    net = _with_weights(create(run.network, **run.arguments), base, run.recipe).eval()
     install(net, found.fitted.head, run.preprocessing.input_size)
     freeze(net, _frozen(run, net))
     say_what_learns(run, net)
     for name, scores in (("cross-validation on train", found.cross_validated), ("val", found.val)):
         if scores:
-            interval = f"[{scores['accuracy_low']:.4f}, {scores['accuracy_high']:.4f}]"
-            run.reporter.say(f"{name}: accuracy {scores['accuracy']:.4f} {interval}, loss {scores['loss']:.4f}")
+            run.reporter.say(f"{name}: {run.task.line(scores)}, loss {scores['loss']:.4f}")
     transfer = {"strength": found.fitted.strength, "temperature": found.fitted.temperature}
     about = run.about | {"epoch": 1, "head": transfer}
     model = Model(
-        run.machine.place(net), base.name, run.arguments, run.task, run.preprocessing, found.val, about, run.machine
+        run.machine.place(net), run.network, run.arguments, run.task, run.preprocessing, found.val, about, run.machine
     )
     if run.processes.first:
         model.save(run.folder.model)
@@ -172,10 +173,13 @@ class Pretrained:
         if run.recipe.transfer.redraw:
             run.reporter.say("the head begins with drawn values, not fitted ones: so do stages before it")
             return
+        problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
+        if problem is None:
+            return
         why_not = _why_not_fitted(run, base.net)
         if why_not is None:
-            smoothing = None if run.task.several_labels else run.recipe.training.label_smoothing
-            install(net, probe(run, base.net, smoothing or None).head, run.preprocessing.input_size)
+            fitted = probe(run, base.net, problem, problem.label_smoothing)
+            install(net, fitted.head, run.preprocessing.input_size)
         else:
             run.reporter.say(f"the head begins with drawn values, not fitted ones: {why_not}")
 

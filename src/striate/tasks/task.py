@@ -1,0 +1,280 @@
+"""What a task is: everything that training, evaluation and prediction ask of it.
+
+A task says which head a network gets, which targets belong to a batch, what the loss is, how outputs are scored, and
+what they mean in the user's terms. Adding one takes a file beside this one and a row in `TASKS`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from striate.augment import Size
+from striate.augment.mix import Mix
+from striate.data import Annotations, Batch, Index, Preprocessing, Rows
+from striate.recipe import Recipe
+
+Targets = dict[str, Tensor]
+"""What a network should answer, by name; the first dimension of every tensor is the image."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about one image; a task that says more than class names has a subclass."""
+
+    path: str
+    """The image's path, or its place in the list."""
+
+    probabilities: dict[str, float] = field(repr=False)
+    """By class name, the most probable first; empty where the image could not be read."""
+
+    labels: tuple[str, ...] = ()
+    """The most probable class; where an image may have several, all of probability 0.5 or more."""
+
+    error: str = ""
+    """Why there is no prediction."""
+
+    @property
+    def label(self) -> str:
+        """The name of the most probable class; "" where the image could not be read."""
+        return next(iter(self.probabilities), "")
+
+    @property
+    def probability(self) -> float:
+        """The probability of the most probable class; nan where the image could not be read."""
+        return next(iter(self.probabilities.values()), float("nan"))
+
+    def top(self, k: int) -> list[tuple[str, float]]:
+        """The `k` most probable classes with their probabilities."""
+        return list(self.probabilities.items())[:k]
+
+    def row(self, top_k: int) -> dict[str, Any]:
+        """One row of a table: the path, the labels, the `top_k` most probable classes, and the error.
+
+        Every prediction of a task has the same keys, those of images that could not be read included.
+        """
+        top = self.top(top_k)
+        row: dict[str, Any] = {"path": self.path, "label": ";".join(self.labels)}
+        for place in range(top_k):
+            name, probability = top[place] if place < len(top) else ("", None)
+            row |= {f"class_{place + 1}": name, f"probability_{place + 1}": probability}
+        return row | {"error": self.error}
+
+
+class Objective(nn.Module, ABC):
+    """A network with its loss, as one module to compile, replicate or differentiate."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    @abstractmethod
+    def forward(self, images: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+        """The mean loss () and the outputs (N, …), both float32.
+
+        Args:
+            images: (N, C, H, W), normalised; or what cached features hold in their place.
+            targets: as the task's `targets` or `mix` gives them, on the same device.
+        """
+
+    @abstractmethod
+    def mass(self, targets: Targets) -> float:
+        """What the mean loss over these targets is divided by.
+
+        The loss of a batch that goes through the network in parts, or on several processes, is the sum of the parts'
+        means, each times its share of the batch's mass.
+
+        Args:
+            targets: on the CPU, so that no step waits for the device.
+        """
+
+
+@dataclass(frozen=True)
+class HeadProblem:
+    """What a head that is fitted in closed form, or nearly so, is fitted to."""
+
+    labels: Tensor
+    """(N,) class numbers; or (N, classes) of 0 and 1, where an image may have several."""
+
+    class_weight: Tensor | None
+    """(classes,) the weight of each class in the loss; of several labels, that of a yes against a no."""
+
+    label_smoothing: float | None
+    """The smoothing of the loss with which training would go on from the head; None for none."""
+
+
+class Task(Protocol):
+    """A question that networks are trained to answer.
+
+    An instance knows the classes of one data set. Metrics are computed from records, one row of numbers an image,
+    so that several processes, streaming and bootstrapping over images need nothing else of a task.
+    """
+
+    @property
+    def name(self) -> str:
+        """The key in `TASKS`, and the folder of its runs."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, by class number."""
+        ...
+
+    @property
+    def outputs(self) -> int:
+        """The `num_classes` of the network that answers it."""
+        ...
+
+    @property
+    def score(self) -> str:
+        """The metric that picks the best epoch; larger is better."""
+        ...
+
+    @property
+    def image_score(self) -> str:
+        """The name of what `image_scores` gives; training shows its mean."""
+        ...
+
+    @property
+    def record_width(self) -> int:
+        """How many numbers `observe` gives for one image."""
+        ...
+
+    @classmethod
+    def of(cls, index: Index, recipe: Recipe) -> Self:
+        """The task that a data set asks for.
+
+        Raises:
+            UsageError: if the recipe asks for what this task cannot do.
+            DataError: if the data lack what this task learns from.
+        """
+        ...
+
+    @classmethod
+    def from_dict(cls, classes: tuple[str, ...], values: Mapping[str, Any]) -> Self:
+        """The task that `to_dict` gave, read from a model file.
+
+        Raises:
+            KeyError, TypeError, ValueError: if the values are not those of this task.
+        """
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a model file keeps besides the class names: `name`, and what else `from_dict` needs."""
+        ...
+
+    @classmethod
+    def require_outputs(cls, network: str, outputs: Tensor) -> None:
+        """Checks what a network gives for a batch of two, before any data are read.
+
+        Raises:
+            UsageError: if it cannot answer this task.
+        """
+        ...
+
+    def net(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The network of the catalogue, with its arguments, that has this task's head."""
+        ...
+
+    def match(self, index: Index) -> Index:
+        """The index as this task reads it: classes numbered as in `classes`, and `index.rows` those it can use.
+
+        Raises:
+            DataError: if the index has a class that the task does not know.
+        """
+        ...
+
+    def annotations(self, index: Index) -> Annotations:
+        """What the loader brings along with images, transformed as they are: masks, boxes, or nothing."""
+        ...
+
+    def targets(self, index: Index, batch: Batch) -> Targets:
+        """The targets of a batch, on the CPU.
+
+        Args:
+            index: as `match` gives it.
+            batch: with the `annotations` of the index.
+        """
+        ...
+
+    def blank_targets(self, count: int, input_size: tuple[int, int, int]) -> Targets:
+        """Targets of `count` images (C, H, W) for trials of a step, on the CPU or the device of the context."""
+        ...
+
+    def mix(self, targets: Targets, mix: Mix) -> Targets:
+        """The targets of images that were mixed in pairs."""
+        ...
+
+    def objective(self, net: nn.Module, recipe: Recipe | None = None, index: Index | None = None) -> Objective:
+        """The loss on a network, as the recipe asks for it; the plain loss without one.
+
+        Args:
+            net: what takes inputs to outputs.
+            recipe: its label smoothing, class weights and the like.
+            index: whose training split the classes are counted in; needed where the recipe has class weights.
+        """
+        ...
+
+    def image_scores(self, outputs: Tensor, targets: Targets) -> Tensor:
+        """(N,) how well each image is answered, from 0 to 1, against targets that are not mixed."""
+        ...
+
+    def observe(self, outputs: Tensor, targets: Targets) -> Tensor:
+        """(N, record_width), float32: all that `metrics` needs to know of each image."""
+        ...
+
+    def metrics(self, records: Tensor) -> dict[str, float]:
+        """Scores over a set of images, by name, from their records (N, record_width), N >= 1.
+
+        A score with a 95 % interval comes with its bounds under the same name with `_low` and `_high`.
+        """
+        ...
+
+    def line(self, metrics: Mapping[str, float]) -> str:
+        """What the console says of an epoch's scores."""
+        ...
+
+    def confusion(self, records: Tensor) -> NDArray[np.int64] | None:
+        """(classes, classes) images by true class (row) and answer (column); None where that has no meaning."""
+        ...
+
+    def answers(self, records: Tensor) -> NDArray[np.int64]:
+        """(N,) the class number of the first answer to each image."""
+        ...
+
+    def head_problem(self, index: Index, rows: Rows, recipe: Recipe) -> HeadProblem | None:
+        """What a linear head on features would be fitted to; None where this task has no such head."""
+        ...
+
+    def decode(
+        self, outputs: Tensor, paths: Sequence[str], sizes: Sequence[Size], preprocessing: Preprocessing
+    ) -> Sequence[Prediction]:
+        """Predictions in the user's terms.
+
+        Args:
+            outputs: (N, …), float32 on the CPU.
+            paths: what to call each image.
+            sizes: width and height of each upright original.
+            preprocessing: `preprocessing.map(size)` leads from what the network saw to the original.
+        """
+        ...
+
+    def unread(self, path: str, error: str) -> Prediction:
+        """The prediction of an image that could not be read."""
+        ...
+
+
+def to_device(targets: Targets, device: torch.device) -> Targets:
+    """The same targets on a device."""
+    return {name: value.to(device, non_blocking=True) for name, value in targets.items()}
+
+
+def split_targets(targets: Targets, parts: int) -> list[Targets]:
+    """The targets of so many parts of a batch, as equal as can be, in order."""
+    each = {name: value.tensor_split(parts) for name, value in targets.items()}
+    return [{name: values[part] for name, values in each.items()} for part in range(parts)]
