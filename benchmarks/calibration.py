@@ -18,10 +18,10 @@ from torch.nn.functional import cross_entropy
 from planner import DATA, SMALL_WEIGHTS, parted
 from striate.data import Index
 from striate.device import choose
+from striate.graph.parts import vectors
 from striate.transfer import Backbone, backbone
 from striate.transfer.features import extract
 from striate.transfer.heads import calibrated, fit
-from striate.transfer.prefix import vectors
 
 PICTURES, SEEDS = (30, 100, 300), range(5)
 

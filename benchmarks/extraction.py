@@ -16,9 +16,9 @@ import torch
 
 from _timing import compare
 from striate.device import choose, keep_memory
+from striate.graph.runtime import extractor
 from striate.nets import create, default_of
 from striate.transfer import vectors
-from striate.transfer.fold import extractor
 
 NETS = ("mobilenet_v1_100", "mobilenet_v2", "resnet18", "resnet50", "vgg16")
 BATCH_SIZE, SIZE, BATCHES = 32, 224, 4

@@ -32,12 +32,12 @@ from torch.utils.data import DataLoader, Dataset
 from _timing import compare
 from striate.data import Index, IndexedPictures, Loader, Preprocessing, batches, read
 from striate.device import choose, cores
+from striate.graph.parts import Vectors
+from striate.graph.runtime import extractor
 from striate.nets import create
 from striate.recipe import Recipe, TransferRecipe
 from striate.train.console import Reporter
 from striate.transfer import Backbone, backbone, extract, fit, vectors
-from striate.transfer.fold import extractor
-from striate.transfer.prefix import Vectors
 from striate.transfer.run import train
 from striate.weights import load_into
 

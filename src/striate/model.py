@@ -28,7 +28,7 @@ from striate.data.readers.folders import image_files
 from striate.device import Machine, choose, cores
 from striate.errors import DataError, ModelFileError
 from striate.files import write_whole
-from striate.inspect.meta import build
+from striate.graph.meta import build
 from striate.nets import create, default_of
 from striate.tasks import TASKS, Prediction, Task, task_from_dict
 

@@ -1,8 +1,8 @@
 import torch
 from torch import Tensor, nn
 
+from striate.graph.meta import build
 from striate.inspect import Finding, advise, find, inspect
-from striate.inspect.meta import build
 
 
 def of(*steps: nn.Module, shape: tuple[int, int, int]) -> dict[str, Finding]:

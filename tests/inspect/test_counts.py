@@ -8,9 +8,9 @@ from net_table import NETS, Net
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from striate.graph.meta import build
+from striate.graph.shapes import SHAPES, result_of
 from striate.inspect import Inspection, find, inspect
-from striate.inspect.meta import build
-from striate.inspect.shapes import SHAPES, result_of
 from striate.nets import create
 
 QUICK = [row for row in NETS if row.name != "resnet1202_cifar"]  # the same as its shallower kin, and long
@@ -102,7 +102,7 @@ def test_the_quick_shapes_are_those_of_pytorch(row: Net, monkeypatch: pytest.Mon
             differ.extend(name for a, b in pairs if (a.shape, a.dtype) != (b.shape, b.dtype))
         return ours
 
-    monkeypatch.setattr("striate.inspect.meta.result_of", compared)
+    monkeypatch.setattr("striate.graph.meta.result_of", compared)
     of_row(row)
     assert not differ
 

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from striate.errors import UsageError
+from striate.graph.meta import build
 from striate.inspect import Inspection, inspect
-from striate.inspect.meta import build
 
 
 def of(net: type[nn.Module], *shape: int) -> Inspection:

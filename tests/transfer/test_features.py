@@ -16,10 +16,10 @@ from torch import nn
 from striate.data import Index, Preprocessing, read
 from striate.device import Machine, choose
 from striate.files import cache_folder
+from striate.graph.parts import Prefix
 from striate.nets import create
 from striate.recipe import AugmentRecipe
 from striate.transfer import Features, MirroredView, cut, drawn_views, extract, vectors
-from striate.transfer.prefix import Prefix
 
 SHOWN = Preprocessing((3, 16, 16), (0.5,) * 3, (0.5,) * 3, crop_pct=1.0)
 FLOAT32 = choose("cpu", "float32", runtime="torch")
@@ -163,7 +163,7 @@ def test_a_picture_that_changes_meanwhile_is_not_kept(photos: Path, monkeypatch:
         Image.new("RGB", (20, 20), "blue").save(photos / "a" / "2.png")
         return original(*args)
 
-    monkeypatch.setattr("striate.transfer.prefix.Vectors.__call__", change)
+    monkeypatch.setattr("striate.graph.parts.Vectors.__call__", change)
     found = get(photos, prefix)
     monkeypatch.undo()
     monkeypatch.setenv("STRIATE_CACHE", str(cache_folder("features").parent))

@@ -10,8 +10,8 @@ from torch import nn
 from striate.bench.peak import peak_bytes
 from striate.bench.timing import Rate, Work, rates
 from striate.device import Machine
+from striate.graph.meta import build
 from striate.inspect import inspect
-from striate.inspect.meta import build
 from striate.nets import create
 from striate.recipe import TrainingRecipe
 from striate.tasks import task_from_dict, to_device

@@ -1,7 +1,8 @@
 """The exact cost of any network, a row a layer, and what is odd about it."""
 
+from striate.graph.layers import Layer
 from striate.inspect.advice import Finding, advise
-from striate.inspect.layers import Inspection, Layer
+from striate.inspect.inspection import Inspection
 from striate.inspect.run import inspect
 from striate.inspect.target import Target, find
 

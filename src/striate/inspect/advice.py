@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from striate.arithmetic import conv_macs
-from striate.inspect.layers import Inspection, Layer
+from striate.graph.layers import Layer
+from striate.inspect.inspection import Inspection
 
 FALL = 5.0  # halving rows and columns is 4, a little more where sizes are odd
 MOST = 0.5  # of all parameters

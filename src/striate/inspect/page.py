@@ -6,8 +6,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from striate.graph.layers import Layer
 from striate.inspect.advice import advise
-from striate.inspect.layers import Inspection, Layer
+from striate.inspect.inspection import Inspection
 from striate.inspect.text import by, comparison_rows, findings, summary
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import StriateError, UsageError
-from striate.inspect.layers import Inspection
-from striate.inspect.meta import META, Memory, mode_of
-from striate.inspect.trace import Calls, Trace
+from striate.graph.meta import META, Memory, mode_of
+from striate.graph.trace import Calls, Trace
+from striate.inspect.inspection import Inspection
 
 FAILURES = (RuntimeError, NotImplementedError, ValueError, TypeError, IndexError, AttributeError, KeyError)
 

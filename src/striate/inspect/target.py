@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from striate.errors import ModelFileError, UsageError, nearest
-from striate.inspect.meta import META, build
+from striate.graph.meta import META, build
 from striate.nets import create
 
 DEFAULT_SIZE = 224

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
+from striate.graph.layers import Layer
 from striate.inspect.advice import Finding
-from striate.inspect.layers import Inspection, Layer
+from striate.inspect.inspection import Inspection
 
 WIDTH = 160  # columns where output is no terminal, so that no number is cut
 

@@ -35,7 +35,7 @@ from striate.data import (
 from striate.data.check import KINDS, Check, Severity, by_kind, examine
 from striate.device import Machine, choose, cores, keep_memory
 from striate.errors import SizeError, UsageError
-from striate.inspect.meta import META, Memory, build
+from striate.graph.meta import META, Memory, build
 from striate.model import commit
 from striate.nets import create, default_of
 from striate.recipe import Recipe

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from striate.device import Machine
-from striate.inspect.meta import QuickMode
+from striate.graph.meta import QuickMode
 
 BACKWARD = torch.ops.aten.convolution_backward.default
 LEAST_CHANNELS = 128  # in, of a kernel of 1x1; of larger ones, whose patches have to be copied, twice as many

@@ -24,11 +24,11 @@ from striate.data.loader import EvaluationView
 from striate.data.paths import file_and_number
 from striate.device import Machine
 from striate.files import cache_folder
-from striate.inspect.meta import Shapes
+from striate.graph.meta import Shapes
+from striate.graph.parts import Prefix, fingerprint
+from striate.graph.runtime import extractor
+from striate.graph.symbolic import skeleton
 from striate.recipe import AugmentRecipe
-from striate.transfer.flow import skeleton
-from striate.transfer.fold import extractor
-from striate.transfer.prefix import Prefix, fingerprint
 from striate.transfer.store import Layout, Place, Say, Store, remove_oldest
 
 VERSION = 1  # of what an entry holds; another one asks for other entries

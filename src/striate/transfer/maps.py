@@ -12,10 +12,10 @@ from striate.data import Batch, Batches, Rows
 from striate.data.loader import EvaluationView
 from striate.device import Machine
 from striate.errors import UsageError
+from striate.graph.parts import Cut, cut
 from striate.tasks import Targets
 from striate.train.state import Run
 from striate.transfer.features import Features
-from striate.transfer.prefix import Cut, cut
 from striate.transfer.views import kept, views
 
 ON_PICTURES = ("noise", "erase", "mixup", "cutmix")  # what is done to a batch of pictures, which maps no longer are

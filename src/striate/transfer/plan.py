@@ -10,6 +10,7 @@ import torch
 from striate.data import Index, Preprocessing, Rows
 from striate.device import Machine, cores
 from striate.errors import DataError, UsageError
+from striate.graph.parts import vectors
 from striate.recipe import Recipe
 from striate.tasks import HeadProblem, task_of
 from striate.transfer.backbone import Backbone
@@ -18,7 +19,6 @@ from striate.transfer.labels import suspects
 from striate.transfer.plan_cost import Choice, Rates, choices, counted, measured
 from striate.transfer.plan_curves import Answers, Depth, Size, answers, sizes, thinned
 from striate.transfer.plan_rule import Decision, Evidence, decide, difference, latest_best
-from striate.transfer.prefix import vectors
 
 MOST = 2000  # pictures that are looked at: for intervals of 0.02 to either side at worst, in minutes
 

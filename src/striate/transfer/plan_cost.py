@@ -18,11 +18,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from striate.data import Index, IndexedPictures, Loader, Preprocessing, Rows, batches
 from striate.device import Machine, cores
+from striate.graph.parts import cut, vectors
+from striate.graph.runtime import extractor
+from striate.graph.symbolic import skeleton
 from striate.recipe import Recipe
 from striate.train.weight_gradients import faster_backward
-from striate.transfer.flow import skeleton
-from striate.transfer.fold import extractor
-from striate.transfer.prefix import cut, vectors
 from striate.transfer.store import GB
 
 SAMPLE = 16  # pictures that are timed

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from striate.data import Batch, Rows, weighted_rows
 from striate.data.loader import EvaluationView
+from striate.graph.parts import Vectors, head_of, vectors
 from striate.tasks import HeadProblem
 from striate.train.state import Run
 from striate.transfer.heads import Fitted, fit
-from striate.transfer.prefix import Vectors, head_of, vectors
 from striate.transfer.views import kept, views
 
 

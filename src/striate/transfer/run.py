@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from striate.errors import UsageError
+from striate.graph.parts import head_of
 from striate.model import Model
 from striate.nets import create
 from striate.nets.headed import Headed
@@ -24,7 +25,6 @@ from striate.transfer.backbone import Backbone, backbone, resolve
 from striate.transfer.freeze import freeze, frozen_stages, keep_statistics, redrawn_stages
 from striate.transfer.maps import MapFeed
 from striate.transfer.plan import recommend
-from striate.transfer.prefix import head_of
 from striate.transfer.probe import install, probe, scored
 from striate.weights import load_into
 

@@ -7,9 +7,9 @@ from striate.augment import Augmentation
 from striate.data import Rows, View
 from striate.data.loader import EvaluationView
 from striate.errors import DataError, UsageError
+from striate.graph.parts import Prefix
 from striate.train.state import Run
 from striate.transfer.features import Features, MirroredView, drawn_views, extract, layout_of
-from striate.transfer.prefix import Prefix
 from striate.transfer.store import GB
 
 BY = {"torch": "by PyTorch", "openvino": "by OpenVINO"}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from striate.inspect.field import Axis
+from striate.graph.receptive_field import Axis
 
 ROWS, COLUMNS = 0, 1
 Factor = tuple[int, int | None]  # a size, and which side of the image it runs along; None for channels and the like

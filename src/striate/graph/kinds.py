@@ -1,6 +1,6 @@
 """What operations are called in a table."""
 
-from striate.inspect.follow import ATTENTIONS, BATCH_NORMS, PRODUCTS, Arguments
+from striate.graph.op_rules import ATTENTIONS, BATCH_NORMS, PRODUCTS, Arguments
 
 WORDS = {
     "max_pool2d_with_indices": "max pool",

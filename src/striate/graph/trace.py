@@ -11,12 +11,12 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from striate.arithmetic import replaced_dense_params, unseen_pixels
-from striate.inspect.cost import CONSTANT, FREE, SILENT, WITH_COST, macs_of
-from striate.inspect.follow import ELEMENTWISE, PRODUCTS, RULES, WINDOWS, Arguments, operands, tensors_in, window_of
-from striate.inspect.layers import Layer
-from striate.inspect.layout import Field
-from striate.inspect.meta import Memory, name_of
-from striate.inspect.words import kind_of
+from striate.graph.kinds import kind_of
+from striate.graph.layers import Layer
+from striate.graph.layout import Field
+from striate.graph.macs import CONSTANT, FREE, SILENT, WITH_COST, macs_of
+from striate.graph.meta import Memory, name_of
+from striate.graph.op_rules import ELEMENTWISE, PRODUCTS, RULES, WINDOWS, Arguments, operands, tensors_in, window_of
 
 CHANGES_IN_PLACE = frozenset(ELEMENTWISE.split())
 PADDED = "constant_pad_nd"

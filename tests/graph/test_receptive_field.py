@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 from torch.overrides import TorchFunctionMode
 
+from striate.graph.meta import build
 from striate.inspect import Layer, inspect
-from striate.inspect.meta import build
 from striate.nets import create
 
 ROWS, COLUMNS = 208, 80  # at least; a long image shows long fields at little cost

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from striate.device import Machine
 from striate.errors import UsageError
-from striate.transfer.prefix import Prefix, fingerprint
+from striate.graph.parts import Prefix, fingerprint
 
 if TYPE_CHECKING:
     from openvino import CompiledModel

@@ -8,9 +8,10 @@ from net_table import Net
 from torch import Tensor, fx, nn
 
 from striate.device import choose
+from striate.graph.fold import folded
+from striate.graph.runtime import extractor
 from striate.nets import create
 from striate.transfer import cut
-from striate.transfer.fold import extractor, folded
 
 
 @torch.inference_mode()

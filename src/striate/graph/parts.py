@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from striate.errors import UsageError
+from striate.graph.symbolic import Flow
 from striate.nets.headed import Headed
-from striate.transfer.flow import Flow
 
 
 @dataclass(frozen=True)

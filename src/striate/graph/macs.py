@@ -9,7 +9,7 @@ from math import prod
 from torch import Tensor
 
 from striate.arithmetic import conv_macs, transposed_conv_macs
-from striate.inspect.follow import ATTENTIONS, PRODUCTS, RULES, Arguments, operands
+from striate.graph.op_rules import ATTENTIONS, PRODUCTS, RULES, Arguments, operands
 
 UNCHANGED = """
 alias as_strided chunk clone contiguous copy_ detach expand flatten lift_fresh narrow

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 
 from striate.errors import UsageError
-from striate.inspect.meta import Shapes
+from striate.graph.meta import Shapes
 
 RANDOM = nn.modules.dropout._DropoutNd  # the class that all of PyTorch's dropouts are of
 

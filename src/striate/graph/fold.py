@@ -1,4 +1,4 @@
-"""Batch norm folded into the convolution before it, and the fastest way to run what is frozen.
+"""Batch norm folded into the convolution before it.
 
 In evaluation a batch norm is a scale and a shift a channel. Where it alone sees the output of a convolution, the
 scale can be multiplied into the filters and the shift added to the bias: the same values, to rounding, for one
@@ -6,17 +6,9 @@ operation less a layer.
 """
 
 import copy
-from collections.abc import Callable
 
-import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-from striate.device import Machine
-from striate.transfer.openvino import ByOpenVino
-from striate.transfer.prefix import Prefix
-
-Extractor = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 def folded(module: fx.GraphModule) -> fx.GraphModule:
@@ -48,31 +40,3 @@ def folded(module: fx.GraphModule) -> fx.GraphModule:
 
 def _called(module: fx.GraphModule, node: fx.Node) -> nn.Module | None:
     return module.get_submodule(str(node.target)) if node.op == "call_module" else None
-
-
-def extractor(prefix: Prefix, machine: Machine) -> Extractor:
-    """What runs a frozen part of a net on normalised images (N, C, H, W), and gives its values.
-
-    It runs folded, in the machine's precision, by its runtime; by PyTorch also in its memory format.
-
-    Args:
-        prefix: it stays as it is.
-        machine: where and how.
-    """
-    runnable = copy.deepcopy(prefix)
-    runnable.layers = folded(prefix.layers)
-    if machine.runtime == "openvino":
-        return ByOpenVino(runnable, machine)
-    machine.place(runnable)
-    if machine.precision == "bfloat16":
-        for module in runnable.modules():  # what autocast would do anew for each batch
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-                module.to(torch.bfloat16)
-
-    @torch.inference_mode()
-    def run(images: Tensor) -> tuple[Tensor, ...]:
-        with machine.autocast():
-            values: tuple[Tensor, ...] = runnable(machine.images(images))
-        return values
-
-    return run

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import Tensor
 
-from striate.inspect.field import Axis
-from striate.inspect.layout import COLUMNS, ROWS, Field, plain
+from striate.graph.layout import COLUMNS, ROWS, Field, plain
+from striate.graph.receptive_field import Axis
 
 Arguments = dict[str, Any]
 Fields = Callable[[Tensor], Field | None]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from striate.inspect.shapes import result_of
+from striate.graph.shapes import result_of
 
 META = torch.device("meta")
 INITIALISERS = frozenset({"normal_", "uniform_", "fill_", "zero_", "random_", "exponential_", "erfinv_"})
