@@ -22,6 +22,7 @@ class Net:
     per_pixel: bool = False  # logits are (N, classes, H, W) instead of (N, classes)
     settled: bool = False  # so deep that without statistics its values overflow: batch norm sees the images first
     bfloat16_error: float = 0.1  # of its logits, relative
+    over_another: bool = False  # whether it also takes what the net takes that it is made over
 
     def logits_shape(self, number: int, classes: int, height: int, width: int) -> tuple[int, ...]:
         """Of `number` images of that size."""
@@ -56,7 +57,8 @@ NETS = (
     Net("lenet_caffe", (1, 28, 28), 28, 10, 431_080, ((20, 24), (20, 12), (50, 8), (50, 4)), ("fc2",), fixed_size=True),
     Net("convnet39", (3, 39, 39), 39, 10, 44_950, ((10, 37), (20, 17), (40, 7)), ("fc",), fixed_size=True),
     Net("resnet18", (3, 64, 64), 224, 1000, 11_689_512, BASIC, ("fc",), ("resnet18",)),
-    Net("headed", (3, 64, 64), 224, 1000, 11_689_512, BASIC, ("head",)),
+    Net("headed", (3, 64, 64), 224, 1000, 11_689_512, BASIC, ("head",), over_another=True),
+    Net("locator", (3, 64, 64), 224, 1004, 11_722_284, BASIC, ("locate",), over_another=True),
     Net("resnet34", (3, 64, 64), 224, 1000, 21_797_672, BASIC, ("fc",), ("resnet34",)),
     Net("resnet50", (3, 64, 64), 224, 1000, 25_557_032, BOTTLENECK, ("fc",), ("resnet50", "timm.resnet50 at 97x129")),
     Net("resnet101", (3, 64, 64), 224, 1000, 44_549_160, BOTTLENECK, ("fc",), ("resnet101",)),
@@ -133,5 +135,16 @@ NETS = (
         bfloat16_error=0.3,  # of two maxima that are alike, rounding picks either, and its place goes with it
     ),
     Net("unet", (3, 32, 32), 572, 2, 31_037_698, UNET, ("head",), per_pixel=True),
-    Net("unet_resnet18", (3, 64, 64), 224, 2, 14_316_738, BASIC, ("head",), per_pixel=True),
+    Net("unet_resnet18", (3, 64, 64), 224, 2, 14_316_738, BASIC, ("head",), per_pixel=True, over_another=True),
+    Net(
+        "unet_efficientnet_lite0",
+        (3, 64, 64),
+        224,
+        2,
+        4_373_090,
+        EFFICIENTNET_LITE0,
+        ("head",),
+        per_pixel=True,
+        over_another=True,
+    ),
 )

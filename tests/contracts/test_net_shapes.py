@@ -107,7 +107,7 @@ def test_arguments_are_named_and_have_defaults(row: Net) -> None:
     }
     assert {"num_classes", "in_channels"} <= parameters.keys()
     for parameter in parameters.values():
-        if row.name == "headed" and parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        if row.over_another and parameter.kind is inspect.Parameter.VAR_KEYWORD:
             continue  # what its encoder takes
         assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
         assert parameter.default is not inspect.Parameter.empty

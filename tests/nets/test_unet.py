@@ -3,17 +3,18 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import max_pool2d, max_unpool2d
 
 from striate.errors import UsageError
 from striate.nets import create
-from striate.nets.unet import NearestUp, TransposedUp, UNet
+from striate.nets.unet import UPSAMPLINGS, NearestUp, TransposedUp, UNet, UnpoolUp
 
 
 @pytest.mark.parametrize(
     "name",
     ["convnet39", "lenet5_notes", "mobilenet_v2", "nin_cifar", "plain20_cifar", "resnet50", "vgg11", "googlenet"],
 )
-@pytest.mark.parametrize("upsampling", ["nearest", "transposed"])
+@pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 def test_over_any_net_with_features(name: str, upsampling: str) -> None:
     with torch.device("meta"):
         net = UNet(create(name), upsampling=upsampling, num_classes=5)
@@ -24,7 +25,7 @@ def test_over_any_net_with_features(name: str, upsampling: str) -> None:
     assert stages | {"head.weight", "head.bias"} == {name for name, _ in net.named_parameters()}
 
 
-@pytest.mark.parametrize("upsampling", ["nearest", "transposed"])
+@pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 @pytest.mark.parametrize("name", ["convnet39", "resnet20_cifar"])
 def test_gradient_reaches_every_parameter_that_is_kept(name: str, upsampling: str) -> None:
     net = UNet(create(name), upsampling=upsampling)
@@ -46,11 +47,44 @@ def test_the_head_of_the_encoder_goes_and_the_rest_stays_as_it_was() -> None:
     assert not encoder._forward_hooks
 
 
-@pytest.mark.parametrize("block", [NearestUp, TransposedUp])
-def test_a_join_has_the_shape_of_its_skip(block: type[NearestUp] | type[TransposedUp]) -> None:
-    x, skip = torch.randn(2, 8, 3, 4), torch.randn(2, 6, 7, 8)
+@pytest.mark.parametrize("block", UPSAMPLINGS.values())
+@pytest.mark.parametrize("size", [(6, 8), (7, 8), (5, 7), (11, 13), (4, 4)])
+def test_a_join_has_the_shape_of_its_skip(
+    block: type[NearestUp] | type[TransposedUp] | type[UnpoolUp], size: tuple[int, int]
+) -> None:
+    x, skip = torch.randn(2, 8, 3, 4), torch.randn(2, 6, *size)
     y = block(8, 6)(x, skip)
     assert y.shape == skip.shape
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (67, 85)])
+def test_unpooling_puts_values_back_where_the_encoders_pooling_took_the_maxima(height: int, width: int) -> None:
+    net: Any = create("unet", upsampling="unpool").eval()
+    joined: list[torch.Tensor] = []
+    for join in net.decoder:
+        join.convs.register_forward_pre_hook(lambda _, inputs: joined.append(inputs[0]))
+    with torch.inference_mode():
+        images = torch.randn(1, 3, height, width)
+        net(images)
+        maps = net.features(images)
+    for both, skip in zip(joined, reversed(maps[:-1]), strict=True):
+        channels = skip.shape[1]
+        assert torch.equal(both[:, :channels], skip)
+        unpooled = both[:, channels:]
+        pooled, positions = max_pool2d(skip, 2, return_indices=True)
+        whole = unpooled[:, :, : 2 * pooled.shape[2], : 2 * pooled.shape[3]]
+        maxima = max_unpool2d(torch.ones_like(pooled), positions, 2, output_size=skip.shape[2:])
+        assert not whole[maxima[:, :, : whole.shape[2], : whole.shape[3]] == 0].any()
+        assert whole.any()
+
+
+def test_a_net_of_each_upsampling_has_other_parameters_and_the_same_encoder() -> None:
+    with torch.device("meta"):
+        nets = {up: create("unet_resnet20_cifar", upsampling=up, num_classes=3) for up in UPSAMPLINGS}
+    parameters = {up: sum(p.numel() for p in net.parameters()) for up, net in nets.items()}
+    assert len(set(parameters.values())) == 3
+    encoders = [{name for name, _ in net.named_parameters() if name.startswith("encoder.")} for net in nets.values()]
+    assert encoders[0] == encoders[1] == encoders[2]
 
 
 def test_nearest_repeats_each_pixel_and_transposed_learns_what_to_put_there() -> None:
@@ -85,7 +119,7 @@ def test_an_unknown_upsampling_names_the_nearest() -> None:
     with pytest.raises(UsageError) as caught:
         create("unet", upsampling="transpose")
     assert str(caught.value) == (
-        "`upsampling`: expected nearest or transposed; got 'transpose'. Did you mean `transposed`?"
+        "`upsampling`: expected nearest, unpool or transposed; got 'transpose'. Did you mean `transposed`?"
     )
 
 
@@ -93,3 +127,24 @@ def test_an_encoder_needs_features() -> None:
     with pytest.raises(UsageError) as caught:
         UNet(nn.Linear(2, 2))
     assert str(caught.value) == "`encoder`: expected a net with `features`; got Linear. Try one of the catalogue."
+
+
+def test_any_net_of_the_catalogue_by_its_name() -> None:
+    with torch.device("meta"):
+        net: Any = create("unet_mobilenet_v1", width=0.25, upsampling="nearest", num_classes=4)
+    assert isinstance(net, UNet)
+    assert net.features(torch.empty(1, 3, 64, 64, device="meta"))[-1].shape[1] == 256
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "sentence"),
+    [
+        ("unet_resnet81", {}, "`resnet81`: expected the name of a net. Did you mean `resnet18`?"),
+        ("unet_resnet18", {"wdith": 1}, "`resnet18`: expected an argument that it takes; got `wdith`."),
+        ("unett", {}, "`unett`: expected the name of a net. Did you mean `unet`?"),
+    ],
+)
+def test_what_is_not_known_is_named(name: str, arguments: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        create(name, **arguments)
+    assert str(caught.value).startswith(sentence)

@@ -34,6 +34,7 @@ from striate.nets import (
     inception_v3,
     lenet,
     lenet_caffe,
+    locator,
     mobilenet_v1,
     mobilenet_v2,
     nin,
@@ -61,6 +62,7 @@ CATALOGUE: dict[str, Callable[..., nn.Module]] = {
     **inception_v3.VARIANTS,
     **lenet.VARIANTS,
     **lenet_caffe.VARIANTS,
+    **locator.VARIANTS,
     **mobilenet_v1.VARIANTS,
     **mobilenet_v2.VARIANTS,
     **nin.VARIANTS,
@@ -78,13 +80,16 @@ def variant_named(name: str) -> Callable[..., nn.Module]:
     """What makes the net of this name.
 
     Args:
-        name: a key of `CATALOGUE`, or timm/NAME.
+        name: a key of `CATALOGUE`, timm/NAME, or unet_NAME, where NAME is a net that this function knows.
 
     Raises:
-        UsageError: the name is neither.
+        UsageError: the name is none of these.
     """
     if name.startswith(timm_nets.PREFIX):
         return functools.partial(timm_nets.TimmNet, name.removeprefix(timm_nets.PREFIX))
+    encoder = name.removeprefix(unet.PREFIX)
+    if name not in CATALOGUE and name.startswith(unet.PREFIX) and variant_named(encoder):
+        return functools.partial(unet.unet_over, encoder)
     if name not in CATALOGUE:
         raise UsageError(f"`{name}`: expected the name of a net. {nearest(name, CATALOGUE)}")
     return CATALOGUE[name]
@@ -100,7 +105,7 @@ def create(name: str, **arguments: object) -> nn.Module:
     """A new net of the catalogue, in training mode, with initial values drawn from PyTorch's global generator.
 
     Args:
-        name: a key of `CATALOGUE`, or timm/NAME.
+        name: a key of `CATALOGUE`, timm/NAME or unet_NAME.
         arguments: `num_classes` and `in_channels`, both at least 1, and what else the net takes.
 
     Raises:

@@ -1,19 +1,23 @@
 """U-Net: convolutional networks for biomedical image segmentation (Ronneberger et al. 2015, arXiv:1505.04597, fig. 1).
 
-The way up works over any net that has `features`. Departures: convolutions are padded, so that logits have the size
-of the image; batch norm follows each; there is no dropout; initial values are PyTorch's. Parameter names are our own.
+The way up works over any net that has `features`: `unet_NAME` is a U-Net over the net NAME of the catalogue.
+Departures: convolutions are padded, so that logits have the size of the image; batch norm follows each; there is no
+dropout; initial values are PyTorch's. Parameter names are our own.
 """
 
 import copy
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, max_pool2d
+from torch.nn.functional import interpolate, max_pool2d, max_pool2d_with_indices
 
 from striate.errors import UsageError, nearest
-from striate.nets.resnet import VARIANTS as RESNETS
+from striate.layers.max_unpool import max_unpool
+
+PREFIX = "unet_"
 
 
 def double_conv(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -57,7 +61,30 @@ class NearestUp(nn.Module):
         return y
 
 
-UPSAMPLINGS = {"nearest": NearestUp, "transposed": TransposedUp}
+class UnpoolUp(nn.Module):
+    """The deeper map, its values put where the map above has its maxima, beside that map, then two convolutions.
+
+    Where the encoder pools that map, these are the positions that its pooling took; where it strides, there is no
+    pooling to remember, and the maxima are looked up on the way up.
+    """
+
+    def __init__(self, in_channels: int, skip_channels: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(in_channels, skip_channels, 1)
+        self.convs = double_conv(2 * skip_channels, skip_channels)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """(N, in_channels, h, w) and the skip (N, skip_channels, H, W) to the shape of the skip."""
+        (h, w), (height, width) = x.shape[2:], skip.shape[2:]
+        window = (max(round(height / h), 1), max(round(width / w), 1))
+        rounded_up = (height // window[0], width // window[1]) != (h, w)
+        _, positions = max_pool2d_with_indices(skip, window, ceil_mode=rounded_up)
+        x = interpolate(self.reduce(x), positions.shape[2:])  # as it is, unless the sizes are no multiples at all
+        y: Tensor = self.convs(torch.cat([skip, max_unpool(x, positions, (height, width))], dim=1))
+        return y
+
+
+UPSAMPLINGS = {"nearest": NearestUp, "unpool": UnpoolUp, "transposed": TransposedUp}
 
 
 class UNetEncoder(nn.Module):
@@ -100,7 +127,7 @@ class UNet(nn.Module):
         super().__init__()
         if upsampling not in UPSAMPLINGS:
             hint = nearest(upsampling, UPSAMPLINGS)
-            raise UsageError(f"`upsampling`: expected nearest or transposed; got {upsampling!r}. {hint}")
+            raise UsageError(f"`upsampling`: expected nearest, unpool or transposed; got {upsampling!r}. {hint}")
         if not callable(getattr(encoder, "features", None)):
             kind = type(encoder).__name__
             raise UsageError(f"`encoder`: expected a net with `features`; got {kind}. Try one of the catalogue.")
@@ -150,10 +177,27 @@ def unet(*, upsampling: str = "transposed", num_classes: int = 2, in_channels: i
     return UNet(encoder, upsampling=upsampling, num_classes=num_classes, in_channels=in_channels)
 
 
-def unet_resnet18(*, upsampling: str = "transposed", num_classes: int = 2, in_channels: int = 3) -> UNet:
-    """ResNet-18 on the way down."""
-    encoder = RESNETS["resnet18"](in_channels=in_channels)
-    return UNet(encoder, upsampling=upsampling, num_classes=num_classes, in_channels=in_channels)
+def unet_over(
+    encoder: str, *, upsampling: str = "transposed", num_classes: int = 2, in_channels: int = 3, **encoder_args: Any
+) -> UNet:
+    """A net of the catalogue on the way down.
+
+    Args:
+        encoder: its name.
+        upsampling: a key of `UPSAMPLINGS`.
+        encoder_args: what else the encoder takes.
+
+    Raises:
+        UsageError: as `create` and `UNet` do.
+    """
+    from striate.nets import create  # the catalogue, of which this net is one
+
+    net = create(encoder, **encoder_args, in_channels=in_channels)
+    return UNet(net, upsampling=upsampling, num_classes=num_classes, in_channels=in_channels)
 
 
-VARIANTS = {"unet": unet, "unet_resnet18": unet_resnet18}
+VARIANTS = {
+    "unet": unet,
+    "unet_resnet18": partial(unet_over, "resnet18"),
+    "unet_efficientnet_lite0": partial(unet_over, "efficientnet_lite0"),
+}

@@ -1,0 +1,108 @@
+"""Any net of the catalogue with two heads on its last map: which class, and where its box is.
+
+Classes are read from the mean of the map, as classification reads them; a box from a coarse grid of means, because
+the mean over all of it no longer knows where anything was. Both are linear, so that they can be fitted to kept
+features in closed form. The idea is that of Sermanet et al. 2013, "OverFeat", arXiv:1312.6229, sec. 4: the features of
+a classifier are shared, and a regressor of four numbers stands beside its last layer. Parameter names are our own.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+from striate.errors import UsageError
+from striate.nets.unet import keep_what_features_use
+
+ENCODER = "resnet18"  # unless another is asked for
+FIRST_BOX = (0.25, 0.25, 0.75, 0.75)  # what a new head answers: the middle of the image
+
+
+class LocatorHead(nn.Module):
+    """A linear layer to the classes, and one to the boxes.
+
+    Args:
+        in_channels: those of the map.
+        grid: height and width of the grid of means.
+        classes: how many.
+        boxes: 1, or one for each class.
+    """
+
+    def __init__(self, in_channels: int, grid: int, classes: int, boxes: int) -> None:
+        super().__init__()
+        self.grid = grid
+        self.classes = nn.Linear(in_channels, classes)
+        self.boxes = nn.Linear(in_channels * grid**2, 4 * boxes)
+        with torch.no_grad():
+            self.boxes.bias.copy_(torch.tensor(FIRST_BOX).repeat(boxes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, classes + 4 * boxes)."""
+        mean = x.mean(dim=(2, 3))  # (N, in_channels)
+        places = adaptive_avg_pool2d(x, self.grid).flatten(1)  # (N, in_channels * grid * grid)
+        return torch.cat([self.classes(mean), self.boxes(places)], dim=1)
+
+
+class Locator(nn.Module):
+    """The last map of a net, and a `LocatorHead` on it.
+
+    Logits are those of the classes, then x0, y0, x1, y1 of each box, in shares of the image.
+
+    Args:
+        encoder: the name of a net with `features`; what these do not use, such as its head, is left out.
+        grid: height and width of the grid of means that boxes are read from.
+        boxes: 1, or one for each class.
+        num_classes: numbers that it answers altogether, four of them for each box.
+        encoder_args: what else the encoder takes.
+
+    Raises:
+        UsageError: the encoder has no `features`, the grid is not at least 1, or no class is left beside the boxes.
+    """
+
+    head = "locate"
+
+    def __init__(
+        self,
+        *,
+        encoder: str = ENCODER,
+        grid: int = 4,
+        boxes: int = 1,
+        num_classes: int = 1004,
+        in_channels: int = 3,
+        **encoder_args: Any,
+    ) -> None:
+        from striate.nets import create  # the catalogue, of which this net is one
+
+        super().__init__()
+        classes = num_classes - 4 * boxes
+        if grid < 1 or boxes < 1 or classes < 1:
+            raise UsageError(
+                "`locator`: expected a grid and boxes of at least 1, and num_classes above 4 * boxes; "
+                f"got grid {grid}, boxes {boxes}, num_classes {num_classes}."
+            )
+        net: Any = create(encoder, **encoder_args, in_channels=in_channels)
+        if not callable(getattr(net, "features", None)):
+            raise UsageError(f"`encoder`: expected a net with `features`; got {encoder}. Try one of the catalogue.")
+        channels = keep_what_features_use(net, in_channels)
+        self.encoder = net
+        self.stages = tuple(
+            f"encoder.{name}" for name in net.stages if any(True for _ in net.get_submodule(name).parameters())
+        )
+        self.explained_layer = f"encoder.{net.explained_layer}"
+        self.image_size: int = net.image_size
+        self.locate = LocatorHead(channels[-1], grid, classes, boxes)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """The encoder's."""
+        maps: list[Tensor] = self.encoder.features(images)
+        return maps
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, num_classes) of normalised images (N, in_channels, H, W)."""
+        logits: Tensor = self.locate(self.features(images)[-1])
+        return logits
+
+
+VARIANTS: dict[str, Callable[..., nn.Module]] = {"locator": Locator}
