@@ -36,6 +36,7 @@ def test_pages_hold_blocks_that_run() -> None:
         "models",
         "networks",
         "inspect",
+        "filters",
         "bench",
         "weights",
         "transfer",

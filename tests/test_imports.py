@@ -40,9 +40,10 @@ MAY_IMPORT = {
     "train": {"data", "tasks", "device", "model"},
     "transfer": {"graph", "train", "model", "weights"},
     "evaluate": {"model", "data"},
+    "explain": {"arithmetic", "model", "data"},
     "bench": {"train", "inspect"},
     "report": {"evaluate", "data", "model"},
-    "cli": {"train", "bench", "transfer", "evaluate", "report", "inspect", "weights", "__init__"},
+    "cli": {"train", "bench", "transfer", "evaluate", "explain", "report", "inspect", "weights", "__init__"},
     "__main__": {"cli"},
     "__init__": {"model", "nets", "tasks"},
 }  # fmt: skip
