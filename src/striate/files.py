@@ -60,7 +60,8 @@ def open_regular(path: Path, mode: Literal["r", "r+", "a"] = "r") -> BinaryIO:
     except OSError:
         os.close(file)
         raise
-    return os.fdopen(file, {"r": "rb", "r+": "rb+", "a": "ab"}[mode])
+    opened: BinaryIO = os.fdopen(file, {"r": "rb", "r+": "rb+", "a": "ab"}[mode])
+    return opened
 
 
 def read_bytes(path: Path, most: int = GB) -> bytes:
