@@ -26,8 +26,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from _timing import Work, race, ratio
-from striate.data import IndexedPictures, Loader, Order, Pictures, Preprocessing, read, training_view
-from striate.data.pixel_cache import open_pictures
+from striate.data import Images, IndexedImages, Loader, Order, Preprocessing, read, training_view
+from striate.data.pixel_cache import open_images
 from striate.data.preprocessing import MEAN_STD
 from striate.device import choose, cores, keep_memory
 from striate.recipe import AugmentRecipe, DataRecipe
@@ -63,7 +63,7 @@ def striate_works(folder: Path) -> dict[str, Work]:
     machine = choose("cpu")
     epochs: Iterator[int] = iter(range(1_000_000))
 
-    def work(pictures: Pictures) -> Callable[[], int]:
+    def work(pictures: Images) -> Callable[[], int]:
         def once() -> int:
             epoch = next(epochs)
             view = training_view(AUGMENT, preprocessing, 0, epoch)
@@ -76,10 +76,10 @@ def striate_works(folder: Path) -> dict[str, Work]:
         return once
 
     recipe = DataRecipe(pixel_cache="on")
-    cached = open_pictures(
+    cached = open_images(
         index, rows, recipe, img_size=IMG_SIZE, channels=3, epochs=2, workers=cores(), say=lambda text: None
     )
-    return {"striate": work(IndexedPictures(index)), "striate, from its pixel cache": work(cached)}
+    return {"striate": work(IndexedImages(index)), "striate, from its pixel cache": work(cached)}
 
 
 class Photos(Dataset[Any]):

@@ -22,8 +22,8 @@ from PIL import Image
 
 from _timing import race
 from striate.augment import Augmentation, draw_map
-from striate.data import open_picture
-from striate.data.pixel_policy import CachedPicture, Policy
+from striate.data import open_image
+from striate.data.pixel_policy import CachedImage, Policy
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "hymenoptera"
 SIZES = {"640x480": ((640, 480), 60), "12 megapixels": ((4000, 3000), 4)}  # and how often each is decoded at a time
@@ -114,14 +114,13 @@ def keeping(width: int, rounds: int) -> None:
     maps = [draw_map(LIGHT, size, (IMG_SIZE, IMG_SIZE), 0.875, 0, 0, row) for row in range(CROPS)]
     policy = Policy(2 * IMG_SIZE, 3, "raw")
     raw, jpeg = (
-        CachedPicture(each, size, each.encode(open_picture(data)))
-        for each in (policy, replace(policy, encoding="jpeg"))
+        CachedImage(each, size, each.encode(open_image(data))) for each in (policy, replace(policy, encoding="jpeg"))
     )
     works = {
-        "file": lambda: len([open_picture(data).read(map_, (IMG_SIZE, IMG_SIZE), 3) for map_ in maps]),
+        "file": lambda: len([open_image(data).read(map_, (IMG_SIZE, IMG_SIZE), 3) for map_ in maps]),
         "raw": lambda: len([raw.read(map_, (IMG_SIZE, IMG_SIZE), 3) for map_ in maps]),
         "jpeg": lambda: len([jpeg.read(map_, (IMG_SIZE, IMG_SIZE), 3) for map_ in maps]),
-        "make": lambda: len([policy.encode(open_picture(data)) for _ in range(2)]),
+        "make": lambda: len([policy.encode(open_image(data)) for _ in range(2)]),
     }
     times = [1e3 / median(rates) for rates in race(works, rounds).values()]
     ratio = size[0] * size[1] / np.prod(policy.kept(size))

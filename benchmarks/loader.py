@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from _timing import compare
-from striate.data import MEAN_STD, Batch, IndexedPictures, Loader, Order, Preprocessing, View, read, training_view
+from striate.data import MEAN_STD, Batch, IndexedImages, Loader, Order, Preprocessing, View, read, training_view
 from striate.device import cores
 from striate.recipe import AugmentRecipe
 
@@ -38,7 +38,7 @@ AUGMENT = AugmentRecipe(augment="medium")
 class Shown(Dataset[tuple[Tensor, Tensor]]):
     """Pictures as torch's workers take them: (H, W, C), uint8, each with its colour (C, C + 1)."""
 
-    def __init__(self, pictures: IndexedPictures, preprocessing: Preprocessing, view: View) -> None:
+    def __init__(self, pictures: IndexedImages, preprocessing: Preprocessing, view: View) -> None:
         self.pictures = pictures
         self.preprocessing = preprocessing
         self.view = view
@@ -73,11 +73,11 @@ class Job:
             shown, batch_sampler=sampler, num_workers=workers, persistent_workers=True, multiprocessing_context="fork"
         )
 
-    def _parts(self) -> tuple[IndexedPictures, Order, Preprocessing, View]:
+    def _parts(self) -> tuple[IndexedImages, Order, Preprocessing, View]:
         index = read(self.folder)
         rows = np.resize(np.flatnonzero(index.usable()), self.count)  # again from the first, where there are fewer
         preprocessing = Preprocessing((self.channels, self.img_size, self.img_size), *MEAN_STD[self.channels])
-        pictures = IndexedPictures(index)
+        pictures = IndexedImages(index)
         pictures.open(0)  # reads a file that holds many pictures, before processes would do so one by one
         view = training_view(AUGMENT, preprocessing, seed=0, epoch=0)
         return pictures, Order(rows, seed=0, epoch=0, batch_size=BATCH), preprocessing, view

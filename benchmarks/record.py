@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 from torch.utils.data import DataLoader, Dataset
 
-from striate.data import IndexedPictures, Loader, Preprocessing, batches, read
+from striate.data import IndexedImages, Loader, Preprocessing, batches, read
 from striate.nets.resnet import BasicBlock, stage
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +68,7 @@ def pictures(split: str) -> tuple[Tensor, Tensor]:
     """All of a split, normalised (N, 3, 32, 32), and their labels."""
     index = read(DATA)
     rows, preprocessing = index.rows(split), Preprocessing((3, 32, 32), MEAN, STD, 1.0)
-    loader = Loader(IndexedPictures(index), batches(rows, 1000), preprocessing, workers=2)
+    loader = Loader(IndexedImages(index), batches(rows, 1000), preprocessing, workers=2)
     return torch.cat([preprocessing.normalise(batch.images) for batch in loader]), torch.from_numpy(index.labels(rows))
 
 

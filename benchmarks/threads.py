@@ -21,7 +21,7 @@ def work() -> float:
     import numpy as np
     import torch
 
-    from striate.data import GivenPictures, Loader, Preprocessing, batches
+    from striate.data import GivenImages, Loader, Preprocessing, batches
     from striate.nets import create
     from striate.recipe import TrainingRecipe
     from striate.tasks.classify import Classify
@@ -35,7 +35,7 @@ def work() -> float:
     labels = torch.randint(10, (BATCH,))
     rows = np.tile(np.arange(BATCH), STEPS)
     started = 0.0
-    for step, batch in enumerate(Loader(GivenPictures(noise), batches(rows, BATCH), preprocessing, workers=2)):
+    for step, batch in enumerate(Loader(GivenImages(noise), batches(rows, BATCH), preprocessing, workers=2)):
         if step == STEPS // 10:
             started = time.perf_counter()
         loss, _ = objective(preprocessing.normalise(batch.images), {"label": labels})

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from _timing import compare
-from striate.data import Index, IndexedPictures, Loader, Preprocessing, batches, read
+from striate.data import Index, IndexedImages, Loader, Preprocessing, batches, read
 from striate.device import choose, cores
 from striate.graph.parts import Vectors
 from striate.graph.runtime import extractor
@@ -233,7 +233,7 @@ def extraction_beside_inference(index: Index, base: Backbone, folder: Path) -> N
             return len(extract(index, rows, prefix, base.preprocessing, machine, workers=cores()))
 
     def inference() -> int:
-        loader = Loader(IndexedPictures(index), batches(rows, 32), base.preprocessing, workers=cores())
+        loader = Loader(IndexedImages(index), batches(rows, 32), base.preprocessing, workers=cores())
         for batch in loader:
             infer(base.preprocessing.normalise(batch.images.to(machine.device)))
         return len(rows)

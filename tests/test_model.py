@@ -153,7 +153,7 @@ def test_every_kind_of_source_gives_the_same_bits(tmp_path: Path, untrained: Mak
     for name, prediction in predictions.items():
         assert same(prediction, predictions["path"]), name
     assert predictions["path"].path == predictions["str"].path == str(path)
-    assert predictions["bytes"].path == "picture 0"
+    assert predictions["bytes"].path == "image 0"
     other = model.predict(255 - pixels)
     assert not same(other, predictions["path"])
 
@@ -177,7 +177,7 @@ def test_a_list_is_predicted_in_order_whatever_the_batch(two_classes: Path, untr
             assert many.label == one.label
             assert many.probability == pytest.approx(one.probability, abs=1e-6)
     mixed: list[Source | str] = [str(paths[0]), paths[1].read_bytes()]
-    assert [prediction.path for prediction in model.predict(mixed)] == [str(paths[0]), "picture 1"]
+    assert [prediction.path for prediction in model.predict(mixed)] == [str(paths[0]), "image 1"]
     assert model.predict([]) == []
 
 
@@ -198,7 +198,7 @@ def test_one_picture_that_cannot_be_read_is_an_error(tmp_path: Path, untrained: 
     assert str(caught.value) == f"{tmp_path / 'none.png'}: cannot be read: No such file or directory."
     with pytest.raises(DataError) as caught:
         untrained().predict(b"no picture")
-    assert str(caught.value).startswith("picture 0: cannot be read: not a picture of a known format (")
+    assert str(caught.value).startswith("image 0: cannot be read: not an image of a known format (")
 
 
 def test_in_a_list_it_has_the_reason_and_the_others_are_predicted(tmp_path: Path, untrained: MakeModel) -> None:

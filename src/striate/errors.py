@@ -2,7 +2,7 @@
 
     StriateError             exit code 1: the work could not be done
     ├── UsageError           exit code 2: a flag, recipe key, name or argument that cannot be meant
-    │   └── SizeError        a filter, stride, padding or picture size that does not fit
+    │   └── SizeError        a filter, stride, padding or image size that does not fit
     ├── DataError            exit code 3: the data did not pass its checks
     ├── ModelFileError       a model file that is not whole, not known or not ours
     ├── WeightsError         published weights that are not here, not as published, or not those of the net
@@ -32,7 +32,7 @@ class UsageError(StriateError, ValueError):
 
 
 class SizeError(UsageError):
-    """A filter, stride, padding or picture size that does not fit."""
+    """A filter, stride, padding or image size that does not fit."""
 
 
 class DataError(StriateError):

@@ -8,7 +8,7 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 MESSAGE_LENGTH = 500  # characters of a message, its end of line apart
 NAME_LENGTH = 80  # characters of a name in a list
@@ -60,8 +60,7 @@ def open_regular(path: Path, mode: Literal["r", "r+", "a"] = "r") -> BinaryIO:
     except OSError:
         os.close(file)
         raise
-    opened: BinaryIO = os.fdopen(file, {"r": "rb", "r+": "rb+", "a": "ab"}[mode])
-    return opened
+    return cast("BinaryIO", os.fdopen(file, {"r": "rb", "r+": "rb+", "a": "ab"}[mode]))
 
 
 def read_bytes(path: Path, most: int = GB) -> bytes:

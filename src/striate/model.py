@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from striate.data import (
-    GivenPictures,
+    GivenImages,
     Loader,
     Preprocessing,
     Source,
@@ -113,7 +113,7 @@ class Model:
         self, sources: Sequence[Source], batch_size: int = 64, workers: int | None = None
     ) -> Iterator[Prediction]:
         """Predicts one picture after another, in order, holding only a few batches in memory."""
-        pictures = GivenPictures(sources, self.max_pixels)
+        pictures = GivenImages(sources, self.max_pixels)
         unreadable: dict[int, str] = {}
         parts = batches(np.arange(len(sources)), batch_size)
         loader = Loader(pictures, parts, self.preprocessing, workers=workers or cores(), unreadable=unreadable)

@@ -140,7 +140,7 @@ def test_the_matrix_is_the_operations_in_sequence(key: tuple[int, int, int]) -> 
 
 
 @given(keys)
-def test_a_grey_picture_has_brightness_contrast_and_shift(key: tuple[int, int, int]) -> None:
+def test_a_grey_image_has_brightness_contrast_and_shift(key: tuple[int, int, int]) -> None:
     seed, epoch, row = key
     u = generator(seed, Stream.COLOUR, epoch, row).uniform(-1, 1, 7)
     expected = of(contrast(1 + 0.3 * u[1], 1), (1 + 0.4 * u[0]) * np.array([0.7])) + 0.1 * u[4]
@@ -174,11 +174,11 @@ def test_a_draw_is_a_function_of_seed_epoch_and_row(key: tuple[int, int, int]) -
         assert drawn.tobytes() != draw_colour(STRONG, 3, *other).tobytes()
 
 
-# Principal components of the user's own pictures
+# Principal components of the user's own images
 
 
 def photos(seed: int = 0) -> list[NDArray[np.uint8]]:
-    """Pictures of several sizes whose channels are correlated."""
+    """Images of several sizes whose channels are correlated."""
     rng = np.random.default_rng(seed)
     mixing = rng.normal(0, 20, (3, 3))
     shapes = [(7, 5, 3), (1, 1, 3), (16, 9, 3), (30, 20, 3)]
@@ -188,9 +188,9 @@ def photos(seed: int = 0) -> list[NDArray[np.uint8]]:
 @pytest.mark.parametrize("seed", range(5))
 def test_components_agree_with_numpy_on_all_pixels(seed: int) -> None:
     sums = ColourSums()
-    for picture in photos(seed):
-        sums = sums.add(picture)
-    pixels = np.concatenate([picture.reshape(-1, 3) for picture in photos(seed)]) / 255
+    for image in photos(seed):
+        sums = sums.add(image)
+    pixels = np.concatenate([image.reshape(-1, 3) for image in photos(seed)]) / 255
     variances, vectors = np.linalg.eigh(np.cov(pixels.T, ddof=0))
     got_variances, got_vectors = sums.values_and_vectors()
     assert got_variances == pytest.approx(variances[::-1], rel=1e-9)
@@ -200,16 +200,16 @@ def test_components_agree_with_numpy_on_all_pixels(seed: int) -> None:
 
 
 @given(st.permutations(range(4)), st.integers(0, 4))
-def test_pictures_may_be_added_in_any_order_and_in_parts(order: list[int], cut: int) -> None:
-    pictures = photos()
+def test_images_may_be_added_in_any_order_and_in_parts(order: list[int], cut: int) -> None:
+    images = photos()
     expected = ColourSums()
-    for picture in pictures:
-        expected = expected.add(picture)
+    for image in images:
+        expected = expected.add(image)
     first, second = ColourSums(), ColourSums()
     for place in order[:cut]:
-        first = first.add(pictures[place])
+        first = first.add(images[place])
     for place in order[cut:]:
-        second = second.add(pictures[place])
+        second = second.add(images[place])
     assert first.merge(second) == second.merge(first) == expected
     assert first.merge(second).values_and_vectors() == expected.values_and_vectors()
 
@@ -223,7 +223,7 @@ def test_sums_lose_nothing_beside_a_great_many_pixels() -> None:
     assert variances == pytest.approx((n / (n + 1) ** 2 / 255**2, 0, 0), rel=1e-9)
 
 
-def test_pictures_of_one_colour_have_no_variance() -> None:
+def test_images_of_one_colour_have_no_variance() -> None:
     variances, vectors = ColourSums().add(np.full((4, 4, 3), 77, np.uint8)).values_and_vectors()
     assert variances == (0, 0, 0)
     assert np.isfinite(vectors).all()

@@ -108,7 +108,7 @@ def test_the_central_crop_is_resize_then_crop(source: Size, size: Size, crop_pct
     x0, y0, x1, y1 = source_box(central_crop(source, size, crop_pct), size)
     assert (x0 + x1, y0 + y1) == pytest.approx(source, abs=1e-9)  # in the middle
     assert (x1 - x0) / (y1 - y0) == pytest.approx(size[0] / size[1])  # of the output's shape
-    # the longer way: resize so that the picture just covers size / crop_pct, then cut out size
+    # the longer way: resize so that the image just covers size / crop_pct, then cut out size
     enlarged = max(size[0] / crop_pct / source[0], size[1] / crop_pct / source[1])
     assert (x1 - x0, y1 - y0) == pytest.approx((size[0] / enlarged, size[1] / enlarged))
 

@@ -48,8 +48,8 @@ def test_targets_still_sum_to_one(augment: Augmentation, rows: list[int]) -> Non
 
 
 @given(kinds, batches)
-def test_a_picture_shows_as_much_of_each_as_its_target_says(augment: Augmentation, rows: list[int]) -> None:
-    """Pictures that are 1 in the channel of their own place, and 0 elsewhere: their means are the shares."""
+def test_an_image_shows_as_much_of_each_as_its_target_says(augment: Augmentation, rows: list[int]) -> None:
+    """Images that are 1 in the channel of their own place, and 0 elsewhere: their means are the shares."""
     n = len(rows)
     planes = torch.eye(n)[:, :, None, None].expand(n, n, SIZE[1], SIZE[0])
     mix = drawn(augment, rows)
@@ -125,7 +125,7 @@ def test_shares_are_drawn_from_the_beta_distribution() -> None:
     mix = draw_mix(CUTMIX, rows, size, 0, 0)
     x0, y0, x1, y1 = np.asarray((mix or drawn(CUTMIX, rows)).box[::2]).T
     uncut = (x0 > 0) & (y0 > 0) & (x1 < size[0]) & (y1 < size[1])
-    assert (x1 - x0)[uncut] == pytest.approx((y1 - y0)[uncut], abs=1)  # a box of the picture's shape
+    assert (x1 - x0)[uncut] == pytest.approx((y1 - y0)[uncut], abs=1)  # a box of the image's shape
     centre = ((x0 + x1) / 2)[(x1 - x0 < 1000) & uncut] / size[0]
     assert kstest(centre, "uniform").pvalue > 1e-4
 

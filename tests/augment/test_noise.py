@@ -33,7 +33,7 @@ def test_noise_is_added_in_place() -> None:
     assert not torch.equal(batch, images())
 
 
-def test_a_picture_s_noise_does_not_depend_on_its_batch() -> None:
+def test_an_image_s_noise_does_not_depend_on_its_batch() -> None:
     whole = add_noise_(images(), NOISY, STD, ROWS, 1, 2)
     parts = images()
     add_noise_(parts[2:], NOISY, STD, ROWS[2:], 1, 2)

@@ -15,7 +15,7 @@ from striate.augment.presets import (
     PRESETS,
     TRIVIAL,
     Augmentation,
-    for_picture,
+    for_image,
     resolve,
     wants_components,
     written_out,
@@ -74,9 +74,7 @@ def test_components_of_imagenet_stand_at_right_angles() -> None:
 def test_components_that_are_not_measured_are_asked_for() -> None:
     missing = AugmentRecipe(pca_colour=0.1, pca_source="pictures")
     assert wants_components(missing)
-    sentence = (
-        "`pca_source`: expected `pca_values` and `pca_vectors` of the pictures beside it; got none. Try imagenet."
-    )
+    sentence = "`pca_source`: expected `pca_values` and `pca_vectors` of the images beside it; got none. Try imagenet."
     with pytest.raises(UsageError, match=f"^{re.escape(sentence)}$"):
         resolve(missing)
 
@@ -95,22 +93,22 @@ def test_components_that_are_not_needed_are_not_asked_for(augment: AugmentRecipe
     resolve(augment)
 
 
-# One operation a picture
+# One operation an image
 
 
-def changes(picture: Augmentation) -> list[str]:
-    """The operations that a picture gets, of those that `trivial` chooses among."""
-    return [name for name in TRIVIAL if getattr(picture, name) != getattr(NOTHING, name)]
+def changes(image: Augmentation) -> list[str]:
+    """The operations that an image gets, of those that `trivial` chooses among."""
+    return [name for name in TRIVIAL if getattr(image, name) != getattr(NOTHING, name)]
 
 
-def test_without_trivial_a_picture_gets_the_recipe_itself() -> None:
+def test_without_trivial_an_image_gets_the_recipe_itself() -> None:
     heavy = PRESETS["heavy"]
-    assert for_picture(heavy, 1, 2, 3) is heavy
+    assert for_image(heavy, 1, 2, 3) is heavy
 
 
-def test_a_picture_gets_one_operation_or_none_each_as_often() -> None:
+def test_an_image_gets_one_operation_or_none_each_as_often() -> None:
     augment = resolve(AugmentRecipe(augment="heavy", trivial=True))
-    counts = Counter(tuple(changes(for_picture(augment, 0, 0, row))) for row in range(2600))
+    counts = Counter(tuple(changes(for_image(augment, 0, 0, row))) for row in range(2600))
     assert counts.keys() == {(), *((name,) for name in TRIVIAL)}
     expected = 2600 / (len(TRIVIAL) + 1)
     assert all(abs(count - expected) < 5 * expected**0.5 for count in counts.values())  # 5 standard deviations
@@ -130,24 +128,24 @@ def test_all_else_stays_with_one_operation() -> None:
         "cutmix",
     )
     for row in range(50):
-        picture = for_picture(augment, 0, 0, row)
-        assert [getattr(picture, name) for name in kept] == [getattr(augment, name) for name in kept]
-        assert not picture.trivial
-        assert all(getattr(picture, name) == TRIVIAL[name] for name in changes(picture))
+        image = for_image(augment, 0, 0, row)
+        assert [getattr(image, name) for name in kept] == [getattr(augment, name) for name in kept]
+        assert not image.trivial
+        assert all(getattr(image, name) == TRIVIAL[name] for name in changes(image))
 
 
 def test_an_operation_that_is_set_to_nothing_is_not_chosen() -> None:
     augment = resolve(AugmentRecipe(trivial=True, rotation=0.0, zoom=(1.0, 1.0), hue=12.0))
-    pictures = [for_picture(augment, 0, 0, row) for row in range(400)]
-    found = {name for picture in pictures for name in changes(picture)}
+    images = [for_image(augment, 0, 0, row) for row in range(400)]
+    found = {name for image in images for name in changes(image)}
     assert found == TRIVIAL.keys() - {"rotation", "zoom"}
-    assert {picture.hue for picture in pictures} == {0.0, 12.0}
+    assert {image.hue for image in images} == {0.0, 12.0}
 
 
 @given(st.integers(0, 2**63 - 1), st.integers(0, 1000), st.integers(0, 10**9))
 def test_the_choice_is_a_function_of_seed_epoch_and_row(seed: int, epoch: int, row: int) -> None:
     augment = resolve(AugmentRecipe(trivial=True))
-    assert for_picture(augment, seed, epoch, row) == for_picture(replace(augment), seed, epoch, row)
+    assert for_image(augment, seed, epoch, row) == for_image(replace(augment), seed, epoch, row)
 
 
 def test_an_augmentation_cannot_be_changed() -> None:

@@ -46,7 +46,7 @@ def pixels(width: int, height: int, channels: int = 3, seed: int = 0) -> NDArray
 
 
 def smooth(width: int, height: int) -> NDArray[np.uint8]:
-    """A picture without detail finer than some pixels, which no right interpolation changes much."""
+    """An image without detail finer than some pixels, which no right interpolation changes much."""
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     waves = [np.sin(x / 9), np.cos(y / 7), np.sin((x + y) / 12)]
     return (127.5 + 100 * np.stack(waves, axis=-1)).astype(np.uint8)
@@ -95,7 +95,7 @@ def test_the_identity_changes_no_pixel(channels: int) -> None:
     assert np.array_equal(got, source)
 
 
-def test_a_grey_picture_may_come_without_channels() -> None:
+def test_a_grey_image_may_come_without_channels() -> None:
     source = pixels(13, 7, 1)
     turned = Map(about((6.5, 3.5), rotation(10)))
     for map_ in (Map(np.eye(3)), turned):
@@ -120,10 +120,10 @@ def test_the_mirrors_flip_to_the_bit() -> None:
 
 @given(seeds, st.tuples(st.integers(1, 40), st.integers(1, 40)))
 def test_a_mirrored_crop_is_the_crop_flipped_to_the_bit(sample: int, size: Size) -> None:
-    picture = pixels(31, 23)
+    image = pixels(31, 23)
     shown = random_crop(generator(0, Stream.AUGMENT, 0, sample).random(4), (31, 23), size, (0.2, 1), (0.5, 2))
-    mirrored = resample(picture, Map(compose(shown, mirror(size[0]))), size)
-    assert np.array_equal(mirrored, resample(picture, Map(shown), size)[:, ::-1])
+    mirrored = resample(image, Map(compose(shown, mirror(size[0]))), size)
+    assert np.array_equal(mirrored, resample(image, Map(shown), size)[:, ::-1])
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_a_box_that_reaches_behind_the_eye_is_what_is_shown_of_it() -> None:
     assert np.isnan(too_little).all()  # 158 of 3750 square pixels
 
 
-def test_a_box_that_leaves_the_picture_is_cut_and_then_gone() -> None:
+def test_a_box_that_leaves_the_image_is_cut_and_then_gone() -> None:
     right_half = Map(crop((50, 0, 100, 50), (50, 50)))
     boxes = np.array([[40, 10, 60, 20], [10, 10, 52, 20], [0, 0, 50, 50], [math.nan] * 4], np.float32)
     shown = map_boxes(boxes, right_half, (50, 50))

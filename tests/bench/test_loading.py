@@ -8,9 +8,9 @@ import pytest
 from striate.bench import loading
 from striate.bench.loading import _cached, _kept, _made, worker_counts
 from striate.bench.timing import Work
-from striate.data import IndexedPictures, read
-from striate.data.pixel_cache import CachedPictures
-from striate.data.pixel_policy import CachedPicture, Policy
+from striate.data import IndexedImages, read
+from striate.data.pixel_cache import CachedImages
+from striate.data.pixel_policy import CachedImage, Policy
 from striate.errors import DataError
 
 WritePictures = Callable[[Path, Mapping[str, int]], Path]
@@ -64,7 +64,7 @@ def test_photos_are_made_where_none_are_given(passes: dict[str, int], monkeypatc
 
 def test_the_cache_gives_what_the_pixel_cache_gives(two_classes: Path, tmp_path: Path) -> None:
     index = read(two_classes)
-    pictures, policy = IndexedPictures(index), Policy(16, 3, "raw")
+    pictures, policy = IndexedImages(index), Policy(16, 3, "raw")
     kept = _kept(pictures, np.flatnonzero(index.usable())[:3], policy)
     cached = _cached(pictures, kept, policy, tmp_path / "bench.pixels")
     assert {row: bytes(cached.open(row).data) for row in kept} == {
@@ -78,13 +78,13 @@ def test_every_pass_reads_from_its_own_source(
     passes: dict[str, int], two_classes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[int] = []
-    of_cache = CachedPictures.open
+    of_cache = CachedImages.open
 
-    def counted(pictures: CachedPictures, row: int) -> CachedPicture:
+    def counted(pictures: CachedImages, row: int) -> CachedImage:
         opened.append(row)
         return of_cache(pictures, row)
 
-    monkeypatch.setattr(CachedPictures, "open", counted)
+    monkeypatch.setattr(CachedImages, "open", counted)
     loading.loading(two_classes, 4, 32, 2, 0.0)
     assert len(opened) == sum(pictures for name, pictures in passes.items() if name.startswith("cache"))
 

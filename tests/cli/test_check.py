@@ -14,7 +14,7 @@ Save = Callable[..., Path]
 
 @pytest.fixture
 def good(tmp_path: Path, save_picture: Save) -> Path:
-    """Ten pictures of each of two classes."""
+    """Ten images of each of two classes."""
     for number in range(20):
         save_picture(tmp_path / f"data/{'ab'[number % 2]}/{number:02d}.png", size=(40, 40), seed=number)
     return tmp_path / "data"
@@ -36,7 +36,7 @@ def leaking(good: Path) -> Path:
 def test_data_with_nothing_wrong(striate: Striate, good: Path) -> None:
     assert striate("check", good) == (
         0,
-        "20 pictures, 20 usable; 2 classes; not split 20\n\n0 errors, 0 warnings, 0 info\n",
+        "20 images, 20 usable; 2 classes; not split 20\n\n0 errors, 0 warnings, 0 info\n",
         "",
     )
 
@@ -45,13 +45,13 @@ def test_a_leak_leaves_with_3(striate: Striate, leaking: Path) -> None:
     code, out, err = striate("check", leaking)
     assert code == 3
     assert out.splitlines() == [
-        "21 pictures, 21 usable; 2 classes; train 19, val 2",
+        "21 images, 21 usable; 2 classes; train 19, val 2",
         "",
-        "error: the same picture, or nearly, in several splits. A score would count what was trained on.",
-        "  2 pictures, the same file: in train and val: train/a/00.png, val/a/[red]leak.png",
+        "error: the same image, or nearly, in several splits. A score would count what was trained on.",
+        "  2 images, the same file: in train and val: train/a/00.png, val/a/[red]leak.png",
         "",
-        "warning: classes with few pictures in train. Nobody can tell how well they are learned.",
-        "  fewer than 10 pictures: b",
+        "warning: classes with few images in train. Nobody can tell how well they are learned.",
+        "  fewer than 10 images: b",
         "",
         "1 error, 1 warning, 0 info",
     ]
@@ -74,7 +74,7 @@ def test_the_page(striate: Striate, leaking: Path, tmp_path: Path) -> None:
     assert "<title>Check of data</title>" in (tmp_path / "check.html").read_text(encoding="utf-8")
 
 
-def test_a_cleaned_index_leaves_the_pictures_alone(striate: Striate, leaking: Path, tmp_path: Path) -> None:
+def test_a_cleaned_index_leaves_the_images_alone(striate: Striate, leaking: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in leaking.rglob("*.png")}
     assert striate("check", leaking, "--fix", tmp_path / "clean.parquet")[0] == 3
     index = Index.load(tmp_path / "clean.parquet")
@@ -100,22 +100,22 @@ def test_many_copies_are_cut_too(striate: Striate, good: Path) -> None:
         (good / f"a/copy{number}.png").write_bytes((good / "a/00.png").read_bytes())
     _, out, _ = striate("check", good)
     named = "a/00.png, a/copy0.png, a/copy1.png, a/copy2.png, … and 3 more"
-    assert f"  7 pictures, the same file: {named}\n" in out
+    assert f"  7 images, the same file: {named}\n" in out
 
 
 @pytest.mark.parametrize(("max_bad", "code"), [("0.1", 0), ("0.04", 3)])
-def test_the_share_of_bad_pictures_is_a_flag(striate: Striate, good: Path, max_bad: str, code: int) -> None:
+def test_the_share_of_bad_images_is_a_flag(striate: Striate, good: Path, max_bad: str, code: int) -> None:
     (good / "a/bad.png").write_bytes(b"")
     found, out, _ = striate("check", good, "--max-bad", max_bad)
     assert found == code
-    assert ("error: too many unreadable pictures. " in out) == (code == 3)
+    assert ("error: too many unreadable images. " in out) == (code == 3)
 
 
 def test_the_flags_of_a_csv(striate: Striate, good: Path) -> None:
     lines = [f"{path.relative_to(good)},{path.parent.name}" for path in sorted(good.rglob("*.png"))]
     (good / "list.csv").write_text("\n".join(["file,name", *lines]))
     code, out, _ = striate("check", good / "list.csv", "--path-column", "file", "--label-column", "name", "-j", "2")
-    assert (code, out.splitlines()[0]) == (0, "20 pictures, 20 usable; 2 classes; not split 20")
+    assert (code, out.splitlines()[0]) == (0, "20 images, 20 usable; 2 classes; not split 20")
 
 
 def test_the_values_of_masks(striate: Striate, tmp_path: Path, save_picture: Save) -> None:
@@ -126,7 +126,7 @@ def test_the_values_of_masks(striate: Striate, tmp_path: Path, save_picture: Sav
     words = ("--mask-classes.0", "ground", "--mask-classes.1", "cat")
     code, out, _ = striate("check", tmp_path, *words)
     assert code == 0
-    assert out.startswith("3 pictures, 3 usable; 0 classes; 2 classes in masks; not split 3\n")
+    assert out.startswith("3 images, 3 usable; 0 classes; 2 classes in masks; not split 3\n")
     assert "warning: masks with values that mean nothing: 3. " in out
     assert "  images/0.png: values of no class: 7\n" in out
     named = (*words, "--mask-classes.7", "dog")

@@ -199,7 +199,7 @@ def test_too_many_bad_pictures(striate: Striate, write_pictures: WritePictures, 
     (data / "dark" / "00.png").write_bytes(b"")
     code, _, err = striate("train", data, *TINY, "-o", tmp_path / "run")
     assert code == 3
-    assert "striate: data: expected at most 1.0% unreadable pictures; got 1 of 10 (10.0%). " in err
+    assert "striate: data: expected at most 1.0% unreadable images; got 1 of 10 (10.0%). " in err
     assert "dark/00.png,no,the file is empty" in (tmp_path / "run" / "check.csv").read_text().splitlines()
 
 

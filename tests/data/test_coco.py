@@ -124,8 +124,8 @@ def test_a_line_covers_nothing(tmp_path: Path) -> None:
     ("outline", "reason"),
     [
         ([[0, 0, 5, 5, 5, 0, 3]], "an outline is broken: expected pairs of x and y; got 7 numbers"),
-        ([[0, 0, 5, 5, 1e9, 0]], "an outline is broken: it reaches far out of the picture"),
-        ([[0, 0, -1e300, 5, 5, 0]], "an outline is broken: it reaches far out of the picture"),
+        ([[0, 0, 5, 5, 1e9, 0]], "an outline is broken: it reaches far out of the image"),
+        ([[0, 0, -1e300, 5, 5, 0]], "an outline is broken: it reaches far out of the image"),
     ],
 )
 def test_a_broken_polygon(outline: object, reason: str, tmp_path: Path) -> None:
@@ -172,9 +172,9 @@ def test_a_file_that_has_changed_is_read_anew(tmp_path: Path) -> None:
     assert np.array(values(tmp_path, annotation([rectangle(0, 0, 9, 7)]))).all()
 
 
-def test_a_picture_that_the_file_lacks(tmp_path: Path) -> None:
+def test_an_image_that_the_file_lacks(tmp_path: Path) -> None:
     path = coco_file(tmp_path, [])
-    with pytest.raises(UnreadableError, match=r"^objects\.json has no picture 6$"):
+    with pytest.raises(UnreadableError, match=r"^objects\.json has no image 6$"):
         stored_values(path, 6)
     path.unlink()
     with pytest.raises(UnreadableError, match="No such file"):
@@ -199,11 +199,11 @@ def test_what_is_no_coco_file_is_refused(content: bytes, tmp_path: Path) -> None
         load(path)
 
 
-def test_numbers_of_pictures_are_their_own(tmp_path: Path) -> None:
+def test_numbers_of_images_are_their_own(tmp_path: Path) -> None:
     path = coco_file(tmp_path, [])
     content: dict[str, Any] = json.loads(path.read_text())
     content["images"] *= 2
     path.write_text(json.dumps(content))
-    sentence = f"{path}: expected a number of its own for each picture; got one twice."
+    sentence = f"{path}: expected a number of its own for each image; got one twice."
     with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
         load(path)

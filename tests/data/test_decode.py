@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.augment import Map, central_crop, crop
-from striate.data import Picture, Source, UnreadableError, open_picture
+from striate.data import OpenedImage, Source, UnreadableError, open_image
 from striate.data.decode import FORMATS, JPEG_SCALES
 
 Turn = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-ORIENTATIONS: dict[int, Turn] = {  # how the stored picture must be turned to stand upright (Exif 2.3, tag 0x0112)
+ORIENTATIONS: dict[int, Turn] = {  # how the stored image must be turned to stand upright (Exif 2.3, tag 0x0112)
     1: lambda stored: stored,
     2: lambda stored: stored[:, ::-1],
     3: lambda stored: stored[::-1, ::-1],
@@ -31,9 +31,9 @@ ORIENTATIONS: dict[int, Turn] = {  # how the stored picture must be turned to st
 }
 
 
-def encode(picture: Image.Image | NDArray[Any], format_: str = "PNG", **options: Any) -> bytes:
+def encode(image: Image.Image | NDArray[Any], format_: str = "PNG", **options: Any) -> bytes:
     file = io.BytesIO()
-    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(file, format_, **options)
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, format_, **options)
     return file.getvalue()
 
 
@@ -55,15 +55,15 @@ def ramps(width: int, height: int) -> NDArray[np.uint8]:
 
 
 def whole(source: Source, channels: int = 3) -> NDArray[np.uint8]:
-    """All pixels of a picture, each as it is."""
-    picture = open_picture(source)
-    return picture.read(Map(central_crop(picture.size, picture.size, 1)), picture.size, channels)
+    """All pixels of an image, each as it is."""
+    image = open_image(source)
+    return image.read(Map(central_crop(image.size, image.size, 1)), image.size, channels)
 
 
 def reason(source: Source, **options: int) -> str:
-    """Why a picture cannot be opened and verified."""
+    """Why an image cannot be opened and verified."""
     with pytest.raises(UnreadableError) as caught:
-        open_picture(source, **options).verify()
+        open_image(source, **options).verify()
     return str(caught.value)
 
 
@@ -75,13 +75,13 @@ def test_every_kind_of_source_gives_the_same_pixels(tmp_path: Path) -> None:
     path = tmp_path / "1.png"
     path.write_bytes(encode(pixels))
     for source in (path, path.read_bytes(), pixels, Image.fromarray(pixels)):
-        assert open_picture(source).size == (7, 5)
+        assert open_image(source).size == (7, 5)
         assert np.array_equal(whole(source), pixels)
 
 
 def test_a_pillow_image_is_left_as_it_is() -> None:
     given_image = Image.open(io.BytesIO(encode(noise(7, 5), exif=turned(6))))
-    assert open_picture(given_image).size == (5, 7)
+    assert open_image(given_image).size == (5, 7)
     assert np.array_equal(whole(given_image), np.rot90(noise(7, 5), -1))
     assert given_image.size == (7, 5)
     assert given_image.getexif()[0x0112] == 6
@@ -89,7 +89,7 @@ def test_a_pillow_image_is_left_as_it_is() -> None:
 
 def test_a_pillow_jpeg_is_left_at_its_size() -> None:
     given_image = Image.open(io.BytesIO(encode(noise(96, 96), "JPEG")))
-    open_picture(given_image).read(Map(central_crop((96, 96), (8, 8), 1)), (8, 8), 3)
+    open_image(given_image).read(Map(central_crop((96, 96), (8, 8), 1)), (8, 8), 3)
     assert np.asarray(given_image).shape == (96, 96, 3)
 
 
@@ -106,9 +106,9 @@ def test_lossless_formats_give_their_pixels(format_: str) -> None:
     assert np.array_equal(whole(encode(noise(7, 5), format_, **options)), noise(7, 5))
 
 
-def test_a_part_of_a_picture_is_read() -> None:
-    picture = open_picture(encode(noise(20, 16)))
-    assert np.array_equal(picture.read(Map(crop((3, 2, 10, 14), (7, 12))), (7, 12), 3), noise(20, 16)[2:14, 3:10])
+def test_a_part_of_an_image_is_read() -> None:
+    image = open_image(encode(noise(20, 16)))
+    assert np.array_equal(image.read(Map(crop((3, 2, 10, 14), (7, 12))), (7, 12), 3), noise(20, 16)[2:14, 3:10])
 
 
 # Orientation ------------------------------------------------------------------------------------------------------
@@ -120,24 +120,24 @@ def test_every_orientation_stands_upright(orientation: int, format_: str) -> Non
     options = {"lossless": True} if format_ == "WEBP" else {}
     upright = ORIENTATIONS[orientation](noise(9, 5))
     data = encode(noise(9, 5), format_, exif=turned(orientation), **options)
-    assert open_picture(data).size == (upright.shape[1], upright.shape[0])
+    assert open_image(data).size == (upright.shape[1], upright.shape[0])
     assert np.array_equal(whole(data), upright)
-    # a crop is placed on the upright picture, not on the stored one
-    part = open_picture(data).read(Map(crop((1, 2, 4, 5), (3, 3))), (3, 3), 3)
+    # a crop is placed on the upright image, not on the stored one
+    part = open_image(data).read(Map(crop((1, 2, 4, 5), (3, 3))), (3, 3), 3)
     assert np.array_equal(part, upright[2:5, 1:4])
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("side", [16, 8])
 def test_every_orientation_is_placed_right_when_decoded_small(orientation: int, side: int) -> None:
-    """At 1/8, 129 columns become 17, of which the picture covers 16.125, on the side where its first column is."""
+    """At 1/8, 129 columns become 17, of which the image covers 16.125, on the side where its first column is."""
     upright = ORIENTATIONS[orientation](ramps(129, 137))
     height, width = upright.shape[:2]
     view = Map(central_crop((width, height), (side, side), 1))
     data = encode(ramps(129, 137), "JPEG", quality=100, subsampling=0, exif=turned(orientation))
-    small = open_picture(data).read(view, (side, side), 3).astype(int)
-    full = open_picture(np.ascontiguousarray(upright)).read(view, (side, side), 3).astype(int)
-    assert np.abs(small - full).max() <= 4  # 15 where the 17 columns are taken for the whole picture
+    small = open_image(data).read(view, (side, side), 3).astype(int)
+    full = open_image(np.ascontiguousarray(upright)).read(view, (side, side), 3).astype(int)
+    assert np.abs(small - full).max() <= 4  # 15 where the 17 columns are taken for the whole image
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 300])
@@ -157,9 +157,9 @@ def test_damaged_metadata_raises_nothing_but_unreadable(format_: str, data: st.D
     for place, value in data.draw(st.lists(st.tuples(st.integers(6, len(block) - 1), st.integers(0, 255)), max_size=4)):
         block[place] = value
     try:
-        picture = open_picture(encode(noise(9, 5), format_, exif=bytes(block)))
-        assert picture.size in ((9, 5), (5, 9))
-        assert picture.read(Map(central_crop(picture.size, (4, 4), 1)), (4, 4), 3).shape == (4, 4, 3)
+        image = open_image(encode(noise(9, 5), format_, exif=bytes(block)))
+        assert image.size in ((9, 5), (5, 9))
+        assert image.read(Map(central_crop(image.size, (4, 4), 1)), (4, 4), 3).shape == (4, 4, 3)
     except UnreadableError as error:
         assert str(error)  # noqa: PT017 (either outcome is right)
 
@@ -176,7 +176,7 @@ def test_a_tiff_with_a_field_of_another_type_is_read_or_refused() -> None:
             changed = bytearray(data)
             changed[field + 2] = kind
             try:
-                assert open_picture(bytes(changed)).read(Map(central_crop((5, 9), (4, 4), 1)), (4, 4), 3).shape == (
+                assert open_image(bytes(changed)).read(Map(central_crop((5, 9), (4, 4), 1)), (4, 4), 3).shape == (
                     4,
                     4,
                     3,
@@ -199,11 +199,11 @@ def test_rgb_becomes_grey_by_its_luma() -> None:
 def test_a_palette_becomes_its_colours() -> None:
     colours = np.array([[250, 0, 10], [0, 200, 30], [5, 6, 7]], np.uint8)
     numbers = np.array([[0, 1, 2], [2, 1, 1]], np.uint8)
-    picture = Image.fromarray(numbers)
-    picture.putpalette(colours.tobytes())
+    image = Image.fromarray(numbers)
+    image.putpalette(colours.tobytes())
     for format_ in ("PNG", "GIF", "BMP"):
-        assert np.array_equal(whole(encode(picture, format_)), colours[numbers])
-    grey = whole(encode(picture), channels=1)
+        assert np.array_equal(whole(encode(image, format_)), colours[numbers])
+    grey = whole(encode(image), channels=1)
     assert np.abs(grey[..., 0] - (colours @ [0.299, 0.587, 0.114])[numbers]).max() <= 1
 
 
@@ -213,11 +213,11 @@ def test_a_palette_becomes_its_colours() -> None:
 def test_transparency_of_a_palette_is_laid_over_white(transparency: int | bytes, alpha: list[int]) -> None:
     colours = np.array([[250, 0, 10], [0, 200, 30], [5, 6, 7]], np.uint8)
     numbers = np.array([[0, 1, 2], [2, 1, 1]], np.uint8)
-    picture = Image.fromarray(numbers)
-    picture.putpalette(colours.tobytes())
+    image = Image.fromarray(numbers)
+    image.putpalette(colours.tobytes())
     share = np.array(alpha)[:, None] / 255
     expected = (colours * share + 255 * (1 - share))[numbers]
-    assert np.abs(whole(encode(picture, transparency=transparency)) - expected).max() <= 1
+    assert np.abs(whole(encode(image, transparency=transparency)) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -247,10 +247,10 @@ def test_16_bit_values_are_divided_by_257(format_: str) -> None:
 
 def test_one_bit_is_black_or_white() -> None:
     bits = np.array([[True, False, False], [False, True, True]])
-    picture = Image.fromarray(bits)
-    assert picture.mode == "1"
-    assert whole(encode(picture), channels=1)[..., 0].tolist() == [[255, 0, 0], [0, 255, 255]]
-    assert whole(encode(picture)).shape == (2, 3, 3)
+    image = Image.fromarray(bits)
+    assert image.mode == "1"
+    assert whole(encode(image), channels=1)[..., 0].tolist() == [[255, 0, 0], [0, 255, 255]]
+    assert whole(encode(image)).shape == (2, 3, 3)
 
 
 @pytest.mark.parametrize(
@@ -281,8 +281,8 @@ def test_a_jpeg_decoded_small_is_close_to_one_decoded_whole(scale: int, channels
     smooth = np.asarray(Image.fromarray(noise(6, 5)).resize((160, 120), Image.Resampling.BICUBIC))
     data = encode(smooth, "JPEG", quality=95)
     size = (160 // scale, 120 // scale)
-    small = open_picture(data).read(Map(central_crop((160, 120), size, 1)), size, channels)
-    full = open_picture(Image.open(io.BytesIO(data))).read(Map(central_crop((160, 120), size, 1)), size, channels)
+    small = open_image(data).read(Map(central_crop((160, 120), size, 1)), size, channels)
+    full = open_image(Image.open(io.BytesIO(data))).read(Map(central_crop((160, 120), size, 1)), size, channels)
     difference = np.abs(small.astype(int) - full.astype(int))
     assert difference.mean() <= 2
     assert difference.max() <= 8
@@ -295,18 +295,18 @@ def test_a_jpeg_is_decoded_no_larger_than_needed(by: str, reduction: float, deco
     if by == "Pillow":
         data = encode(Image.open(io.BytesIO(data)).convert("CMYK"), "JPEG")
     for channels in (1, 3):
-        assert open_picture(data).decode(reduction, channels).shape[:2] == (decoded, decoded)
+        assert open_image(data).decode(reduction, channels).shape[:2] == (decoded, decoded)
 
 
 def test_the_side_that_shrinks_least_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
 
-    def decode(self: Picture, reduction: float, channels: int) -> NDArray[np.uint8]:
+    def decode(self: OpenedImage, reduction: float, channels: int) -> NDArray[np.uint8]:
         asked.append(reduction)
         return noise(96, 96)
 
-    monkeypatch.setattr(Picture, "decode", decode)
-    open_picture(encode(noise(96, 96), "JPEG")).read(Map(crop((0, 0, 96, 16), (6, 8))), (6, 8), 3)
+    monkeypatch.setattr(OpenedImage, "decode", decode)
+    open_image(encode(noise(96, 96), "JPEG")).read(Map(crop((0, 0, 96, 16), (6, 8))), (6, 8), 3)
     assert asked == [2]
 
 
@@ -314,12 +314,12 @@ def test_the_side_that_shrinks_least_decides(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"progressive": True}, {"restart_marker_rows": 1}])
 def test_a_jpeg_decodes_to_the_bits_that_pillow_gives(mode: str, options: dict[str, Any]) -> None:
     data = encode(Image.fromarray(ramps(61, 47)).convert(mode), "JPEG", **options)
-    picture = open_picture(data)
-    assert picture.jpeg == data
-    by_pillow = replace(picture, jpeg=None)
+    image = open_image(data)
+    assert image.jpeg == data
+    by_pillow = replace(image, jpeg=None)
     for reduction in (1, 2, 8):
         got, expected = (
-            each.decode(reduction, 3) for each in (picture, replace(by_pillow, opened=Image.open(io.BytesIO(data))))
+            each.decode(reduction, 3) for each in (image, replace(by_pillow, opened=Image.open(io.BytesIO(data))))
         )
         assert np.array_equal(got, expected)
 
@@ -328,33 +328,33 @@ def test_a_jpeg_decodes_to_the_bits_that_pillow_gives(mode: str, options: dict[s
 @pytest.mark.parametrize("size", [(1, 1), (61, 47), (300, 7)])
 def test_the_header_of_a_plain_jpeg_is_read_without_pillow(mode: str, size: tuple[int, int]) -> None:
     data = encode(Image.new(mode, size), "JPEG")
-    picture = open_picture(data)
-    assert (picture.opened is None) == (mode != "CMYK")
-    assert picture.stored == picture.size == picture.image.size == size
+    image = open_image(data)
+    assert (image.opened is None) == (mode != "CMYK")
+    assert image.stored == image.size == image.pillow.size == size
 
 
 def test_an_orientation_by_xmp_is_one() -> None:
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
-    picture = open_picture(encode(Image.new("RGB", (20, 10)), "JPEG", xmp=xmp))
-    assert (picture.stored, picture.size, picture.orientation) == ((20, 10), (10, 20), 6)
+    image = open_image(encode(Image.new("RGB", (20, 10)), "JPEG", xmp=xmp))
+    assert (image.stored, image.size, image.orientation) == ((20, 10), (10, 20), 6)
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("by", ["libjpeg-turbo", "Pillow"])
 def test_a_jpeg_stands_upright_at_every_scale(by: str, orientation: int) -> None:
     data = encode(Image.fromarray(ramps(160, 96)), "JPEG", quality=100, subsampling=0, exif=turned(orientation))
-    picture = open_picture(data)
-    picture = replace(picture, jpeg=None) if by == "Pillow" else picture
-    size = (picture.size[0] // 8, picture.size[1] // 8)
+    image = open_image(data)
+    image = replace(image, jpeg=None) if by == "Pillow" else image
+    size = (image.size[0] // 8, image.size[1] // 8)
     expected = ORIENTATIONS[orientation](ramps(20, 12))
-    assert np.abs(picture.read(Map(central_crop(picture.size, size, 1)), size, 3).astype(int) - expected).max() <= 4
+    assert np.abs(image.read(Map(central_crop(image.size, size, 1)), size, 3).astype(int) - expected).max() <= 4
 
 
 def test_a_small_jpeg_can_be_read_twice() -> None:
-    picture = open_picture(encode(ramps(129, 137), "JPEG", quality=100, subsampling=0))
-    view = Map(central_crop(picture.size, (8, 8), 1))
-    first = picture.read(view, (8, 8), 3)
-    assert np.array_equal(picture.read(view, (8, 8), 3), first)
+    image = open_image(encode(ramps(129, 137), "JPEG", quality=100, subsampling=0))
+    view = Map(central_crop(image.size, (8, 8), 1))
+    first = image.read(view, (8, 8), 3)
+    assert np.array_equal(image.read(view, (8, 8), 3), first)
 
 
 # What cannot be read ----------------------------------------------------------------------------------------------
@@ -376,7 +376,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
     assert reason(data, max_pixels=19_999_999) == "5000 x 4000 pixels are more than the limit of 19,999,999"
     assert "limit" not in reason(data, max_pixels=20_000_000)
     for source in (noise(7, 5), encode(noise(7, 5), "JPEG"), Image.fromarray(noise(7, 5))):
-        assert open_picture(source, max_pixels=35).size == (7, 5)
+        assert open_image(source, max_pixels=35).size == (7, 5)
 
 
 def test_a_bomb_is_refused() -> None:
@@ -400,7 +400,7 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage
 @pytest.mark.parametrize(
     "data",
     [
-        b"no picture",
+        b"no image",
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         EPS,
         b"%PDF-1.7\n",
@@ -411,7 +411,7 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage
     ids=["text", "SVG", "EPS", "PDF", "ICO", "PCX", "TGA"],
 )
 def test_other_formats_are_refused(data: bytes) -> None:
-    assert reason(data) == "not a picture of a known format (JPEG, PNG, BMP, GIF, WEBP, TIFF, PPM)"
+    assert reason(data) == "not an image of a known format (JPEG, PNG, BMP, GIF, WEBP, TIFF, PPM)"
 
 
 def test_other_formats_are_those_that_pillow_would_open() -> None:
@@ -438,7 +438,7 @@ def test_a_damaged_file_raises_nothing_but_unreadable(format_: str, changes: lis
     for place, value in changes:
         data[int(place * len(data))] = value
     try:
-        picture = open_picture(bytes(data), max_pixels=10_000)
-        assert picture.read(Map(central_crop(picture.size, (4, 4), 1)), (4, 4), 3).shape == (4, 4, 3)
+        image = open_image(bytes(data), max_pixels=10_000)
+        assert image.read(Map(central_crop(image.size, (4, 4), 1)), (4, 4), 3).shape == (4, 4, 3)
     except UnreadableError as error:
         assert str(error)  # noqa: PT017 (either outcome is right)

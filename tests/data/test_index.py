@@ -133,7 +133,7 @@ def test_a_name_that_is_not_utf_8_is_named() -> None:
 def test_a_row_takes_less_than_200_bytes_beside_its_path() -> None:
     """A full row: a label, a box, a mask of the length of the path, a split; and the same with several labels."""
     n = 10_000
-    paths = [f"train/class{i % 10}/picture{i:06}.png" for i in range(n)]
+    paths = [f"train/class{i % 10}/image{i:06}.png" for i in range(n)]
     path_bytes = sum(map(len, paths))
     for several in (False, True):
         index = build(
@@ -201,7 +201,7 @@ def test_the_fingerprint_names_paths_and_labels_alone() -> None:
     assert re.fullmatch("[0-9a-f]{16}", index.fingerprint())
 
 
-def test_the_fingerprint_changes_with_the_pictures() -> None:
+def test_the_fingerprint_changes_with_the_images() -> None:
     others = [
         one_label(),
         several_labels(),

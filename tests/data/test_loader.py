@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 from striate.augment.colour import draw_colour
 from striate.augment.geometry import Map, Size
 from striate.augment.policy import draw_map
-from striate.augment.presets import for_picture, resolve
+from striate.augment.presets import for_image, resolve
 from striate.augment.resample import map_boxes, resample_mask
 from striate.data import (
     MEAN_STD,
     Batch,
-    GivenPictures,
+    GivenImages,
     Loader,
+    OpenedImage,
     Order,
-    Picture,
     Preprocessing,
     UnreadableError,
     View,
@@ -47,35 +47,35 @@ MEDIUM = AugmentRecipe(augment="medium")
 WAIT_S = 20  # for what must happen; a test that passes does not wait
 
 
-def pictures_of(count: int) -> list[NDArray[np.uint8]]:
+def images_of(count: int) -> list[NDArray[np.uint8]]:
     rng = np.random.default_rng(0)
     return [rng.integers(0, 256, (9 + i % 3, 12 + i % 5, 3), np.uint8) for i in range(count)]
 
 
 def mask_of(row: int) -> NDArray[np.uint8]:
-    """A mask of three classes, of the size of picture number `row` of `pictures_of`."""
+    """A mask of three classes, of the size of image number `row` of `images_of`."""
     return np.random.default_rng(row).integers(0, 3, (9 + row % 3, 12 + row % 5), np.uint8)
 
 
 def boxes_of(count: int) -> NDArray[np.float32]:
-    """A box a picture, and none for every fifth."""
+    """A box an image, and none for every fifth."""
     corners = np.random.default_rng(0).uniform(0, 4, (count, 2))
     boxes = np.hstack([corners, corners + np.array((5, 4))]).astype(np.float32)
     boxes[::5] = np.nan
     return boxes
 
 
-class Watched(GivenPictures):
-    """Pictures that remember which of them were opened, and can be told to fail."""
+class Watched(GivenImages):
+    """Images that remember which of them were opened, and can be told to fail."""
 
     def __init__(self, count: int, bad: Sequence[int] = (), error: Exception | None = None) -> None:
-        super().__init__(pictures_of(count))
+        super().__init__(images_of(count))
         self.opened: list[int] = []
         self.changed = threading.Condition()
         self._bad = bad
         self._error = error or UnreadableError("the file is empty")
 
-    def open(self, row: int) -> Picture:
+    def open(self, row: int) -> OpenedImage:
         with self.changed:
             self.opened.append(row)
             self.changed.notify_all()
@@ -96,8 +96,8 @@ def decoders() -> list[str]:
 def full(order: Any, *, count: int = 50, epoch: int = 0, seed: int = 0, **options: Any) -> Loader:
     """A loader of everything that a batch can hold."""
     view = training_view(MEDIUM, SMALL, seed, epoch)
-    pictures = GivenPictures(pictures_of(count))
-    return Loader(pictures, order, SMALL, view, masks=mask_of, boxes=boxes_of(count), **options)
+    images = GivenImages(images_of(count))
+    return Loader(images, order, SMALL, view, masks=mask_of, boxes=boxes_of(count), **options)
 
 
 def digest(batch: Batch) -> str:
@@ -135,11 +135,11 @@ def test_a_view_is_a_function_of_seed_epoch_and_row(augment: AugmentRecipe) -> N
 
 
 @pytest.mark.parametrize("trivial", [False, True])
-def test_a_view_draws_what_the_recipe_gives_the_picture(trivial: bool) -> None:
+def test_a_view_draws_what_the_recipe_gives_the_image(trivial: bool) -> None:
     recipe = AugmentRecipe(augment="medium", trivial=trivial)
     view = training_view(recipe, SMALL, 1, 2)
     for row in range(20):
-        augment = for_picture(resolve(recipe), 1, 2, row)
+        augment = for_image(resolve(recipe), 1, 2, row)
         map_, colour = view(row, (40, 30))
         assert colour is not None
         assert np.array_equal(map_.matrix, draw_map(augment, (40, 30), (8, 6), 1.0, 1, 2, row).matrix)
@@ -160,10 +160,10 @@ def test_without_augmentation_a_view_shows_what_evaluation_sees() -> None:
 # Passes -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_pass_gives_the_pictures_of_each_part_in_order() -> None:
-    sources = pictures_of(7)
+def test_a_pass_gives_the_images_of_each_part_in_order() -> None:
+    sources = images_of(7)
     parts = [np.array([4, 0, 4]), np.array([6]), np.array([], np.int64), np.array([1, 2])]
-    made = Loader(GivenPictures(sources), parts, SMALL)
+    made = Loader(GivenImages(sources), parts, SMALL)
     assert len(made) == 4
     for batch, rows in zip(made, parts, strict=True):
         assert batch.rows.tolist() == rows.tolist()
@@ -171,27 +171,27 @@ def test_a_pass_gives_the_pictures_of_each_part_in_order() -> None:
         assert batch.images.dtype == torch.uint8
         assert batch.colour is batch.masks is batch.boxes is None
         for image, row in zip(batch.images, rows, strict=True):
-            picture = next(iter(Loader(GivenPictures([sources[row]]), [np.array([0])], SMALL)))
-            assert torch.equal(image, picture.images[0])
+            alone = next(iter(Loader(GivenImages([sources[row]]), [np.array([0])], SMALL)))
+            assert torch.equal(image, alone.images[0])
 
 
 def test_without_a_view_the_middle_is_shown() -> None:
     source = np.zeros((30, 40, 3), np.uint8)
     source[12:18, 16:24] = 200  # the middle 8 x 6, at 0.2 of the size
-    made = Loader(GivenPictures([source]), [np.array([0])], Preprocessing((3, 6, 8), *MEAN_STD[3], crop_pct=0.2))
+    made = Loader(GivenImages([source]), [np.array([0])], Preprocessing((3, 6, 8), *MEAN_STD[3], crop_pct=0.2))
     assert (next(iter(made)).images == 200).all()
 
 
 def test_grey_batches() -> None:
     grey = Preprocessing((1, 6, 8), *MEAN_STD[1])
-    made = Loader(GivenPictures(pictures_of(2)), [np.arange(2)], grey, training_view(MEDIUM, grey, 0, 0))
+    made = Loader(GivenImages(images_of(2)), [np.arange(2)], grey, training_view(MEDIUM, grey, 0, 0))
     batch = next(iter(made))
     assert batch.images.shape == (2, 6, 8, 1)
     assert batch.colour is not None
     assert batch.colour.shape == (2, 1, 2)
 
 
-def test_a_batch_holds_what_belongs_to_each_picture() -> None:
+def test_a_batch_holds_what_belongs_to_each_image() -> None:
     """Colour, mask and box are those of its row, under the map that the pixels were shown by."""
     rows = np.array([3, 5, 1, 8])
     boxes = boxes_of(9)
@@ -211,18 +211,18 @@ def test_a_batch_holds_what_belongs_to_each_picture() -> None:
     assert batch.boxes.isnan().all(dim=1).tolist() == [False, True, False, False]
 
 
-def test_a_mask_of_another_size_covers_the_whole_picture() -> None:
-    pictures = GivenPictures([np.zeros((12, 16, 3), np.uint8)])
+def test_a_mask_of_another_size_covers_the_whole_image() -> None:
+    images = GivenImages([np.zeros((12, 16, 3), np.uint8)])
     mask = np.zeros((24, 32), np.uint8)
     mask[:, 16:] = 2
-    made = Loader(pictures, [np.arange(1)], SMALL, masks=lambda row: mask)
+    made = Loader(images, [np.arange(1)], SMALL, masks=lambda row: mask)
     batch = next(iter(made))
     assert batch.masks is not None
     assert batch.masks[0].tolist() == [[0] * 4 + [2] * 4] * 6
 
 
-def test_light_pictures_come_without_colour() -> None:
-    made = Loader(GivenPictures(pictures_of(2)), [np.arange(2)], SMALL, training_view(AugmentRecipe(), SMALL, 0, 0))
+def test_light_images_come_without_colour() -> None:
+    made = Loader(GivenImages(images_of(2)), [np.arange(2)], SMALL, training_view(AugmentRecipe(), SMALL, 0, 0))
     assert next(iter(made)).colour is None
 
 
@@ -247,8 +247,8 @@ def test_any_number_of_workers_gives_the_same_bytes(weights: NDArray[np.float64]
     assert all(digests(full(order, workers=workers)) == first for workers in (2, 4, 8))
 
 
-def test_batches_of_another_size_show_the_same_pictures() -> None:
-    """The parts that threads take, a few pictures, are no part of the result either."""
+def test_batches_of_another_size_show_the_same_images() -> None:
+    """The parts that threads take, a few images, are no part of the result either."""
     passes = [torch.cat([batch.images for batch in full(batches(np.arange(50), size))]) for size in (50, 17, 1)]
     assert torch.equal(passes[0], passes[1])
     assert torch.equal(passes[0], passes[2])
@@ -270,19 +270,19 @@ def test_a_pass_that_stops_at_any_step_goes_on_from_there(weights: NDArray[np.fl
     whole = digests(full(order, epoch=1))
     assert len(whole) == 8
     for stop in range(9):
-        pictures = iter(full(order, epoch=1, workers=2))
-        before = [digest(next(pictures)) for _ in range(stop)]
-        del pictures
+        images = iter(full(order, epoch=1, workers=2))
+        before = [digest(next(images)) for _ in range(stop)]
+        del images
         rest = full(Order(np.arange(50), 3, 1, 7, weights), epoch=1, start=stop, workers=4)
         assert len(rest) == 8 - stop
         assert before + digests(rest) == whole
 
 
 def test_what_was_passed_over_is_not_decoded() -> None:
-    pictures = Watched(40)
-    rest = Loader(pictures, batches(np.arange(40), 4), SMALL, start=8)
+    images = Watched(40)
+    rest = Loader(images, batches(np.arange(40), 4), SMALL, start=8)
     assert [batch.rows.tolist() for batch in rest] == [[32, 33, 34, 35], [36, 37, 38, 39]]
-    assert sorted(pictures.opened) == list(range(32, 40))
+    assert sorted(images.opened) == list(range(32, 40))
 
 
 @pytest.mark.parametrize("start", [-1, 11])
@@ -296,7 +296,7 @@ def test_there_is_no_start_outside_the_pass(start: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Blank:
-    """Pictures of no content, made when asked for."""
+    """Images of no content, made when asked for."""
 
     size: Size = (64, 48)
 
@@ -310,7 +310,7 @@ class Blank:
         return np.zeros((size[1], size[0], channels), np.uint8)
 
 
-def test_memory_is_flat_over_a_hundred_thousand_pictures() -> None:
+def test_memory_is_flat_over_a_hundred_thousand_images() -> None:
     preprocessing = Preprocessing((3, 32, 32), *MEAN_STD[3])
     order = Order(np.arange(100_000), 0, 0, 100)
     seen, begun = 0, 0
@@ -320,7 +320,7 @@ def test_memory_is_flat_over_a_hundred_thousand_pictures() -> None:
             begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert seen == 100_000
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - begun
-    assert grown < 30_000  # kilobytes; the 90,000 pictures after the first are 276,000
+    assert grown < 30_000  # kilobytes; the 90,000 images after the first are 276,000
 
 
 def test_pinned_batches_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,7 +349,7 @@ def test_pinned_batches_hold_the_same() -> None:
 
 
 @pytest.mark.parametrize(("limit_s", "most"), [(math.inf, 1), (0.0, 2)], ids=["cheap", "dear"])
-def test_cheap_pictures_are_decoded_by_one_thread_at_a_time(
+def test_cheap_images_are_decoded_by_one_thread_at_a_time(
     limit_s: float, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "CHEAP_S", limit_s)
@@ -357,7 +357,7 @@ def test_cheap_pictures_are_decoded_by_one_thread_at_a_time(
     changed = threading.Condition()
 
     class Counting(Watched):
-        def open(self, row: int) -> Picture:
+        def open(self, row: int) -> OpenedImage:
             nonlocal inside, highest
             if row:  # the cost of the first is what the others go by
                 with changed:
@@ -368,7 +368,7 @@ def test_cheap_pictures_are_decoded_by_one_thread_at_a_time(
                     inside -= 1
             return super().open(row)
 
-    nothing = [np.arange(0)] * (AHEAD - 1)  # so that no other picture is begun before the first is done
+    nothing = [np.arange(0)] * (AHEAD - 1)  # so that no other image is begun before the first is done
     made = list(Loader(Counting(9), [np.arange(1), *nothing, *np.split(np.arange(1, 9), 8)], SMALL, workers=2))
     assert len(made) == 11
     assert highest == most
@@ -381,7 +381,7 @@ def test_cheap_pictures_are_decoded_by_one_thread_at_a_time(
 def test_an_unreadable_row_stops_the_pass_and_is_named(tmp_path: Path, workers: int) -> None:
     path = tmp_path / "1.png"
     path.write_bytes(b"")
-    made = Loader(GivenPictures([*pictures_of(40), path]), batches(np.arange(41), 8), SMALL, workers=workers)
+    made = Loader(GivenImages([*images_of(40), path]), batches(np.arange(41), 8), SMALL, workers=workers)
     sentence = f"{path}: cannot be read: the file is empty. Did it change since the check?"
     with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
         list(made)
@@ -390,20 +390,20 @@ def test_an_unreadable_row_stops_the_pass_and_is_named(tmp_path: Path, workers: 
 
 def test_an_unreadable_row_is_reported_where_it_is_asked_for() -> None:
     unreadable: dict[int, str] = {}
-    pictures = Watched(40, bad=(3, 33))
-    made = list(Loader(pictures, batches(np.arange(40), 8), SMALL, workers=2, unreadable=unreadable))
+    images = Watched(40, bad=(3, 33))
+    made = list(Loader(images, batches(np.arange(40), 8), SMALL, workers=2, unreadable=unreadable))
     assert unreadable == {3: "the file is empty", 33: "the file is empty"}
-    images = torch.cat([batch.images for batch in made])
-    blank = (images == 0).flatten(1).all(dim=1).nonzero().flatten().tolist()
+    pixels = torch.cat([batch.images for batch in made])
+    blank = (pixels == 0).flatten(1).all(dim=1).nonzero().flatten().tolist()
     assert blank == [3, 33]
 
 
 def test_of_an_unreadable_row_there_is_nothing_to_learn() -> None:
     unreadable: dict[int, str] = {}
     view = training_view(MEDIUM, SMALL, 0, 0)
-    pictures = Watched(4, bad=(1,))
+    images = Watched(4, bad=(1,))
     order = [np.arange(4)]
-    made = Loader(pictures, order, SMALL, view, masks=mask_of, boxes=boxes_of(4), unreadable=unreadable)
+    made = Loader(images, order, SMALL, view, masks=mask_of, boxes=boxes_of(4), unreadable=unreadable)
     batch = next(iter(made))
     assert list(unreadable) == [1]
     assert batch.colour is not None
@@ -416,20 +416,20 @@ def test_of_an_unreadable_row_there_is_nothing_to_learn() -> None:
     assert not batch.boxes[2:].isnan().any()
 
 
-def test_a_mask_that_cannot_be_read_is_named_by_its_picture() -> None:
+def test_a_mask_that_cannot_be_read_is_named_by_its_image() -> None:
     def no_mask(row: int) -> NDArray[np.uint8]:
         raise UnreadableError("its mask is empty")
 
     made = Loader(Watched(1), [np.arange(1)], SMALL, masks=no_mask)
-    with pytest.raises(DataError, match=r"^picture 0: cannot be read: its mask is empty\. "):
+    with pytest.raises(DataError, match=r"^image 0: cannot be read: its mask is empty\. "):
         next(iter(made))
 
 
 def test_any_other_error_of_a_thread_reaches_the_loop_and_names_the_file() -> None:
-    pictures = Watched(40, bad=(20,), error=MemoryError("no room"))
+    images = Watched(40, bad=(20,), error=MemoryError("no room"))
     with pytest.raises(MemoryError, match="no room") as caught:
-        list(Loader(pictures, batches(np.arange(40), 8), SMALL, workers=2))
-    assert caught.value.__notes__ == ["while reading picture 20"]
+        list(Loader(images, batches(np.arange(40), 8), SMALL, workers=2))
+    assert caught.value.__notes__ == ["while reading image 20"]
     assert decoders() == []
 
 
@@ -437,12 +437,12 @@ def test_any_other_error_of_a_thread_reaches_the_loop_and_names_the_file() -> No
 
 
 def test_no_thread_starts_before_the_first_batch() -> None:
-    pictures = Watched(8)
-    made = iter(Loader(pictures, batches(np.arange(8), 4), SMALL))
-    assert pictures.opened == []
+    images = Watched(8)
+    made = iter(Loader(images, batches(np.arange(8), 4), SMALL))
+    assert images.opened == []
     assert decoders() == []
     next(made)
-    assert pictures.opened != []
+    assert images.opened != []
     assert len(decoders()) == 1
     del made
     assert decoders() == []
@@ -456,13 +456,13 @@ def test_a_whole_pass_leaves_no_thread() -> None:
 
 @pytest.mark.parametrize("workers", [1, 8])
 def test_batches_are_begun_ahead_and_no_more_than_so_many(workers: int) -> None:
-    pictures = Watched(80)
+    images = Watched(80)
     used = 0
-    for _ in Loader(pictures, batches(np.arange(80), 4), SMALL, workers=workers):
+    for _ in Loader(images, batches(np.arange(80), 4), SMALL, workers=workers):
         used += 1
         ahead = min(used + AHEAD - 1, 20)
-        pictures.wait_for(4 * ahead)  # while this batch is used, the next ones are made
-        assert len(pictures.opened) == 4 * ahead
+        images.wait_for(4 * ahead)  # while this batch is used, the next ones are made
+        assert len(images.opened) == 4 * ahead
     assert used == 20
 
 
@@ -490,20 +490,20 @@ def interrupt(made: Loader) -> None:
 def test_leaving_the_loop_stops_the_threads(
     use: Callable[[Loader], None], error: type[BaseException] | None, workers: int
 ) -> None:
-    pictures = Watched(800)
-    made = Loader(pictures, batches(np.arange(800), 40), SMALL, workers=workers)
+    images = Watched(800)
+    made = Loader(images, batches(np.arange(800), 40), SMALL, workers=workers)
     if error is None:
         use(made)
     else:
         with pytest.raises(error):
             use(made)
     assert decoders() == []
-    assert 40 <= len(pictures.opened) <= 40 * AHEAD
+    assert 40 <= len(images.opened) <= 40 * AHEAD
 
 
 def test_a_thread_stops_within_its_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaving waits for the picture that each thread is at, not for the sixteen of its part."""
-    pictures = Watched(32)
+    """Leaving waits for the image that each thread is at, not for the sixteen of its part."""
+    images = Watched(32)
     held, release = threading.Event(), threading.Event()
 
     class Pool(ThreadPoolExecutor):
@@ -519,12 +519,12 @@ def test_a_thread_stops_within_its_part(monkeypatch: pytest.MonkeyPatch) -> None
             return SMALL.map(source), None
 
     monkeypatch.setattr(loader, "ThreadPoolExecutor", Pool)
-    made = iter(Loader(pictures, [np.arange(1), np.arange(16, 32)], SMALL, Hold(SMALL)))
+    made = iter(Loader(images, [np.arange(1), np.arange(16, 32)], SMALL, Hold(SMALL)))
     next(made)
     assert held.wait(WAIT_S)
     del made
     assert decoders() == []
-    assert pictures.opened == [0, 16, 17]
+    assert images.opened == [0, 16, 17]
 
 
 class Consumer:
@@ -559,7 +559,7 @@ def test_a_consumer_may_be_collected_by_a_thread_that_decodes() -> None:
     collect = threading.Event()
 
     class Collecting(Watched):
-        def open(self, row: int) -> Picture:
+        def open(self, row: int) -> OpenedImage:
             if row > 0:
                 assert collect.wait(WAIT_S)
                 gc.collect()
@@ -576,12 +576,12 @@ def test_a_consumer_may_be_collected_by_a_thread_that_decodes() -> None:
 PROGRAM = """
 import os, signal, sys, threading
 import numpy as np
-from striate.data import GivenPictures, Loader, MEAN_STD, Preprocessing, batches
+from striate.data import GivenImages, Loader, MEAN_STD, Preprocessing, batches
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background has ignored
 noise = [np.zeros((900, 1200, 3), np.uint8)] * 4
 order = batches(np.tile(np.arange(4), 100_000), 64)
-made = Loader(GivenPictures(noise), order, Preprocessing((3, 32, 32), *MEAN_STD[3]), workers=2)
+made = Loader(GivenImages(noise), order, Preprocessing((3, 32, 32), *MEAN_STD[3]), workers=2)
 try:
     for step, batch in enumerate(made):
         if step == 3:
@@ -611,14 +611,14 @@ def test_a_process_that_is_told_to_end_does(number: int, code: int) -> None:
     ("workers", "cached", "knob"),
     [
         (2, False, "--workers 4, one a core (it is 2)."),
-        (4, False, "--pixel-cache on, which decodes every picture once and not once an epoch."),
+        (4, False, "--pixel-cache on, which decodes every image once and not once an epoch."),
         (4, True, "a smaller --img-size"),
     ],
 )
 def test_a_run_that_waits_is_told_what_to_turn(workers: int, cached: bool, knob: str) -> None:
     told = advice(0.463, workers=workers, cores=4, cached=cached)
     assert told is not None
-    assert told.startswith(f"46% of the time the network waited for pictures. Try {knob}")
+    assert told.startswith(f"46% of the time the network waited for images. Try {knob}")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2])

@@ -78,7 +78,7 @@ def test_a_value_that_is_none_is_refused(value: str, tmp_path: Path) -> None:
         read(pairs(tmp_path, [grid(0)]), mask_classes={value: "car"})
 
 
-def test_split_folders_and_pictures_without_a_mask(tmp_path: Path) -> None:
+def test_split_folders_and_images_without_a_mask(tmp_path: Path) -> None:
     pairs(tmp_path / "train", [grid(0, 255)])
     pairs(tmp_path / "val", [grid(0, 255)])
     save(tmp_path, "val/images/lone.jpg", np.zeros((4, 6, 3), np.uint8))

@@ -14,18 +14,18 @@ from PIL import Image
 
 from striate import files
 from striate.augment import Augmentation, Map, Size, draw_map
-from striate.data import Index, IndexedPictures, Picture, UnreadableError, identity, pixel_cache, read
-from striate.data.pictures import Pictures
-from striate.data.pixel_cache import CachedPictures, open_pictures
-from striate.data.pixel_policy import CachedPicture, Policy
+from striate.data import Index, IndexedImages, OpenedImage, UnreadableError, identity, pixel_cache, read
+from striate.data.images import Images
+from striate.data.pixel_cache import CachedImages, open_images
+from striate.data.pixel_policy import CachedImage, Policy
 from striate.recipe import DataRecipe
 
 IMG_SIZE = 16
 SIZES = [(100, 80), (64, 200), (33, 47), (20, 20), (256, 128), (90, 90)]
 
 
-def picture(size: Size, seed: int) -> Image.Image:
-    """A picture whose detail is coarser than a few pixels."""
+def image(size: Size, seed: int) -> Image.Image:
+    """An image whose detail is coarser than a few pixels."""
     small = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
     return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
 
@@ -35,8 +35,8 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "data" / "a"
     folder.mkdir(parents=True)
     for number, size in enumerate(SIZES):
-        picture(size, number).save(folder / f"{number}.jpg", quality=95)
-    picture((50, 40), 9).save(folder / "grey.png")
+        image(size, number).save(folder / f"{number}.jpg", quality=95)
+    image((50, 40), 9).save(folder / "grey.png")
     return tmp_path / "data"
 
 
@@ -48,9 +48,9 @@ def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @dataclass
 class Opened:
-    """Pictures, what was said, and how many pictures were decoded to make them."""
+    """Images, what was said, and how many images were decoded to make them."""
 
-    pictures: Pictures
+    images: Images
     index: Index
     said: list[str] = field(default_factory=list)
     done: list[int] = field(default_factory=list)
@@ -60,10 +60,10 @@ class Opened:
         return sum(self.done)
 
     def pixels(self, augment: Augmentation | None = None, channels: int = 3) -> dict[str, bytes]:
-        """What is shown of each picture, by name."""
+        """What is shown of each image, by name."""
         shown = {}
         for row, path in enumerate(self.index.paths()):
-            opened = self.pictures.open(row)
+            opened = self.images.open(row)
             map_ = draw_map(augment or Augmentation(), opened.size, (IMG_SIZE, IMG_SIZE), 1.0, 0, 0, row)
             shown[path] = opened.read(map_, (IMG_SIZE, IMG_SIZE), channels).tobytes()
         return shown
@@ -74,7 +74,7 @@ def opened(root: Path, channels: int = 3, epochs: int = 2, **recipe: Any) -> Ope
     said: list[str] = []
     done: list[int] = []
     settings = DataRecipe(**({"pixel_cache": "on"} | recipe))
-    pictures = open_pictures(
+    images = open_images(
         index,
         np.arange(len(index)),
         settings,
@@ -85,7 +85,7 @@ def opened(root: Path, channels: int = 3, epochs: int = 2, **recipe: Any) -> Ope
         say=said.append,
         advance=done.append,
     )
-    return Opened(pictures, index, said, done)
+    return Opened(images, index, said, done)
 
 
 def one_file(caches: Path) -> Path:
@@ -104,12 +104,12 @@ def test_what_is_shown_is_the_same_just_made_read_again_and_not_kept(
     again = opened(root, channels, cache_budget=budget)
     assert first.decoded == len(first.index)
     assert again.decoded == 0
-    assert isinstance(first.pictures, CachedPictures)
-    assert first.pictures.policy.encoding == ("raw" if budget == 8 else "jpeg")
+    assert isinstance(first.images, CachedImages)
+    assert first.images.policy.encoding == ("raw" if budget == 8 else "jpeg")
     shown = first.pixels(TURNED, channels)
     assert again.pixels(TURNED, channels) == shown
-    assert isinstance(again.pictures, CachedPictures)
-    again.pictures.file = None
+    assert isinstance(again.images, CachedImages)
+    again.images.file = None
     assert again.pixels(TURNED, channels) == shown
     assert one_file(caches).stat().st_size <= budget * 1e9 * 1.05
 
@@ -123,23 +123,23 @@ def test_what_is_shown_is_close_to_what_the_file_shows(root: Path, augment: Augm
         assert np.abs(shown - np.frombuffer(expected, np.uint8)).mean() < 3
 
 
-def test_a_picture_smaller_than_what_is_kept_is_kept_as_it_is(root: Path) -> None:
+def test_an_image_smaller_than_what_is_kept_is_kept_as_it_is(root: Path) -> None:
     kept = opened(root)
     row = kept.index.paths().index("a/3.jpg")
     whole = Map(np.eye(3))
-    expected = IndexedPictures(kept.index).open(row).read(whole, (20, 20), 3)
-    assert np.array_equal(kept.pictures.open(row).read(whole, (20, 20), 3), expected)
+    expected = IndexedImages(kept.index).open(row).read(whole, (20, 20), 3)
+    assert np.array_equal(kept.images.open(row).read(whole, (20, 20), 3), expected)
 
 
 # What is noticed ----------------------------------------------------------------------------------------------------
 
 
 def changed(root: Path) -> None:
-    picture((70, 60), 99).save(root / "a" / "0.jpg")
+    image((70, 60), 99).save(root / "a" / "0.jpg")
 
 
 def added(root: Path) -> None:
-    picture((70, 60), 99).save(root / "a" / "7.jpg")
+    image((70, 60), 99).save(root / "a" / "7.jpg")
 
 
 def removed(root: Path) -> None:
@@ -151,22 +151,22 @@ def renamed(root: Path) -> None:
 
 
 @pytest.fixture
-def encoded(monkeypatch: pytest.MonkeyPatch) -> list[Picture]:
-    """The pictures that are decoded to be kept."""
-    pictures: list[Picture] = []
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[OpenedImage]:
+    """The images that are decoded to be kept."""
+    images: list[OpenedImage] = []
     original = Policy.encode
 
-    def encode(self: Policy, given: Picture) -> bytes:
-        pictures.append(given)
+    def encode(self: Policy, given: OpenedImage) -> bytes:
+        images.append(given)
         return original(self, given)
 
     monkeypatch.setattr(Policy, "encode", encode)
-    return pictures
+    return images
 
 
 @pytest.mark.parametrize(("change", "anew"), [(changed, 1), (added, 1), (removed, 0), (renamed, 0)])
 def test_a_change_of_the_data_is_noticed_and_only_that_is_decoded(
-    change: Callable[[Path], None], anew: int, root: Path, encoded: list[Picture]
+    change: Callable[[Path], None], anew: int, root: Path, encoded: list[OpenedImage]
 ) -> None:
     opened(root)
     encoded.clear()
@@ -196,23 +196,23 @@ def test_what_changes_between_its_digest_and_its_decoding_is_not_kept(
     path.write_bytes(before)
     kept = opened(root)
     row = kept.index.paths().index("a/0.jpg")
-    cached = kept.pictures.open(row)
-    assert isinstance(cached, CachedPicture)
+    cached = kept.images.open(row)
+    assert isinstance(cached, CachedImage)
     assert cached.size == SIZES[0]
-    assert bytes(cached.data) == Policy(2 * IMG_SIZE, 3, "raw").encode(IndexedPictures(kept.index).open(row))
+    assert bytes(cached.data) == Policy(2 * IMG_SIZE, 3, "raw").encode(IndexedImages(kept.index).open(row))
 
 
-def test_a_picture_beyond_the_limit_of_pixels_is_refused_with_a_cache_as_without(root: Path) -> None:
+def test_an_image_beyond_the_limit_of_pixels_is_refused_with_a_cache_as_without(root: Path) -> None:
     opened(root)
     limited = opened(root, max_pixels=100 * 80 - 1)
     row = limited.index.paths().index("a/0.jpg")
     with pytest.raises(UnreadableError, match=r"^100 x 80 pixels are more than the limit of 7,999$"):
-        limited.pictures.open(row)
-    assert opened(root).pictures.open(row).size == (100, 80)
+        limited.images.open(row)
+    assert opened(root).images.open(row).size == (100, 80)
 
 
 def test_another_release_of_a_decoder_has_its_own_cache(
-    root: Path, encoded: list[Picture], monkeypatch: pytest.MonkeyPatch
+    root: Path, encoded: list[OpenedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(root)
     encoded.clear()
@@ -227,7 +227,7 @@ def test_two_hundred_changes_of_a_file_and_none_is_served_stale(root: Path) -> N
     for number in range(200):
         path = names[rng.integers(len(names))]
         if rng.random() < 0.5:
-            picture(SIZES[rng.integers(len(SIZES))], 1000 + number).save(path)
+            image(SIZES[rng.integers(len(SIZES))], 1000 + number).save(path)
         else:
             content = bytearray(path.read_bytes())
             content[rng.integers(len(content) // 2, len(content))] ^= 1 << int(rng.integers(8))
@@ -235,14 +235,14 @@ def test_two_hundred_changes_of_a_file_and_none_is_served_stale(root: Path) -> N
         kept = opened(root)
         row = kept.index.paths().index(f"a/{path.name}")
         try:
-            source = IndexedPictures(kept.index).open(row)
+            source = IndexedImages(kept.index).open(row)
             expected = Policy(2 * IMG_SIZE, 3, "raw").encode(source)
         except UnreadableError:
             with pytest.raises(UnreadableError):
-                kept.pictures.open(row)
+                kept.images.open(row)
         else:
-            cached = kept.pictures.open(row)
-            assert isinstance(cached, CachedPicture)
+            cached = kept.images.open(row)
+            assert isinstance(cached, CachedImage)
             assert bytes(cached.data) == expected
 
 
@@ -272,8 +272,8 @@ def test_flipped_bits_are_found_and_never_shown(root: Path, caches: Path) -> Non
         assert opened(root).pixels() == shown  # and the next run has a whole one
 
 
-def test_a_damaged_picture_costs_its_decoding_and_the_others_nothing(
-    root: Path, caches: Path, encoded: list[Picture]
+def test_a_damaged_image_costs_its_decoding_and_the_others_nothing(
+    root: Path, caches: Path, encoded: list[OpenedImage]
 ) -> None:
     shown = opened(root).pixels()
     path = one_file(caches)
@@ -283,24 +283,24 @@ def test_a_damaged_picture_costs_its_decoding_and_the_others_nothing(
     again = opened(root)
     encoded.clear()
     assert [again.pixels() for _ in range(2)] == [shown, shown]
-    assert len(encoded) == 2  # one picture, twice
+    assert len(encoded) == 2  # one image, twice
     assert again.said[1:] == [
-        f"pixel cache: {path}: a picture in it is damaged. What is damaged is decoded; the next run makes it anew."
+        f"pixel cache: {path}: an image in it is damaged. What is damaged is decoded; the next run makes it anew."
     ]
     assert not path.exists()
 
 
-def test_unreadable_pictures_stay_unreadable_and_are_tried_once(root: Path) -> None:
-    (root / "a" / "0.jpg").write_bytes(b"no picture")
+def test_unreadable_images_stay_unreadable_and_are_tried_once(root: Path) -> None:
+    (root / "a" / "0.jpg").write_bytes(b"no image")
     for decoded in (len(SIZES) + 1, 0):
         kept = opened(root)
         assert kept.decoded == decoded
-        with pytest.raises(UnreadableError, match="not a picture of a known format"):
-            kept.pictures.open(kept.index.paths().index("a/0.jpg"))
+        with pytest.raises(UnreadableError, match="not an image of a known format"):
+            kept.images.open(kept.index.paths().index("a/0.jpg"))
 
 
 def test_a_full_disk_costs_what_is_new_and_nothing_else(
-    root: Path, caches: Path, encoded: list[Picture], monkeypatch: pytest.MonkeyPatch
+    root: Path, caches: Path, encoded: list[OpenedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(root)
     added(root)
@@ -318,13 +318,13 @@ def test_a_full_disk_costs_what_is_new_and_nothing_else(
         without = opened(root)
         assert without.pixels() == shown
     for kept in (with_the_old, without):
-        sentence = "No space left on device. Pictures that it has not got are decoded every epoch."
-        assert kept.said[-1] == f"pixel cache: {kept.pictures.path_of_file}: {sentence}"  # type: ignore[attr-defined]
+        sentence = "No space left on device. Images that it has not got are decoded every epoch."
+        assert kept.said[-1] == f"pixel cache: {kept.images.path_of_file}: {sentence}"  # type: ignore[attr-defined]
     assert opened(root).pixels() == shown
 
 
 def test_what_another_process_removes_or_replaces_at_once_stays_in_use(
-    root: Path, caches: Path, encoded: list[Picture], monkeypatch: pytest.MonkeyPatch
+    root: Path, caches: Path, encoded: list[OpenedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = files.write_whole
 
@@ -352,10 +352,10 @@ index = read(Path(sys.argv[1]))
 rows = np.arange(len(index))
 print("ready", flush=True)
 sys.stdin.readline()
-pictures = pixel_cache.open_pictures(
+images = pixel_cache.open_images(
     index, rows, DataRecipe(pixel_cache="on"), img_size=16, channels=3, epochs=2, workers=2, say=lambda text: None
 )
-print(hashlib.sha256(b"".join(pictures.open(row).data for row in rows)).hexdigest())
+print(hashlib.sha256(b"".join(images.open(row).data for row in rows)).hexdigest())
 """
 
 
@@ -371,7 +371,7 @@ def test_processes_that_make_it_at_once_do_no_harm(root: Path, caches: Path) -> 
     found = {child.communicate("go\n")[0].strip() for child in children}
     expected = hashlib.sha256()
     for row in range(len(SIZES) + 1):
-        expected.update(Policy(2 * IMG_SIZE, 3, "raw").encode(IndexedPictures(read(root)).open(row)))
+        expected.update(Policy(2 * IMG_SIZE, 3, "raw").encode(IndexedImages(read(root)).open(row)))
     assert found == {expected.hexdigest()}
     one_file(caches)
 
@@ -381,20 +381,20 @@ def test_processes_that_make_it_at_once_do_no_harm(root: Path, caches: Path) -> 
 
 def test_nothing_is_kept_where_it_would_not_pay(root: Path, caches: Path) -> None:
     auto = opened(root, pixel_cache="auto")
-    assert auto.said[0].startswith("pixel cache: raw, about 0.00 GB: pictures have ")
+    assert auto.said[0].startswith("pixel cache: raw, about 0.00 GB: images have ")
     shutil.rmtree(caches)
     for expected, settings in (
         ("off, as asked", {"pixel_cache": "off"}),
-        ("off, because each picture is read once", {"pixel_cache": "auto", "epochs": 1}),
+        ("off, because each image is read once", {"pixel_cache": "auto", "epochs": 1}),
         ("off, because even JPEG would take about 0.0 GB. Try a larger --cache-budget.", {"cache_budget": 1e-7}),
     ):
         plain = opened(root, **settings)
         assert plain.said == [f"pixel cache: {expected}"]
-        assert isinstance(plain.pictures, IndexedPictures)
+        assert isinstance(plain.images, IndexedImages)
     for number in range(len(SIZES)):
-        picture((40, 36), number).save(root / "a" / f"{number}.jpg")
+        image((40, 36), number).save(root / "a" / f"{number}.jpg")
     small = opened(root, pixel_cache="auto")
-    assert small.said == ["pixel cache: off, because pictures are small: 1.3 times the pixels that would be kept, of 4"]
+    assert small.said == ["pixel cache: off, because images are small: 1.3 times the pixels that would be kept, of 4"]
     assert not caches.exists()
 
 

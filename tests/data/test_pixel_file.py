@@ -23,7 +23,7 @@ def digest(number: int) -> bytes:
     return number.to_bytes(16, "little")  # its last bytes are 0, which a string of NumPy would lose
 
 
-PICTURES = {
+IMAGES = {
     digest(1): Kept((3, 2), bytes(range(18))),
     digest(2): UNREADABLE,
     digest(3): Kept((70_000, 1), b""),
@@ -34,7 +34,7 @@ PICTURES = {
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     file = tmp_path / "1.pixels"
-    write(file, PICTURES.items(), lambda: PICTURES)
+    write(file, IMAGES.items(), lambda: IMAGES)
     return file
 
 
@@ -45,33 +45,33 @@ def found(file: PixelFile) -> dict[bytes, Kept]:
 
 def test_what_was_written_is_found(path: Path) -> None:
     file = PixelFile(path)
-    assert found(file) == PICTURES
+    assert found(file) == IMAGES
     assert file.get(digest(4)) is None
     kept = file.get(digest(1))
     assert kept is not None
     assert [type(side) for side in kept.size] == [int, int]
 
 
-def test_a_file_of_no_pictures_is_whole(path: Path) -> None:
+def test_a_file_of_no_images_is_whole(path: Path) -> None:
     write(path, [], lambda: ())
     assert found(PixelFile(path)) == {}
 
 
 def test_what_is_not_confirmed_is_not_entered(path: Path) -> None:
-    write(path, PICTURES.items(), lambda: [digest(2), digest(256)])
-    assert found(PixelFile(path)) == {of: PICTURES[of] for of in (digest(2), digest(256))}
+    write(path, IMAGES.items(), lambda: [digest(2), digest(256)])
+    assert found(PixelFile(path)) == {of: IMAGES[of] for of in (digest(2), digest(256))}
 
 
-def test_it_is_confirmed_after_the_last_picture(path: Path) -> None:
-    left = iter(PICTURES.items())
-    write(path, left, lambda: PICTURES if next(left, None) is None else ())
-    assert found(PixelFile(path)) == PICTURES
+def test_it_is_confirmed_after_the_last_image(path: Path) -> None:
+    left = iter(IMAGES.items())
+    write(path, left, lambda: IMAGES if next(left, None) is None else ())
+    assert found(PixelFile(path)) == IMAGES
 
 
 @given(st.data())
 def test_no_cut_and_no_flipped_bit_is_overlooked(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.getbasetemp() / "damaged.pixels"
-    write(path, PICTURES.items(), lambda: PICTURES)
+    write(path, IMAGES.items(), lambda: IMAGES)
     whole = path.read_bytes()
     if data.draw(st.booleans()):
         damaged = whole[: data.draw(st.integers(0, len(whole) - 1))]
@@ -99,13 +99,13 @@ def test_what_is_wrong_is_said(content: bytes, reason: str, path: Path) -> None:
         PixelFile(path)
 
 
-def test_a_damaged_picture_leaves_the_others_to_be_read(path: Path) -> None:
+def test_a_damaged_image_leaves_the_others_to_be_read(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[0] ^= 1
     path.write_bytes(content)
     file = PixelFile(path)
     for _ in range(2):  # it is damaged each time that it is asked for
-        with pytest.raises(BrokenError, match=r"^a picture in it is damaged$"):
+        with pytest.raises(BrokenError, match=r"^an image in it is damaged$"):
             file.get(digest(1))
     assert file.get(digest(2)) == UNREADABLE
     kept = file.get(digest(256))
@@ -113,7 +113,7 @@ def test_a_damaged_picture_leaves_the_others_to_be_read(path: Path) -> None:
     assert kept.data == b"last"
 
 
-def test_a_picture_is_checked_when_it_is_first_asked_for_and_not_again(
+def test_an_image_is_checked_when_it_is_first_asked_for_and_not_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, checked = PixelFile(path), []

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.augment import Map, Size, crop
-from striate.data import IndexedPictures, Picture, build, pixel_policy
+from striate.data import IndexedImages, OpenedImage, build, pixel_policy
 from striate.data.pixel_policy import SAMPLE, Policy, choose
 from striate.recipe import DataRecipe
 
@@ -48,28 +48,28 @@ def test_a_crop_is_read_from_the_smallest_level_that_has_its_detail(
 
     monkeypatch.setattr(pixel_policy, "resample", resample)
     data = bytes(sum(width * height for width, height in policy.pyramid((32, 32))))
-    cached = pixel_policy.CachedPicture(policy, (32, 32), data)
+    cached = pixel_policy.CachedImage(policy, (32, 32), data)
     cached.read(Map(crop((0, 0, *shown), (16, 16))), (16, 16), 1)
     assert asked == [policy.pyramid((32, 32))[level]]
 
 
 @pytest.mark.parametrize("count", [1, SAMPLE, SAMPLE + 1, 10 * SAMPLE])
-def test_a_choice_opens_a_few_pictures_however_many_there_are(
+def test_a_choice_opens_a_few_images_however_many_there_are(
     count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.new("RGB", (64, 48)).save(tmp_path / "1.png")
-    pictures = IndexedPictures(build(tmp_path, ("a",), ["1.png"] * count, label=[0] * count))
+    images = IndexedImages(build(tmp_path, ("a",), ["1.png"] * count, label=[0] * count))
     opened: list[int] = []
 
-    def open_picture(self: IndexedPictures, row: int) -> Picture:
+    def open_image(self: IndexedImages, row: int) -> OpenedImage:
         opened.append(row)
         return original(self, row)
 
-    original = IndexedPictures.open
-    monkeypatch.setattr(IndexedPictures, "open", open_picture)
-    policy, why = choose(pictures, np.arange(count), DataRecipe(pixel_cache="on"), 16, 3, 1)
+    original = IndexedImages.open
+    monkeypatch.setattr(IndexedImages, "open", open_image)
+    policy, why = choose(images, np.arange(count), DataRecipe(pixel_cache="on"), 16, 3, 1)
     assert policy == Policy(16, 3, "raw")
-    assert why.endswith("pictures have 9.1 times the pixels that are kept, 16 on the shorter side")
+    assert why.endswith("images have 9.1 times the pixels that are kept, 16 on the shorter side")
     assert min(count, SAMPLE // 2) <= len(opened) <= SAMPLE
     assert opened[0] == 0
     assert opened[-1] >= count * 0.98 - 1

@@ -1,4 +1,4 @@
-"""On real pictures, which lie beside a checkout in ../shared/data or not at all."""
+"""On real images, which lie beside a checkout in ../shared/data or not at all."""
 
 import shutil
 from pathlib import Path
@@ -9,13 +9,13 @@ from PIL import Image
 
 from striate.data import (
     MEAN_STD,
-    IndexedPictures,
+    IndexedImages,
     Loader,
     Preprocessing,
     batches,
     check,
     load_mask,
-    open_picture,
+    open_image,
     read,
     require_few_bad,
 )
@@ -28,7 +28,7 @@ DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 def data(name: str) -> Path:
     path = DATA / name
     if not path.exists():
-        pytest.skip(f"needs the pictures of ../shared/data/{name}")
+        pytest.skip(f"needs the images of ../shared/data/{name}")
     return path
 
 
@@ -57,7 +57,7 @@ def test_cifar10() -> None:
     assert index.classes == tuple(names)
     assert index.counts("train") == dict.fromkeys(names, 5000)
     assert index.counts("test") == dict.fromkeys(names, 1000)
-    assert IndexedPictures(index).open(59_999).size == (32, 32)
+    assert IndexedImages(index).open(59_999).size == (32, 32)
 
 
 def test_imagenet_photos() -> None:
@@ -103,7 +103,7 @@ BAD = {
     "empty.jpg": (False, "the file is empty"),
     "png-p-named.jpg": (True, "its content is PNG, its name ends in .jpg"),
     "png-rgba-named.jpg": (True, "its content is PNG, its name ends in .jpg"),
-    "text-named.jpg": (False, "not a picture of a known format (JPEG, PNG, BMP, GIF, WEBP, TIFF, PPM)"),
+    "text-named.jpg": (False, "not an image of a known format (JPEG, PNG, BMP, GIF, WEBP, TIFF, PPM)"),
     "truncated.jpg": (False, "image file is truncated"),
     "voc-size-zero.xml": (False, "not a picture by its name (.xml)"),
 }
@@ -130,7 +130,7 @@ def test_bad_files_among_good_ones_are_named(tmp_path: Path) -> None:
     images = [
         batch.images
         for batch in Loader(
-            IndexedPictures(after), batches(np.flatnonzero(after.usable()), 8), Preprocessing((3, 32, 32), *MEAN_STD[3])
+            IndexedImages(after), batches(np.flatnonzero(after.usable()), 8), Preprocessing((3, 32, 32), *MEAN_STD[3])
         )
     ]
     assert [len(each) for each in images] == [8]
@@ -140,7 +140,7 @@ def test_photos_decoded_small_are_close_to_photos_decoded_whole() -> None:
     """What decoding small costs a photo of 64 x 64: less than two of 255 values on average."""
     preprocessing = Preprocessing((3, 64, 64), *MEAN_STD[3])
     for path in sorted((data("hymenoptera") / "train/bees").iterdir())[:6]:
-        small, whole = open_picture(path), open_picture(Image.open(path))
+        small, whole = open_image(path), open_image(Image.open(path))
         view = preprocessing.map(small.size)
         got, expected = (each.read(view, (64, 64), 3).astype(float) for each in (small, whole))
         assert small.decode(min(view.reduction((64, 64))), 3).shape[0] <= -(-small.size[1] // 4)
@@ -151,8 +151,8 @@ def test_photos_decoded_small_are_close_to_photos_decoded_whole() -> None:
 def test_a_photo_decoded_at_a_scale_is_the_average_of_its_pixels(scale: int) -> None:
     """The bound of docs/decisions/decode.md: within one of 255 values, on average."""
     for path in sorted((data("hymenoptera") / "val/ants").iterdir())[:10]:
-        picture = open_picture(path)
-        small, whole = picture.decode(scale, 3), picture.decode(1, 3)
+        image = open_image(path)
+        small, whole = image.decode(scale, 3), image.decode(1, 3)
         height, width = whole.shape[0] // scale, whole.shape[1] // scale
         blocks = whole[: height * scale, : width * scale].reshape(height, scale, width, scale, 3)
         assert np.abs(small[:height, :width] - blocks.mean(axis=(1, 3))).mean() < 1

@@ -188,7 +188,7 @@ def test_the_processes_share_every_batch_and_part_no_pair(
 ) -> None:
     whole = Order(np.arange(count), 2, 1, batch_size, np.arange(1.0, count + 1) if weighted else None)
     if world > math.ceil((count // len(whole)) / 2):
-        with pytest.raises(UsageError, match="expected two pictures or more"):
+        with pytest.raises(UsageError, match="expected two images or more"):
             replace(whole, world=world)
         return
     orders = [replace(whole, rank=rank, world=world) for rank in range(world)]
@@ -204,7 +204,7 @@ def test_orders_that_cannot_be_shared() -> None:
     with pytest.raises(UsageError, match=r"^`rank`: expected one from 0, below 2; got 2\.$"):
         Order(np.arange(9), 0, 0, 8, rank=2, world=2)
     sentence = (
-        "`batch_size`: expected two pictures or more for each of 4 processes; got 4 in all. "
+        "`batch_size`: expected two images or more for each of 4 processes; got 4 in all. "
         "Try a larger batch or fewer processes."
     )
     with pytest.raises(UsageError, match=f"^{re.escape(sentence)}$"):
@@ -253,7 +253,7 @@ def test_weights_of_another_length() -> None:
 
 
 def index_of(labels: list[int], weights: list[float | None] | None = None) -> Index:
-    """An index of pictures that need not exist."""
+    """An index of images that need not exist."""
     index = build(Path(), ["a", "b", "c"], [f"{row}.png" for row in range(len(labels))], label=labels)
     if weights is None:
         return index
@@ -289,7 +289,7 @@ def test_in_a_class_every_row_comes_equally_often() -> None:
 def test_several_labels_cannot_be_balanced() -> None:
     index = build(Path(), ["a", "b"], ["0.png"], labels=[[0, 1]])
     sentence = (
-        "`sampling`: expected shuffle or weighted, because a picture may have several labels; got balanced. "
+        "`sampling`: expected shuffle or weighted, because an image may have several labels; got balanced. "
         "Try --class-weights balanced."
     )
     with pytest.raises(UsageError, match=f"^{re.escape(sentence)}$"):

@@ -17,7 +17,7 @@ fractions = st.tuples(st.floats(0, 0.9), st.floats(0, 0.9)).filter(lambda pair: 
 def index_of(
     counts: dict[str, int], split: Sequence[str | None] | None = None, reason: Sequence[str | None] | None = None
 ) -> Index:
-    """An index of so many pictures of each class."""
+    """An index of so many images of each class."""
     label = np.repeat(np.arange(len(counts)), list(counts.values()))
     paths = [f"{i}.png" for i in range(len(label))]
     return build(ROOT, tuple(counts), paths, label=label, split=split, reason=reason)
@@ -141,7 +141,7 @@ def several(labels: Sequence[Sequence[int]], classes: int) -> Index:
     return build(ROOT, names, [f"{i}.png" for i in range(len(labels))], labels=labels)
 
 
-def test_several_labels_one_a_picture_are_parted_exactly() -> None:
+def test_several_labels_one_an_image_are_parted_exactly() -> None:
     done = parted(several([[0]] * 100 + [[1]] * 50 + [[2]] * 10, 3))
     assert list(done.counts("val").values()) == [20, 10, 2]
     assert list(done.counts("test").values()) == [10, 5, 1]
@@ -173,7 +173,7 @@ def test_every_row_of_several_labels_has_one_split_and_every_class_is_taught(
 
 
 def test_rare_classes_are_parted_better_than_by_chance() -> None:
-    """Twenty classes of falling frequency, two or so a picture: each held-out share is close to what was asked."""
+    """Twenty classes of falling frequency, two or so an image: each held-out share is close to what was asked."""
     rng = np.random.default_rng(0)
     often = 0.5 * 0.8 ** np.arange(20)
     many_hot = rng.random((1000, 20)) < often
@@ -190,8 +190,8 @@ def test_a_label_given_twice_counts_once() -> None:
     assert (done.counts("val"), done.counts("test")) == ({"class0": 2, "class1": 2}, {"class0": 1, "class1": 1})
 
 
-def test_without_a_picture_to_learn_from_nothing_is_trained() -> None:
-    sentence = "train: expected at least one labelled picture; got none under somewhere."
+def test_without_an_image_to_learn_from_nothing_is_trained() -> None:
+    sentence = "train: expected at least one labelled image; got none under somewhere."
     for index in (
         parted(index_of({})),
         index_of({"ant": 4}, split=["val"] * 4),
@@ -223,7 +223,7 @@ def test_one_class_alone_cannot_be_told_apart() -> None:
         require_trainable(parted(index_of({"ant": 4})))
 
 
-def test_copies_of_a_picture_stay_together() -> None:
+def test_copies_of_an_image_stay_together() -> None:
     index = build(ROOT, ("ant", "bee"), [f"{i}.png" for i in range(60)], label=[0, 1] * 30)
     groups = [(i, i + 2, i + 4) for i in range(0, 60, 6)]
     parted = split(index, val_fraction=0.2, test_fraction=0.2, seed=0).table["split"].to_pylist()

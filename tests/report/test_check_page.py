@@ -12,24 +12,24 @@ from PIL import Image
 from striate.augment.colour import ColourSums
 from striate.data import Index, build, read
 from striate.data.check import Check, Finding, examine
-from striate.report.check_page import MOST_FINDINGS, MOST_PICTURES, SIDE, drawable, page, tail
+from striate.report.check_page import MOST_FINDINGS, MOST_IMAGES, SIDE, drawable, page, tail
 
 Save = Callable[..., Path]
 
 
 class Elements(HTMLParser):
-    """Addresses of pictures, and tags that are not closed."""
+    """Addresses of images, and tags that are not closed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.open: list[str] = []
-        self.pictures: list[str] = []
+        self.images: list[str] = []
         self.outside: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         if tag == "img":
-            self.pictures.append(values.get("src") or "")
+            self.images.append(values.get("src") or "")
         elif tag not in ("meta", "br"):
             self.open.append(tag)
         self.outside += [name for name in values if name in ("href", "srcset") or name.startswith("on")]
@@ -61,10 +61,10 @@ def test_copies_stand_side_by_side(tmp_path: Path, save_picture: Save) -> None:
         save_picture(tmp_path / name, size=(80, 40))
     save_picture(tmp_path / "train/bee/3.png", size=(40, 40), seed=1)
     html = page(examine(read(tmp_path)), "mine")
-    pictures = parsed(html).pictures
-    assert [opened(address).size for address in pictures] == [(SIDE, SIDE // 2)] * 2
-    assert pictures[0] == pictures[1]
-    assert "2 pictures, the same file: in train and val" in html
+    images = parsed(html).images
+    assert [opened(address).size for address in images] == [(SIDE, SIDE // 2)] * 2
+    assert images[0] == images[1]
+    assert "2 images, the same file: in train and val" in html
     assert "train/ant/1.png<br>ant, train<" in html
     assert "would make a result untrue" in html
     assert not re.search(r"https?:|<script|@import|url\(", html)
@@ -74,7 +74,7 @@ def test_every_name_is_escaped(tmp_path: Path) -> None:
     evil = "<img src=x onerror=alert(1)>"
     index = build(tmp_path, (evil,), [f"{evil}.png"], label=[0], split=["train"], notes=[evil])
     html = page(check_of(index, Finding("suffix", evil, (f"{evil}.png",), (0,))), evil)
-    assert parsed(html).pictures == []  # it cannot be read
+    assert parsed(html).images == []  # it cannot be read
     assert "<img" not in html
     assert html.count("&lt;img src=x") >= 5
 
@@ -85,8 +85,8 @@ def test_the_page_is_bounded(tmp_path: Path, save_picture: Save) -> None:
     group = tuple(range(500))
     paths = tuple(index.paths())
     html = page(check_of(index, *[Finding("duplicate", "500 copies", paths, group)] * 100), "many")
-    assert len(parsed(html).pictures) == MOST_FINDINGS * MOST_PICTURES
-    assert html.count("and 494 more pictures") == MOST_FINDINGS
+    assert len(parsed(html).images) == MOST_FINDINGS * MOST_IMAGES
+    assert html.count("and 494 more images") == MOST_FINDINGS
     assert "and 76 more, which --json lists" in html
     classes = tuple(f"class {number}" for number in range(60))
     assert "and 10 more classes" in page(check_of(build(tmp_path, classes, [])), "none")
@@ -96,7 +96,7 @@ def test_boxes_are_drawn_where_they_lie(tmp_path: Path) -> None:
     Image.new("RGB", (2 * SIDE, 2 * SIDE), "white").save(tmp_path / "1.png")
     index = build(tmp_path, ("ant",), ["1.png"], box=[(40, 80, 240, 80)])
     html = page(check_of(index, Finding("box-empty", "no height", ("1.png",), (0,))), "boxes")
-    pixels = np.asarray(opened(parsed(html).pictures[0]).convert("RGB")).astype(int)
+    pixels = np.asarray(opened(parsed(html).images[0]).convert("RGB")).astype(int)
     red = (pixels[..., 0] - pixels[..., 1]) > 60
     rows, columns_ = np.nonzero(red)
     assert abs(rows.mean() - 40) <= 2

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from striate.data import MEAN_STD, Index, IndexedPictures, Preprocessing, build
+from striate.data import MEAN_STD, Index, IndexedImages, Preprocessing, build
 from striate.data.index import SCHEMA
 from striate.errors import DataError
 from striate.recipe import AugmentRecipe
@@ -72,7 +72,7 @@ def test_without_augmentation_every_view_is_what_evaluation_sees(photos: Index, 
     draw_sheet(photos, NONE, RGB, path, epochs=3)
     shown = tiles(path, RGB)
     for row in range(3):
-        picture = IndexedPictures(photos).open(row)
+        picture = IndexedImages(photos).open(row)
         expected = picture.read(RGB.map(picture.size), RGB.size, 3)
         assert all(np.array_equal(tile, expected) for tile in shown[row])
 
@@ -138,7 +138,7 @@ def test_pixels_come_back_from_normalised_images() -> None:
 def test_a_view_is_what_the_batch_is_trained_on(photos: Index) -> None:
     """Neighbours are mixed: with CutMix alone, each shows a box of the other."""
     augment = replace(NONE, cutmix=1.0)
-    pictures = IndexedPictures(photos)
+    pictures = IndexedImages(photos)
     plain = [trained_on(pictures, [0, 1], NONE, RGB, 0, epoch).pixels for epoch in range(9)]
     mixed = [trained_on(pictures, [0, 1], augment, RGB, 0, epoch).pixels for epoch in range(9)]
     assert any((a != b).any() for a, b in zip(plain, mixed, strict=True))

@@ -209,7 +209,7 @@ FAULTS = (
     once("SIGTERM while a checkpoint is written", Strike("term", 2, SAVE)),
     once("SIGTERM in the middle of scoring", Strike("term", 2, "striate.train.loop:_Loop._score")),
     kills("Ctrl-C (SIGINT) at a step", "int", 14, said="SIGINT: saving after step 13"),
-    once("a worker's exception", Strike("crash", 90, "striate.data.pictures:IndexedPictures.open")),
+    once("a worker's exception", Strike("crash", 90, "striate.data.images:IndexedImages.open")),
     refused("a failed fsync (EIO)", Strike("EIO", 9, FSYNC, in_writer=True)),
     refused("every fsync fails (EIO)", Strike("EIO", 1, FSYNC, in_writer=True, times=ALWAYS), 1),
     refused("disk full while the model is written", Strike("ENOSPC", 1, MODEL)),

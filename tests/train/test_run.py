@@ -355,7 +355,7 @@ def test_too_many_unreadable_pictures_stop_the_run_and_are_named(
         train(data, tiny_recipe(max_bad=0.05), tmp_path / "run", silent)
     assert caught.value.exit_code == 3
     assert str(caught.value) == (
-        "data: expected at most 5.0% unreadable pictures; got 2 of 20 (10.0%). "
+        "data: expected at most 5.0% unreadable images; got 2 of 20 (10.0%). "
         "They are named in check.csv: mend or remove them, or raise --max-bad."
     )
     with (tmp_path / "run" / "check.csv").open(newline="") as file:

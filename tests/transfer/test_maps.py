@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from striate.data import IndexedPictures, Loader, Order, Rows, batches
+from striate.data import IndexedImages, Loader, Order, Rows, batches
 from striate.nets import create
 from striate.recipe import AugmentRecipe, MachineRecipe
 from striate.train.state import Run
@@ -32,7 +32,7 @@ def test_the_answers_on_val_are_the_nets(small_run: Run, net: nn.Module, stage: 
     feed = feed_of(small_run, net, stage)
     parts = batches(small_run.index.rows("val"), 4)
     found = torch.cat([outputs for outputs, _ in feed.answers(feed.learner(net).eval(), parts)])
-    pictures = IndexedPictures(small_run.index)
+    pictures = IndexedImages(small_run.index)
     with torch.inference_mode():
         expected = torch.cat(
             [net(small_run.preprocessing.normalise(b.images)) for b in Loader(pictures, parts, small_run.preprocessing)]

@@ -1,4 +1,4 @@
-"""Colour as one matrix a picture: what is drawn is composed, and applied once, together with the normalisation.
+"""Colour as one matrix an image: what is drawn is composed, and applied once, together with the normalisation.
 
 Every operation takes values 0 to 1 of a pixel, (r, g, b, 1) or (grey, 1), to new ones by a square matrix whose last row
 is (0, 0, 1) or (0, 0, 0, 1). They compose by matrix product, as maps of geometry do.
@@ -17,20 +17,20 @@ from striate.recipe import AugmentRecipe
 
 Affine = NDArray[np.float64]  # (C + 1, C + 1)
 
-LUMA = np.array([0.299, 0.587, 0.114])  # of Rec. 601, by which Pillow, too, makes a picture grey
+LUMA = np.array([0.299, 0.587, 0.114])  # of Rec. 601, by which Pillow, too, makes an image grey
 GREY_AXIS = np.full(3, 1 / math.sqrt(3))
 MIDDLE = 0.5  # the value that a change of contrast keeps
 
 
 def draw_colour(augment: Augmentation, channels: int, seed: int, epoch: int, row: int) -> NDArray[np.float32]:
-    """The colour of one picture in one epoch: brightness, contrast, saturation, hue, then shift and PCA colour.
+    """The colour of one image in one epoch: brightness, contrast, saturation, hue, then shift and PCA colour.
 
     Args:
         augment: the strengths; with all of them 0, the result is the identity to the bit.
         channels: 3 for RGB; 1 for grey, which has brightness, contrast and shift alone.
         seed: from 0, below 2^63.
         epoch: from 0.
-        row: the row number of the picture in its index.
+        row: the row number of the image in its index.
 
     Returns:
         (C, C + 1), for values 0 to 1 and a last 1.
@@ -63,7 +63,7 @@ def brightness(gain: float, channels: int = 3) -> Affine:
 def contrast(gain: float, channels: int = 3) -> Affine:
     """Multiplies the distance of all values from middle grey by `gain`.
 
-    Elsewhere (Pillow, torchvision) it is the distance from the picture's own mean, which would have to be measured
+    Elsewhere (Pillow, torchvision) it is the distance from the image's own mean, which would have to be measured
     before the matrix is known; what differs is a shift of all values, such as a change of brightness makes.
     """
     middle = np.full(channels, MIDDLE)
@@ -119,7 +119,7 @@ def _affine(linear: NDArray[np.float64]) -> Affine:
 class ColourSums:
     """What the principal components of colour need to know of any number of pixels: whole numbers.
 
-    Integers are summed without rounding, so that pictures may be added, and sums merged, in any order.
+    Integers are summed without rounding, so that images may be added, and sums merged, in any order.
     """
 
     count: int = 0
@@ -130,7 +130,7 @@ class ColourSums:
     """(3, 3), of each channel with each."""
 
     def add(self, pixels: NDArray[np.uint8]) -> "ColourSums":
-        """With the pixels (..., 3) of one more picture, which has fewer than 2^37."""
+        """With the pixels (..., 3) of one more image, which has fewer than 2^37."""
         values = pixels.reshape(-1, 3).astype(np.float64)  # exact: the sums stay below 2^53
         products = values.T @ values
         one = ColourSums(len(values), _integers(values.sum(axis=0)), _integers(products.ravel()))
@@ -169,6 +169,6 @@ def _integers(values: NDArray[np.float64]) -> tuple[int, ...]:
 
 
 def measured(augment: AugmentRecipe, sums: ColourSums) -> AugmentRecipe:
-    """The recipe with the principal components of the pictures that were summed."""
+    """The recipe with the principal components of the images that were summed."""
     values, vectors = sums.values_and_vectors()
     return replace(augment, pca_values=values, pca_vectors=vectors)

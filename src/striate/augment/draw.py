@@ -31,7 +31,7 @@ def generator(seed: int, stream: Stream, epoch: int = 0, sample: int = 0) -> np.
         seed: from 0, below 2^63.
         stream: what the draws are for.
         epoch: from 0.
-        sample: the row number of the picture in its index, whatever its place in the epoch.
+        sample: the row number of the image in its index, whatever its place in the epoch.
 
     >>> a, b = (generator(7, Stream.AUGMENT, epoch=3, sample=12) for _ in range(2))
     >>> a.random() == b.random()

@@ -9,19 +9,19 @@ from striate.augment.geometry import Size
 from striate.augment.noise import normal
 from striate.augment.presets import Augmentation
 
-ASPECT = 10 / 3  # largest of a box's sides over the other, on a square picture; the paper's 1 / r1
+ASPECT = 10 / 3  # largest of a box's sides over the other, on a square image; the paper's 1 / r1
 PixelBox = tuple[int, int, int, int]  # x0, y0, x1, y1
 
 
 def erase_(images: Tensor, augment: Augmentation, rows: list[int], seed: int, epoch: int) -> Tensor:
-    """Fills a random box of some of the pictures with noise, in place.
+    """Fills a random box of some of the images with noise, in place.
 
-    The noise is standard normal, as normalised pictures are about; the paper's is uniform over the values of pixels.
+    The noise is standard normal, as normalised images are about; the paper's is uniform over the values of pixels.
 
     Args:
         images: (N, C, H, W), normalised.
         augment: its `erase` is the probability, its `erase_scale` the share of the area.
-        rows: (N,) row numbers of the pictures.
+        rows: (N,) row numbers of the images.
         seed: from 0, below 2^63.
         epoch: from 0.
 
@@ -40,7 +40,7 @@ def erase_(images: Tensor, augment: Augmentation, rows: list[int], seed: int, ep
 
 
 def draw_box(augment: Augmentation, size: Size, seed: int, epoch: int, row: int) -> PixelBox | None:
-    """The box of one picture that is erased in one epoch; None where none is.
+    """The box of one image that is erased in one epoch; None where none is.
 
     The ratio of its sides is drawn from those at which a box of the drawn area fits, so that none is drawn again.
     """
@@ -55,11 +55,11 @@ def draw_box(augment: Augmentation, size: Size, seed: int, epoch: int, row: int)
 
 
 def place(size: Size, width: float, height: float, left: float, top: float) -> PixelBox:
-    """A box of whole pixels, at least one, inside a picture of `size`.
+    """A box of whole pixels, at least one, inside an image of `size`.
 
     Args:
-        size: width and height of the picture.
-        width: of the box, as a share of the picture's.
+        size: width and height of the image.
+        width: of the box, as a share of the image's.
         height: the same of the height.
         left: place of the box between the left border, 0, and the right, 1.
         top: the same between top and bottom.

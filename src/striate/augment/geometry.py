@@ -1,7 +1,7 @@
 """Geometry as one map from output pixel to source pixel.
 
 A map takes a point (u, v) of the output to the point (x, y) of the source that it shows. Coordinates are continuous:
-pixel i covers [i, i + 1), so a picture of width w spans [0, w]. Everything but local warping is a 3x3 matrix on
+pixel i covers [i, i + 1), so an image of width w spans [0, w]. Everything but local warping is a 3x3 matrix on
 (u, v, 1); matrices compose by their product, so a chain of operations costs one resampling, with one loss of sharpness.
 """
 
@@ -89,7 +89,7 @@ class Map:
     def source_box(self, size: Size) -> Box:
         """A box (x0, y0, x1, y1) of the source, as small as is easily told, outside of which nothing is shown.
 
-        It may reach beyond the picture.
+        It may reach beyond the image.
         """
         width, height = size
         left, top = (0.0, 0.0) if self.bend is None else np.abs(self.bend).max(axis=(0, 1))
@@ -166,7 +166,7 @@ def random_crop(
 
     Args:
         draws: (4,) numbers from 0, below 1: of the area, the ratio, the left and the top.
-        source: width and height of the upright picture.
+        source: width and height of the upright image.
         size: width and height of the output.
         area: least and largest share of the source's area, even in the share.
         ratio: least and largest width over height of the box, even in its logarithm. A box that would stick out is cut

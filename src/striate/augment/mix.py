@@ -1,6 +1,6 @@
-"""Mixup and CutMix on a batch, where the batch is: pictures and targets of two samples become those of one.
+"""Mixup and CutMix on a batch, where the batch is: images and targets of two samples become those of one.
 
-Partners are neighbours, the pictures at 2k and 2k + 1 of a batch; the last of an odd batch stays alone. So a batch
+Partners are neighbours, the images at 2k and 2k + 1 of a batch; the last of an odd batch stays alone. So a batch
 that is parted evenly among processes, at even places, is mixed as it is in one. Both partners keep the same share.
 Source: Zhang et al. 2017, "mixup", arXiv:1710.09412; Yun et al. 2019, "CutMix", arXiv:1905.04899.
 """
@@ -21,19 +21,19 @@ NO_BOX = (0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Mix:
-    """How the pictures of one batch are mixed, each with its neighbour."""
+    """How the images of one batch are mixed, each with its neighbour."""
 
     partner: Tensor
-    """(N,) int64, the place of each picture's partner; its own where it has none."""
+    """(N,) int64, the place of each image's partner; its own where it has none."""
 
     keep: Tensor
-    """(N,) float32, the share at which each picture's own pixels stay outside the box; less than 1 with mixup."""
+    """(N,) float32, the share at which each image's own pixels stay outside the box; less than 1 with mixup."""
 
     box: Tensor
-    """(N, 4) int64, x0, y0, x1, y1 in pixels, inside which a picture shows its partner; empty without CutMix."""
+    """(N, 4) int64, x0, y0, x1, y1 in pixels, inside which an image shows its partner; empty without CutMix."""
 
     share: Tensor
-    """(N,) float32, how much of what each picture shows is its own."""
+    """(N,) float32, how much of what each image shows is its own."""
 
     def apply(self, images: Tensor) -> Tensor:
         """Mixed images (N, C, H, W), in the memory format of `images`."""
@@ -60,8 +60,8 @@ def draw_mix(augment: Augmentation, rows: list[int], size: Size, seed: int, epoc
 
     Args:
         augment: its `mixup` and `cutmix` are the alphas of their beta distributions.
-        rows: (N,) row numbers of the pictures.
-        size: width and height of the pictures.
+        rows: (N,) row numbers of the images.
+        size: width and height of the images.
         seed: from 0, below 2^63.
         epoch: from 0.
     """
@@ -92,9 +92,9 @@ def _draw_pair(augment: Augmentation, row: int, size: Size, seed: int, epoch: in
 
 
 def _cut(size: Size, share: float, across: float, down: float) -> PixelBox:
-    """A box of the picture's shape, about a centre anywhere in it, cut at its borders.
+    """A box of the image's shape, about a centre anywhere in it, cut at its borders.
 
-    It covers 1 - share of the picture if it is not cut; if it is, less, as in the paper's code.
+    It covers 1 - share of the image if it is not cut; if it is, less, as in the paper's code.
     """
     width, height = (side * math.sqrt(1 - share) for side in size)
     x, y = across * size[0], down * size[1]

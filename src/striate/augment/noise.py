@@ -16,7 +16,7 @@ def add_noise_(
         images: (N, C, H, W), normalised.
         augment: its `noise` is the standard deviation, of values 0 to 1.
         std: that the images were divided by, a channel.
-        rows: (N,) row numbers of the pictures.
+        rows: (N,) row numbers of the images.
         seed: from 0, below 2^63.
         epoch: from 0.
 
@@ -33,7 +33,7 @@ def add_noise_(
 def normal(like: Tensor, seed: int, stream: Stream, epoch: int, row: int) -> Tensor:
     """Standard normal numbers of the shape, type and device of `like`.
 
-    Drawn on its device, by a generator a picture, so that they are the same whatever batch the picture is in; another
+    Drawn on its device, by a generator an image, so that they are the same whatever batch the image is in; another
     kind of device draws others.
     """
     rng = torch.Generator(like.device)

@@ -23,25 +23,25 @@ from striate.augment.geometry import (
 )
 from striate.augment.presets import Augmentation
 
-# Which of a picture's draws are for what.
+# Which of an image's draws are for what.
 CROP, MIRRORS, MOVES, CORNERS = slice(0, 4), slice(4, 6), slice(6, 12), slice(12, 20)
 BENT = slice(20, 21 + KNOTS * KNOTS * 2)
 
 
 def draw_map(augment: Augmentation, source: Size, size: Size, crop_pct: float, seed: int, epoch: int, row: int) -> Map:
-    """What training shows of one picture in one epoch.
+    """What training shows of one image in one epoch.
 
     The number of draws is the same for every recipe, so that switching an operation on leaves the others as they were.
     What is shown is cropped from the source, mirrored, then moved, and last bent.
 
     Args:
-        augment: of this picture.
-        source: width and height of the upright picture.
+        augment: of this image.
+        source: width and height of the upright image.
         size: width and height of the output.
         crop_pct: of evaluation, whose view is shown where `augment.crop_scale` is (1, 1).
         seed: from 0, below 2^63.
         epoch: from 0.
-        row: of the picture in its index.
+        row: of the image in its index.
     """
     draws = generator(seed, Stream.AUGMENT, epoch, row).random(BENT.stop)
     left_right, top_bottom = draws[MIRRORS].tolist()
@@ -82,6 +82,6 @@ def _moved(augment: Augmentation, size: Size, draws: NDArray[np.float64]) -> Mat
     if augment.rotation or augment.shear or augment.zoom != (1, 1):
         matrix = about((size[0] / 2, size[1] / 2), matrix)
     if augment.translation:
-        shift = augment.translation  # in whole pixels, because any other shift blurs, which small pictures suffer from
+        shift = augment.translation  # in whole pixels, because any other shift blurs, which small images suffer from
         matrix = matrix @ translation(round((2 * x - 1) * shift * size[0]), round((2 * y - 1) * shift * size[1]))
     return matrix

@@ -1,4 +1,4 @@
-"""Presets: a recipe's strengths with nothing left open, and what of them one picture gets.
+"""Presets: a recipe's strengths with nothing left open, and what of them one image gets.
 
 A preset is an `Augmentation`. A recipe names one and may overrule each of its values; `resolve` gives the outcome,
 which every function that draws takes.
@@ -104,11 +104,11 @@ def resolve(augment: AugmentRecipe) -> Augmentation:
     """The recipe's own values, and where it has none, those of its preset; with `trivial`, of `TRIVIAL` before that.
 
     Raises:
-        UsageError: if the principal components of the user's own pictures are wanted and not yet measured.
+        UsageError: if the principal components of the user's own images are wanted and not yet measured.
     """
     if wants_components(augment):
         raise UsageError(
-            "`pca_source`: expected `pca_values` and `pca_vectors` of the pictures beside it; got none. Try imagenet."
+            "`pca_source`: expected `pca_values` and `pca_vectors` of the images beside it; got none. Try imagenet."
         )
     return _fill(augment)
 
@@ -116,7 +116,7 @@ def resolve(augment: AugmentRecipe) -> Augmentation:
 def written_out(augment: AugmentRecipe) -> AugmentRecipe:
     """The recipe with every open value as its preset says, so that it means the same whatever becomes of presets.
 
-    Principal components stay open where none are used, and where those of the pictures have still to be measured.
+    Principal components stay open where none are used, and where those of the images have still to be measured.
     """
     values = {field.name: getattr(_fill(augment), field.name) for field in fields(Augmentation)}
     if not values["pca_colour"] or wants_components(augment):
@@ -125,7 +125,7 @@ def written_out(augment: AugmentRecipe) -> AugmentRecipe:
 
 
 def wants_components(augment: AugmentRecipe) -> bool:
-    """Whether the principal components of the user's own pictures have still to be measured."""
+    """Whether the principal components of the user's own images have still to be measured."""
     return augment.pca_source == "pictures" and augment.pca_values is None and _fill(augment).pca_colour > 0
 
 
@@ -137,8 +137,8 @@ def _fill(augment: AugmentRecipe) -> Augmentation:
     return replace(preset, **{name: value for name, value in own.items() if value is not None})
 
 
-def for_picture(augment: Augmentation, seed: int, epoch: int, row: int) -> Augmentation:
-    """What one picture gets in one epoch: all of `augment`, or with `trivial`, one of its operations or none.
+def for_image(augment: Augmentation, seed: int, epoch: int, row: int) -> Augmentation:
+    """What one image gets in one epoch: all of `augment`, or with `trivial`, one of its operations or none.
 
     Crop, mirrors, and what is done to whole batches (noise, erasing, mixing) stay. How strong the one operation is, is
     drawn where it is drawn: as in TrivialAugment, anything from nothing to the largest.

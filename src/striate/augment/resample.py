@@ -1,4 +1,4 @@
-"""One resampling: what a map shows of a picture, of its mask and of its boxes."""
+"""One resampling: what a map shows of an image, of its mask and of its boxes."""
 
 import math
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 from striate.augment.geometry import Box, Map, Points, Size, is_projective, translation
 
-cv2.setNumThreads(1)  # the loader's threads each have a picture; OpenCV's own beside them cost 6 % here
+cv2.setNumThreads(1)  # the loader's threads each have an image; OpenCV's own beside them cost 6 % here
 
 Pixels = NDArray[np.uint8]  # (H, W) or (H, W, C)
 Boxes = NDArray[np.float32]  # (N, 4): x0, y0, x1, y1
@@ -22,9 +22,9 @@ EDGE_POINTS = 16  # of each side of an outline, where a map bends
 
 
 def resample(pixels: Pixels, map_: Map, size: Size) -> Pixels:
-    """The output that `map_` shows, by one resampling with no aliasing; beyond its border a picture is reflected.
+    """The output that `map_` shows, by one resampling with no aliasing; beyond its border an image is reflected.
 
-    Where the map only scales, shifts and mirrors within the picture, a triangle filter as wide as what shrinks asks
+    Where the map only scales, shifts and mirrors within the image, a triangle filter as wide as what shrinks asks
     for is used (Pillow's bilinear resize); else the source is brought below twice the output's resolution by the area
     of its pixels, averaged over two pixels where it is still much finer, and interpolated bilinearly. Pixels that are
     far from what is shown are not touched.
@@ -113,7 +113,7 @@ def _area(polygon: Points) -> float:
 
 
 def _inside(box: Box, pixels: Pixels) -> bool:
-    """Whether a box lies in a picture, but for rounding."""
+    """Whether a box lies in an image, but for rounding."""
     x0, y0, x1, y1 = box
     height, width = pixels.shape[:2]
     return x0 > -1e-6 and y0 > -1e-6 and x1 < width + 1e-6 and y1 < height + 1e-6

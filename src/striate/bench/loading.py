@@ -13,9 +13,9 @@ from striate.augment.presets import written_out
 from striate.bench.timing import Rate, Work, rates
 from striate.data import (
     MEAN_STD,
-    IndexedPictures,
+    Images,
+    IndexedImages,
     Loader,
-    Pictures,
     Preprocessing,
     Rows,
     UnreadableError,
@@ -23,7 +23,7 @@ from striate.data import (
     read,
     training_view,
 )
-from striate.data.pixel_cache import CachedPictures
+from striate.data.pixel_cache import CachedImages
 from striate.data.pixel_file import Kept, PixelFile, write
 from striate.data.pixel_policy import Policy
 from striate.device import cores
@@ -65,7 +65,7 @@ def worker_counts(most: int) -> list[int]:
 
 def _of_kind(data: Path, batch_size: int, img_size: int, rounds: int, least_s: float) -> dict[str, dict[int, Rate]]:
     index = read(data)
-    pictures = IndexedPictures(index)
+    pictures = IndexedImages(index)
     preprocessing = Preprocessing((3, img_size, img_size), *MEAN_STD[3])
     usable = np.flatnonzero(index.usable())
     policy = Policy(2 * img_size, preprocessing.channels, "raw")  # as `--pixel-cache on` has it
@@ -75,7 +75,7 @@ def _of_kind(data: Path, batch_size: int, img_size: int, rounds: int, least_s: f
     rows = np.array(list(kept))
     with tempfile.TemporaryDirectory() as folder:
         cached = _cached(pictures, kept, policy, Path(folder) / "bench.pixels")
-        sources: dict[str, Pictures] = {"files": pictures, "cache": cached}
+        sources: dict[str, Images] = {"files": pictures, "cache": cached}
         works = {
             f"{name} {workers}": _pass(source, rows, batch_size, preprocessing, workers)
             for name, source in sources.items()
@@ -85,14 +85,14 @@ def _of_kind(data: Path, batch_size: int, img_size: int, rounds: int, least_s: f
     return {name: {workers: found[f"{name} {workers}"] for workers in worker_counts(cores())} for name in sources}
 
 
-def _pass(source: Pictures, rows: Rows, batch_size: int, preprocessing: Preprocessing, workers: int) -> Work:
+def _pass(source: Images, rows: Rows, batch_size: int, preprocessing: Preprocessing, workers: int) -> Work:
     shown = np.resize(rows, max(len(rows), SHARE * workers))  # repeated where they are few
     view = training_view(written_out(AugmentRecipe()), preprocessing, seed=0, epoch=0)
     loader = Loader(source, batches(shown, batch_size), preprocessing, view, workers=workers)
     return lambda: sum(len(batch.rows) for batch in loader)
 
 
-def _kept(pictures: IndexedPictures, rows: Rows, policy: Policy) -> dict[int, Kept]:
+def _kept(pictures: IndexedImages, rows: Rows, policy: Policy) -> dict[int, Kept]:
     """What a pixel cache would keep of the pictures, without those that cannot be read."""
     kept = {}
     for row in rows.tolist():
@@ -102,11 +102,11 @@ def _kept(pictures: IndexedPictures, rows: Rows, policy: Policy) -> dict[int, Ke
     return kept
 
 
-def _cached(pictures: IndexedPictures, kept: dict[int, Kept], policy: Policy, path: Path) -> CachedPictures:
+def _cached(pictures: IndexedImages, kept: dict[int, Kept], policy: Policy, path: Path) -> CachedImages:
     """The pictures out of a pixel cache at `path`, which is made."""
     digests = {row: row.to_bytes(16) for row in kept}  # what the files hold is of no interest here
     write(path, ((digests[row], kept[row]) for row in kept), digests.values)
-    return CachedPictures(pictures, policy, path, print, digests, PixelFile(path))
+    return CachedImages(pictures, policy, path, print, digests, PixelFile(path))
 
 
 @contextmanager

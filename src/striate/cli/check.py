@@ -13,7 +13,7 @@ from striate.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from striate.data.check import Check
-    from striate.data.check.see import Advance
+    from striate.data.check.scan_index import Advance
 
 SHOWN = 5  # findings of a kind
 
@@ -33,23 +33,23 @@ def check(
     max_pixels: Annotated[int, Parameter(validator=Number(gte=1))] = 89_478_485,
     workers: Annotated[int | None, Parameter(alias="-j", validator=Number(gte=1))] = None,
 ) -> None:
-    """Name everything that is wrong with pictures and labels, before an epoch is spent.
+    """Name everything that is wrong with images and labels, before an epoch is spent.
 
-    Leaves with 3 if something would make a result untrue: the same picture in two splits or two classes, a class that
-    is asked for and never taught, or too many pictures that cannot be read. What was seen of a picture is kept, so a
+    Leaves with 3 if something would make a result untrue: the same image in two splits or two classes, a class that
+    is asked for and never taught, or too many images that cannot be read. What was seen of an image is kept, so a
     second check opens only what has changed.
 
     Args:
-        data: Pictures with labels, as for `striate train`.
+        data: Images with labels, as for `striate train`.
         json_output: Print JSON for a script.
-        html: Also write a page with small pictures of what was found.
-        fix: Also write an index without what is wrong, for `striate train`; pictures are never touched.
-        path_column: With a CSV: the column of the pictures' paths.
+        html: Also write a page with small images of what was found.
+        fix: Also write an index without what is wrong, for `striate train`; images are never touched.
+        path_column: With a CSV: the column of the images' paths.
         label_column: With a CSV or Parquet: the column of the labels.
-        label_separator: What parts the labels of one picture in a CSV, such as `;`.
+        label_separator: What parts the labels of one image in a CSV, such as `;`.
         mask_classes: Class of each value in masks, such as `--mask-classes.0 road`; read from them unless given.
-        max_bad: Share of unreadable pictures that is not yet an error.
-        max_pixels: A picture of more pixels is refused before it is decoded.
+        max_bad: Share of unreadable images that is not yet an error.
+        max_pixels: An image of more pixels is refused before it is decoded.
         workers: Threads that read and decode; one a core unless given.
     """
     from striate.data import read
@@ -68,7 +68,7 @@ def check(
 
     @contextmanager
     def progress(title: str, total: int) -> Iterator["Advance"]:
-        with reporter.progress(title, total, "pictures") as advance:
+        with reporter.progress(title, total, "images") as advance:
             yield lambda count: advance(count, "")
 
     index = read(
@@ -107,7 +107,7 @@ def lines(check: "Check") -> Iterator[str]:
     splits = ", ".join(f"{split or 'not split'} {count:,}" for split, count in split_counts(index).items())
     classes = f"{len(index.classes):,} class{'' if len(index.classes) == 1 else 'es'}"
     masks = f"; {len(index.mask_classes):,} classes in masks" if index.mask_classes else ""
-    yield f"{len(index):,} pictures, {int(index.usable().sum()):,} usable; {classes}{masks}; {splits}"
+    yield f"{len(index):,} images, {int(index.usable().sum()):,} usable; {classes}{masks}; {splits}"
     yield from index.notes
     for kind, found in by_kind(check.findings).items():
         yield ""

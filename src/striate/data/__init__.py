@@ -1,11 +1,11 @@
-"""Data: from pictures on disk to batches of pixels."""
+"""Data: from images on disk to batches of pixels."""
 
 from striate.data.check import Check, Finding, Severity, check, cleaned, examine, require_few_bad, write_findings
-from striate.data.decode import Picture, Source, UnreadableError, open_picture
+from striate.data.decode import OpenedImage, Source, UnreadableError, open_image
+from striate.data.images import GivenImages, Images, IndexedImages
 from striate.data.index import Index, Rows, build
 from striate.data.loader import Annotations, Batch, Batches, Loader, View, advice, training_view
 from striate.data.masks import load_mask
-from striate.data.pictures import GivenPictures, IndexedPictures, Pictures
 from striate.data.preprocessing import CROP_PCT, MEAN_STD, Preprocessing
 from striate.data.readers import read
 from striate.data.sampler import Order, batches, epoch_order, weighted_rows
@@ -19,13 +19,13 @@ __all__ = [
     "Batches",
     "Check",
     "Finding",
-    "GivenPictures",
+    "GivenImages",
+    "Images",
     "Index",
-    "IndexedPictures",
+    "IndexedImages",
     "Loader",
+    "OpenedImage",
     "Order",
-    "Picture",
-    "Pictures",
     "Preprocessing",
     "Rows",
     "Severity",
@@ -40,7 +40,7 @@ __all__ = [
     "epoch_order",
     "examine",
     "load_mask",
-    "open_picture",
+    "open_image",
     "read",
     "require_few_bad",
     "require_trainable",

@@ -19,7 +19,7 @@ from striate.data.decode import MAX_PIXELS, UnreadableError
 from striate.errors import DataError
 
 BACKGROUND, CROWD = 0, -1  # values of a mask where there is no object, and where nobody counted them
-REACH = 1  # picture sides that an outline may reach outside; what is far away would take long to rasterise
+REACH = 1  # image sides that an outline may reach outside; what is far away would take long to rasterise
 
 Values = NDArray[np.int32]  # (H, W): the number of the category plus 1, BACKGROUND or CROWD
 
@@ -28,7 +28,7 @@ Values = NDArray[np.int32]  # (H, W): the number of the category plus 1, BACKGRO
 
 
 class Image(msgspec.Struct, gc=False):
-    """A picture of a COCO file."""
+    """An image of a COCO file."""
 
     id: int
     file_name: str
@@ -44,7 +44,7 @@ class Category(msgspec.Struct):
 
 
 class Annotation(msgspec.Struct, gc=False):
-    """An object of a picture, or a crowd of them."""
+    """An object of an image, or a crowd of them."""
 
     image_id: int
     category_id: int
@@ -77,14 +77,14 @@ def load(path: Path) -> Coco:
     """Reads a COCO file.
 
     Raises:
-        DataError: if it is none, or two of its pictures have the same number.
+        DataError: if it is none, or two of its images have the same number.
     """
     try:
         coco = msgspec.json.decode(path.read_bytes(), type=Coco)
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise DataError(f"{path}: expected COCO JSON; {error}.") from error
     if len({image.id for image in coco.images}) < len(coco.images):
-        raise DataError(f"{path}: expected a number of its own for each picture; got one twice.")
+        raise DataError(f"{path}: expected a number of its own for each image; got one twice.")
     return coco
 
 
@@ -94,19 +94,19 @@ def has_outline(annotation: Annotation) -> bool:
 
 
 def stored_values(path: Path, number: int, max_pixels: int = MAX_PIXELS) -> Values:
-    """The category of each pixel of a picture, by the outlines of its objects.
+    """The category of each pixel of an image, by the outlines of its objects.
 
     Where objects overlap, the smaller one is in front. An object without an outline is a crowd as large as its box.
 
     Args:
         path: of the COCO file.
-        number: `id` of the picture.
-        max_pixels: a picture of more is refused.
+        number: `id` of the image.
+        max_pixels: an image of more is refused.
 
     Raises:
-        UnreadableError: if the file lacks that picture or says no possible size of it, or an outline is broken.
+        UnreadableError: if the file lacks that image or says no possible size of it, or an outline is broken.
     """
-    image, annotations = _of_picture(path, number)
+    image, annotations = _of_image(path, number)
     width, height = image.width, image.height
     if min(width, height) < 1 or width * height > max_pixels:
         raise UnreadableError(f"expected a mask of 1 to {max_pixels:,} pixels; {path.name} says {width} x {height}")
@@ -123,15 +123,15 @@ def stored_values(path: Path, number: int, max_pixels: int = MAX_PIXELS) -> Valu
     return values
 
 
-def _of_picture(path: Path, number: int) -> tuple[Image, list[Annotation]]:
+def _of_image(path: Path, number: int) -> tuple[Image, list[Annotation]]:
     try:
         stamp = path.stat()
         with _one_at_a_time:
-            images, annotations = _by_picture(path, stamp.st_mtime_ns, stamp.st_size)
+            images, annotations = _by_image(path, stamp.st_mtime_ns, stamp.st_size)
     except (OSError, DataError) as error:
         raise UnreadableError(str(error)) from error
     if number not in images:
-        raise UnreadableError(f"{path.name} has no picture {number}")
+        raise UnreadableError(f"{path.name} has no image {number}")
     return images[number], annotations.get(number, [])
 
 
@@ -139,8 +139,8 @@ _one_at_a_time = threading.Lock()  # or each thread would read the file
 
 
 @lru_cache(maxsize=4)
-def _by_picture(path: Path, mtime_ns: int, size: int) -> tuple[dict[int, Image], dict[int, list[Annotation]]]:
-    """The pictures of a file and their objects, by the number of the picture; read anew once the file has changed."""
+def _by_image(path: Path, mtime_ns: int, size: int) -> tuple[dict[int, Image], dict[int, list[Annotation]]]:
+    """The images of a file and their objects, by the number of the image; read anew once the file has changed."""
     coco = load(path)
     annotations: dict[int, list[Annotation]] = defaultdict(list)
     for annotation in coco.annotations:
@@ -173,7 +173,7 @@ def _from_polygons(polygons: list[list[float]], width: int, height: int) -> NDAr
             raise UnreadableError(f"an outline is broken: expected pairs of x and y; got {len(polygon)} numbers")
         shares = np.asarray(polygon).reshape(-1, 2) / (width, height)
         if not ((shares >= -REACH) & (shares <= 1 + REACH)).all():
-            raise UnreadableError("an outline is broken: it reaches far out of the picture")
+            raise UnreadableError("an outline is broken: it reaches far out of the image")
     if not polygons:
         return np.zeros((height, width), np.bool_)
     runs = rasteriser.merge(rasteriser.frPyObjects(polygons, height, width))

@@ -1,4 +1,4 @@
-"""Decoding: from the bytes of a picture to the pixels that a map shows, at the smallest scale that suffices."""
+"""Decoding: from the bytes of an image to the pixels that a map shows, at the smallest scale that suffices."""
 
 import io
 import struct
@@ -50,12 +50,12 @@ FAILURES = (  # what Pillow raises for a bad file; the last five, for a field of
 
 
 class UnreadableError(Exception):
-    """Why a picture cannot be read, in a few words."""
+    """Why an image cannot be read, in a few words."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture whose header is read and whose pixels are not yet."""
+class OpenedImage:
+    """An image whose header is read and whose pixels are not yet."""
 
     stored: Size
     """Width and height of the pixels as they are stored."""
@@ -71,12 +71,12 @@ class Picture:
 
     @property
     def size(self) -> Size:
-        """Width and height of the upright picture, by its EXIF orientation."""
+        """Width and height of the upright image, by its EXIF orientation."""
         width, height = self.stored
         return (height, width) if self.orientation in QUARTER_TURNS else (width, height)
 
     @cached_property
-    def image(self) -> Image.Image:
+    def pillow(self) -> Image.Image:
         """As Pillow opens it.
 
         Raises:
@@ -88,7 +88,7 @@ class Picture:
         """Decodes no more than needed and resamples once.
 
         Args:
-            map_: from output to the upright picture.
+            map_: from output to the upright image.
             size: width and height of the output.
             channels: 1 for grey, 3 for RGB.
 
@@ -111,7 +111,7 @@ class Picture:
         self.decode(JPEG_SCALES[0], 3)
 
     def decode(self, reduction: float, channels: int) -> NDArray[np.uint8]:
-        """The upright picture (H, W, channels) or (H, W), without what a `reduction` by so much would throw away."""
+        """The upright image (H, W, channels) or (H, W), without what a `reduction` by so much would throw away."""
         scale = next((scale for scale in JPEG_SCALES if scale <= reduction), 1)
         if self.jpeg is not None:
             width, height = self.stored
@@ -128,12 +128,12 @@ class Picture:
                 return turned(stored, self.orientation)
         try:
             self._shrink(scale, channels)
-            return np.asarray(to_channels(upright(self.image), channels))
+            return np.asarray(to_channels(upright(self.pillow), channels))
         except FAILURES as error:
             raise UnreadableError(_reason(error)) from error
 
     def _shown(self, decoded: Size) -> tuple[float, float, float, float]:
-        """The box of the upright decoded pixels that the picture covers: W / 8 of the ceil(W / 8) columns at 1/8."""
+        """The box of the upright decoded pixels that the image covers: W / 8 of the ceil(W / 8) columns at 1/8."""
         scales = (1, *reversed(JPEG_SCALES))
         scale = next((s for s in scales if decoded == (-(-self.size[0] // s), -(-self.size[1] // s))), 1)
         width, height = self.size[0] / scale, self.size[1] / scale
@@ -143,26 +143,26 @@ class Picture:
 
     def _shrink(self, scale: int, channels: int) -> None:
         """Lets Pillow's JPEG decoder work at 1 / `scale`."""
-        if self.image.format == "JPEG" and scale > 1:
+        if self.pillow.format == "JPEG" and scale > 1:
             width, height = self.stored
             mode = "L" if channels == 1 else None
-            self.image.draft(mode, (max(width // scale, 1), max(height // scale, 1)))
+            self.pillow.draft(mode, (max(width // scale, 1), max(height // scale, 1)))
 
 
-def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Reads a picture's header.
+def open_image(source: Source, max_pixels: int = MAX_PIXELS) -> OpenedImage:
+    """Reads an image's header.
 
     Args:
         source: a file's path or its bytes; or pixels (H, W) or (H, W, C), uint8; or a Pillow image, which is left
             unchanged.
-        max_pixels: a picture of more is refused here, before its pixels take memory.
+        max_pixels: an image of more is refused here, before its pixels take memory.
 
     Raises:
-        UnreadableError: if it is empty, no picture, or too large.
+        UnreadableError: if it is empty, no image, or too large.
     """
     if isinstance(source, np.ndarray):
         image = Image.fromarray(source.squeeze(-1) if source.ndim == 3 and source.shape[-1] == 1 else source)
-        return Picture(image.size, opened=image)
+        return OpenedImage(image.size, opened=image)
     data = None
     if isinstance(source, Image.Image):
         image = source.copy()
@@ -173,12 +173,12 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
         plain = _size_of_plain_jpeg(data)
         if plain is not None:
             _require_few_pixels(plain, max_pixels)
-            return Picture(plain, jpeg=data)
+            return OpenedImage(plain, jpeg=data)
         image = _opened(data)
     _require_few_pixels(image.size, max_pixels)
     orientation = _orientation(image, data)
     is_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
-    return Picture(image.size, orientation, data if is_jpeg else None, image)
+    return OpenedImage(image.size, orientation, data if is_jpeg else None, image)
 
 
 def _size_of_plain_jpeg(data: bytes) -> Size | None:
@@ -228,14 +228,14 @@ def turned(stored: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Turns and mirrors a picture as its EXIF orientation says, whatever else its EXIF data holds."""
+    """Turns and mirrors an image as its EXIF orientation says, whatever else its EXIF data holds."""
     image.load()  # of a TIFF, Pillow turns the pixels here, and takes the orientation away
     turn = TURNS.get(image.getexif().get(EXIF_ORIENTATION, 1))
     return image if turn is None else image.transpose(turn)
 
 
 def to_channels(image: Image.Image, channels: int) -> Image.Image:
-    """An 8-bit grey or RGB picture of any other: 16-bit values are divided by 257, transparency is laid over white."""
+    """An 8-bit grey or RGB image of any other: 16-bit values are divided by 257, transparency is laid over white."""
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.float64) / 257
         image = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
@@ -261,5 +261,5 @@ def _bytes(path: Path) -> bytes:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"not a picture of a known format ({', '.join(FORMATS)})"
+        return f"not an image of a known format ({', '.join(FORMATS)})"
     return str(error) or type(error).__name__

@@ -35,12 +35,12 @@ def digests(
     workers: int = 1,
     advance: Callable[[int], None] = lambda count: None,
 ) -> list[bytes | None]:
-    """The digest of each row's picture; None where its file cannot be read.
+    """The digest of each row's image; None where its file cannot be read.
 
-    A file's is BLAKE2b of its bytes; that of a picture in a file that holds many, of that file's digest and its number.
+    A file's is BLAKE2b of its bytes; that of an image in a file that holds many, of that file's digest and its number.
 
     Args:
-        index: of the pictures.
+        index: of the images.
         rows: (N,) row numbers.
         folder: where known digests are remembered; made where it is missing.
         workers: threads that read files.

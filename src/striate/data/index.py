@@ -1,4 +1,4 @@
-"""The index of a data set: a table with one row a picture, held as columns by Arrow."""
+"""The index of a data set: a table with one row an image, held as columns by Arrow."""
 
 import hashlib
 import json
@@ -22,10 +22,10 @@ Rows = NDArray[np.int64]  # row numbers
 SPLITS = ("train", "val", "test")
 SCHEMA = pa.schema(
     [
-        ("path", pa.string()),  # relative to the root; "FILE#N" is picture N of a file that holds many
+        ("path", pa.string()),  # relative to the root; "FILE#N" is image N of a file that holds many
         ("label", pa.int64()),  # class number; -1: none
-        ("labels", pa.list_(pa.int64())),  # class numbers, where a picture may have several; else null
-        ("box", pa.list_(pa.float32(), 4)),  # xyxy in pixels of the upright picture; null: none
+        ("labels", pa.list_(pa.int64())),  # class numbers, where an image may have several; else null
+        ("box", pa.list_(pa.float32(), 4)),  # xyxy in pixels of the upright image; null: none
         ("mask", pa.string()),  # path of the mask; null: none
         ("split", pa.dictionary(pa.int8(), pa.string())),  # train, val or test; null: not yet split
         ("reason", pa.string()),  # why the row is left out; null: it is used
@@ -41,14 +41,14 @@ PART = 1 << 16  # rows that are turned into Python's values at a time
 class Index:
     """A data set's rows, its class names, and the folder that its paths start from.
 
-    Where a picture shows several objects, `boxes` and `labels` hold all of them, `box` and `label` the largest.
+    Where an image shows several objects, `boxes` and `labels` hold all of them, `box` and `label` the largest.
     """
 
     table: pa.Table
     classes: tuple[str, ...]
     root: Path
     several_labels: bool = False
-    """Whether a picture has any number of classes, those in `labels`, instead of the one in `label`."""
+    """Whether an image has any number of classes, those in `labels`, instead of the one in `label`."""
 
     mask_classes: tuple[str, ...] = ()
     """Names of the class numbers in a mask."""
@@ -89,7 +89,7 @@ class Index:
         return self._label >= 0
 
     def labels(self, rows: Rows) -> NDArray[np.int64] | NDArray[np.float32]:
-        """(N,) class numbers, or where a picture may have several labels (N, classes) of 0 and 1."""
+        """(N,) class numbers, or where an image may have several labels (N, classes) of 0 and 1."""
         if not self.several_labels:
             return self._label[rows]
         many_hot = np.zeros((len(rows), len(self.classes)), np.float32)
@@ -98,7 +98,7 @@ class Index:
         return many_hot
 
     def counts(self, split: str) -> dict[str, int]:
-        """Pictures of each class in a split."""
+        """Images of each class in a split."""
         rows = self.rows(split)
         if self.several_labels:
             several = self.table["labels"].take(pa.array(rows, pa.int64())).combine_chunks()
@@ -121,7 +121,7 @@ class Index:
         """The same rows with labels numbered as in `classes`, matched by name.
 
         Raises:
-            DataError: if a class that has pictures is not among `classes`.
+            DataError: if a class that has images is not among `classes`.
         """
         missing = sorted(set(self.classes) - set(classes))
         if missing:
@@ -138,7 +138,7 @@ class Index:
         return renumbered.with_column("labels", several)
 
     def fingerprint(self) -> str:
-        """Names the set of pictures: equal for the same paths, labels, boxes and masks, whatever their split."""
+        """Names the set of images: equal for the same paths, labels, boxes and masks, whatever their split."""
         digest = hashlib.sha256(json.dumps(self.classes).encode())
         for column in ("path", "label", "labels", "box", "boxes", "mask"):
             for start in range(0, len(self), PART):
@@ -207,9 +207,9 @@ def build(
         classes: names, by class number.
         paths: one a row.
         label: (N,) class numbers, -1 for none. Where `boxes` are given and this is not, that of the largest object.
-        labels: class numbers of each row, where a picture may have several; None for a row that has none given. With
+        labels: class numbers of each row, where an image may have several; None for a row that has none given. With
             `boxes`, the class of each.
-        box: xyxy in pixels of the upright picture, or None. Where `boxes` are given and this is not, the largest one.
+        box: xyxy in pixels of the upright image, or None. Where `boxes` are given and this is not, the largest one.
         boxes: those of each row's objects, or None.
         mask: path of the mask, or None.
         split: "train", "val", "test" or None a row.
@@ -262,7 +262,7 @@ def _column(name: str, values: Any, n: int) -> pa.Array:
 
 
 def _largest(boxes: Sequence[Sequence[float]] | None) -> int | None:
-    """Which of a picture's boxes covers most; the first of equals."""
+    """Which of an image's boxes covers most; the first of equals."""
     if not boxes:
         return None
     return max(range(len(boxes)), key=lambda i: _area(*boxes[i]))

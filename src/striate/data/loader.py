@@ -20,18 +20,18 @@ from torch import Tensor
 from striate.augment.colour import draw_colour, draws_colour
 from striate.augment.geometry import Map, Size, crop
 from striate.augment.policy import draw_map
-from striate.augment.presets import Augmentation, for_picture, resolve
+from striate.augment.presets import Augmentation, for_image, resolve
 from striate.augment.resample import IGNORED, map_boxes, resample_mask
 from striate.data.decode import UnreadableError
+from striate.data.images import Images
 from striate.data.index import Rows
-from striate.data.pictures import Pictures
 from striate.data.preprocessing import Preprocessing
 from striate.errors import DataError, UsageError
 from striate.recipe import AugmentRecipe
 
-PART = 8  # pictures that a thread decodes at a time: enough to hide its start, few enough to share a batch
+PART = 8  # images that a thread decodes at a time: enough to hide its start, few enough to share a batch
 AHEAD = 3  # batches that are begun before the first of them is handed over
-CHEAP_S = 3e-4  # processor time of a picture, most of which is the interpreter's: a digit takes half, a photo ten times
+CHEAP_S = 3e-4  # processor time of an image, most of which is the interpreter's: a digit takes half, a photo ten times
 THREADS = "decode"  # what the names of the threads begin with
 MUCH = 0.2  # share of the time spent waiting above which a run is bound by its loader
 
@@ -40,7 +40,7 @@ Colour = NDArray[np.float32]  # (C, C + 1)
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures as they were decoded, with the rows of the index that they came from.
+    """Images as they were decoded, with the rows of the index that they came from.
 
     Its memory is its own: a batch may be kept while others are asked for.
     """
@@ -84,21 +84,21 @@ class Batches(Protocol):
 
 
 class View(Protocol):
-    """What a pass shows of each picture."""
+    """What a pass shows of each image."""
 
     @property
     def draws_colour(self) -> bool:
-        """Whether pictures come with a colour."""
+        """Whether images come with a colour."""
         ...
 
     def __call__(self, row: int, source: Size) -> tuple[Map, Colour | None]:
-        """From output to the upright picture of size `source`, and its colour, where the view draws one."""
+        """From output to the upright image of size `source`, and its colour, where the view draws one."""
         ...
 
 
 @dataclass(frozen=True)
 class EvaluationView:
-    """The middle of each picture."""
+    """The middle of each image."""
 
     preprocessing: Preprocessing
     draws_colour: bool = False
@@ -110,7 +110,7 @@ class EvaluationView:
 
 @dataclass(frozen=True)
 class TrainingView:
-    """The random view of each picture in one epoch of training."""
+    """The random view of each image in one epoch of training."""
 
     augment: Augmentation
     preprocessing: Preprocessing
@@ -121,18 +121,18 @@ class TrainingView:
     def __call__(self, row: int, source: Size) -> tuple[Map, Colour | None]:
         """A pure function of (seed, epoch, row), so that no number of workers and no order changes it."""
         shown = self.preprocessing
-        augment = for_picture(self.augment, self.seed, self.epoch, row)
+        augment = for_image(self.augment, self.seed, self.epoch, row)
         map_ = draw_map(augment, source, shown.size, shown.crop_pct, self.seed, self.epoch, row)
         colour = draw_colour(augment, shown.channels, self.seed, self.epoch, row) if self.draws_colour else None
         return map_, colour
 
 
 def training_view(augment: AugmentRecipe, preprocessing: Preprocessing, seed: int, epoch: int) -> View:
-    """The random view of each picture in one epoch of training.
+    """The random view of each image in one epoch of training.
 
     Args:
         augment: what to draw.
-        preprocessing: size and channels of the batches, and what a picture without a random crop shows.
+        preprocessing: size and channels of the batches, and what an image without a random crop shows.
         seed: from 0, below 2^63.
         epoch: from 0.
     """
@@ -149,7 +149,7 @@ class Loader:
     alone, so (epoch, step) is all that a checkpoint needs to know of it: what was made ahead is made again.
     """
 
-    pictures: Pictures
+    images: Images
     """Where the rows are decoded from."""
 
     order: Batches
@@ -159,7 +159,7 @@ class Loader:
     """Size and channels of the batches."""
 
     view: View | None = None
-    """Which part of each picture is shown, and in which colour; what evaluation sees unless given."""
+    """Which part of each image is shown, and in which colour; what evaluation sees unless given."""
 
     _: KW_ONLY
 
@@ -170,10 +170,10 @@ class Loader:
     """The first step; those before it cost nothing."""
 
     masks: Callable[[int], NDArray[np.uint8]] | None = None
-    """Gives a row's mask (H, W) of class numbers; it covers the upright picture, in its size or another."""
+    """Gives a row's mask (H, W) of class numbers; it covers the upright image, in its size or another."""
 
     boxes: NDArray[np.float32] | None = None
-    """(rows of the index, 4) xyxy in pixels of the upright picture, NaN for none."""
+    """(rows of the index, 4) xyxy in pixels of the upright image, NaN for none."""
 
     unreadable: dict[int, str] | None = None
     """Takes the reason of each row that cannot be read, whose pixels are then 0; without it, that is a DataError."""
@@ -230,39 +230,39 @@ class Loader:
         return self.view or EvaluationView(self.preprocessing)
 
     def _fill(self, batch: Batch, start: int, turns: "_Turns", stop: threading.Event) -> None:
-        """Decodes the pictures of one part of the batch."""
+        """Decodes the images of one part of the batch."""
         rows: list[int] = batch.rows[start : start + PART].tolist()
         with turns.take(len(rows)):
             for i, row in enumerate(rows, start):
                 if stop.is_set():
                     return
-                with _Named(self.pictures, row):
+                with _Named(self.images, row):
                     self._read(batch, i, row)
 
     def _read(self, batch: Batch, i: int, row: int) -> None:
-        """Decodes one picture, with all that goes with it, to place `i` of the batch."""
+        """Decodes one image, with all that goes with it, to place `i` of the batch."""
         size, channels = self.preprocessing.size, self.preprocessing.channels
         try:
-            picture = self.pictures.open(row)
-            map_, colour = self._view(row, picture.size)
-            batch.sizes[i] = picture.size
-            batch.images.numpy()[i] = picture.read(map_, size, channels)
+            image = self.images.open(row)
+            map_, colour = self._view(row, image.size)
+            batch.sizes[i] = image.size
+            batch.images.numpy()[i] = image.read(map_, size, channels)
             if batch.colour is not None and colour is not None:
                 batch.colour.numpy()[i] = colour
             if batch.masks is not None and self.masks is not None:
-                batch.masks.numpy()[i] = _shown_mask(self.masks(row), map_, picture.size, size)
+                batch.masks.numpy()[i] = _shown_mask(self.masks(row), map_, image.size, size)
             if batch.boxes is not None and self.boxes is not None:
                 batch.boxes.numpy()[i] = map_boxes(self.boxes[row : row + 1], map_, size)[0]
         except UnreadableError as error:
             if self.unreadable is None:
-                path = self.pictures.path(row)
+                path = self.images.path(row)
                 raise DataError(f"{path}: cannot be read: {error}. Did it change since the check?") from error
             self.unreadable[row] = str(error)
             _blank(batch, i)
 
 
 def _shown_mask(mask: NDArray[np.uint8], map_: Map, source: Size, size: Size) -> NDArray[np.uint8]:
-    """What `map_` shows of a mask that covers a picture of size `source`."""
+    """What `map_` shows of a mask that covers an image of size `source`."""
     own = mask.shape[1], mask.shape[0]
     if own != source:
         map_ = map_.then(crop((0, 0, *own), source))
@@ -277,7 +277,7 @@ def _blank(batch: Batch, i: int) -> None:
 
 
 class _Turns:
-    """Lets threads decode all at once, or one after the other while pictures are cheap.
+    """Lets threads decode all at once, or one after the other while images are cheap.
 
     What is cheap is mostly interpreted, and threads that hand the interpreter to each other at every call into a
     library get less done than one alone: of digits, two thirds.
@@ -288,19 +288,19 @@ class _Turns:
         self._cheap = False
 
     @contextmanager
-    def take(self, pictures: int) -> Iterator[None]:
-        """Waits for the turn to decode so many pictures, and notes what they cost."""
+    def take(self, images: int) -> Iterator[None]:
+        """Waits for the turn to decode so many images, and notes what they cost."""
         with self._lock if self._cheap else nullcontext():
             before = time.thread_time()
             yield
-            self._cheap = time.thread_time() - before < CHEAP_S * pictures
+            self._cheap = time.thread_time() - before < CHEAP_S * images
 
 
 @dataclass(frozen=True)
 class _Named:
-    """Notes, on whatever error leaves the block, at which picture it arose."""
+    """Notes, on whatever error leaves the block, at which image it arose."""
 
-    pictures: Pictures
+    images: Images
     row: int
 
     def __enter__(self) -> None:
@@ -310,26 +310,26 @@ class _Named:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None and not isinstance(error, DataError):  # whose sentence names the file itself
-            error.add_note(f"while reading {self.pictures.path(self.row)}")
+            error.add_note(f"while reading {self.images.path(self.row)}")
 
 
 def advice(wait_share: float, *, workers: int, cores: int, cached: bool) -> str | None:
-    """What would feed a network that waits for its pictures, in one sentence; None where it hardly waits.
+    """What would feed a network that waits for its images, in one sentence; None where it hardly waits.
 
     Args:
         wait_share: share of the time of training that was spent waiting for the loader.
         workers: threads that decoded.
         cores: of this machine, as far as this process may use them.
-        cached: whether the pictures came from the pixel cache.
+        cached: whether the images came from the pixel cache.
     """
     if wait_share <= MUCH:
         return None
     if workers < cores:
         knob = f"--workers {cores}, one a core (it is {workers})"
     elif not cached:
-        knob = "--pixel-cache on, which decodes every picture once and not once an epoch"
+        knob = "--pixel-cache on, which decodes every image once and not once an epoch"
     else:
         knob = (
             "a smaller --img-size, fewer augmentations, or a machine of more cores; a larger network costs no time here"
         )
-    return f"{wait_share:.0%} of the time the network waited for pictures. Try {knob}."
+    return f"{wait_share:.0%} of the time the network waited for images. Try {knob}."

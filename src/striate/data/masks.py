@@ -1,4 +1,4 @@
-"""Masks: the class number of each pixel of a picture, from the file that holds them."""
+"""Masks: the class number of each pixel of an image, from the file that holds them."""
 
 import io
 from pathlib import Path

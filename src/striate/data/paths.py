@@ -13,7 +13,7 @@ ODD = r"[#\\\x00]|(^|/)\.{0,2}$|^/[^/]*$|^.:"  # a path of which the text before
 
 
 def file_and_number(path: str) -> tuple[str, int | None]:
-    """The file of an index's path, and which of its pictures is meant where it holds many.
+    """The file of an index's path, and which of its images is meant where it holds many.
 
     >>> file_and_number("train.parquet#7"), file_and_number("photo#7.jpg")
     (('train.parquet', 7), ('photo#7.jpg', None))

@@ -1,9 +1,9 @@
-"""The pixel cache: every picture decoded once, and kept at the resolution that training works at.
+"""The pixel cache: every image decoded once, and kept at the resolution that training works at.
 
-One file holds the pictures of a data set, whole or not at all. It is mapped into memory, so that a picture that is
-asked for costs the pages of what is shown of it. Each picture is kept under what its file holds
+One file holds the images of a data set, whole or not at all. It is mapped into memory, so that an image that is
+asked for costs the pages of what is shown of it. Each image is kept under what its file holds
 (`striate.data.identity`): one that was changed or added is decoded, the others are taken over from the file before.
-What a cached picture shows is decided by its file and the settings alone, never by whether the cache was there.
+What a cached image shows is decided by its file and the settings alone, never by whether the cache was there.
 """
 
 import hashlib
@@ -22,26 +22,26 @@ import simplejpeg
 
 from striate.data.decode import UnreadableError
 from striate.data.identity import digests
+from striate.data.images import Images, IndexedImages
 from striate.data.index import Index, Rows
-from striate.data.pictures import IndexedPictures, Pictures
 from striate.data.pixel_file import SUFFIX, UNREADABLE, BrokenError, Kept, PixelFile, tidy, write
-from striate.data.pixel_policy import GB, CachedPicture, Policy, choose
+from striate.data.pixel_policy import GB, CachedImage, Policy, choose
 from striate.files import cache_folder, write_whole
 from striate.recipe import DataRecipe
 
 VERSION = 1
 LIBRARIES = (simplejpeg.__version__, PIL.__version__, cv2.__version__)  # another release may decode to other bits
-AHEAD = 64  # pictures that are decoded before the first of them is written
+AHEAD = 64  # images that are decoded before the first of them is written
 
 Say = Callable[[str], None]
 Advance = Callable[[int], None]
 
 
 @dataclass
-class CachedPictures:
-    """Pictures as a policy keeps them, from the cache's file or, where that has not got them, made now: the same."""
+class CachedImages:
+    """Images as a policy keeps them, from the cache's file or, where that has not got them, made now: the same."""
 
-    source: IndexedPictures
+    source: IndexedImages
     policy: Policy
     path_of_file: Path
     say: Say
@@ -56,13 +56,13 @@ class CachedPictures:
         """The row's path as it stands in the index."""
         return self.source.path(row)
 
-    def open(self, row: int) -> CachedPicture:
-        """The row's picture. One that could not be read is tried again, because the disk, not it, may be at fault."""
+    def open(self, row: int) -> CachedImage:
+        """The row's image. One that could not be read is tried again, because the disk, not it, may be at fault."""
         kept = self._kept(row)
         if kept is not None and kept.data is not None:
-            return CachedPicture(self.policy, kept.size, kept.data)
-        picture = self.source.open(row)
-        return CachedPicture(self.policy, picture.size, self.policy.encode(picture))
+            return CachedImage(self.policy, kept.size, kept.data)
+        image = self.source.open(row)
+        return CachedImage(self.policy, image.size, self.policy.encode(image))
 
     def _kept(self, row: int) -> Kept | None:
         if self.file is None or row not in self.contents:
@@ -85,7 +85,7 @@ class CachedPictures:
             )
 
 
-def open_pictures(
+def open_images(
     index: Index,
     rows: Rows,
     recipe: DataRecipe,
@@ -96,25 +96,25 @@ def open_pictures(
     workers: int = 1,
     say: Say = print,
     advance: Advance = lambda count: None,
-) -> Pictures:
-    """The pictures of an index, through a pixel cache where the recipe has one; it is made or renewed here.
+) -> Images:
+    """The images of an index, through a pixel cache where the recipe has one; it is made or renewed here.
 
     Args:
         index: of the data set.
-        rows: (N,) of the pictures that will be read.
+        rows: (N,) of the images that will be read.
         recipe: says whether to keep pixels, and how many bytes at most.
-        img_size: height and width that the network sees; pictures are kept at twice that.
+        img_size: height and width that the network sees; images are kept at twice that.
         channels: 1 for grey, 3 for RGB.
-        epochs: times that each picture will be read.
+        epochs: times that each image will be read.
         workers: threads that decode.
         say: is told what was decided and why, and what went wrong.
-        advance: called with the number of pictures done since the last call.
+        advance: called with the number of images done since the last call.
     """
-    pictures = IndexedPictures(index, recipe.max_pixels)
-    policy, why = choose(pictures, rows, recipe, 2 * img_size, channels, epochs)
+    images = IndexedImages(index, recipe.max_pixels)
+    policy, why = choose(images, rows, recipe, 2 * img_size, channels, epochs)
     say(f"pixel cache: {why}")
     if policy is None:
-        return pictures
+        return images
 
     def contents_of(rows: Rows) -> dict[int, bytes]:
         known = digests(index, rows, cache_folder("digests"), workers=workers)
@@ -129,15 +129,15 @@ def open_pictures(
 
     path = _path(index, policy, recipe)
     before = _open(path, say)
-    cached = CachedPictures(pictures, policy, path, say, contents, before)
+    cached = CachedImages(images, policy, path, say, contents, before)
     try:
         if before is None or wanted.keys() != before.places.keys():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(_made(wanted, pictures, policy, before, workers, advance)) as made:
+            with closing(_made(wanted, images, policy, before, workers, advance)) as made:
                 cached.file = _written(path, made, unchanged)
     except (OSError, BrokenError) as error:  # a full disk, say, or no right to write
         reason = error.strerror if isinstance(error, OSError) else None
-        say(f"pixel cache: {path}: {reason or error}. Pictures that it has not got are decoded every epoch.")
+        say(f"pixel cache: {path}: {reason or error}. Images that it has not got are decoded every epoch.")
     tidy(path, recipe.cache_budget * GB)
     return cached
 
@@ -171,13 +171,13 @@ def _open(path: Path, say: Say) -> PixelFile | None:
 
 def _made(
     wanted: dict[bytes, int],
-    pictures: IndexedPictures,
+    images: IndexedImages,
     policy: Policy,
     before: PixelFile | None,
     workers: int,
     advance: Advance,
 ) -> Generator[tuple[bytes, Kept], None, None]:
-    """What is kept of each picture: what the file `before` has is taken over, the rest is decoded, some ahead."""
+    """What is kept of each image: what the file `before` has is taken over, the rest is decoded, some ahead."""
 
     def make(digest: bytes, row: int) -> Kept:
         with suppress(BrokenError):
@@ -185,8 +185,8 @@ def _made(
             if kept is not None:
                 return kept
         try:
-            picture = pictures.open(row)
-            return Kept(picture.size, policy.encode(picture))
+            image = images.open(row)
+            return Kept(image.size, policy.encode(image))
         except UnreadableError:
             return UNREADABLE
 

@@ -1,7 +1,7 @@
-"""The file of a pixel cache: what is kept of many pictures, then a table of contents, then a trailer.
+"""The file of a pixel cache: what is kept of many images, then a table of contents, then a trailer.
 
 The trailer comes last, so that a file that was cut short has none. Table and trailer are checked when the file is
-opened; a picture's bytes are checked when they are first asked for, because reading all of them takes long.
+opened; an image's bytes are checked when they are first asked for, because reading all of them takes long.
 """
 
 import mmap
@@ -23,11 +23,11 @@ SUFFIX = ".pixels"
 LEFT_BEHIND_S = 3600  # since the last byte of a file that is being written, above which its process must have died
 ENTRY = np.dtype(
     [
-        ("digest", "V16"),  # of the picture's file
-        ("start", "<i8"),  # of its bytes in the cache; -1 for a picture that could not be read
+        ("digest", "V16"),  # of the image's file
+        ("start", "<i8"),  # of its bytes in the cache; -1 for an image that could not be read
         ("length", "<i8"),
         ("checksum", "<u4"),  # CRC-32 of its bytes
-        ("width", "<i4"),  # of the upright picture
+        ("width", "<i4"),  # of the upright image
         ("height", "<i4"),
     ]
 )
@@ -39,13 +39,13 @@ class BrokenError(Exception):
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept of one picture."""
+    """What is kept of one image."""
 
     size: Size
-    """Width and height of the upright picture."""
+    """Width and height of the upright image."""
 
     data: bytes | memoryview | None
-    """None for a picture that could not be read."""
+    """None for an image that could not be read."""
 
 
 UNREADABLE = Kept((0, 0), None)
@@ -79,7 +79,7 @@ class PixelFile:
         """Number in the table of each digest."""
 
     def get(self, digest: bytes) -> Kept | None:
-        """What is kept of the picture with this digest; None where the file does not know it.
+        """What is kept of the image with this digest; None where the file does not know it.
 
         Raises:
             BrokenError: if it is damaged.
@@ -93,23 +93,23 @@ class PixelFile:
         data = self._view[start : start + length]
         if not self._verified[place]:
             if zlib.crc32(data) != checksum:
-                raise BrokenError("a picture in it is damaged")
+                raise BrokenError("an image in it is damaged")
             self._verified[place] = True
         return Kept((width, height), data)
 
 
-def write(path: Path, pictures: Iterable[tuple[bytes, Kept]], confirmed: Callable[[], Container[bytes]]) -> None:
+def write(path: Path, images: Iterable[tuple[bytes, Kept]], confirmed: Callable[[], Container[bytes]]) -> None:
     """Writes a whole file.
 
     Args:
         path: of the file, which need not be there.
-        pictures: digest of each picture's file, each once, and what is kept of it.
-        confirmed: gives, when all pictures are written, the digests of those whose files are still as they were; no
+        images: digest of each image's file, each once, and what is kept of it.
+        confirmed: gives, when all images are written, the digests of those whose files are still as they were; no
             other is entered in the table, because what was decoded may be what the file holds now.
     """
     entries = []
     with path.open("wb") as file:
-        for digest, kept in pictures:
+        for digest, kept in images:
             if kept.data is None:
                 entries.append((digest, -1, 0, 0, *kept.size))
             else:

@@ -1,4 +1,4 @@
-"""How a picture becomes the network's input: one frozen record, used by training, evaluation, prediction and export."""
+"""How an image becomes the network's input: one frozen record, used by training, evaluation, prediction and export."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -41,15 +41,15 @@ class Preprocessing:
         return self.input_size[2], self.input_size[1]
 
     def map(self, source: Size) -> Map:
-        """What evaluation and prediction see of an upright picture of size `source`: its middle."""
+        """What evaluation and prediction see of an upright image of size `source`: its middle."""
         return Map(central_crop(source, self.size, self.crop_pct))
 
     def normalise(self, images: Tensor, colour: Tensor | None = None) -> Tensor:
         """Float images (N, C, H, W), stored channels-last, of uint8 pixels on any device.
 
-        With `colour`, its matrices and the normalisation are one affine map a picture, applied in one pass. Its results
+        With `colour`, its matrices and the normalisation are one affine map an image, applied in one pass. Its results
         are not cut to the range that pixels have: that would be a second pass, and would throw away what a bright
-        picture shows where it is bright.
+        image shows where it is bright.
 
         Args:
             images: (N, H, W, C) uint8.

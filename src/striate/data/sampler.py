@@ -84,7 +84,7 @@ class Order:
             raise UsageError(f"`rank`: expected one from 0, below {self.world}; got {self.rank}.")
         if len(self) and self.world > math.ceil((len(self.rows) // len(self)) / 2):
             raise UsageError(
-                f"`batch_size`: expected two pictures or more for each of {self.world} processes; got "
+                f"`batch_size`: expected two images or more for each of {self.world} processes; got "
                 f"{len(self.rows) // len(self)} in all. Try a larger batch or fewer processes."
             )
 
@@ -99,7 +99,7 @@ class Order:
     def __getitem__(self, step: int) -> Rows:
         """The rows of this process at `step`, from 0.
 
-        Pictures 2k and 2k + 1 of a batch go to the same process, because some augmentations mix two pictures.
+        Images 2k and 2k + 1 of a batch go to the same process, because some augmentations mix two images.
 
         Raises:
             IndexError: if the epoch has no such step.
@@ -107,7 +107,7 @@ class Order:
         if not 0 <= step < len(self):
             raise IndexError(f"step: expected one from 0, below {len(self)}; got {step}.")
         start, stop = _bounds(step, len(self), len(self.rows))
-        pairs = math.ceil((stop - start) / 2)  # of the last one, a picture may be missing
+        pairs = math.ceil((stop - start) / 2)  # of the last one, an image may be missing
         first, last = pairs * self.rank // self.world, pairs * (self.rank + 1) // self.world
         return self._drawn(start + 2 * first, min(start + 2 * last, stop))
 
@@ -180,7 +180,7 @@ def weighted_rows(index: Index, rows: Rows, sampling: Sampling) -> tuple[Rows, W
         and is drawn equally often in every epoch, not only on average.
 
     Raises:
-        UsageError: for "balanced", where a picture may have several labels.
+        UsageError: for "balanced", where an image may have several labels.
         DataError: for "weighted", where the weights are not there, not finite, below 0, or all 0.
     """
     if sampling == "balanced":
@@ -193,7 +193,7 @@ def weighted_rows(index: Index, rows: Rows, sampling: Sampling) -> tuple[Rows, W
 def _balanced(index: Index, rows: Rows) -> tuple[Rows, Weights]:
     if index.several_labels:
         raise UsageError(
-            "`sampling`: expected shuffle or weighted, because a picture may have several labels; got balanced. "
+            "`sampling`: expected shuffle or weighted, because an image may have several labels; got balanced. "
             "Try --class-weights balanced."
         )
     labels = index.labels(rows).astype(np.int64)

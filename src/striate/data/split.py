@@ -33,8 +33,8 @@ def split(
         val_fraction: share of each class for val.
         test_fraction: share of each class for test.
         seed: the same one gives the same parts.
-        together: rows that show the same picture; those that are parted here go to one split, to train if any of them
-            does, so that no picture is both trained on and asked about.
+        together: rows that show the same image; those that are parted here go to one split, to train if any of them
+            does, so that no image is both trained on and asked about.
     """
     place = pc.index_in(index.table["split"].cast(pa.string()), value_set=pa.array(SPLITS))
     parts = np.array(place.fill_null(NONE), np.int8)  # (N,) of each row, its place in SPLITS
@@ -51,7 +51,7 @@ def split(
 
 
 def _keep_together(together: Iterable[Sequence[int]], rows: Rows, parts: NDArray[np.int8]) -> None:
-    """Gives those of `rows` that show the same picture one split: the first of SPLITS that any of them has."""
+    """Gives those of `rows` that show the same image one split: the first of SPLITS that any of them has."""
     parted = np.isin(np.arange(len(parts)), rows)
     for same in together:
         copies = [row for row in same if parted[row]]
@@ -59,7 +59,7 @@ def _keep_together(together: Iterable[Sequence[int]], rows: Rows, parts: NDArray
 
 
 def _held_out(size: int, shares: dict[int, float]) -> dict[int, int]:
-    """How many of a class's pictures each split gets; of three or more, at least one.
+    """How many of a class's images each split gets; of three or more, at least one.
 
     At least one stays in train, whatever the shares, so that nothing is asked that was not taught.
     """
@@ -89,23 +89,23 @@ def _hold_out(
 def _hold_out_several(
     index: Index, rows: Rows, parts: NDArray[np.int8], shares: dict[int, float], rng: np.random.Generator
 ) -> None:
-    """Gives a share of each class's `rows` to the splits of `shares`, where a picture may have several classes.
+    """Gives a share of each class's `rows` to the splits of `shares`, where an image may have several classes.
 
-    Iterative stratification: the class with the fewest pictures left is dealt out next, each picture to the split that
-    lacks most of that class, of equals to the one that lacks most pictures. Rare classes come first because common
-    ones can still be balanced afterwards. At last, a class that train has nothing of gets a picture back.
+    Iterative stratification: the class with the fewest images left is dealt out next, each image to the split that
+    lacks most of that class, of equals to the one that lacks most images. Rare classes come first because common
+    ones can still be balanced afterwards. At last, a class that train has nothing of gets an image back.
 
     Source: Sechidis, Tsoumakas and Vlahavas 2011, "On the stratification of multi-label data", algorithm 1.
     """
     rows = rng.permutation(rows)
     of_row = _classes_of(index, rows)
     of_class = _members(of_row, len(index.classes))
-    wanted = np.zeros((len(index.classes), len(SPLITS)), np.int64)  # pictures of each class that each split lacks
+    wanted = np.zeros((len(index.classes), len(SPLITS)), np.int64)  # images of each class that each split lacks
     for each, members in enumerate(of_class):
         for part, count in _held_out(len(members), shares).items() if members else ():
             wanted[each, part] = count
         wanted[each, TRAIN] = len(members) - wanted[each].sum()
-    lacks = np.zeros(len(SPLITS), np.int64)  # pictures that each split lacks
+    lacks = np.zeros(len(SPLITS), np.int64)  # images that each split lacks
     for part, share in shares.items():
         lacks[part] = round(share * len(rows))
     lacks[TRAIN] = len(rows) - lacks.sum()
@@ -123,7 +123,7 @@ def _hold_out_several(
         for place in of_class[rarest]:
             if dealt[place] == NONE:
                 deal(place, int(np.lexsort((lacks, wanted[rarest]))[-1]))
-    for place in np.flatnonzero(dealt == NONE).tolist():  # pictures of no class
+    for place in np.flatnonzero(dealt == NONE).tolist():  # images of no class
         deal(place, int(lacks.argmax()))
     for members in of_class:
         if members and not (dealt[members] == TRAIN).any():
@@ -151,11 +151,11 @@ def require_trainable(index: Index) -> None:
     """Stops where there is nothing to learn from, or something to be asked that was not taught.
 
     Raises:
-        DataError: if a class of val or test has no picture in train, train is empty, or there is one class alone.
+        DataError: if a class of val or test has no image in train, train is empty, or there is one class alone.
     """
     train = index.counts("train")
     if not any(train.values()):
-        raise DataError(f"train: expected at least one labelled picture; got none under {index.root}.")
+        raise DataError(f"train: expected at least one labelled image; got none under {index.root}.")
     if len(index.classes) < 2 and not index.several_labels:
         raise DataError(f"train: expected at least two classes to tell apart; got {index.classes[0]} alone.")
     for name in ("val", "test"):

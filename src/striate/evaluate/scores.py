@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from striate.data import Index, IndexedPictures, Loader, Rows, batches, split
+from striate.data import Index, IndexedImages, Loader, Rows, batches, split
 from striate.device import cores
 from striate.errors import DataError
 from striate.model import Model
@@ -98,7 +98,7 @@ def evaluate(
         raise DataError("data: expected pictures to evaluate on; got none.")
     name, rows, why = evaluation_rows(model, index, which)
     task, matched = model.task, model.task.match(index)
-    pictures = IndexedPictures(matched, model.max_pixels)
+    pictures = IndexedImages(matched, model.max_pixels)
     unreadable: dict[int, str] = {}
     loader = Loader(
         pictures,

@@ -1,4 +1,4 @@
-"""A check as one page that needs nothing else: what was found, with small pictures of it."""
+"""A check as one page that needs nothing else: what was found, with small images of it."""
 
 import base64
 import io
@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from striate.augment.geometry import Map, crop
-from striate.data import IndexedPictures, UnreadableError
+from striate.data import IndexedImages, UnreadableError
 from striate.data.check import KINDS, Check, Finding, Severity, boxes_of, by_kind
 from striate.data.check.boxes import Boxes
 from striate.data.check.classes import class_counts, classes_of
 from striate.data.decode import MAX_PIXELS
 from striate.data.index import Index, Rows
 
-SIDE = 144  # pixels: the longer side of a small picture
+SIDE = 144  # pixels: the longer side of a small image
 QUALITY = 75
 MOST_FINDINGS = 24  # of a kind that are shown; all of them are counted
-MOST_PICTURES = 6  # of a finding
+MOST_IMAGES = 6  # of a finding
 MOST_CLASSES = 50
 PATH_SHOWN = 120  # letters of a path, its end
 BOX_COLOUR = (230, 40, 60)
@@ -31,9 +31,9 @@ BOX_COLOUR = (230, 40, 60)
 
 @dataclass
 class Thumbnails:
-    """Small pictures of an index's rows, with their boxes drawn on them."""
+    """Small images of an index's rows, with their boxes drawn on them."""
 
-    pictures: IndexedPictures
+    images: IndexedImages
     rows: Rows
     """(M,) the row of each box, in order."""
 
@@ -43,10 +43,10 @@ class Thumbnails:
     """What is known of each row: its class and split."""
 
     made: dict[int, str] = field(default_factory=dict)
-    """By row, as a data address; empty where the picture cannot be read."""
+    """By row, as a data address; empty where the image cannot be read."""
 
     def of(self, row: int) -> str:
-        """The picture of a row, small, as a `data:` address that an `img` can show; empty where it cannot be read."""
+        """The image of a row, small, as a `data:` address that an `img` can show; empty where it cannot be read."""
         if row not in self.made:
             try:
                 self.made[row] = self._draw(row)
@@ -55,24 +55,24 @@ class Thumbnails:
         return self.made[row]
 
     def _draw(self, row: int) -> str:
-        picture = self.pictures.open(row)
-        width, height = picture.size
+        image = self.images.open(row)
+        width, height = image.size
         scale = SIDE / max(width, height)
         size = max(round(width * scale), 1), max(round(height * scale), 1)
-        image = Image.fromarray(picture.read(Map(crop((0, 0, width, height), size)), size, 3))
-        pen = ImageDraw.Draw(image)
+        small = Image.fromarray(image.read(Map(crop((0, 0, width, height), size)), size, 3))
+        pen = ImageDraw.Draw(small)
         first, last = np.searchsorted(self.rows, [row, row + 1])
         for box in self.boxes[first:last]:
             corners = drawable(box * scale, size)
             if corners is not None:
                 pen.rectangle(corners, outline=BOX_COLOUR)
         file = io.BytesIO()
-        image.save(file, "JPEG", quality=QUALITY)
+        small.save(file, "JPEG", quality=QUALITY)
         return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def drawable(box: NDArray[np.float64], size: tuple[int, int]) -> tuple[float, float, float, float] | None:
-    """The corners of a box as a pen takes them, cut to the picture: an empty box as a line or a dot; None for NaN."""
+    """The corners of a box as a pen takes them, cut to the image: an empty box as a line or a dot; None for NaN."""
     if np.isnan(box).any():
         return None
     last = np.array([*size, *size]) - 1
@@ -86,10 +86,10 @@ def page(check: Check, title: str, max_pixels: int = MAX_PIXELS) -> str:
     Args:
         check: what was found.
         title: of the data.
-        max_pixels: a picture of more is not shown.
+        max_pixels: an image of more is not shown.
     """
     rows, boxes = boxes_of(check.index)
-    thumbnails = Thumbnails(IndexedPictures(check.index, max_pixels), rows, boxes, _known(check.index))
+    thumbnails = Thumbnails(IndexedImages(check.index, max_pixels), rows, boxes, _known(check.index))
     here = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
         loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -97,7 +97,7 @@ def page(check: Check, title: str, max_pixels: int = MAX_PIXELS) -> str:
     return environment.get_template("check_page.html").render(
         title=f"Check of {title}",
         passed=check.passed,
-        pictures=f"{len(check.index):,}",
+        images=f"{len(check.index):,}",
         usable=f"{int(check.index.usable().sum()):,}",
         notes=check.index.notes,
         severities=[{"name": severity.value, "count": f"{check.count(severity):,}"} for severity in Severity],
@@ -138,10 +138,10 @@ def _section(kind: str, found: Sequence[Finding], thumbnails: Thumbnails) -> dic
 
 
 def _finding(finding: Finding, thumbnails: Thumbnails) -> dict[str, Any]:
-    shown = list(zip(finding.rows, finding.paths, strict=True))[:MOST_PICTURES]
+    shown = list(zip(finding.rows, finding.paths, strict=True))[:MOST_IMAGES]
     return {
         "reason": finding.reason,
-        "pictures": [
+        "images": [
             {"path": tail(path), "known": thumbnails.known[row], "address": thumbnails.of(row)} for row, path in shown
         ],
         "more": len(finding.rows) - len(shown),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 from torch import nn
 
-from striate.data import Index, IndexedPictures
+from striate.data import Index, IndexedImages
 from striate.evaluate import Evaluation
 from striate.files import write_whole
 from striate.model import Model
@@ -90,7 +90,7 @@ def draw_mistakes(figure: SubFigure, model: Model, index: Index, evaluation: Eva
     shown = wrong[:SHOWN_MISTAKES]
     figure.suptitle(f"Mistakes ({len(shown)} of {len(wrong)})" if len(shown) else "No mistakes")
     axes = _grid(figure, len(shown))
-    pictures, preprocessing = IndexedPictures(index), model.preprocessing
+    pictures, preprocessing = IndexedImages(index), model.preprocessing
     for axis, place in zip(axes, shown, strict=True):
         picture = pictures.open(int(evaluation.rows[place]))
         pixels = picture.read(preprocessing.map(picture.size), preprocessing.size, preprocessing.channels)

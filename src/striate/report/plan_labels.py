@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from striate.data import Index, IndexedPictures, Preprocessing, UnreadableError
+from striate.data import Index, IndexedImages, Preprocessing, UnreadableError
 from striate.data.decode import MAX_PIXELS
 from striate.files import write_whole
 
@@ -45,7 +45,7 @@ def draw_labels(
         path: of the PNG.
         max_pixels: a picture of more is not read.
     """
-    pictures = IndexedPictures(index, max_pixels)
+    pictures = IndexedImages(index, max_pixels)
     columns = min(COLUMNS, len(shown))
     across, down = TILE + GAP, TILE + CAPTION + GAP
     sheet = Image.new("RGB", (columns * across + GAP, math.ceil(len(shown) / columns) * down + GAP), "white")
@@ -58,7 +58,7 @@ def draw_labels(
     write_whole(path, lambda aside: sheet.save(aside, format="PNG"))
 
 
-def _tile(pictures: IndexedPictures, row: int, preprocessing: Preprocessing) -> Image.Image:
+def _tile(pictures: IndexedImages, row: int, preprocessing: Preprocessing) -> Image.Image:
     tile = Image.new("RGB", (TILE, TILE), "lightgrey")
     try:
         picture = pictures.open(row)

@@ -15,7 +15,7 @@ from striate.augment.mix import draw_mix
 from striate.augment.noise import add_noise_
 from striate.augment.presets import resolve, wants_components
 from striate.augment.resample import IGNORED, map_boxes, resample_mask
-from striate.data import Index, IndexedPictures, Pictures, Preprocessing, Rows, UnreadableError, training_view
+from striate.data import Images, Index, IndexedImages, Preprocessing, Rows, UnreadableError, training_view
 from striate.data.decode import MAX_PIXELS
 from striate.data.masks import load_mask
 from striate.errors import DataError
@@ -86,7 +86,7 @@ def draw_sheet(
     Raises:
         DataError: if there is none that can be read.
     """
-    pictures = IndexedPictures(index, max_pixels)
+    pictures = IndexedImages(index, max_pixels)
     rows, pixels, maps, marks, skipped = [], [], [], [], []
     for row in spread(np.flatnonzero(index.usable()), count).tolist():
         try:
@@ -122,14 +122,14 @@ def spread(rows: Rows, count: int) -> Rows:
     return rows[places.round().astype(np.int64)]
 
 
-def _evaluated(pictures: Pictures, row: int, preprocessing: Preprocessing) -> tuple[NDArray[np.uint8], Map]:
+def _evaluated(pictures: Images, row: int, preprocessing: Preprocessing) -> tuple[NDArray[np.uint8], Map]:
     """What evaluation sees of a picture, (H, W, C), and the map that shows it."""
     picture = pictures.open(row)
     map_ = preprocessing.map(picture.size)
     return picture.read(map_, preprocessing.size, preprocessing.channels), map_
 
 
-def _marks(index: Index, pictures: Pictures, row: int, max_pixels: int) -> Marks:
+def _marks(index: Index, pictures: Images, row: int, max_pixels: int) -> Marks:
     columns = {name: index.table[name][row].as_py() for name in ("boxes", "box", "mask")}
     boxes = np.array(columns["boxes"] or [columns["box"] or []], np.float32).reshape(-1, 4)
     mask = None if columns["mask"] is None else load_mask(index, row, max_pixels)
@@ -137,7 +137,7 @@ def _marks(index: Index, pictures: Pictures, row: int, max_pixels: int) -> Marks
 
 
 def trained_on(
-    pictures: Pictures, rows: list[int], augment: AugmentRecipe, preprocessing: Preprocessing, seed: int, epoch: int
+    pictures: Images, rows: list[int], augment: AugmentRecipe, preprocessing: Preprocessing, seed: int, epoch: int
 ) -> View:
     """What one epoch of training sees of the batch `rows`, by the functions that training uses."""
     view, strengths = training_view(augment, preprocessing, seed, epoch), resolve(augment)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from striate.augment.erase import erase_
 from striate.augment.mix import draw_mix
 from striate.augment.noise import add_noise_
-from striate.data import Batch, Batches, IndexedPictures, Loader, Pictures, Rows, advice, training_view
-from striate.data.pixel_cache import CachedPictures, open_pictures
+from striate.data import Batch, Batches, Images, IndexedImages, Loader, Rows, advice, training_view
+from striate.data.pixel_cache import CachedImages, open_images
 from striate.model import predict_batch
 from striate.tasks import Targets
 from striate.train.state import Run
@@ -52,10 +52,10 @@ class PictureFeed:
         pictures: of the rows in train, as training sees them; the others are read from their files.
     """
 
-    def __init__(self, run: Run, pictures: Pictures) -> None:
+    def __init__(self, run: Run, pictures: Images) -> None:
         self._run = run
         self._pictures = pictures
-        self._held_out = IndexedPictures(run.index, run.recipe.data.max_pixels)
+        self._held_out = IndexedImages(run.index, run.recipe.data.max_pixels)
 
     @staticmethod
     def open(run: Run) -> "PictureFeed":
@@ -63,7 +63,7 @@ class PictureFeed:
         rows, preprocessing = run.index.rows("train"), run.preprocessing
         with run.reporter.progress("pixel cache", len(rows), "pictures") as advance:
             pictures = run.processes.one_a_host_first(
-                lambda: open_pictures(
+                lambda: open_images(
                     run.index,
                     rows,
                     run.recipe.data,
@@ -124,5 +124,5 @@ class PictureFeed:
     def advice(self, wait_share: float) -> str | None:
         """As a pass of training was."""
         run = self._run
-        cached = isinstance(self._pictures, CachedPictures)
+        cached = isinstance(self._pictures, CachedImages)
         return advice(wait_share, workers=run.workers, cores=run.processes.cores, cached=cached)

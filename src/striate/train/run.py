@@ -20,7 +20,7 @@ from striate.data import (
     CROP_PCT,
     MEAN_STD,
     Index,
-    IndexedPictures,
+    IndexedImages,
     Loader,
     Order,
     Preprocessing,
@@ -429,7 +429,7 @@ def _some_images(run: Run) -> Iterator[Tensor]:
     """A sample of the training pictures, spread evenly, as evaluation sees them: small batches (N, C, H, W)."""
     rows = run.index.rows("train")
     some = rows[:: math.ceil(len(rows) / SAMPLE)]
-    pictures = IndexedPictures(run.index, run.recipe.data.max_pixels)
+    pictures = IndexedImages(run.index, run.recipe.data.max_pixels)
     for batch in Loader(pictures, batches(some, 8), run.preprocessing):
         yield run.preprocessing.normalise(batch.images)
 

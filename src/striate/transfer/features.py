@@ -17,7 +17,7 @@ from torch import Tensor
 
 from striate.augment import Map, Size
 from striate.augment.geometry import mirror
-from striate.data import Batch, Index, IndexedPictures, Loader, Preprocessing, Rows, View, batches, training_view
+from striate.data import Batch, Index, IndexedImages, Loader, Preprocessing, Rows, View, batches, training_view
 from striate.data.decode import MAX_PIXELS
 from striate.data.identity import digests
 from striate.data.loader import EvaluationView
@@ -168,7 +168,7 @@ def extract(
 
     reasons: dict[int, str] = {}
     loader = Loader(
-        IndexedPictures(index, max_pixels),
+        IndexedImages(index, max_pixels),
         batches(np.array(list(missing.values()), np.int64), BATCH_SIZE),
         preprocessing,
         _ByContent(view, contents),

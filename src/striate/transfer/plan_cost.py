@@ -16,7 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from striate.data import Index, IndexedPictures, Loader, Preprocessing, Rows, batches
+from striate.data import Index, IndexedImages, Loader, Preprocessing, Rows, batches
 from striate.device import Machine, cores
 from striate.graph.parts import cut, vectors
 from striate.graph.runtime import extractor
@@ -201,7 +201,7 @@ def measured(
 
 def _decoded(index: Index, rows: Rows, preprocessing: Preprocessing, recipe: Recipe) -> Tensor:
     """Normalised images (N, C, H, W) of the rows."""
-    pictures = IndexedPictures(index, recipe.data.max_pixels)
+    pictures = IndexedImages(index, recipe.data.max_pixels)
     workers = recipe.machine.workers or cores()
     loader = Loader(pictures, batches(rows, len(rows)), preprocessing, workers=workers)
     return torch.cat([preprocessing.normalise(batch.images) for batch in loader])

@@ -8,7 +8,7 @@ import pytest
 
 from striate.data import Index, build
 from striate.data.check.boxes import box_findings, boxes_of
-from striate.data.check.see import see
+from striate.data.check.scan_index import scan_index
 
 Save = Callable[..., Path]
 BOX = pa.list_(pa.float32(), 4)
@@ -22,7 +22,7 @@ def with_boxes(index: Index, box: Sequence[Any], boxes: Sequence[Any] | None = N
 
 @pytest.fixture
 def three(tmp_path: Path, save_picture: Save) -> Index:
-    """Three pictures of 40 x 30 pixels; the last cannot be read."""
+    """Three images of 40 x 30 pixels; the last cannot be read."""
     for name in ("1.png", "2.png"):
         save_picture(tmp_path / name, size=(40, 30))
     (tmp_path / "3.png").write_bytes(b"")
@@ -30,7 +30,7 @@ def three(tmp_path: Path, save_picture: Save) -> Index:
 
 
 def found(index: Index) -> list[tuple[str, str, str]]:
-    return [(finding.kind, finding.path, finding.reason) for finding in box_findings(index, see(index))]
+    return [(finding.kind, finding.path, finding.reason) for finding in box_findings(index, scan_index(index))]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_each_box_has_one_fault_at_most(three: Index, box: Sequence[float], kind
     assert found(index) == ([(kind, "2.png", text)] if kind else [])
 
 
-def test_all_boxes_of_a_picture_are_looked_at(three: Index) -> None:
+def test_all_boxes_of_an_image_are_looked_at(three: Index) -> None:
     empty, outside, good = (0, 0, 0, 5), (60, 60, 70, 70), (1, 2, 3, 4)
     index = with_boxes(three, [good, good, empty], [[good, empty, outside, empty], None, [empty]])
     assert found(index) == [

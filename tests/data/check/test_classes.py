@@ -8,7 +8,7 @@ from striate.data.check.classes import class_counts, class_findings, classes_of,
 
 
 def index_of(counts: Mapping[str | None, Mapping[str, int]]) -> Index:
-    """An index of so many pictures of each class in each split."""
+    """An index of so many images of each class in each split."""
     classes = sorted({name for of in counts.values() for name in of})
     rows = [(split, name) for split, of in counts.items() for name, count in of.items() for _ in range(count)]
     return build(
@@ -33,25 +33,25 @@ def test_even_classes_are_not_worth_a_word() -> None:
 def test_classes_that_are_asked_for_and_never_taught() -> None:
     index = index_of({"train": {"ant": 20, "bee": 20}, "val": {"ant": 1, "Bees": 1, "wasp": 1}, "test": {"ant": 2}})
     assert found(index) == [
-        ("untaught", "val has pictures of Bees and wasp; train has none"),
-        ("not-asked", "val has no picture of bee"),
-        ("not-asked", "test has no picture of bee"),
+        ("untaught", "val has images of Bees and wasp; train has none"),
+        ("not-asked", "val has no image of bee"),
+        ("not-asked", "test has no image of bee"),
     ]
 
 
 def test_small_classes() -> None:
     index = index_of({"train": {"ant": 1, "bee": 2, "cat": 9, "dog": 10, "emu": 20}})
     assert found(index) == [
-        ("few", "1 picture alone: ant"),
-        ("few", "fewer than 10 pictures: bee and cat"),
-        ("imbalance", "20 pictures of emu, 1 of ant: 20 times as many"),
+        ("few", "1 image alone: ant"),
+        ("few", "fewer than 10 images: bee and cat"),
+        ("imbalance", "20 images of emu, 1 of ant: 20 times as many"),
     ]
 
 
-def test_without_splits_all_pictures_count() -> None:
+def test_without_splits_all_images_count() -> None:
     assert found(index_of({None: {"ant": 9, "bee": 99}})) == [
-        ("few", "fewer than 10 pictures: ant"),
-        ("imbalance", "99 pictures of bee, 9 of ant: 11 times as many"),
+        ("few", "fewer than 10 images: ant"),
+        ("imbalance", "99 images of bee, 9 of ant: 11 times as many"),
     ]
 
 
@@ -73,10 +73,10 @@ def test_names_that_may_mean_the_same(classes: Sequence[str], reasons: list[str]
     assert found(build(Path(), classes, [])) == [("similar-names", reason) for reason in reasons]
 
 
-def test_pictures_without_a_label() -> None:
+def test_images_without_a_label() -> None:
     index = build(Path(), ("ant",), ["1.png", "2.png", "3.png"], label=[0, -1, -1], reason=[None, None, "bad"])
     finding = next(finding for finding in class_findings(index) if finding.kind == "unlabelled")
-    assert (finding.reason, finding.paths) == ("1 of 2 pictures", ("2.png",))
+    assert (finding.reason, finding.paths) == ("1 of 2 images", ("2.png",))
     assert found(build(Path(), (), ["1.png"], mask=["mask.png"])) == []
 
 

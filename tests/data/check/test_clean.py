@@ -60,7 +60,7 @@ def test_what_is_marked_wrongly_or_holds_nothing_is_left_out() -> None:
     assert reasons([(None, 0)] * 3, findings) == [
         "boxes without width or height: (1, 1, 1, 2) on 9 x 9 pixels",
         None,
-        "tiny pictures: 3 x 3 pixels",
+        "tiny images: 3 x 3 pixels",
     ]
 
 
@@ -71,7 +71,7 @@ def test_a_copy_of_what_is_left_out_stays() -> None:
 
 def test_classes_that_are_never_taught_are_not_asked_for() -> None:
     rows = [("train", 0), ("val", 0), ("val", 1), ("test", 1), ("test", -1)]
-    lacks = "train has no picture of its class"
+    lacks = "train has no image of its class"
     assert reasons(rows) == [None, None, lacks, lacks, None]
     assert reasons([("val", 0), (None, 1)]) == [None, None]
 

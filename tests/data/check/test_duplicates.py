@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data import Index, IndexedPictures, build
+from striate.data import Index, IndexedImages, build
 from striate.data.check.duplicates import Copies, copy_findings, find_copies
-from striate.data.check.look import look
-from striate.data.check.see import Seen, see
-from striate.data.decode import Picture, UnreadableError, open_picture
-from striate.data.pictures import GivenPictures
+from striate.data.check.scan import scan_image
+from striate.data.check.scan_index import Scan, scan_index
+from striate.data.decode import OpenedImage, UnreadableError, open_image
+from striate.data.images import GivenImages
 
 SAME_FILE, SAME_PIXELS, NEARLY, MIRRORED = (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)
 
@@ -25,7 +25,7 @@ def scene(seed: int = 0) -> Image.Image:
 def copies_of(folder: Path, names: Sequence[str]) -> list[Copies]:
     index = build(folder, ("ant",), names)
     digests = [hashlib.blake2b((folder / name).read_bytes(), digest_size=16).digest() for name in names]
-    return find_copies(see(index), list(digests), IndexedPictures(index))
+    return find_copies(scan_index(index), list(digests), IndexedImages(index))
 
 
 def test_every_likeness(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_copies_of_copies_are_one_group(tmp_path: Path) -> None:
     (tmp_path / "d.jpg").write_bytes((tmp_path / "c.jpg").read_bytes())
     copies = copies_of(tmp_path, ["d.jpg", "a.png", "c.jpg", "b.png"])
     assert copies == [Copies((0, 1, 2, 3), (2, 0, 1, 0))]
-    assert str(copies[0]) == "4 pictures, the same file (2) and nearly the same (1)"
+    assert str(copies[0]) == "4 images, the same file (2) and nearly the same (1)"
 
 
 def test_what_holds_nothing_is_compared_for_being_the_same(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_what_holds_nothing_is_compared_for_being_the_same(tmp_path: Path) -> No
     assert copies_of(tmp_path, ["1.png", "2.bmp", "3.png", "4.png"]) == [Copies((0, 1), SAME_PIXELS)]
 
 
-def test_pictures_too_small_to_tell_are_not_nearly_the_same(tmp_path: Path) -> None:
+def test_images_too_small_to_tell_are_not_nearly_the_same(tmp_path: Path) -> None:
     """Handwritten ones of 28 x 28 pixels are hardly told apart, and are not copies."""
     for side, expected in ((28, []), (32, [Copies((0, 1), NEARLY)])):
         scene().resize((side, side)).save(tmp_path / "1.png")
@@ -68,18 +68,18 @@ def test_pictures_too_small_to_tell_are_not_nearly_the_same(tmp_path: Path) -> N
         assert copies_of(tmp_path, ["1.png", "2.png"]) == expected
 
 
-def test_a_picture_that_is_gone_by_now_is_like_nothing() -> None:
-    pictures = GivenPictures([np.asarray(scene()), np.asarray(scene().point(lambda value: value * 0.9))])
-    seen = Seen(np.stack([look(pictures.open(row)) for row in (0, 1)]), (None, None))
-    assert len(find_copies(seen, [None, None], pictures)) == 1
+def test_an_image_that_is_gone_by_now_is_like_nothing() -> None:
+    images = GivenImages([np.asarray(scene()), np.asarray(scene().point(lambda value: value * 0.9))])
+    scan = Scan(np.stack([scan_image(images.open(row)) for row in (0, 1)]), (None, None))
+    assert len(find_copies(scan, [None, None], images)) == 1
 
-    class Gone(GivenPictures):
-        def open(self, row: int) -> Picture:
+    class Gone(GivenImages):
+        def open(self, row: int) -> OpenedImage:
             if row:
                 raise UnreadableError("No such file or directory")
-            return open_picture(np.asarray(scene()))
+            return open_image(np.asarray(scene()))
 
-    assert find_copies(seen, [None, None], Gone([])) == []
+    assert find_copies(scan, [None, None], Gone([])) == []
 
 
 def index_of(rows: Sequence[tuple[str | None, int]]) -> Index:
@@ -90,13 +90,13 @@ def index_of(rows: Sequence[tuple[str | None, int]]) -> Index:
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([("train", 0), ("train", 0)], [("duplicate", "2 pictures, mirror images")]),
-        ([(None, 0), (None, -1)], [("duplicate", "2 pictures, mirror images")]),
-        ([("test", 0), ("train", 0)], [("leak", "2 pictures, mirror images: in train and test")]),
-        ([(None, 1), (None, 0)], [("conflict", "2 pictures, mirror images: as ant and bee")]),
+        ([("train", 0), ("train", 0)], [("duplicate", "2 images, mirror images")]),
+        ([(None, 0), (None, -1)], [("duplicate", "2 images, mirror images")]),
+        ([("test", 0), ("train", 0)], [("leak", "2 images, mirror images: in train and test")]),
+        ([(None, 1), (None, 0)], [("conflict", "2 images, mirror images: as ant and bee")]),
         ([("val", 1), ("train", 0), ("test", 1)], [
-            ("leak", "3 pictures, mirror images: in train, val and test"),
-            ("conflict", "3 pictures, mirror images: as ant and bee"),
+            ("leak", "3 images, mirror images: in train, val and test"),
+            ("conflict", "3 images, mirror images: as ant and bee"),
         ]),
     ],
 )  # fmt: skip
@@ -112,6 +112,6 @@ def test_several_labels_conflict_where_any_differs() -> None:
     index = build(Path(), ("ant", "bee"), ["1", "2", "3"], labels=labels)
     findings = list(copy_findings(index, [Copies((0, 1), SAME_FILE), Copies((0, 2), SAME_FILE)]))
     assert [finding.reason for finding in findings] == [
-        "2 pictures, the same file",
-        "2 pictures, the same file: as ant+bee and bee",
+        "2 images, the same file",
+        "2 images, the same file: as ant+bee and bee",
     ]

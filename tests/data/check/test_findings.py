@@ -40,7 +40,7 @@ def test_a_finding_about_rows_knows_their_paths(tmp_path: Path) -> None:
 
 
 def test_a_finding_in_words() -> None:
-    assert str(Finding("few", "1 picture alone: ant")) == "1 picture alone: ant"
+    assert str(Finding("few", "1 image alone: ant")) == "1 image alone: ant"
     assert str(Finding("tiny", "3 x 3 pixels", ("a.png",), (0,))) == "a.png: 3 x 3 pixels"
     assert str(Finding("leak", "2 copies", ("a", "b"), (0, 1))) == "2 copies: a, b"
     assert str(Finding("leak", "6 copies", tuple("abcdef"), tuple(range(6)))) == "6 copies: a, b, c, d, … and 2 more"
@@ -50,7 +50,7 @@ def test_findings_are_written_as_csv(tmp_path: Path) -> None:
     findings = [
         Finding("unreadable", "the file is empty", ("ant/1.png",), (0,), used=False),
         Finding("leak", "2 copies", ("a", "b"), (3, 4)),
-        Finding("few", "1 picture alone: ant"),
+        Finding("few", "1 image alone: ant"),
         Finding("suffix", "its content is PNG, its name ends in .jpg", ('ant/"é", 2.jpg',), (1,)),
     ]
     path = tmp_path / "check.csv"
@@ -62,7 +62,7 @@ def test_findings_are_written_as_csv(tmp_path: Path) -> None:
         ("ant/1.png", "no", "the file is empty"),
         ("a", "yes", "2 copies"),
         ("b", "yes", "2 copies"),
-        ("", "yes", "1 picture alone: ant"),
+        ("", "yes", "1 image alone: ant"),
         ('ant/"é", 2.jpg', "yes", "its content is PNG, its name ends in .jpg"),
     ]
     write_findings([], path)

@@ -7,14 +7,14 @@ from PIL import Image
 
 from striate.data import Index, build
 from striate.data.check.masks import mask_findings
-from striate.data.check.see import see
+from striate.data.check.scan_index import scan_index
 
 Save = Callable[..., Path]
 
 
 @pytest.fixture
 def masked(tmp_path: Path, save_picture: Save) -> Callable[..., Index]:
-    """Called with masks as arrays, None for none, "gone" for one that is not there: pictures of 40 x 30 with them."""
+    """Called with masks as arrays, None for none, "gone" for one that is not there: images of 40 x 30 with them."""
 
     def make(*masks: np.ndarray | str | None) -> Index:
         paths: list[str | None] = []
@@ -34,7 +34,7 @@ def mask(width: int, height: int, values: Sequence[int] = (0, 200)) -> np.ndarra
 
 
 def found(index: Index, workers: int = 1) -> list[tuple[str, str, tuple[int, ...]]]:
-    findings = mask_findings(index, see(index), workers=workers)
+    findings = mask_findings(index, scan_index(index), workers=workers)
     return [(finding.kind, finding.reason, finding.rows) for finding in findings]
 
 
@@ -50,17 +50,17 @@ def test_each_fault_has_its_kind(masked: Callable[..., Index], workers: int) -> 
     )
     findings = found(index, workers)
     assert findings == [
-        ("mask-missing", "1 of 8 pictures", (1,)),
-        ("mask-shape", "the mask has 30 x 40 pixels, the picture 40 x 30", (2,)),
+        ("mask-missing", "1 of 8 images", (1,)),
+        ("mask-shape", "the mask has 30 x 40 pixels, the image 40 x 30", (2,)),
         ("mask-unreadable", findings[2][1], (3,)),
         ("mask-values", "values of no class: 7 and 9", (4,)),
-        ("mask-shape", "the mask has 80 x 30 pixels, the picture 40 x 30", (7,)),
+        ("mask-shape", "the mask has 80 x 30 pixels, the image 40 x 30", (7,)),
         ("mask-size", "3 of 7 masks", (0, 5, 6)),
     ]
     assert findings[2][1].startswith("its mask mask3.png cannot be read: ")
 
 
-def test_a_mask_of_an_unreadable_picture_is_not_opened(masked: Callable[..., Index]) -> None:
+def test_a_mask_of_an_unreadable_image_is_not_opened(masked: Callable[..., Index]) -> None:
     index = masked("gone")
     (index.root / "0.png").write_bytes(b"")
     assert found(index) == []
@@ -68,5 +68,5 @@ def test_a_mask_of_an_unreadable_picture_is_not_opened(masked: Callable[..., Ind
 
 def test_a_mask_of_too_many_pixels_is_refused(masked: Callable[..., Index]) -> None:
     index = masked(mask(40, 30))
-    findings = mask_findings(index, see(index), max_pixels=1199)
+    findings = mask_findings(index, scan_index(index), max_pixels=1199)
     assert [finding.kind for finding in findings] == ["mask-unreadable"]

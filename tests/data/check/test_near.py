@@ -52,7 +52,7 @@ def test_detail_knows_neither_brightness_nor_contrast() -> None:
 
 
 def test_colour_is_detail_too() -> None:
-    """A red disc and a blue one on white are two pictures, though their greys may be equal."""
+    """A red disc and a blue one on white are two images, though their greys may be equal."""
     y, x = np.mgrid[:32, :32]
     disc = (x - 16) ** 2 + (y - 16) ** 2 < 80
     red, blue = (np.full((32, 32, 3), 255, np.uint8) for _ in range(2))

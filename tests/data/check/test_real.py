@@ -28,16 +28,16 @@ def test_photos_with_nothing_wrong() -> None:
 
 
 def test_the_duplicates_of_raccoon() -> None:
-    """Four pairs of equal files; two pictures and one of a pair are there again, smaller or with words on them."""
+    """Four pairs of equal files; two images and one of a pair are there again, smaller or with words on them."""
     found = checked("raccoon")
     named = {tuple(Path(path).stem for path in each.paths): each.reason for each in kinds(found)["duplicate"]}
     assert named == {
-        ("raccoon-11", "raccoon-116"): "2 pictures, the same file",
-        ("raccoon-120", "raccoon-83"): "2 pictures, the same file",
-        ("raccoon-65", "raccoon-98"): "2 pictures, the same file",
-        ("raccoon-50", "raccoon-52", "raccoon-74"): "3 pictures, the same file (1) and nearly the same (1)",
-        ("raccoon-21", "raccoon-45"): "2 pictures, nearly the same",
-        ("raccoon-51", "raccoon-85"): "2 pictures, nearly the same",
+        ("raccoon-11", "raccoon-116"): "2 images, the same file",
+        ("raccoon-120", "raccoon-83"): "2 images, the same file",
+        ("raccoon-65", "raccoon-98"): "2 images, the same file",
+        ("raccoon-50", "raccoon-52", "raccoon-74"): "3 images, the same file (1) and nearly the same (1)",
+        ("raccoon-21", "raccoon-45"): "2 images, nearly the same",
+        ("raccoon-51", "raccoon-85"): "2 images, nearly the same",
     }
     assert sum(group.links[0] for group in found.copies) == 4
     assert cleaned(found).usable().sum() == 193

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from striate.data import Index, build, check, open_picture, read, require_few_bad
+from striate.data import Index, build, check, open_image, read, require_few_bad
 from striate.data.check import KINDS, SUFFIXES, Check, Finding, Severity, by_kind, examine
 from striate.data.decode import FORMATS
 from striate.errors import DataError
 
-UNKNOWN = "not a picture of a known format (JPEG, PNG, BMP, GIF, WEBP, TIFF, PPM)"
+UNKNOWN = "not an image of a known format (JPEG, PNG, BMP, GIF, WEBP, TIFF, PPM)"
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def mixed(tmp_path: Path, save_picture: Callable[..., Path]) -> Path:
     for place, name in enumerate(("ant/1.png", "ant/5.jpg", "bee/1.gif", "bee/2.bmp")):
         save_picture(tmp_path / name, size=(40, 30), seed=place)
     (tmp_path / "ant/2.png").write_bytes(b"")
-    (tmp_path / "ant/3.png").write_text("no picture")
+    (tmp_path / "ant/3.png").write_text("no image")
     (tmp_path / "ant/4.jpg").write_bytes((tmp_path / "ant/5.jpg").read_bytes()[:-200])
     (tmp_path / "ant/notes.txt").write_text("x")
     (tmp_path / "bee/2.bmp").rename(tmp_path / "bee/2.jpg")
@@ -92,12 +92,12 @@ def test_every_format_has_its_suffixes() -> None:
     assert set(FORMATS) <= set(SUFFIXES)
 
 
-def test_a_photo_with_a_second_picture_inside_is_a_jpeg_by_its_name(tmp_path: Path) -> None:
-    """Telephones write two pictures into one JPEG file, which Pillow calls MPO."""
+def test_a_photo_with_a_second_image_inside_is_a_jpeg_by_its_name(tmp_path: Path) -> None:
+    """Telephones write two images into one JPEG file, which Pillow calls MPO."""
     (tmp_path / "ant").mkdir()
     frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "green")]
     frames[0].save(tmp_path / "ant/1.jpg", "MPO", save_all=True, append_images=frames[1:])
-    assert open_picture(tmp_path / "ant/1.jpg").image.format == "MPO"
+    assert open_image(tmp_path / "ant/1.jpg").pillow.format == "MPO"
     assert check(read(tmp_path))[1] == []
 
 
@@ -110,7 +110,7 @@ def test_what_decodes_and_cannot_be_used_is_found_too(tmp_path: Path) -> None:
     assert findings == [Finding("unreadable", reason, ("ant/1.tif",), (0,), used=False)]
 
 
-def test_pictures_of_a_file_of_many_have_no_odd_suffix(tmp_path: Path, save_picture: Callable[..., Path]) -> None:
+def test_images_of_a_file_of_many_have_no_odd_suffix(tmp_path: Path, save_picture: Callable[..., Path]) -> None:
     encoded = save_picture(tmp_path / "1.png").read_bytes()
     (tmp_path / "parquet").mkdir()
     pq.write_table(pa.table({"image": [{"bytes": encoded}], "label": ["ant"]}), tmp_path / "parquet/train.parquet")
@@ -123,7 +123,7 @@ def test_pictures_of_a_file_of_many_have_no_odd_suffix(tmp_path: Path, save_pict
     assert index.usable().all()
 
 
-def test_progress_counts_every_picture_once(tmp_path: Path, save_picture: Callable[..., Path]) -> None:
+def test_progress_counts_every_image_once(tmp_path: Path, save_picture: Callable[..., Path]) -> None:
     save_picture(tmp_path / "1.png")
     reason = [*[None] * 150, *["left out by hand"] * 7]
     index = build(tmp_path, ("ant",), ["1.png"] * 157, label=[0] * 157, reason=reason)
@@ -144,9 +144,9 @@ def bad_of(opened: int, bad: int) -> tuple[Index, Index]:
     return before, before.with_column("reason", ["left out by hand", *["bad"] * bad, *[None] * (opened - bad)])
 
 
-def test_too_many_bad_pictures_stop_the_work() -> None:
+def test_too_many_bad_images_stop_the_work() -> None:
     sentence = (
-        "data: expected at most 5.0% unreadable pictures; got 6 of 100 (6.0%). "
+        "data: expected at most 5.0% unreadable images; got 6 of 100 (6.0%). "
         "They are named in check.csv: mend or remove them, or raise --max-bad."
     )
     with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
@@ -155,7 +155,7 @@ def test_too_many_bad_pictures_stop_the_work() -> None:
 
 
 @pytest.mark.parametrize(("opened", "bad", "max_bad"), [(0, 0, 0.0), (10, 0, 0.0), (10, 10, 1.0)])
-def test_the_ends_of_the_share_of_bad_pictures(opened: int, bad: int, max_bad: float) -> None:
+def test_the_ends_of_the_share_of_bad_images(opened: int, bad: int, max_bad: float) -> None:
     require_few_bad(*bad_of(opened, bad), max_bad)
     if opened > bad:
         with pytest.raises(DataError, match=r"expected at most 0\.0% .* got 1 of 10 \(10\.0%\)"):
@@ -178,14 +178,14 @@ def faulty(tmp_path: Path, save_picture: Callable[..., Path]) -> Path:
 def test_everything_at_once(faulty: Path) -> None:
     found = examine(read(faulty), max_bad=0.1)
     assert [(finding.kind, finding.reason, len(finding.rows)) for finding in found.findings] == [
-        ("leak", "2 pictures, the same file: in train and val", 2),
-        ("conflict", "2 pictures, the same file: as ant and bee", 2),
-        ("untaught", "val has pictures of wasp; train has none", 0),
+        ("leak", "2 images, the same file: in train and val", 2),
+        ("conflict", "2 images, the same file: as ant and bee", 2),
+        ("untaught", "val has images of wasp; train has none", 0),
         ("too-many-bad", "1 of 9 (11.1%), more than 10.0%", 0),
         ("unreadable", "the file is empty", 1),
-        ("duplicate", "2 pictures, the same file", 2),
-        ("few", "fewer than 10 pictures: ant and bee", 0),
-        ("not-asked", "val has no picture of bee", 0),
+        ("duplicate", "2 images, the same file", 2),
+        ("few", "fewer than 10 images: ant and bee", 0),
+        ("not-asked", "val has no image of bee", 0),
     ]
     assert not found.passed
     assert found.count(Severity.ERROR) == 4
@@ -235,7 +235,7 @@ def test_each_part_of_the_work_is_shown(faulty: Path) -> None:
     assert done == {"identifying": 9, "looking": 9, "looking at masks": 0}
 
 
-def test_the_colours_are_those_of_the_pictures(tmp_path: Path) -> None:
+def test_the_colours_are_those_of_the_images(tmp_path: Path) -> None:
     for name, colour in (("1", (255, 0, 51)), ("2", (255, 102, 51))):
         (tmp_path / "ant").mkdir(exist_ok=True)
         Image.new("RGB", (50, 40), colour).save(tmp_path / f"ant/{name}.png")
@@ -246,7 +246,7 @@ def test_the_colours_are_those_of_the_pictures(tmp_path: Path) -> None:
 
 def test_what_a_script_reads(faulty: Path) -> None:
     plain = json.loads(json.dumps(examine(read(faulty)).to_dict()))
-    assert (plain["passed"], plain["pictures"], plain["usable"]) == (False, 9, 8)
+    assert (plain["passed"], plain["images"], plain["usable"]) == (False, 9, 8)
     assert plain["splits"] == {"train": 5, "val": 3}
     assert plain["classes"] == {
         "train": {"ant": 2, "bee": 3, "wasp": 0},
@@ -257,7 +257,7 @@ def test_what_a_script_reads(faulty: Path) -> None:
     assert plain["findings"][0] == {
         "kind": "leak",
         "severity": "error",
-        "reason": "2 pictures, the same file: in train and val",
+        "reason": "2 images, the same file: in train and val",
         "paths": ["train/ant/1.png", "val/ant/leak.png"],
         "used": True,
     }

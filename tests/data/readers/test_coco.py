@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from reading import column, refusal
 
-from striate.data import IndexedPictures, UnreadableError, read
+from striate.data import IndexedImages, UnreadableError, read
 from striate.data.masks import load_mask
 
 SavePicture = Callable[..., Path]
@@ -48,7 +48,7 @@ def test_objects_have_corners_and_categories_their_names(tmp_path: Path, save_pi
     assert column(index, "box") == [[0, 0, 1.5, 1], [0, 0, 4, 4], None]
     assert column(index, "mask") == [None] * 3
     assert (index.mask_classes, index.notes, index.several_labels) == ((), (), False)
-    assert IndexedPictures(index).open(2).size == (6, 5)
+    assert IndexedImages(index).open(2).size == (6, 5)
 
 
 def test_boxes_are_kept_as_they_are_given(tmp_path: Path, save_picture: SavePicture) -> None:
@@ -115,7 +115,7 @@ def test_pictures_are_found_where_they_usually_lie(
     assert index.paths() == expected
     assert column(index, "split") == ["val" if "val" in file else None]
     alone = read(path)
-    assert IndexedPictures(alone).open(0).size == (6, 5)
+    assert IndexedImages(alone).open(0).size == (6, 5)
     assert column(alone, "split") == [None]  # the file that is named is all the data
 
 
@@ -159,7 +159,7 @@ def test_names_that_no_file_can_have_stay_rows(tmp_path: Path, save_picture: Sav
     index = read(coco_file(tmp_path / "a.json", {1: "1.png", 2: "x" * 5000, 3: "\0.png"}))
     assert column(index, "reason") == [None, None, "its path cannot be followed: embedded null byte"]
     with pytest.raises(UnreadableError):
-        IndexedPictures(index).open(1)
+        IndexedImages(index).open(1)
 
 
 @pytest.mark.parametrize(("classes", "has_mask"), [(254, True), (255, False)])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from reading import column, refusal
 
-from striate.data import IndexedPictures, UnreadableError, read
+from striate.data import IndexedImages, UnreadableError, read
 from striate.data.readers import folders
 from striate.data.readers.folders import image_files
 
@@ -23,7 +23,7 @@ def test_class_folders_are_classes(tmp_path: Path, save_picture: SavePicture) ->
     assert column(index, "split") == [None] * 4
     assert index.usable().all()
     assert index.root == tmp_path
-    assert [IndexedPictures(index).open(row).size for row in range(4)] == [(6, 5)] * 4
+    assert [IndexedImages(index).open(row).size for row in range(4)] == [(6, 5)] * 4
 
 
 def test_every_split_folder_is_known(tmp_path: Path, save_picture: SavePicture) -> None:
@@ -159,7 +159,7 @@ def test_a_link_to_itself_is_a_file_that_cannot_be_read(tmp_path: Path, save_pic
     index = read(tmp_path)
     assert index.paths() == ["ant/1.png", "ant/2.png"]
     with pytest.raises(UnreadableError, match="symbolic links"):
-        IndexedPictures(index).open(1)
+        IndexedImages(index).open(1)
 
 
 def test_image_files_are_those_below_a_folder_in_order(tmp_path: Path, save_picture: SavePicture) -> None:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from reading import column, refusal
 
 from striate.augment import Map, central_crop
-from striate.data import Index, IndexedPictures, read
+from striate.data import Index, IndexedImages, read
 from striate.data.readers.idx import load_pictures
 
 
 def pixels_of(index: Index, row: int) -> NDArray[np.uint8]:
-    picture = IndexedPictures(index).open(row)
+    picture = IndexedImages(index).open(row)
     return picture.read(Map(central_crop(picture.size, picture.size, 1)), picture.size, 3)
 
 

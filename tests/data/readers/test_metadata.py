@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from reading import column, refusal
 
-from striate.data import IndexedPictures, read
+from striate.data import IndexedImages, read
 
 SavePicture = Callable[..., Path]
 
@@ -19,7 +19,7 @@ def test_a_csv_beside_the_pictures(tmp_path: Path, save_picture: SavePicture) ->
         assert index.paths() == ["deep/1.png", "2.png"]
         assert column(index, "label") == [1, 0]
         assert index.notes == ("columns that are not read: caption.",)
-        assert IndexedPictures(index).open(0).size == (7, 3)
+        assert IndexedImages(index).open(0).size == (7, 3)
 
 
 def test_json_lines_beside_the_pictures(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_table_in_each_split_folder(tmp_path: Path, save_picture: SavePicture)
     assert column(index, "split") == ["train", "val", "val"]
     assert column(index, "reason") == [None, None, "its path leads out of the data's folder"]
     assert index.notes == ("columns that are not read: size.",)
-    assert IndexedPictures(index).open(0).size == (7, 3)
+    assert IndexedImages(index).open(0).size == (7, 3)
 
 
 def test_json_lines_with_objects(tmp_path: Path) -> None:

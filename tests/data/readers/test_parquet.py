@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from reading import column, refusal
 
-from striate.data import IndexedPictures, UnreadableError, read
+from striate.data import IndexedImages, UnreadableError, read
 from striate.data.readers.parquet import load_images
 from striate.errors import DataError
 
@@ -52,7 +52,7 @@ def test_declared_names_are_the_classes_in_their_order(tmp_path: Path) -> None:
     assert column(index, "label") == [1, 0, -1, -1, 1]
     assert index.paths() == [f"train.parquet#{i}" for i in range(5)]
     assert index.root == tmp_path
-    assert [IndexedPictures(index).open(row).size for row in (4, 0)] == [(5, 2), (1, 2)]
+    assert [IndexedImages(index).open(row).size for row in (4, 0)] == [(5, 2), (1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_file_that_is_damaged_inside_is_named(tmp_path: Path) -> None:
         damaged[rng.integers(0, len(whole), 3)] = rng.integers(0, 256, 3)
         path.write_bytes(damaged.tobytes())
         try:
-            pictures = IndexedPictures(read(path))
+            pictures = IndexedImages(read(path))
         except DataError:
             refused += 1
             continue
@@ -198,9 +198,9 @@ def test_a_file_that_is_damaged_inside_is_named(tmp_path: Path) -> None:
 
 def test_a_row_without_a_picture_is_unreadable(tmp_path: Path) -> None:
     rows = [None, {"bytes": None, "path": "1.png"}, {"bytes": png(3), "path": None}, {"bytes": b"", "path": None}]
-    pictures = IndexedPictures(read(parquet(tmp_path / "train.parquet", [0, 0, 0, 0], images=rows)))
+    pictures = IndexedImages(read(parquet(tmp_path / "train.parquet", [0, 0, 0, 0], images=rows)))
     assert pictures.open(2).size == (3, 2)
-    for row, reason in ((0, "the row holds no picture"), (1, "the row holds no picture"), (3, "the file is empty")):
+    for row, reason in ((0, "the row holds no image"), (1, "the row holds no image"), (3, "the file is empty")):
         with pytest.raises(UnreadableError, match=f"^{reason}$"):
             pictures.open(row)
 
@@ -214,5 +214,5 @@ def test_large_columns_and_many_row_groups(tmp_path: Path) -> None:
     kind = pa.struct([("bytes", pa.large_binary()), ("path", pa.string())])
     rows = pa.array([{"bytes": png(i + 1), "path": ""} for i in range(7)], kind)
     pq.write_table(pa.table({"image": rows, "label": [0] * 7}), tmp_path / "train.parquet", row_group_size=2)
-    pictures = IndexedPictures(read(tmp_path))
+    pictures = IndexedImages(read(tmp_path))
     assert [pictures.open(row).size[0] for row in range(7)] == [1, 2, 3, 4, 5, 6, 7]

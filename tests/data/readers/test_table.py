@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from reading import column, refusal
 
-from striate.data import IndexedPictures, check, read
+from striate.data import IndexedImages, check, read
 from striate.data.readers.table import BLOCK
 
 SavePicture = Callable[..., Path]
@@ -32,7 +32,7 @@ def test_a_csv_gives_paths_labels_and_splits(tmp_path: Path, save_picture: SaveP
     assert column(index, "label") == [1, 0, -1, 1]
     assert column(index, "split") == ["train", "val", "test", None]
     assert not index.several_labels
-    assert IndexedPictures(index).open(0).size == (7, 3)
+    assert IndexedImages(index).open(0).size == (7, 3)
 
 
 def test_a_csv_without_splits(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_columns_and_root_of_a_csv_are_chosen(tmp_path: Path, save_picture: Save
     path = csv_file(tmp_path, "file,kind,label", "1.png,ant,7")
     index = read(path, path_column="file", label_column="kind", image_root=tmp_path / "elsewhere")
     assert (index.classes, index.paths(), index.root) == (("ant",), ["1.png"], tmp_path / "elsewhere")
-    assert IndexedPictures(index).open(0).size == (9, 2)
+    assert IndexedImages(index).open(0).size == (9, 2)
 
 
 def test_several_labels_of_a_csv(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Boxes that cannot be right: without width or height, or outside their picture."""
+"""Boxes that cannot be right: without width or height, or outside their image."""
 
 from collections.abc import Iterator
 
@@ -7,19 +7,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from striate.data.check.findings import Finding, about
-from striate.data.check.see import Seen
+from striate.data.check.scan_index import Scan
 from striate.data.index import Index, Rows
 
 SLACK = 1.0  # pixels over the edge that are not worth a word: many tools count from 1
 Boxes = NDArray[np.float64]  # (M, 4), xyxy
 
 
-def box_findings(index: Index, seen: Seen) -> Iterator[Finding]:
-    """What is wrong with the boxes of the pictures that can be read, a finding a picture and kind."""
+def box_findings(index: Index, scan: Scan) -> Iterator[Finding]:
+    """What is wrong with the boxes of the images that can be read, a finding an image and kind."""
     rows, boxes = boxes_of(index)
-    known = np.isin(rows, seen.rows)
+    known = np.isin(rows, scan.rows)
     rows, boxes = rows[known], boxes[known]
-    size = np.stack([seen.looks["width"][rows], seen.looks["height"][rows]], axis=1)
+    size = np.stack([scan.records["width"][rows], scan.records["height"][rows]], axis=1)
     first, last = boxes[:, :2], boxes[:, 2:]
     empty = ~(last > first).all(axis=1)  # also where one of them is NaN
     outside = ~empty & ((last <= 0) | (first >= size)).any(axis=1)
@@ -29,7 +29,7 @@ def box_findings(index: Index, seen: Seen) -> Iterator[Finding]:
             which = boxes[wrong & (rows == row)]
             more = f", and {len(which) - 1} more" if len(which) > 1 else ""
             corners = ", ".join(f"{value:g}" for value in which[0])
-            of = f"{seen.looks['width'][row]} x {seen.looks['height'][row]} pixels"
+            of = f"{scan.records['width'][row]} x {scan.records['height'][row]} pixels"
             yield about(kind, f"({corners}) on {of}{more}", index, [row])
 
 

@@ -1,4 +1,4 @@
-"""What was seen of pictures, kept from one check to the next by the content of their files."""
+"""What was seen of images, kept from one check to the next by the content of their files."""
 
 import hashlib
 from pathlib import Path
@@ -6,41 +6,41 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.check.look import LOOK, Looks
+from striate.data.check.scan import RECORD, Records
 from striate.files import write_whole
 
-VERSION = 1  # of what a look means: raised when the same file would be seen differently
-ENTRY = np.dtype([("digest", "V16"), ("look", LOOK)])
-Digest = bytes | None  # 16 bytes that name the content of a picture's file; None where it cannot be read
+VERSION = 1  # of what a record means: raised when the same file would be seen differently
+ENTRY = np.dtype([("digest", "V16"), ("record", RECORD)])
+Digest = bytes | None  # 16 bytes that name the content of an image's file; None where it cannot be read
 
 
 def cache_file(folder: Path, root: Path) -> Path:
-    """Where what was seen of the pictures below `root` is kept."""
+    """Where what was seen of the images below `root` is kept."""
     name = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
     return folder / f"{name}-v{VERSION}.npy"
 
 
-def recall(path: Path, digests: list[Digest]) -> Looks:
-    """What is known of the pictures with these digests, (N,); zeros where nothing is.
+def recall(path: Path, digests: list[Digest]) -> Records:
+    """What is known of the images with these digests, (N,); zeros where nothing is.
 
     A file that is not there, or is not whole, counts as one that knows nothing.
     """
-    looks = np.zeros(len(digests), LOOK)
+    records = np.zeros(len(digests), RECORD)
     entries = _load(path)
     places = {digest: place for place, digest in enumerate(entries["digest"].tolist())}
     found = [(row, places[digest]) for row, digest in enumerate(digests) if digest is not None and digest in places]
     if found:
         rows, at = np.array(found).T
-        looks[rows] = entries["look"][at]
-    return looks
+        records[rows] = entries["record"][at]
+    return records
 
 
-def remember(path: Path, digests: list[Digest], looks: Looks) -> None:
-    """Keeps what was seen, beside what is kept already of other pictures."""
+def remember(path: Path, digests: list[Digest], records: Records) -> None:
+    """Keeps what was seen, beside what is kept already of other images."""
     entries = {entry["digest"].item(): entry for entry in _load(path)}
-    for digest, look in zip(digests, looks, strict=True):
-        if digest is not None and look["count"]:
-            entries[digest] = np.array((np.void(digest), look), ENTRY)[()]
+    for digest, record in zip(digests, records, strict=True):
+        if digest is not None and record["count"]:
+            entries[digest] = np.array((np.void(digest), record), ENTRY)[()]
     table = np.array(list(entries.values()), ENTRY)
 
     def write(aside: Path) -> None:

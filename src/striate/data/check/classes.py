@@ -1,4 +1,4 @@
-"""What is wrong or odd with the classes: too few pictures, taught in no split, two names for one."""
+"""What is wrong or odd with the classes: too few images, taught in no split, two names for one."""
 
 import re
 from collections import Counter, defaultdict
@@ -11,7 +11,7 @@ import pyarrow as pa
 from striate.data.check.findings import Finding, about
 from striate.data.index import SPLITS, Index
 
-FEW = 10  # pictures
+FEW = 10  # images
 IMBALANCE = 10.0  # times as many
 LONG_NAME = 6  # letters; of shorter names, many that differ by one letter are words of their own
 SHOWN = 8  # names in a sentence
@@ -29,18 +29,18 @@ def class_findings(index: Index) -> Iterator[Finding]:
     unmasked = np.asarray(index.table["mask"].is_null())
     unlabelled = np.flatnonzero(index.usable() & ~index.labelled() & unmasked)
     if len(unlabelled):
-        reason = f"{len(unlabelled):,} of {int(index.usable().sum()):,} pictures"
+        reason = f"{len(unlabelled):,} of {int(index.usable().sum()):,} images"
         yield about("unlabelled", reason, index, unlabelled.tolist())
 
 
 def split_counts(index: Index) -> dict[str, int]:
-    """Usable pictures in each split that has any; "" is the split of rows that have none yet."""
+    """Usable images in each split that has any; "" is the split of rows that have none yet."""
     splits = Counter(name or "" for name in index.table["split"].filter(pa.array(index.usable())).to_pylist())
     return {split: splits[split] for split in (*SPLITS, "") if splits[split]}
 
 
 def class_counts(index: Index) -> dict[str, dict[str, int]]:
-    """Usable pictures of each class in each split that has any; "" is the split of rows that have none yet."""
+    """Usable images of each class in each split that has any; "" is the split of rows that have none yet."""
     rows = np.flatnonzero(index.usable() & index.labelled())
     split_of = np.array([name or "" for name in index.table["split"].take(rows).to_pylist()], dtype="<U5")
     counts = {}
@@ -68,10 +68,10 @@ def _splits(counts: dict[str, dict[str, int]], given: Sequence[str]) -> Iterator
     for split in given:
         untaught = [name for name, count in counts[split].items() if count and not train[name]]
         if untaught:
-            yield Finding("untaught", f"{split} has pictures of {listed(untaught)}; train has none")
+            yield Finding("untaught", f"{split} has images of {listed(untaught)}; train has none")
         missing = [name for name, count in counts[split].items() if train[name] and not count]
         if missing:
-            yield Finding("not-asked", f"{split} has no picture of {listed(missing)}")
+            yield Finding("not-asked", f"{split} has no image of {listed(missing)}")
 
 
 def _sizes(counts: dict[str, int]) -> Iterator[Finding]:
@@ -82,15 +82,15 @@ def _sizes(counts: dict[str, int]) -> Iterator[Finding]:
     single = [name for name, count in filled.items() if count < 2]
     few = [name for name, count in filled.items() if 2 <= count < FEW]
     if single:
-        yield Finding("few", f"1 picture alone: {listed(single)}")
+        yield Finding("few", f"1 image alone: {listed(single)}")
     if few:
-        yield Finding("few", f"fewer than {FEW} pictures: {listed(few)}")
+        yield Finding("few", f"fewer than {FEW} images: {listed(few)}")
     largest, smallest = max(filled, key=filled.__getitem__), min(filled, key=filled.__getitem__)
     ratio = filled[largest] / filled[smallest]
     if ratio >= IMBALANCE:
         yield Finding(
             "imbalance",
-            f"{filled[largest]:,} pictures of {largest}, {filled[smallest]:,} of {smallest}: {ratio:.0f} times as many",
+            f"{filled[largest]:,} images of {largest}, {filled[smallest]:,} of {smallest}: {ratio:.0f} times as many",
         )
 
 

@@ -1,4 +1,4 @@
-"""A cleaned index: what should not be used has a reason there. Pictures and annotations are never touched."""
+"""A cleaned index: what should not be used has a reason there. Images and annotations are never touched."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,14 +10,14 @@ from striate.data.check.run import Check
 from striate.data.index import Index
 
 DROPPED = ("box-empty", "box-outside", "mask-unreadable", "mask-shape", "tiny", "blank")  # besides copies
-UNTAUGHT = "train has no picture of its class"
+UNTAUGHT = "train has no image of its class"
 BEST_KEPT = ("test", "val", "train", None)  # the split in which a copy stays, if it is in several
 
 
 def cleaned(check: Check) -> Index:
     """The index of a check without what would make a result untrue or was marked wrongly.
 
-    Left out are pictures that cannot be read; hold nothing; are marked by a box or mask that cannot be right; are
+    Left out are images that cannot be read; hold nothing; are marked by a box or mask that cannot be right; are
     of a class that train lacks; and of copies all but one: the first in test, else in val, else in train, so that no
     measurement changes; and all of them, where they have different classes. A row that is left out stays in the table,
     with the reason.
@@ -50,7 +50,7 @@ def _drop_copies(index: Index, copies: Iterable[Copies], reasons: list[str | Non
 
 
 def _taught(index: Index) -> Index:
-    """Without pictures of val and test whose class train lacks."""
+    """Without images of val and test whose class train lacks."""
     train = index.counts("train")
     reasons: list[str | None] = index.table["reason"].to_pylist()
     names = classes_of(index)

@@ -1,4 +1,4 @@
-"""Copies of pictures: the same file, the same pixels, or nearly so; within a class, across classes, across splits."""
+"""Copies of images: the same file, the same pixels, or nearly so; within a class, across classes, across splits."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from striate.data.check.cache import Digest
 from striate.data.check.classes import classes_of, listed
 from striate.data.check.findings import Finding, about
-from striate.data.check.look import SIDE, contrast, thumbnail, view
+from striate.data.check.images import BLANK
 from striate.data.check.near import close_pairs, same_detail
-from striate.data.check.pictures import BLANK
-from striate.data.check.see import Advance, Seen, in_parts, silent
+from striate.data.check.scan import SIDE, contrast, thumbnail, view
+from striate.data.check.scan_index import Advance, Scan, in_parts, silent
 from striate.data.decode import UnreadableError
+from striate.data.images import Images
 from striate.data.index import SPLITS, Index, Rows
-from striate.data.pictures import Pictures
 
 LIKENESS = ("the same file", "the same pixels", "nearly the same", "mirror images")  # from like to less alike
 
 
 @dataclass(frozen=True)
 class Copies:
-    """Pictures of which each is a copy of another."""
+    """Images of which each is a copy of another."""
 
     rows: tuple[int, ...]
     """In order; two at least."""
@@ -35,34 +35,34 @@ class Copies:
         """The same in words."""
         counts = {what: count for what, count in zip(LIKENESS, self.links, strict=True) if count}
         kinds = [f"{what} ({count})" for what, count in counts.items()] if len(counts) > 1 else [*counts]
-        return f"{len(self.rows)} pictures, {listed(kinds)}"
+        return f"{len(self.rows)} images, {listed(kinds)}"
 
 
 def find_copies(
-    seen: Seen, digests: list[Digest], pictures: Pictures, *, workers: int = 1, advance: Advance = silent
+    scan: Scan, digests: list[Digest], images: Images, *, workers: int = 1, advance: Advance = silent
 ) -> list[Copies]:
-    """Groups of pictures that are copies of each other.
+    """Groups of images that are copies of each other.
 
-    Pictures of less than 32 pixels or of one colour alone are compared for being the same, not for being nearly so.
+    Images of less than 32 pixels or of one colour alone are compared for being the same, not for being nearly so.
 
     Args:
-        seen: what the pictures look like.
+        scan: what the images look like.
         digests: of each row's content.
-        pictures: those that look alike are opened once more.
+        images: those that look alike are opened once more.
         workers: threads that do so.
-        advance: called with the number of pictures opened since the last call.
+        advance: called with the number of images opened since the last call.
     """
-    links = _Links(len(seen.looks))
-    rows = seen.rows
-    looks = seen.looks[rows]
+    links = _Links(len(scan.records))
+    rows = scan.rows
+    records = scan.records[rows]
     links.join_equal(rows, [digests[row] for row in rows.tolist()], 0)
-    links.join_equal(rows, zip(looks["pixels"].tolist(), looks["width"].tolist(), strict=True), 1)
+    links.join_equal(rows, zip(records["pixels"].tolist(), records["width"].tolist(), strict=True), 1)
 
-    rows = np.array([row for row in worth_comparing(seen).tolist() if links.first(row) == row], np.int64)
-    hashes, mirrored = seen.looks["hash"][rows], seen.looks["mirrored"][rows]
+    rows = np.array([row for row in worth_comparing(scan).tolist() if links.first(row) == row], np.int64)
+    hashes, mirrored = scan.records["hash"][rows], scan.records["mirrored"][rows]
     alike, reversed_ = rows[close_pairs(hashes, hashes)], rows[close_pairs(mirrored, hashes)]
     again = np.unique(np.concatenate([alike.ravel(), reversed_.ravel()]))
-    thumbnails = _thumbnails(pictures, again, workers, advance)
+    thumbnails = _thumbnails(images, again, workers, advance)
     for pairs, mirror, likeness in ((alike, False, 2), (reversed_, True, 3)):
         places = np.searchsorted(again, pairs)
         for one, other in pairs[same_detail(thumbnails, places, mirrored=mirror)].tolist():
@@ -70,21 +70,21 @@ def find_copies(
     return links.groups()
 
 
-def worth_comparing(seen: Seen) -> Rows:
-    """The rows of pictures that hold enough for being nearly the same to mean something."""
-    looks = seen.looks[seen.rows]
-    large = np.minimum(looks["width"], looks["height"]) >= SIDE
-    return np.asarray(seen.rows[large & (contrast(looks) >= BLANK)])
+def worth_comparing(scan: Scan) -> Rows:
+    """The rows of images that hold enough for being nearly the same to mean something."""
+    records = scan.records[scan.rows]
+    large = np.minimum(records["width"], records["height"]) >= SIDE
+    return np.asarray(scan.rows[large & (contrast(records) >= BLANK)])
 
 
-def _thumbnails(pictures: Pictures, rows: Rows, workers: int, advance: Advance) -> NDArray[np.uint8]:
+def _thumbnails(images: Images, rows: Rows, workers: int, advance: Advance) -> NDArray[np.uint8]:
     """(N, SIDE, SIDE, 3) of these rows; zeros, which are like nothing, for one that can no longer be read."""
     thumbnails = np.zeros((len(rows), SIDE, SIDE, 3), np.uint8)
 
     def fill(part: Rows) -> None:
         for place in part.tolist():
             try:
-                thumbnails[place] = thumbnail(view(pictures.open(int(rows[place])))).round()
+                thumbnails[place] = thumbnail(view(images.open(int(rows[place])))).round()
             except UnreadableError:  # it was read a moment ago
                 continue
 

@@ -35,47 +35,47 @@ class Kind:
 
 ERROR, WARNING, INFO = Severity
 KINDS = {
-    "leak": Kind(ERROR, "the same picture, or nearly, in several splits", "A score would count what was trained on."),
-    "conflict": Kind(ERROR, "the same picture, or nearly, under several classes", "Not all of these can be right."),
+    "leak": Kind(ERROR, "the same image, or nearly, in several splits", "A score would count what was trained on."),
+    "conflict": Kind(ERROR, "the same image, or nearly, under several classes", "Not all of these can be right."),
     "untaught": Kind(ERROR, "classes of val or test that train lacks", "Look for a misspelt folder or label."),
-    "too-many-bad": Kind(ERROR, "too many unreadable pictures", "Mend or remove them, or raise --max-bad."),
+    "too-many-bad": Kind(ERROR, "too many unreadable images", "Mend or remove them, or raise --max-bad."),
     "unreadable": Kind(WARNING, "cannot be read", "Left out of everything."),
     "left-out": Kind(WARNING, "left out already", "Left out of everything."),
     "box-empty": Kind(WARNING, "boxes without width or height", "Draw them again."),
-    "box-outside": Kind(WARNING, "boxes wholly outside their picture", "Look for swapped or rescaled coordinates."),
+    "box-outside": Kind(WARNING, "boxes wholly outside their image", "Look for swapped or rescaled coordinates."),
     "mask-unreadable": Kind(WARNING, "masks that cannot be used", "Mend or remove them."),
-    "mask-missing": Kind(WARNING, "pictures without a mask", "They are not trained on where masks are learned."),
+    "mask-missing": Kind(WARNING, "images without a mask", "They are not trained on where masks are learned."),
     "mask-values": Kind(WARNING, "masks with values that mean nothing", "Such pixels are ignored."),
-    "mask-shape": Kind(WARNING, "masks of another shape than their picture", "They may belong to other pictures."),
+    "mask-shape": Kind(WARNING, "masks of another shape than their image", "They may belong to other images."),
     "duplicate": Kind(WARNING, "copies, or nearly, within a class and split", "A random split would part them."),
     "suffix": Kind(WARNING, "names that do not fit the content", "They are read by their content; rename them."),
-    "tiny": Kind(WARNING, "tiny pictures", "They hold next to nothing."),
-    "narrow": Kind(WARNING, "extremely long or narrow pictures", "A square crop sees a small part of them."),
-    "blank": Kind(WARNING, "pictures of one colour alone", "They hold nothing to learn from."),
-    "animated": Kind(WARNING, "files of several pictures", "Only the first of each is used."),
-    "few": Kind(WARNING, "classes with few pictures in train", "Nobody can tell how well they are learned."),
+    "tiny": Kind(WARNING, "tiny images", "They hold next to nothing."),
+    "narrow": Kind(WARNING, "extremely long or narrow images", "A square crop sees a small part of them."),
+    "blank": Kind(WARNING, "images of one colour alone", "They hold nothing to learn from."),
+    "animated": Kind(WARNING, "files of several images", "Only the first of each is used."),
+    "few": Kind(WARNING, "classes with few images in train", "Nobody can tell how well they are learned."),
     "imbalance": Kind(WARNING, "classes of very different sizes", "Try --sampling balanced."),
     "similar-names": Kind(WARNING, "class names that look like the same", "Rename one of them, if they mean the same."),
-    "unlabelled": Kind(WARNING, "pictures without a label", "They are not trained on."),
+    "unlabelled": Kind(WARNING, "images without a label", "They are not trained on."),
     "box-clipped": Kind(INFO, "boxes that reach over the edge", "They are cut there."),
-    "mask-size": Kind(INFO, "masks of another size than their picture", "They are brought to its size, nearest pixel."),
-    "mixed-grey": Kind(INFO, "grey pictures among coloured ones", "They are read as RGB."),
-    "alpha": Kind(INFO, "pictures with transparency", "It is laid over white."),
-    "turned": Kind(INFO, "pictures turned by their EXIF orientation", "They are turned upright when read."),
+    "mask-size": Kind(INFO, "masks of another size than their image", "They are brought to its size, nearest pixel."),
+    "mixed-grey": Kind(INFO, "grey images among coloured ones", "They are read as RGB."),
+    "alpha": Kind(INFO, "images with transparency", "It is laid over white."),
+    "turned": Kind(INFO, "images turned by their EXIF orientation", "They are turned upright when read."),
     "not-asked": Kind(INFO, "classes of train that val or test lacks", "Nothing is measured of them there."),
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong or odd with one picture, several that belong together, or the classes."""
+    """What is wrong or odd with one image, several that belong together, or the classes."""
 
     kind: str
     """One of KINDS."""
 
     reason: str
     paths: tuple[str, ...] = ()
-    """Of the pictures that it is about, as they stand in the index."""
+    """Of the images that it is about, as they stand in the index."""
 
     rows: tuple[int, ...] = ()
     """Their row numbers."""
@@ -85,7 +85,7 @@ class Finding:
 
     @property
     def path(self) -> str:
-        """Of its first picture; empty where it is about none."""
+        """Of its first image; empty where it is about none."""
         return self.paths[0] if self.paths else ""
 
     @property
@@ -94,7 +94,7 @@ class Finding:
         return KINDS[self.kind].severity
 
     def __str__(self) -> str:
-        """What is wrong, and with which pictures, the first few of them; of a single one, its path comes first."""
+        """What is wrong, and with which images, the first few of them; of a single one, its path comes first."""
         if len(self.paths) == 1:
             return f"{self.path}: {self.reason}"
         more = len(self.paths) - SHOWN
@@ -116,7 +116,7 @@ def by_kind(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 
 
 def write_findings(findings: Sequence[Finding], path: Path) -> None:
-    """Writes findings as a CSV of path, used (yes or no) and reason: a line for each picture that one is about."""
+    """Writes findings as a CSV of path, used (yes or no) and reason: a line for each image that one is about."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("path", "used", "reason"))

@@ -1,4 +1,4 @@
-"""Masks that cannot be right: not there, of another shape than their picture, or with values that mean nothing."""
+"""Masks that cannot be right: not there, of another shape than their image, or with values that mean nothing."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from striate.data.check.classes import listed
 from striate.data.check.findings import Finding, about
-from striate.data.check.see import Advance, Seen, in_parts, silent
+from striate.data.check.scan_index import Advance, Scan, in_parts, silent
 from striate.data.decode import MAX_PIXELS, UnreadableError
 from striate.data.index import Index, Rows
 from striate.data.masks import stored_values, unknown_values
@@ -14,44 +14,44 @@ from striate.data.masks import stored_values, unknown_values
 SAME_SHAPE = 0.01  # relative difference of width over height that rounding may explain
 
 
-def masked(index: Index, seen: Seen) -> Rows:
+def masked(index: Index, scan: Scan) -> Rows:
     """The rows that can be read and have a mask."""
     has_mask = np.asarray(index.table["mask"].is_valid())
-    return np.asarray(seen.rows[has_mask[seen.rows]])
+    return np.asarray(scan.rows[has_mask[scan.rows]])
 
 
 def mask_findings(
-    index: Index, seen: Seen, *, max_pixels: int = MAX_PIXELS, workers: int = 1, advance: Advance = silent
+    index: Index, scan: Scan, *, max_pixels: int = MAX_PIXELS, workers: int = 1, advance: Advance = silent
 ) -> list[Finding]:
-    """What is wrong with the masks of the pictures that can be read; each is decoded.
+    """What is wrong with the masks of the images that can be read; each is decoded.
 
     Args:
-        index: of the pictures.
-        seen: their sizes.
+        index: of the images.
+        scan: their sizes.
         max_pixels: a mask of more is not decoded.
         workers: threads that decode.
         advance: called with the number of masks done since the last call.
     """
-    rows = masked(index, seen)
+    rows = masked(index, scan)
     of_row: dict[int, list[Finding]] = {}
 
     def look_at(part: Rows) -> None:
         for row in part.tolist():
-            of_row[row] = _of_mask(index, row, seen, max_pixels)
+            of_row[row] = _of_mask(index, row, scan, max_pixels)
 
     in_parts(look_at, rows, workers, advance)
     findings = [finding for row in rows.tolist() for finding in of_row[row]]
     resized = [finding.rows[0] for finding in findings if finding.kind == "mask-size"]
     alone = [finding for finding in findings if finding.kind != "mask-size"]
-    without = np.setdiff1d(seen.rows, rows).tolist() if len(rows) else []
+    without = np.setdiff1d(scan.rows, rows).tolist() if len(rows) else []
     return [
-        *_shared("mask-missing", index, without, len(seen.rows), "pictures"),
+        *_shared("mask-missing", index, without, len(scan.rows), "images"),
         *alone,
         *_shared("mask-size", index, resized, len(rows), "masks"),
     ]
 
 
-def _of_mask(index: Index, row: int, seen: Seen, max_pixels: int) -> list[Finding]:
+def _of_mask(index: Index, row: int, scan: Scan, max_pixels: int) -> list[Finding]:
     """What is wrong with the mask of one row."""
     try:
         values = stored_values(index.root / index.table["mask"][row].as_py(), max_pixels)
@@ -59,11 +59,11 @@ def _of_mask(index: Index, row: int, seen: Seen, max_pixels: int) -> list[Findin
         return [about("mask-unreadable", str(error), index, [row])]
     findings = []
     height, width = values.shape
-    of = int(seen.looks["width"][row]), int(seen.looks["height"][row])
+    of = int(scan.records["width"][row]), int(scan.records["height"][row])
     if (width, height) != of:
         stretch = width * of[1] / (height * of[0])
         kind = "mask-size" if abs(stretch - 1) <= SAME_SHAPE else "mask-shape"
-        reason = f"the mask has {width} x {height} pixels, the picture {of[0]} x {of[1]}"
+        reason = f"the mask has {width} x {height} pixels, the image {of[0]} x {of[1]}"
         findings.append(about(kind, reason, index, [row]))
     unknown = unknown_values(values, index)
     if unknown:

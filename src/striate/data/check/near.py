@@ -1,9 +1,9 @@
-"""Pairs of pictures that look alike, found without comparing each with each.
+"""Pairs of images that look alike, found without comparing each with each.
 
 Two perceptual hashes of 64 bits that differ in at most 7 agree but for at most one bit in one of their four 16-bit
 bands, because four bands with two differences each would be eight. So each hash is looked up, band by band, with every
 bit flipped and with none: 4 x 17 look-ups in a sorted table. N hashes that are spread evenly give about N * N / 2,000
-candidates to compare, a few million for 100,000 pictures: less than a second.
+candidates to compare, a few million for 100,000 images: less than a second.
 
 What agrees so far is compared again by the detail of a thumbnail, which a plain background adds nothing to.
 """
@@ -17,7 +17,7 @@ RADIUS = 7  # bits that may differ, of 64
 BANDS, BAND_BITS = 4, 16
 CHUNK = 1 << 20  # candidates at a time: some tens of megabytes
 DETAIL_CHUNK = 1024  # pairs of thumbnails at a time
-SAME = 0.92  # correlation of detail from which two pictures are copies; see docs/check.md for what was measured
+SAME = 0.92  # correlation of detail from which two images are copies; see docs/check.md for what was measured
 
 Hashes = NDArray[np.uint64]
 Pairs = NDArray[np.int64]  # (P, 2), first below second
@@ -28,7 +28,7 @@ def close_pairs(hashes: Hashes, others: Hashes) -> Pairs:
 
     Args:
         hashes: (N,).
-        others: (N,), the same ones; or those of the pictures' mirror images.
+        others: (N,), the same ones; or those of the images' mirror images.
 
     Returns:
         (P, 2), in order.

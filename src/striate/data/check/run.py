@@ -14,15 +14,15 @@ from striate.data.check.cache import Digest, cache_file
 from striate.data.check.classes import class_counts, class_findings, split_counts
 from striate.data.check.duplicates import Copies, copy_findings, find_copies
 from striate.data.check.findings import Finding, Severity, by_kind
-from striate.data.check.look import colour_sums
+from striate.data.check.images import left_out, odd_images, wrong_suffixes
 from striate.data.check.masks import mask_findings, masked
-from striate.data.check.pictures import left_out, odd_pictures, wrong_suffixes
-from striate.data.check.see import Advance, see, silent
+from striate.data.check.scan import colour_sums
+from striate.data.check.scan_index import Advance, scan_index, silent
 from striate.data.decode import MAX_PIXELS
 from striate.data.identity import digests
+from striate.data.images import IndexedImages
 from striate.data.index import Index
 from striate.data.paths import file_and_number
-from striate.data.pictures import IndexedPictures
 from striate.errors import DataError
 from striate.files import cache_folder
 
@@ -44,10 +44,10 @@ class Check:
     """The gravest first; of one kind, in the order of the rows."""
 
     copies: tuple[Copies, ...]
-    """Pictures that are there more than once."""
+    """Images that are there more than once."""
 
     colours: ColourSums
-    """Of all pictures that can be read, each brought to 64 x 64 pixels."""
+    """Of all images that can be read, each brought to 64 x 64 pixels."""
 
     @property
     def passed(self) -> bool:
@@ -63,7 +63,7 @@ class Check:
         mean, std = mean_std(self.colours)
         return {
             "passed": self.passed,
-            "pictures": len(self.index),
+            "images": len(self.index),
             "notes": list(self.index.notes),
             "usable": int(self.index.usable().sum()),
             "splits": split_counts(self.index),
@@ -99,14 +99,14 @@ def examine(
     progress: Progress = no_progress,
     folder: Path | None = None,
 ) -> Check:
-    """Checks pictures, boxes, masks, classes and copies. Each picture is decoded once, and not again while it is known.
+    """Checks images, boxes, masks, classes and copies. Each image is decoded once, and not again while it is known.
 
     Args:
         index: of which rows that already have a reason are not opened.
-        max_pixels: a picture of more is not decoded and counts as unreadable.
-        max_bad: share of unreadable pictures above which there is an error.
+        max_pixels: an image of more is not decoded and counts as unreadable.
+        max_bad: share of unreadable images above which there is an error.
         workers: threads that read and decode.
-        progress: called with the title of each part of the work and its number of files or pictures; what it gives is
+        progress: called with the title of each part of the work and its number of files or images; what it gives is
             entered, and called with the number done since the last call.
         folder: where what was seen is kept; the user's cache unless given.
     """
@@ -119,7 +119,7 @@ def examine(
     for row, digest in zip(rows.tolist(), known, strict=True):
         contents[row] = digest
     with progress("looking", len(rows)) as advance:
-        seen = see(
+        scan = scan_index(
             index,
             max_pixels=max_pixels,
             workers=workers,
@@ -127,46 +127,46 @@ def examine(
             digests=contents,
             cache=cache_file(folder, index.root),
         )
-    after = index.with_column("reason", seen.reasons)
-    copies = find_copies(seen, contents, IndexedPictures(index, max_pixels), workers=workers)
-    with progress("looking at masks", len(masked(index, seen))) as advance:
-        masks = mask_findings(index, seen, max_pixels=max_pixels, workers=workers, advance=advance)
+    after = index.with_column("reason", scan.reasons)
+    copies = find_copies(scan, contents, IndexedImages(index, max_pixels), workers=workers)
+    with progress("looking at masks", len(masked(index, scan))) as advance:
+        masks = mask_findings(index, scan, max_pixels=max_pixels, workers=workers, advance=advance)
     findings = [
         *_bad_share(index, after, max_bad),
-        *left_out(index, seen),
-        *wrong_suffixes(index, seen),
-        *odd_pictures(index, seen),
-        *box_findings(index, seen),
+        *left_out(index, scan),
+        *wrong_suffixes(index, scan),
+        *odd_images(index, scan),
+        *box_findings(index, scan),
         *masks,
         *class_findings(after),
         *copy_findings(after, copies),
     ]
     in_order = tuple(finding for found in by_kind(findings).values() for finding in found)
-    return Check(index, after, in_order, tuple(copies), colour_sums(seen.looks))
+    return Check(index, after, in_order, tuple(copies), colour_sums(scan.records))
 
 
 def check(
     index: Index, *, max_pixels: int = MAX_PIXELS, workers: int = 1, advance: Advance = silent
 ) -> tuple[Index, list[Finding]]:
-    """Decodes every usable picture of `index` at a small scale: what has to be known before it is trained on.
+    """Decodes every usable image of `index` at a small scale: what has to be known before it is trained on.
 
     Args:
         index: of which rows that already have a reason are not opened.
-        max_pixels: a picture of more is not decoded and counts as unreadable.
+        max_pixels: an image of more is not decoded and counts as unreadable.
         workers: threads that decode.
-        advance: called with the number of pictures done since the last call.
+        advance: called with the number of images done since the last call.
 
     Returns:
         The index with a reason at each row that cannot be read, and the findings, in the order of the rows: those
-        rows, the rows that had a reason before, and pictures that are read but whose name does not fit their content.
+        rows, the rows that had a reason before, and images that are read but whose name does not fit their content.
     """
-    seen = see(index, max_pixels=max_pixels, workers=workers, advance=advance)
-    findings = [*left_out(index, seen), *wrong_suffixes(index, seen)]
-    return index.with_column("reason", seen.reasons), sorted(findings, key=lambda finding: finding.rows)
+    scan = scan_index(index, max_pixels=max_pixels, workers=workers, advance=advance)
+    findings = [*left_out(index, scan), *wrong_suffixes(index, scan)]
+    return index.with_column("reason", scan.reasons), sorted(findings, key=lambda finding: finding.rows)
 
 
 def require_few_bad(before: Index, after: Index, max_bad: float) -> None:
-    """Stops where too many pictures turned out to be unreadable.
+    """Stops where too many images turned out to be unreadable.
 
     Raises:
         DataError: if more than the share `max_bad` of the rows that were usable before `check` are not after it.
@@ -174,13 +174,13 @@ def require_few_bad(before: Index, after: Index, max_bad: float) -> None:
     opened, bad = _opened_and_bad(before, after)
     if bad > max_bad * opened:
         raise DataError(
-            f"data: expected at most {max_bad:.1%} unreadable pictures; got {bad} of {opened} ({bad / opened:.1%}). "
+            f"data: expected at most {max_bad:.1%} unreadable images; got {bad} of {opened} ({bad / opened:.1%}). "
             "They are named in check.csv: mend or remove them, or raise --max-bad."
         )
 
 
 def mean_std(colours: ColourSums) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of red, green and blue, of values 0 to 1; empty where no picture was seen."""
+    """Mean and standard deviation of red, green and blue, of values 0 to 1; empty where no image was seen."""
     if not colours.count:
         return [], []
     mean = np.array(colours.total) / colours.count

@@ -1,4 +1,4 @@
-"""Where pictures come from: a file each, files that hold many, or memory."""
+"""Where images come from: a file each, files that hold many, or memory."""
 
 import threading
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.augment import Map, Size
-from striate.data.decode import MAX_PIXELS, Picture, Source, UnreadableError, open_picture
+from striate.data.decode import MAX_PIXELS, OpenedImage, Source, UnreadableError, open_image
 from striate.data.index import Index
 from striate.data.paths import IDX_SUFFIXES, file_and_number
 from striate.data.readers import idx, parquet
@@ -17,11 +17,11 @@ from striate.errors import DataError
 
 
 class Readable(Protocol):
-    """A picture, or what is kept of one."""
+    """An image, or what is kept of one."""
 
     @property
     def size(self) -> Size:
-        """Width and height of the upright picture, which maps lead to."""
+        """Width and height of the upright image, which maps lead to."""
         ...
 
     def read(self, map_: Map, size: Size, channels: int) -> NDArray[np.uint8]:
@@ -33,15 +33,15 @@ class Readable(Protocol):
         ...
 
 
-class Pictures(Protocol):
-    """Pictures by number; safe to use from many threads."""
+class Images(Protocol):
+    """Images by number; safe to use from many threads."""
 
     def path(self, row: int) -> str:
-        """What the picture is called in messages and tables."""
+        """What the image is called in messages and tables."""
         ...
 
     def open(self, row: int) -> Readable:
-        """The picture, its header read.
+        """The image, its header read.
 
         Raises:
             UnreadableError: if that cannot be done.
@@ -49,8 +49,8 @@ class Pictures(Protocol):
         ...
 
 
-class GivenPictures:
-    """Pictures that a caller holds: paths, bytes, pixels or Pillow images."""
+class GivenImages:
+    """Images that a caller holds: paths, bytes, pixels or Pillow images."""
 
     def __init__(self, sources: Sequence[Source], max_pixels: int = MAX_PIXELS) -> None:
         self._sources = sources
@@ -59,15 +59,15 @@ class GivenPictures:
     def path(self, row: int) -> str:
         """The path where there is one, else the place in the sequence."""
         source = self._sources[row]
-        return str(source) if isinstance(source, Path) else f"picture {row}"
+        return str(source) if isinstance(source, Path) else f"image {row}"
 
-    def open(self, row: int) -> Picture:
-        """The picture, its header read."""
-        return open_picture(self._sources[row], self._max_pixels)
+    def open(self, row: int) -> OpenedImage:
+        """The image, its header read."""
+        return open_image(self._sources[row], self._max_pixels)
 
 
-class IndexedPictures:
-    """The pictures of an index by row number. idx and Parquet files are mapped into memory from their first use."""
+class IndexedImages:
+    """The images of an index by row number. idx and Parquet files are mapped into memory from their first use."""
 
     def __init__(self, index: Index, max_pixels: int = MAX_PIXELS) -> None:
         self._root = index.root
@@ -89,17 +89,17 @@ class IndexedPictures:
         if isinstance(container, DataError):
             raise UnreadableError(str(container))
         if number >= len(container):  # a path of a CSV may name any
-            raise UnreadableError(f"{name} holds {len(container)} pictures, numbered from 0")
+            raise UnreadableError(f"{name} holds {len(container)} images, numbered from 0")
         value = container[number]
         source: Source | None = value if name.endswith(IDX_SUFFIXES) else value.as_py()
         return source
 
-    def open(self, row: int) -> Picture:
-        """The row's picture, its header read."""
+    def open(self, row: int) -> OpenedImage:
+        """The row's image, its header read."""
         source = self._source(row)
         if source is None:
-            raise UnreadableError("the row holds no picture")
-        return open_picture(source, self._max_pixels)
+            raise UnreadableError("the row holds no image")
+        return open_image(source, self._max_pixels)
 
     def _container(self, name: str) -> Any:
         with self._lock:
@@ -108,7 +108,7 @@ class IndexedPictures:
             return self._containers[name]
 
     def _load(self, name: str) -> Any:
-        """The pictures of a file that holds many, or what is wrong with it."""
+        """The images of a file that holds many, or what is wrong with it."""
         try:
             load = idx.load_pictures if name.endswith(IDX_SUFFIXES) else parquet.load_images
             return load(self._root / name)

@@ -1,4 +1,4 @@
-"""One look at a picture: everything that the checks need of its pixels, from a single decode at a small scale."""
+"""One look at an image: everything that the checks need of its pixels, from a single decode at a small scale."""
 
 import hashlib
 
@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 
 from striate.augment.colour import LUMA, ColourSums
 from striate.augment.geometry import Map, crop
-from striate.data.decode import FAILURES, Picture
-from striate.data.pictures import Readable
+from striate.data.decode import FAILURES, OpenedImage
+from striate.data.images import Readable
 
-VIEW = 64  # pixels: width and height of what is looked at, the whole picture squeezed into a square
+VIEW = 64  # pixels: width and height of what is looked at, the whole image squeezed into a square
 SIDE = VIEW // 2  # of the thumbnail that is compared
 FREQUENCIES = 8  # of the hash, along either axis
-LOOK = np.dtype(
+RECORD = np.dtype(
     [
-        ("width", np.int32),  # of the upright picture
+        ("width", np.int32),  # of the upright image
         ("height", np.int32),
         ("format", "S8"),  # by Pillow's name; empty for bare pixels
         ("mode", "S8"),
@@ -29,25 +29,25 @@ LOOK = np.dtype(
         ("products", np.int64, 9),
     ]
 )
-Looks = NDArray[np.void]  # of dtype LOOK
+Records = NDArray[np.void]  # of dtype RECORD
 
 ANIMATED = ("GIF", "WEBP", "PNG", "TIFF")  # an MPO's second frame is a telephone's preview
 WAVES = np.cos(np.pi / SIDE * np.outer(np.arange(FREQUENCIES), np.arange(SIDE) + 0.5))  # of the DCT-II
 ODD = np.where(np.arange(FREQUENCIES) % 2, -1.0, 1.0)  # what a mirror does to each wave
 
 
-def look(picture: Picture) -> np.void:
-    """Decodes a picture once.
+def scan_image(image: OpenedImage) -> np.void:
+    """Decodes an image once.
 
     Returns:
-        One record of LOOK.
+        One record of RECORD.
 
     Raises:
         UnreadableError: if its pixels cannot be decoded.
     """
-    pixels = view(picture)
-    image = picture.image
-    width, height = picture.size
+    pixels = view(image)
+    pillow = image.pillow
+    width, height = image.size
     digest = hashlib.blake2b(pixels.tobytes(), digest_size=8, salt=f"{width}x{height}".encode()[:16])
     waves = frequencies(pixels)
     sums = ColourSums().add(pixels)
@@ -56,10 +56,10 @@ def look(picture: Picture) -> np.void:
             (
                 width,
                 height,
-                (image.format or "").encode(),
-                image.mode.encode(),
-                picture.orientation,
-                _frames(picture),
+                (pillow.format or "").encode(),
+                pillow.mode.encode(),
+                image.orientation,
+                _frames(image),
                 int.from_bytes(digest.digest()),
                 perceptual_hash(waves),
                 perceptual_hash(waves * ODD),
@@ -68,15 +68,15 @@ def look(picture: Picture) -> np.void:
                 sums.products,
             )
         ],
-        LOOK,
+        RECORD,
     )[0]
     return record
 
 
-def view(picture: Readable) -> NDArray[np.uint8]:
-    """The whole picture on a square (VIEW, VIEW, 3)."""
-    width, height = picture.size
-    return picture.read(Map(crop((0, 0, width, height), (VIEW, VIEW))), (VIEW, VIEW), 3)
+def view(image: Readable) -> NDArray[np.uint8]:
+    """The whole image on a square (VIEW, VIEW, 3)."""
+    width, height = image.size
+    return image.read(Map(crop((0, 0, width, height), (VIEW, VIEW))), (VIEW, VIEW), 3)
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -99,25 +99,25 @@ def perceptual_hash(waves: NDArray[np.float64]) -> int:
     return int.from_bytes(np.packbits(bits).tobytes())
 
 
-def contrast(looks: Looks) -> NDArray[np.float64]:
-    """(N,) how far the values of each picture lie from their channel's mean: root mean square, of 255."""
-    count = looks["count"][:, None]
-    squares = looks["products"][:, ::4] / count  # the diagonal
-    variance = squares - (looks["total"] / count) ** 2
+def contrast(records: Records) -> NDArray[np.float64]:
+    """(N,) how far the values of each image lie from their channel's mean: root mean square, of 255."""
+    count = records["count"][:, None]
+    squares = records["products"][:, ::4] / count  # the diagonal
+    variance = squares - (records["total"] / count) ** 2
     return np.asarray(np.sqrt(np.maximum(variance.mean(axis=1), 0)))
 
 
-def colour_sums(looks: Looks) -> ColourSums:
-    """The colours of all the pictures: what PCA colour, mean and standard deviation are computed from."""
-    total, products = (tuple(map(int, looks[name].sum(axis=0).tolist())) for name in ("total", "products"))
-    return ColourSums(int(looks["count"].sum()), total, products)
+def colour_sums(records: Records) -> ColourSums:
+    """The colours of all the images: what PCA colour, mean and standard deviation are computed from."""
+    total, products = (tuple(map(int, records[name].sum(axis=0).tolist())) for name in ("total", "products"))
+    return ColourSums(int(records["count"].sum()), total, products)
 
 
-def _frames(picture: Picture) -> int:
-    """How many pictures the file holds; 1 where that cannot be told, since the first was read."""
-    if picture.image.format not in ANIMATED:
+def _frames(image: OpenedImage) -> int:
+    """How many images the file holds; 1 where that cannot be told, since the first was read."""
+    if image.pillow.format not in ANIMATED:
         return 1
     try:
-        return int(getattr(picture.image, "n_frames", 1))
+        return int(getattr(image.pillow, "n_frames", 1))
     except FAILURES:
         return 1

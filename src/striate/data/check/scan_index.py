@@ -1,4 +1,4 @@
-"""Every picture is looked at once, by as many threads as there are."""
+"""Every image is looked at once, by as many threads as there are."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.check.cache import Digest, recall, remember
-from striate.data.check.look import LOOK, Looks, look
+from striate.data.check.scan import RECORD, Records, scan_image
 from striate.data.decode import MAX_PIXELS, UnreadableError
+from striate.data.images import IndexedImages
 from striate.data.index import Index, Rows
-from striate.data.pictures import IndexedPictures
 
-PART = 64  # pictures that a thread takes at a time
+PART = 64  # images that a thread takes at a time
 Advance = Callable[[int], None]
 
 
@@ -22,10 +22,10 @@ def silent(count: int) -> None:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Scan:
     """What was seen of each row of an index."""
 
-    looks: Looks
+    records: Records
     """(N,), zeros for a row that was not opened or cannot be read."""
 
     reasons: tuple[str | None, ...]
@@ -34,10 +34,10 @@ class Seen:
     @property
     def rows(self) -> Rows:
         """The rows that can be read."""
-        return np.flatnonzero(self.looks["count"])
+        return np.flatnonzero(self.records["count"])
 
 
-def see(
+def scan_index(
     index: Index,
     *,
     max_pixels: int = MAX_PIXELS,
@@ -45,39 +45,39 @@ def see(
     advance: Advance = silent,
     digests: list[Digest] | None = None,
     cache: Path | None = None,
-) -> Seen:
-    """Looks at every usable picture of an index.
+) -> Scan:
+    """Looks at every usable image of an index.
 
     Args:
         index: of which rows that already have a reason are not opened.
-        max_pixels: a picture of more is not decoded and counts as unreadable.
+        max_pixels: an image of more is not decoded and counts as unreadable.
         workers: threads that decode.
-        advance: called with the number of pictures done since the last call.
+        advance: called with the number of images done since the last call.
         digests: of the content of each row, where what was seen is kept.
         cache: the file that keeps it.
     """
     usable = index.usable()
-    looks = np.zeros(len(index), LOOK)
+    records = np.zeros(len(index), RECORD)
     if cache is not None and digests is not None:
-        looks = recall(cache, digests)
-        pixels = looks["width"].astype(np.int64) * looks["height"]
-        looks[~usable | (pixels > max_pixels)] = 0
+        records = recall(cache, digests)
+        pixels = records["width"].astype(np.int64) * records["height"]
+        records[~usable | (pixels > max_pixels)] = 0
     reasons: list[str | None] = index.table["reason"].to_pylist()
-    rows = np.flatnonzero(usable & (looks["count"] == 0))
+    rows = np.flatnonzero(usable & (records["count"] == 0))
     advance(int(usable.sum()) - len(rows))
-    pictures = IndexedPictures(index, max_pixels)
+    images = IndexedImages(index, max_pixels)
 
     def look_at(part: Iterable[int]) -> None:
         for row in part:
             try:
-                looks[row] = look(pictures.open(row))
+                records[row] = scan_image(images.open(row))
             except UnreadableError as error:
                 reasons[row] = str(error)
 
     in_parts(look_at, rows, workers, advance)
     if cache is not None and digests is not None and len(rows):
-        remember(cache, digests, looks)
-    return Seen(looks, tuple(reasons))
+        remember(cache, digests, records)
+    return Scan(records, tuple(reasons))
 
 
 def in_parts(work: Callable[[Rows], None], rows: Rows, workers: int, advance: Advance) -> None:

@@ -6,17 +6,17 @@ import pytest
 from PIL import Image
 
 from striate.data import Index, build
-from striate.data.check.pictures import left_out, odd_pictures, wrong_suffixes
-from striate.data.check.see import see
+from striate.data.check.images import left_out, odd_images, wrong_suffixes
+from striate.data.check.scan_index import scan_index
 
 Save = Callable[..., Path]
 
 
 def found(index: Index) -> list[tuple[str, str, tuple[str, ...]]]:
-    return [(finding.kind, finding.reason, finding.paths) for finding in odd_pictures(index, see(index))]
+    return [(finding.kind, finding.reason, finding.paths) for finding in odd_images(index, scan_index(index))]
 
 
-def test_ordinary_pictures_are_not_worth_a_word(tmp_path: Path, save_picture: Save) -> None:
+def test_ordinary_images_are_not_worth_a_word(tmp_path: Path, save_picture: Save) -> None:
     names = [save_picture(tmp_path / f"{n}.png", size=(8 + 10 * n, 8 + n), seed=n).name for n in range(4)]
     assert found(build(tmp_path, ("ant",), names)) == []
 
@@ -32,7 +32,7 @@ def test_sizes(tmp_path: Path, save_picture: Save, size: tuple[int, int], kinds:
     assert found(build(tmp_path, ("ant",), ["1.png"])) == [(kind, reason, ("1.png",)) for kind in kinds]
 
 
-def test_pictures_that_hold_nothing(tmp_path: Path) -> None:
+def test_images_that_hold_nothing(tmp_path: Path) -> None:
     noisy = np.random.default_rng(0).normal((250, 100, 20), 1, (40, 40, 3))
     Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(tmp_path / "sensor.png")
     faint = np.full((40, 40), 100, np.uint8)
@@ -53,10 +53,10 @@ def test_what_many_have_in_common_is_said_once(tmp_path: Path, save_picture: Sav
     photo.convert("P").save(tmp_path / "film.gif", save_all=True, append_images=[Image.open(tmp_path / "1.png")])
     index = build(tmp_path, ("ant",), [*names, "turned.jpg", "grey.jpg", "alpha.png", "film.gif"])
     assert found(index) == [
-        ("animated", "2 pictures in one file", ("film.gif",)),
-        ("mixed-grey", "1 of 8 pictures", ("grey.jpg",)),
-        ("alpha", "1 of 8 pictures", ("alpha.png",)),
-        ("turned", "1 of 8 pictures", ("turned.jpg",)),
+        ("animated", "2 images in one file", ("film.gif",)),
+        ("mixed-grey", "1 of 8 images", ("grey.jpg",)),
+        ("alpha", "1 of 8 images", ("alpha.png",)),
+        ("turned", "1 of 8 images", ("turned.jpg",)),
     ]
 
 
@@ -70,10 +70,10 @@ def test_grey_among_grey_is_not_odd(tmp_path: Path) -> None:
 def test_rows_that_are_not_used(tmp_path: Path, save_picture: Save) -> None:
     save_picture(tmp_path / "1.png")
     (tmp_path / "2.png").write_bytes(b"")
-    index = build(tmp_path, ("ant",), ["1.png", "2.png", "3.xml"], reason=[None, None, "not a picture by its name"])
-    assert [(each.kind, each.path, each.reason, each.used) for each in left_out(index, see(index))] == [
+    index = build(tmp_path, ("ant",), ["1.png", "2.png", "3.xml"], reason=[None, None, "not an image by its name"])
+    assert [(each.kind, each.path, each.reason, each.used) for each in left_out(index, scan_index(index))] == [
         ("unreadable", "2.png", "the file is empty", False),
-        ("left-out", "3.xml", "not a picture by its name", False),
+        ("left-out", "3.xml", "not an image by its name", False),
     ]
 
 
@@ -83,7 +83,7 @@ def test_names_that_promise_another_format(tmp_path: Path, save_picture: Save) -
     save_picture(tmp_path / "3.png").rename(tmp_path / "photo#3")
     save_picture(tmp_path / "4.jpeg")
     index = build(tmp_path, ("ant",), ["1.JPG", "2", "photo#3", "4.jpeg"])
-    assert [(each.path, each.reason, each.used) for each in wrong_suffixes(index, see(index))] == [
+    assert [(each.path, each.reason, each.used) for each in wrong_suffixes(index, scan_index(index))] == [
         ("1.JPG", "its content is BMP, its name ends in .jpg", True),
         ("2", "its content is PNG, its name ends in nothing", True),
         ("photo#3", "its content is PNG, its name ends in nothing", True),

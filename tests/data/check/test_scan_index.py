@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from striate.data import build
-from striate.data.check import see as module
-from striate.data.check.look import look
-from striate.data.check.see import in_parts, see
+from striate.data.check import scan_index as module
+from striate.data.check.scan import scan_image
+from striate.data.check.scan_index import in_parts, scan_index
 
 Save = Callable[..., Path]
 
@@ -18,8 +18,8 @@ def test_workers_change_nothing(tmp_path: Path, save_picture: Save) -> None:
     names = [save_picture(tmp_path / f"{number}.png", seed=number).name for number in range(5)]
     (tmp_path / "2.png").write_bytes(b"")
     index = build(tmp_path, ("ant",), names * 30, reason=["by hand", *[None] * 149])
-    alone, together = (see(index, workers=workers) for workers in (1, 3))
-    assert (alone.looks == together.looks).all()
+    alone, together = (scan_index(index, workers=workers) for workers in (1, 3))
+    assert (alone.records == together.records).all()
     assert alone.reasons == together.reasons
     assert alone.reasons[:4] == ("by hand", None, "the file is empty", None)
     assert alone.rows.tolist() == [row for row in range(1, 150) if row % 5 != 2]
@@ -28,33 +28,33 @@ def test_workers_change_nothing(tmp_path: Path, save_picture: Save) -> None:
 def test_what_is_known_is_not_opened_again(tmp_path: Path, save_picture: Save, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
 
-    def counted(picture: Any) -> Any:
-        opened.append(picture.size)
-        return look(picture)
+    def counted(image: Any) -> Any:
+        opened.append(image.size)
+        return scan_image(image)
 
-    monkeypatch.setattr(module, "look", counted)
+    monkeypatch.setattr(module, "scan_image", counted)
     names = [save_picture(tmp_path / f"{n}.png", size=(9 + n, 9), seed=n).name for n in range(3)]
     index = build(tmp_path, ("ant",), names)
     digests: list[bytes | None] = [bytes([n]) * 16 for n in range(3)]
-    cache = tmp_path / "cache" / "looks.npy"
-    first = see(index, digests=digests, cache=cache)
+    cache = tmp_path / "cache" / "records.npy"
+    first = scan_index(index, digests=digests, cache=cache)
     steps: list[int] = []
     digests[1] = b"changed".ljust(16)
-    again = see(index, digests=digests, cache=cache, advance=steps.append)
+    again = scan_index(index, digests=digests, cache=cache, advance=steps.append)
     assert opened == [(9, 9), (10, 9), (11, 9), (10, 9)]
-    assert (first.looks == again.looks).all()
+    assert (first.records == again.records).all()
     assert steps == [2, 1]
-    stricter = see(index, digests=digests, cache=cache, max_pixels=90)
+    stricter = scan_index(index, digests=digests, cache=cache, max_pixels=90)
     assert stricter.reasons == (None, None, "11 x 9 pixels are more than the limit of 90")
 
 
 def test_what_cannot_be_read_is_tried_again(tmp_path: Path, save_picture: Save) -> None:
     path = tmp_path / "1.png"
     path.write_bytes(b"")
-    index, cache = build(tmp_path, ("ant",), ["1.png"]), tmp_path / "looks.npy"
-    assert see(index, digests=[None], cache=cache).rows.tolist() == []
+    index, cache = build(tmp_path, ("ant",), ["1.png"]), tmp_path / "records.npy"
+    assert scan_index(index, digests=[None], cache=cache).rows.tolist() == []
     save_picture(path)
-    assert see(index, digests=[None], cache=cache).rows.tolist() == [0]
+    assert scan_index(index, digests=[None], cache=cache).rows.tolist() == [0]
 
 
 def test_an_error_in_a_thread_is_not_lost() -> None:

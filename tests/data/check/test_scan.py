@@ -7,18 +7,18 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.fft import dctn
 
-from striate.data import UnreadableError, open_picture
-from striate.data.check.look import (
+from striate.data import UnreadableError, open_image
+from striate.data.check.scan import (
     FREQUENCIES,
-    LOOK,
+    RECORD,
     SIDE,
     VIEW,
     WAVES,
     colour_sums,
     contrast,
     frequencies,
-    look,
     perceptual_hash,
+    scan_image,
     thumbnail,
     view,
 )
@@ -43,35 +43,35 @@ def distance(one: np.uint64, other: np.uint64) -> int:
 def test_what_a_look_tells() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    seen = look(open_picture(encoded(scene(), "JPEG", exif=exif)))
-    assert seen.dtype == LOOK
-    assert (seen["width"], seen["height"], seen["orientation"]) == (200, 300, 6)
-    assert (seen["format"], seen["mode"], seen["frames"]) == (b"JPEG", b"RGB", 1)
-    assert seen["count"] == VIEW * VIEW
+    scan = scan_image(open_image(encoded(scene(), "JPEG", exif=exif)))
+    assert scan.dtype == RECORD
+    assert (scan["width"], scan["height"], scan["orientation"]) == (200, 300, 6)
+    assert (scan["format"], scan["mode"], scan["frames"]) == (b"JPEG", b"RGB", 1)
+    assert scan["count"] == VIEW * VIEW
 
 
 def test_bare_pixels_have_no_format() -> None:
-    seen = look(open_picture(np.zeros((5, 6), np.uint8)))
-    assert (seen["format"], seen["mode"]) == (b"", b"L")
-    assert (seen["width"], seen["height"]) == (6, 5)
+    scan = scan_image(open_image(np.zeros((5, 6), np.uint8)))
+    assert (scan["format"], scan["mode"]) == (b"", b"L")
+    assert (scan["width"], scan["height"]) == (6, 5)
 
 
 def test_frames_are_counted() -> None:
     frames = [scene(seed).convert("P") for seed in range(3)]
     animated = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert look(open_picture(animated))["frames"] == 3
+    assert scan_image(open_image(animated))["frames"] == 3
     phone = encoded(scene(), "MPO", save_all=True, append_images=[scene(1)])
-    assert look(open_picture(phone))["frames"] == 1
+    assert scan_image(open_image(phone))["frames"] == 1
 
 
-def test_a_picture_that_is_cut_off_is_not_seen() -> None:
+def test_an_image_that_is_cut_off_is_not_seen() -> None:
     whole = encoded(scene(), "JPEG")
     with pytest.raises(UnreadableError, match="truncated"):
-        look(open_picture(whole[:-200]))
+        scan_image(open_image(whole[:-200]))
 
 
 def test_the_waves_are_those_of_the_cosine_transform() -> None:
-    pixels = view(open_picture(encoded(scene(), "PNG")))
+    pixels = view(open_image(encoded(scene(), "PNG")))
     grey = thumbnail(pixels) @ np.array([0.299, 0.587, 0.114])
     expected = dctn(grey, type=2)[:FREQUENCIES, :FREQUENCIES] / 4
     np.testing.assert_allclose(frequencies(pixels), expected, atol=1e-6)
@@ -80,7 +80,7 @@ def test_the_waves_are_those_of_the_cosine_transform() -> None:
 
 def test_a_hash_has_as_many_ones_as_zeros() -> None:
     for seed in range(5):
-        value = perceptual_hash(frequencies(view(open_picture(encoded(scene(seed), "PNG")))))
+        value = perceptual_hash(frequencies(view(open_image(encoded(scene(seed), "PNG")))))
         assert abs(value.bit_count() - 32) <= 1
 
 
@@ -95,29 +95,29 @@ def test_a_hash_has_as_many_ones_as_zeros() -> None:
     ids=["poorer", "smaller", "larger", "paler"],
 )
 def test_copies_have_near_hashes_and_others_far_ones(copy: bytes) -> None:
-    original, other = (look(open_picture(encoded(scene(seed), "PNG"))) for seed in (0, 1))
-    assert distance(look(open_picture(copy))["hash"], original["hash"]) <= 4
+    original, other = (scan_image(open_image(encoded(scene(seed), "PNG"))) for seed in (0, 1))
+    assert distance(scan_image(open_image(copy))["hash"], original["hash"]) <= 4
     assert distance(original["hash"], other["hash"]) > 15
 
 
 def test_the_mirrored_hash_is_that_of_the_mirror_image() -> None:
     image = scene(size=(256, 256))
-    one = look(open_picture(encoded(image, "PNG")))
-    mirrored = look(open_picture(encoded(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "PNG")))
+    one = scan_image(open_image(encoded(image, "PNG")))
+    mirrored = scan_image(open_image(encoded(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "PNG")))
     assert distance(one["mirrored"], mirrored["hash"]) <= 2
     assert distance(one["hash"], mirrored["hash"]) > 15
 
 
 def test_the_digest_of_pixels_forgets_the_file_and_knows_the_size() -> None:
-    one = look(open_picture(encoded(scene(), "PNG")))["pixels"]
-    assert look(open_picture(encoded(scene(), "BMP")))["pixels"] == one
-    assert look(open_picture(encoded(scene(1), "PNG")))["pixels"] != one
-    white = [look(open_picture(np.full((side, side), 255, np.uint8)))["pixels"] for side in (8, 9)]
+    one = scan_image(open_image(encoded(scene(), "PNG")))["pixels"]
+    assert scan_image(open_image(encoded(scene(), "BMP")))["pixels"] == one
+    assert scan_image(open_image(encoded(scene(1), "PNG")))["pixels"] != one
+    white = [scan_image(open_image(np.full((side, side), 255, np.uint8)))["pixels"] for side in (8, 9)]
     assert white[0] != white[1]
 
 
-def looks(*pixels: NDArray[np.uint8]) -> NDArray[np.void]:
-    return np.stack([look(open_picture(each)) for each in pixels])
+def records(*pixels: NDArray[np.uint8]) -> NDArray[np.void]:
+    return np.stack([scan_image(open_image(each)) for each in pixels])
 
 
 def test_contrast_is_about_each_channels_own_mean() -> None:
@@ -125,15 +125,15 @@ def test_contrast_is_about_each_channels_own_mean() -> None:
     half[:, VIEW // 2 :] = 200
     red = np.zeros((40, 40, 3), np.uint8)
     red[..., 0] = 255
-    np.testing.assert_allclose(contrast(looks(half, red)), [100, 0], atol=1e-6)
+    np.testing.assert_allclose(contrast(records(half, red)), [100, 0], atol=1e-6)
 
 
 def test_the_colours_of_all_are_the_sums_of_each() -> None:
     grey = np.full((VIEW, VIEW, 3), 10, np.uint8)
     red = np.zeros((VIEW, VIEW, 3), np.uint8)
     red[..., 0] = 4
-    sums = colour_sums(looks(grey, red))
+    sums = colour_sums(records(grey, red))
     assert sums.count == 2 * VIEW * VIEW
     assert sums.total == (14 * VIEW * VIEW, 10 * VIEW * VIEW, 10 * VIEW * VIEW)
     assert sums.products[0] == (100 + 16) * VIEW * VIEW
-    assert sums == colour_sums(looks(red, grey))
+    assert sums == colour_sums(records(red, grey))
