@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from striate.errors import WeightsError
-from striate.weights import class_names, names_digest
+from striate.weights import class_names, imagenet_classes, names_digest, wordnet_ids
+from striate.weights.names import IMAGENET_SHA256, names_of
 
 
 def write(folder: Path, text: str) -> Path:
@@ -30,6 +31,7 @@ def test_the_digest_depends_on_the_order() -> None:
     ("text", "sentence"),
     [
         ("", "expected the names of classes, a line each; got none."),
+        ("0\ta\n" + "9" * 9000 + "\tb\n", "expected the classes in order; got 999999999… (8,987 more characters)"),
         ("0\ta\n2\tb\n", "expected the classes in order; got 2 where 1 should be."),
         ("a\nb\na\n", "expected each class under a name of its own; got twice a."),
     ],
@@ -38,7 +40,7 @@ def test_what_is_no_list_of_names(tmp_path: Path, text: str, sentence: str) -> N
     path = write(tmp_path, text)
     with pytest.raises(WeightsError) as caught:
         class_names(path)
-    assert str(caught.value) == f"{path}: {sentence}"
+    assert str(caught.value).startswith(f"{path}: {sentence}")
 
 
 def test_a_file_that_is_not_text(tmp_path: Path) -> None:
@@ -48,3 +50,26 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
         class_names(path)
     with pytest.raises(WeightsError, match="expected the names of classes as text in UTF-8"):
         class_names(tmp_path / "none.txt")
+
+
+def test_imagenets_classes() -> None:
+    names, ids = imagenet_classes(), wordnet_ids()
+    assert len(names) == len(set(names)) == len(ids) == len(set(ids)) == 1000
+    assert (names[0], ids[0]) == ("tench, Tinca tinca", "n01440764")
+    assert (names[134], names[517]) == ("crane (n02012849)", "crane (n03126707)")
+    assert (names[999], ids[999]) == ("toilet tissue, toilet paper, bathroom tissue", "n15075141")
+    assert list(ids) == sorted(ids)
+    assert names_of(IMAGENET_SHA256) == names
+    assert names_of("") == ()
+
+
+def test_imagenets_classes_in_another_order_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("striate.weights.names.class_names", lambda _: ("goldfish", "tench"))
+    imagenet_classes.cache_clear()
+    with pytest.raises(WeightsError, match=r"expected ImageNet's class names; got another list\. Try to install"):
+        imagenet_classes()
+    imagenet_classes.cache_clear()
+
+
+def test_characters_that_end_a_line_elsewhere_do_not_end_one_here(tmp_path: Path) -> None:
+    assert class_names(write(tmp_path, "a\u2028b\r\nc\x0cd\n")) == ("a\u2028b", "c\x0cd")
