@@ -61,7 +61,7 @@ def test_what_keras_does_not_name_is_listed() -> None:
         from_keras({"conv/weight": torch.zeros(1), "b/kernel": torch.zeros(3), "kernel": torch.zeros(1, 1)})
     assert str(caught.value) == (
         "names: expected Keras' `layer/` and one of kernel, depthwise_kernel, bias, gamma, beta, moving_mean, "
-        "moving_variance; got b/kernel (3,), conv/weight (1,), kernel (1, 1)."
+        "moving_variance; got b/kernel (3), conv/weight (1) and kernel (1x1)."
     )
 
 
@@ -104,14 +104,14 @@ def test_caffe() -> None:
     }
     with pytest.raises(WeightsError) as caught:
         from_caffe({"ip1/blob": torch.zeros(1), "bias": torch.zeros(1), "ip1/bias": torch.zeros(1)})
-    assert str(caught.value) == "names: expected `layer/weight` and `layer/bias`; got bias, ip1/blob."
+    assert str(caught.value) == "names: expected `layer/weight` and `layer/bias`; got bias and ip1/blob."
 
 
 def test_a_prefix_is_on_every_name_or_refused() -> None:
     assert set(strip_prefix({"module.a.module.b": torch.zeros(1)})) == {"a.module.b"}
     with pytest.raises(WeightsError) as caught:
         strip_prefix({"module.a": torch.zeros(1), "c": torch.zeros(1), "b": torch.zeros(1)})
-    assert str(caught.value) == "names: expected each to start with `module.`; got b, c."
+    assert str(caught.value) == "names: expected each to start with `module.`; got b and c."
 
 
 def test_a_table_renames_layers() -> None:

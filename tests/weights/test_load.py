@@ -63,8 +63,8 @@ def test_every_tensor_that_does_not_fit_is_listed_and_nothing_is_changed() -> No
     with pytest.raises(WeightsError) as caught:
         load_into(net, given)
     assert str(caught.value) == (
-        "weights: expected exactly the tensors of the net; bn.running_var is missing; fc.bias is missing; "
-        "top.weight is unexpected; conv.weight is 4x1x3x3, not 4x3x3x3; fc.weight is 5x9, not 5x4."
+        "weights: expected exactly the tensors of the net; bn.running_var is missing, fc.bias is missing, "
+        "top.weight is unexpected, conv.weight is 4x1x3x3 instead of 4x3x3x3 and fc.weight is 5x9 instead of 5x4."
     )
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
@@ -84,11 +84,30 @@ def test_a_head_that_differs_in_more_than_its_classes_is_an_error(change: dict[s
         load_into(net, state_of(net) | change)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_is_not_finite_is_refused_and_nothing_is_changed(value: float, dtype: torch.dtype) -> None:
+    net, given = Tiny(5), state_of(Tiny(5))
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    given["bn.running_var"] = given["bn.running_var"].to(dtype)
+    given["bn.running_var"][2] = value
+    with pytest.raises(WeightsError) as caught:
+        load_into(net, given)
+    assert str(caught.value) == "weights: expected finite values; got NaN or infinity in bn.running_var."
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+
+
+def test_a_head_that_is_left_behind_may_hold_anything() -> None:
+    given = state_of(Tiny(7))
+    given["fc.bias"][0] = float("nan")
+    assert len(load_into(Tiny(5), given)) == 2
+
+
 def test_without_stages_there_is_no_head() -> None:
     with pytest.raises(WeightsError) as caught:
         load_into(nn.Linear(4, 5), state_of(nn.Linear(4, 7)))
     assert str(caught.value) == (
-        "weights: expected exactly the tensors of the net; weight is 7x4, not 5x4; bias is 7, not 5."
+        "weights: expected exactly the tensors of the net; weight is 7x4 instead of 5x4 and bias is 7 instead of 5."
     )
 
 

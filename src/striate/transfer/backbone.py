@@ -7,13 +7,13 @@ from typing import Any
 from torch import nn
 
 from striate.data import Preprocessing
-from striate.errors import UsageError, nearest
+from striate.errors import UsageError
 from striate.model import load as load_model
 from striate.nets import create
 from striate.nets.headed import ENCODER, OWN, Headed
 from striate.recipe import Recipe, TransferRecipe
 from striate.transfer.freeze import frozen_stages, redrawn_stages
-from striate.weights import find, load, published, recognised
+from striate.weights import load, named, published, recognised, unknown_name
 
 FINE_TUNING_LR = 1e-4  # a tenth of that for drawn values: weights that have learnt before are kept near where they are
 
@@ -57,27 +57,28 @@ def backbone(weights: str | Path) -> Backbone:
     """The network of published weights, or of a model file of ours.
 
     Args:
-        weights: the name of a manifest, or a file: one that a manifest knows by its sha256, or a model file.
+        weights: the name of a manifest, or of a net; or a file: one that a manifest knows by its sha256, or a model
+            file.
 
     Raises:
         UsageError, WeightsError, ModelFileError: it is none of these, not there, or not whole.
     """
     manifests = published()
-    manifest = manifests.get(str(weights))
-    path = Path(weights) if manifest is None else find(manifest)
-    if not path.is_file():
-        raise UsageError(
-            f"`weights`: expected the name of published weights, or a file; got {weights}. "
-            f"{nearest(str(weights), manifests)}"
-        )
+    manifest = named(str(weights), manifests)
+    path = Path(weights)
     if manifest is None:
+        if not path.is_file():
+            raise UsageError(
+                f"`weights`: expected the name of published weights, or a file; got {weights}. "
+                f"{unknown_name(str(weights), manifests)}"
+            )
         manifest = recognised(path, manifests.values())
     if manifest is None:
         model = load_model(path, device="cpu")
         arguments = {k: v for k, v in model.arguments.items() if k not in ("num_classes", "in_channels")}
         return Backbone(model.net, model.name, arguments, model.preprocessing)
     net = create(manifest.arch, **manifest.arguments).eval()
-    load(net, path)
+    load(net, str(weights))
     return Backbone(net, manifest.arch, manifest.arguments, Preprocessing.from_dict(manifest.preprocessing))
 
 

@@ -1,6 +1,6 @@
 """Published weights: find them, verify them by sha256, convert foreign names and layouts, load them into a net.
 
-Nothing here opens a connection but `fetch`, and nothing reads a pickle but `read_pickle`.
+Nothing here opens a connection but `fetch`. Pickles are read as tensors and plain values only: none of their code runs.
 """
 
 from striate.weights.convert import (
@@ -11,12 +11,24 @@ from striate.weights.convert import (
     strip_prefix,
     unfold_batch_norm,
 )
+from striate.weights.fetch import fetch
 from striate.weights.layouts import LAYOUTS, Layout, layout_named
 from striate.weights.load import load, load_into, tensors_for
-from striate.weights.manifest import Manifest, published, read_manifests
-from striate.weights.names import class_names, names_digest
-from striate.weights.read import read_pickle, read_safetensors
-from striate.weights.store import digest, fetch, find, recognised, verify, weights_folder
+from striate.weights.manifest import Manifest, published, read_manifests, unknown_name
+from striate.weights.names import class_names, imagenet_classes, names_digest, wordnet_ids
+from striate.weights.read import read_pickle, read_safetensors, read_tensors
+from striate.weights.store import (
+    digest,
+    find,
+    hint,
+    is_here,
+    named,
+    read_pin,
+    recognised,
+    tensors_of,
+    verify,
+    weights_folder,
+)
 
 __all__ = [
     "LAYOUTS",
@@ -28,20 +40,29 @@ __all__ = [
     "find",
     "from_caffe",
     "from_keras",
+    "hint",
+    "imagenet_classes",
+    "is_here",
     "layout_named",
     "load",
     "load_into",
+    "named",
     "names_digest",
     "published",
     "read_manifests",
     "read_pickle",
+    "read_pin",
     "read_safetensors",
+    "read_tensors",
     "recognised",
     "renamed",
     "rescaled_epsilon",
     "strip_prefix",
     "tensors_for",
+    "tensors_of",
     "unfold_batch_norm",
+    "unknown_name",
     "verify",
     "weights_folder",
+    "wordnet_ids",
 ]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from striate.errors import WeightsError
+from striate.files import fit_to_print, list_names
 
 Tensors = Mapping[str, Tensor]
 KERAS_EPSILON = 1e-3  # the default of Keras' BatchNormalization
@@ -17,12 +18,14 @@ KERAS_EPSILON = 1e-3  # the default of Keras' BatchNormalization
 def strip_prefix(tensors: Tensors, prefix: str = "module.") -> dict[str, Tensor]:
     """Names without the prefix that a wrapper (`DataParallel`, for one) has put before each of them.
 
+    Names of which none starts with it are left as they are: a reader may have taken it off.
+
     Raises:
-        WeightsError: a name does not start with it.
+        WeightsError: some names start with it and others do not.
     """
     others = sorted(name for name in tensors if not name.startswith(prefix))
-    if others:
-        raise WeightsError(f"names: expected each to start with `{prefix}`; got {', '.join(others)}.")
+    if others and len(others) < len(tensors):
+        raise WeightsError(f"names: expected each to start with `{prefix}`; got {list_names(others)}.")
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
 
@@ -34,13 +37,15 @@ def renamed(tensors: Tensors, layers: Mapping[str, str]) -> dict[str, Tensor]:
     """
     foreign = sorted({name for name in tensors if name.rpartition(".")[0] not in layers})
     if foreign:
-        raise WeightsError(f"names: expected only layers that the table knows; got also {', '.join(foreign)}.")
+        raise WeightsError(f"names: expected only layers that the table knows; got also {list_names(foreign)}.")
     new: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         layer, _, leaf = name.rpartition(".")
         target = f"{layers[layer]}.{leaf}"
         if target in new:
-            raise WeightsError(f"names: expected each tensor under a name of its own; got two for {target}.")
+            raise WeightsError(
+                f"names: expected each tensor under a name of its own; got two for {fit_to_print(target, 80)}."
+            )
         new[target] = tensor
     return new
 
@@ -85,13 +90,13 @@ def from_keras(tensors: Tensors) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         layer, _, leaf = name.removesuffix(":0").rpartition("/")
         if not layer or leaf not in KERAS or tensor.ndim not in KERAS[leaf][1]:
-            problems.append(f"{name} {tuple(tensor.shape)}")
+            problems.append(f"{name} ({'x'.join(map(str, tensor.shape))})")
             continue
         ours, _, layout = KERAS[leaf]
         new[f"{layer}.{ours}"] = layout(tensor).contiguous()
     if problems:
-        known = ", ".join(KERAS)
-        raise WeightsError(f"names: expected Keras' `layer/` and one of {known}; got {', '.join(sorted(problems))}.")
+        known, got = ", ".join(KERAS), list_names(sorted(problems))
+        raise WeightsError(f"names: expected Keras' `layer/` and one of {known}; got {got}.")
     for name in [name for name in new if name.endswith(".running_var")]:
         layer = name.removesuffix("running_var")
         new.setdefault(f"{layer}weight", torch.ones_like(new[name]))
@@ -117,7 +122,7 @@ def unfold_batch_norm(
     new = dict(tensors)
     missing = [f"{conv}.bias" for conv in norm_of if f"{conv}.bias" not in tensors]
     if missing:
-        raise WeightsError(f"names: expected the bias that holds each batch norm; missing are {', '.join(missing)}.")
+        raise WeightsError(f"names: expected the bias that holds each batch norm; missing are {list_names(missing)}.")
     for conv, norm in norm_of.items():
         bias = new.pop(f"{conv}.bias").float()
         new[f"{norm}.weight"] = torch.ones_like(bias)
@@ -151,5 +156,5 @@ def from_caffe(tensors: Tensors) -> dict[str, Tensor]:
     """
     others = sorted(name for name in tensors if name.rpartition("/")[2] not in ("weight", "bias") or "/" not in name)
     if others:
-        raise WeightsError(f"names: expected `layer/weight` and `layer/bias`; got {', '.join(others)}.")
+        raise WeightsError(f"names: expected `layer/weight` and `layer/bias`; got {list_names(others)}.")
     return {".".join(name.rsplit("/", 1)): tensor for name, tensor in tensors.items()}

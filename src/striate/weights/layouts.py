@@ -41,6 +41,7 @@ def _blocks(counts: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
 
 MOBILENET_V1_BLOCKS = (1, 2, 2, 6, 2)  # a stage; Howard et al. 2017, arXiv:1704.04861, table 1, parted at each stride
 MOBILENET_V2_BLOCKS = (1, 2, 3, 4, 3, 3, 1)  # Sandler et al. 2018, arXiv:1801.04381, table 2
+EFFICIENTNET_BLOCKS = (1, 2, 2, 3, 3, 4, 1)  # Tan and Le 2019, arXiv:1905.11946, table 1
 
 
 def mobilenet_v1_layers() -> dict[str, str]:
@@ -64,6 +65,21 @@ def mobilenet_v2_layers() -> dict[str, str]:
             layers |= {f"{theirs}.{conv}": f"{ours}.{i}.0", f"{theirs}.bn{i + 1}": f"{ours}.{i}.1"}
         i = len(convs)  # the last is not followed by an activation, and stands with its norm in the block
         layers |= {f"{theirs}.{last}": f"{ours}.{i}", f"{theirs}.bn{i + 1}": f"{ours}.{i + 1}"}
+    return layers
+
+
+def efficientnet_lite0_layers() -> dict[str, str]:
+    """EfficientNet-PyTorch's name of each layer of EfficientNet-Lite0 and ours, which is timm's."""
+    layers = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+    for number, stage, place in _blocks(EFFICIENTNET_BLOCKS):
+        theirs, ours = f"_blocks.{number}", f"blocks.{stage}.{place}"
+        if number:
+            convs = {"_expand_conv": "conv_pw", "_depthwise_conv": "conv_dw", "_project_conv": "conv_pwl"}
+            norms = {"_bn0": "bn1", "_bn1": "bn2", "_bn2": "bn3"}
+        else:  # the first block does not expand
+            convs = {"_depthwise_conv": "conv_dw", "_project_conv": "conv_pw"}
+            norms = {"_bn1": "bn1", "_bn2": "bn2"}
+        layers |= {f"{theirs}.{layer}": f"{ours}.{name}" for layer, name in (convs | norms).items()}
     return layers
 
 
@@ -101,6 +117,11 @@ def timm_mobilenet_v2(tensors: Tensors) -> dict[str, Tensor]:
     return renamed(tensors, mobilenet_v2_layers())
 
 
+def efficientnet_pytorch(tensors: Tensors) -> dict[str, Tensor]:
+    """EfficientNet-PyTorch's EfficientNet-Lite0."""
+    return renamed(tensors, efficientnet_lite0_layers())
+
+
 LAYOUTS = {
     "striate": Layout("ours: torchvision's where it has the net, else timm's", dict),
     "module": Layout("ours, with `module.` before each name", strip_prefix),
@@ -113,6 +134,7 @@ LAYOUTS = {
     "caffe_lenet": Layout("Caffe's LeNet", caffe_lenet),
     "timm_vgg": Layout("timm's VGG", timm_vgg),
     "timm_mobilenet_v2": Layout("timm's MobileNet v2", timm_mobilenet_v2),
+    "efficientnet_pytorch": Layout("EfficientNet-PyTorch's EfficientNet-Lite0", efficientnet_pytorch),
 }
 
 

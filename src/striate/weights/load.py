@@ -6,12 +6,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from striate.errors import UsageError, WeightsError, nearest
+from striate.errors import UsageError, WeightsError
+from striate.files import list_names
+from striate.tensors import not_finite
 from striate.weights.convert import rescaled_epsilon
 from striate.weights.layouts import layout_named
-from striate.weights.manifest import Manifest, published
-from striate.weights.read import read_safetensors
-from striate.weights.store import find, recognised
+from striate.weights.manifest import Manifest, published, unknown_name
+from striate.weights.read import read_tensors
+from striate.weights.store import find, named, recognised
 
 COUNTER = "num_batches_tracked"  # how many batches a batch norm has seen: no weight, and older files lack it
 
@@ -49,24 +51,27 @@ def load_into(net: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
         A sentence for each head that kept its initial values.
 
     Raises:
-        WeightsError: any other tensor is missing, unexpected or misshapen; all are listed.
+        WeightsError: any other tensor is missing, unexpected or misshapen, or one holds NaN or infinity.
     """
     own = net.state_dict()
     replaced = _other_heads(net, own, tensors)
-    kept = {name for name in own if name.rpartition(".")[0] in replaced}
+    initial = {name for name in own if name.rpartition(".")[0] in replaced}
     missing = [f"{name} is missing" for name in own if name not in tensors and not name.endswith(COUNTER)]
     foreign = [f"{name} is unexpected" for name in tensors if name not in own]
     misshapen = [
-        f"{name} is {_shape(tensors[name])}, not {_shape(own[name])}"
+        f"{name} is {_shape(tensors[name])} instead of {_shape(own[name])}"
         for name in own
-        if name in tensors and name not in kept and tensors[name].shape != own[name].shape
+        if name in tensors and name not in initial and tensors[name].shape != own[name].shape
     ]
     problems = missing + foreign + misshapen
     if problems:
-        raise WeightsError(f"weights: expected exactly the tensors of the net; {'; '.join(problems)}.")
+        raise WeightsError(f"weights: expected exactly the tensors of the net; {list_names(problems, 6)}.")
+    problem = not_finite((name, tensor) for name, tensor in tensors.items() if name not in initial)
+    if problem:
+        raise WeightsError(f"weights: {problem}.")
     with torch.no_grad():
         for name, tensor in tensors.items():
-            if name not in kept:
+            if name not in initial:
                 own[name].copy_(tensor)
     return tuple(
         f"{head}: the file has {theirs} classes and the net {ours}; it keeps its initial values."
@@ -99,12 +104,12 @@ def _shape(tensor: Tensor) -> str:
 
 
 def load(net: nn.Module, source: str | Path, *, layout: str | None = None, more: Path | None = None) -> tuple[str, ...]:
-    """Loads published weights, or those of a safetensors file, into a net. Never fetches anything.
+    """Loads published weights, or those of a file, into a net. Never fetches anything.
 
     Args:
         net: changed in place.
-        source: the name of a manifest, whose file is found and verified; or a file, which is taken for what its sha256
-            says, else for a file in `layout`.
+        source: the name of a manifest, or of a net, whose file is found and verified; or a file, which is taken for
+            what its sha256 says, else for a file in `layout`.
         layout: of a file that no manifest knows: a key of `LAYOUTS`; "striate" unless given.
         more: a TOML file with further manifests.
 
@@ -116,15 +121,14 @@ def load(net: nn.Module, source: str | Path, *, layout: str | None = None, more:
         WeightsError: the file is not there, not as published, or its tensors are not those of the net.
     """
     manifests = published(more)
-    manifest: Manifest | None = manifests.get(source) if isinstance(source, str) else None
+    manifest: Manifest | None = named(source, manifests) if isinstance(source, str) else None
     if manifest is not None:
         path = find(manifest)
     else:
         path = Path(source)
         if isinstance(source, str) and not path.exists():
-            raise UsageError(
-                f"`{source}`: expected the name of published weights, or a file. {nearest(source, manifests)}"
-            )
+            hint = unknown_name(source, manifests)
+            raise UsageError(f"`{source}`: expected the name of published weights, or a file. {hint}")
         manifest = recognised(path, manifests.values())
     known = manifest.layout if manifest else layout or "striate"
-    return load_into(net, tensors_for(net, read_safetensors(path), known))
+    return load_into(net, tensors_for(net, read_tensors(path), known))

@@ -1,17 +1,24 @@
-"""Tensors of files: safetensors always, a pickle only where the user asks for it by name."""
+"""Tensors of files: safetensors, and PyTorch's pickles, of which tensors and plain values alone are read."""
 
 import struct
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import BinaryIO
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from striate import tensors as soundness
 from striate.errors import WeightsError
+from striate.files import fit_to_print, open_regular
+from striate.weights.checkpoint import Checkpoint, unwrapped, without_prefixes
 
-WRAPPERS = ("state_dict", "model_state_dict", "model_ema", "model")  # under which checkpoints keep their tensors
+MOST_PICKLE = 1 << 22  # bytes of what is unpickled, beside the tensors' values: a second's work for PyTorch's reader
+ZIP = b"PK\x03\x04"  # at the beginning of what torch.save writes
+PICKLE = b"\x80"  # of what it wrote before PyTorch 1.6
 FOREIGN = (  # what the unpickler raises for bytes that are not torch.save's
     OSError,
     EOFError,
@@ -20,27 +27,58 @@ FOREIGN = (  # what the unpickler raises for bytes that are not torch.save's
     TypeError,
     AttributeError,
     LookupError,
+    ArithmeticError,
+    AssertionError,
+    ImportError,
+    MemoryError,
     UnpicklingError,
     struct.error,
+    zipfile.BadZipFile,
 )
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a file of weights, which is safetensors, PyTorch's or Keras', whatever its name.
+
+    Raises:
+        WeightsError: as the reader of its kind.
+    """
+    return read_any(path).tensors
+
+
+def read_any(path: Path) -> Checkpoint:
+    """The tensors of a file of weights, and what was chosen or left out.
+
+    Raises:
+        WeightsError: as `read_tensors`.
+    """
+    try:
+        with open_regular(path) as file:
+            first = file.read(9)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: expected a file of weights; got nothing there.") from error
+    except OSError as error:
+        raise WeightsError(f"{path}: expected a file of weights; {error.strerror}.") from error
+    if first[8:] == b"{":
+        return Checkpoint(without_prefixes(read_safetensors(path)))
+    if first.startswith((ZIP, PICKLE)):
+        return read_checkpoint(path)
+    raise WeightsError(f"{path}: expected a file of weights, of safetensors or torch.save; got another kind of file.")
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file.
 
     Raises:
-        WeightsError: the file is not there, or no safetensors file that is whole.
+        WeightsError: the file is not there, no safetensors file that is whole, or its tensors are no network's.
     """
     try:
-        with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        return soundness.read(path)[0]
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: expected a file of weights; got nothing there.") from error
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"{path}: expected a safetensors file that is whole; {error}. "
-            "If it is PyTorch's, try `striate weights convert FILE OUT.safetensors`."
-        ) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise WeightsError(f"{path}: expected a safetensors file that is whole; {reason}.") from error
 
 
 def read_pickle(path: Path) -> dict[str, Tensor]:
@@ -49,26 +87,74 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
     Only tensors and plain values are unpickled (`weights_only=True`): no code of the file runs.
 
     Raises:
-        WeightsError: the file is not there, holds objects of other kinds, or no dict of tensors.
+        WeightsError: as `read_checkpoint`.
+    """
+    return read_checkpoint(path).tensors
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The tensors of a file that `torch.save` wrote, and what was left out of it.
+
+    Raises:
+        WeightsError: the file is not there, holds objects of other kinds, no dict of tensors, tensors that no network
+            has, or tensors that are larger than the file.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with open_regular(path) as file:
+            size = _size(file)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of tensors that are refused below
+                content = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: expected a file of weights; got nothing there.") from error
     except FOREIGN as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise WeightsError(f"{path}: expected a file of torch.save with tensors only; {reason}.") from error
-    found = _tensors_in(content)
+        raise WeightsError(f"{path}: expected a file of torch.save with tensors only; {_reason(error)}.") from error
+    found = unwrapped(content)
     if found is None:
-        keys = f"a dict of {', '.join(map(str, content)) or 'nothing'}" if isinstance(content, Mapping) else ""
-        got = keys or type(content).__name__
-        raise WeightsError(f"{path}: expected a dict of tensors, or one under {', '.join(WRAPPERS)}; got {got}.")
-    return found
+        raise WeightsError(f"{path}: expected a dict of tensors, or a checkpoint that holds one; got {_what(content)}.")
+    problem = soundness.unsound(found.tensors, size)
+    if problem:
+        raise WeightsError(f"{path}: {problem}.")
+    plain = {name: tensor.detach().clone().contiguous() for name, tensor in found.tensors.items()}
+    return Checkpoint(plain, found.said)
 
 
-def _tensors_in(content: object) -> dict[str, Tensor] | None:
+def _size(file: BinaryIO) -> int:
+    """Bytes of a file, of which what will be unpickled or unpacked is no more than can be read in a second.
+
+    Raises:
+        ValueError: it is.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    if size > soundness.MOST_BYTES:
+        raise ValueError(f"expected at most {soundness.MOST_BYTES:,} bytes; got {size:,}")
+    if file.read(len(ZIP)) == ZIP:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise ValueError("expected an archive without compression, as torch.save writes it; got a compressed one")
+        if sum(member.file_size for member in members) > size:
+            raise ValueError(f"expected members of no more than the {size:,} bytes of the file; got larger ones")
+        pickled = sum(member.file_size for member in members if member.filename.endswith(".pkl"))
+        if pickled > MOST_PICKLE:
+            raise ValueError(f"expected at most {MOST_PICKLE:,} bytes beside the tensors' values; got {pickled:,}")
+    file.seek(0)
+    return size
+
+
+def _reason(error: BaseException) -> str:
+    """Why the unpickler gave up, of PyTorch's page of advice the line that says it."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    refused = next((line for line in lines if "GLOBAL" in line or "Unsupported" in line), None)
+    told = refused or next(iter(lines), type(error).__name__)
+    return fit_to_print(told.partition(". Please use")[0].rstrip("."), 200)
+
+
+def _what(content: object) -> str:
     if not isinstance(content, Mapping):
-        return None
-    if content and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()):
-        return {name: tensor.detach().clone().contiguous() for name, tensor in content.items()}
-    return next((found for key in WRAPPERS if (found := _tensors_in(content.get(key))) is not None), None)
+        return f"a {fit_to_print(type(content).__name__, 40)}"
+    keys = [fit_to_print(str(key), 40) for key, _ in zip(content, range(8), strict=False)]
+    return f"a dict of {', '.join(keys) or 'nothing'}"

@@ -1,23 +1,45 @@
-"""Files of published weights on this machine: where they lie, whether they are as published, and fetching them."""
+"""Files of published weights on this machine: where they lie, and whether they are as published.
 
+What was published as safetensors is kept as it is. Of a pickle, or a file of Keras, the tensors are kept as
+safetensors, under their published names; beside them stands a pin, which says the sha256 of the file they came from
+and of the file that is kept. So a digest of which only the first digits are published is known whole from the first
+time on.
+"""
+
+import contextlib
 import hashlib
-import importlib
+import importlib.metadata
 import os
-import shutil
-import urllib.request
-from collections.abc import Callable, Iterable
-from http.client import HTTPException
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import BinaryIO
-from urllib.error import HTTPError
+
+import msgspec
+from safetensors.torch import save_file
+from torch import Tensor
 
 from striate.errors import WeightsError
-from striate.files import cache_folder, write_whole
-from striate.weights.manifest import Hub, Manifest
+from striate.files import cache_folder, open_regular, read_bytes, write_whole
+from striate.weights.manifest import WHOLE, Manifest
+from striate.weights.read import read_safetensors, read_tensors
 
+MOST_PIN = 10_000  # bytes
 CHUNK = 1 << 20
-TIMEOUT_S = 30.0
-Progress = Callable[[int], object]  # called with the bytes that have come so far
+
+
+class Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a file of weights was when it came to this machine."""
+
+    name: str
+    """Of the manifest."""
+
+    sha256: str
+    """Of the published file, whole."""
+
+    size: int
+    """Of the published file, in bytes."""
+
+    kept_sha256: str
+    """Of the safetensors file that is kept."""
 
 
 def weights_folder() -> Path:
@@ -30,118 +52,210 @@ def digest(path: Path) -> str:
     """The sha256 of a file, as hexadecimal digits.
 
     Raises:
-        WeightsError: nothing is there.
+        WeightsError: nothing is there, or no regular file.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path}: expected a file of weights; got nothing there.")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        sha256 = hashlib.sha256()
+        with open_regular(path) as file:
+            while chunk := file.read(CHUNK):
+                sha256.update(chunk)
+        return sha256.hexdigest()
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: expected a file of weights; got nothing there.") from error
+    except OSError as error:
+        raise WeightsError(f"{path}: expected a file of weights; {error.strerror}.") from error
 
 
 def recognised(path: Path, manifests: Iterable[Manifest]) -> Manifest | None:
-    """The manifest that a file is as published of, by its sha256; None where it is of none.
+    """The manifest that a file is as published of, or was kept of; None where it is of none.
+
+    A file is known by its sha256 and its size; a kept one by its sha256 in the pin beside it.
 
     Raises:
         WeightsError: nothing is there.
     """
-    found = digest(path)
-    return next((manifest for manifest in manifests if manifest.sha256 == found), None)
+    found, size = digest(path), path.stat().st_size
+    for manifest in manifests:
+        if manifest.sha256 and _is_published(manifest, found, size):
+            return manifest
+        if path.name == manifest.kept:
+            pin = read_pin(manifest, path.parent)
+            if pin is not None and pin.kept_sha256 == found:
+                return manifest
+    return None
 
 
-def verify(manifest: Manifest, path: Path) -> None:
-    """Does nothing where the file is as published.
+def verify(manifest: Manifest, path: Path, pin: Pin | None = None) -> None:
+    """Does nothing where a file is as published, as far as that is known.
+
+    Args:
+        manifest: what was published.
+        path: of the file, as it was published.
+        pin: what it was when it came to this machine before.
 
     Raises:
-        WeightsError: it is not, or not there.
+        WeightsError: it is not as published, not what it was before, or not there.
     """
-    _require(manifest, digest(path), path)
+    found = digest(path)
+    require_published(manifest, found, path.stat().st_size, path, pin)
 
 
-def _require(manifest: Manifest, found: str, where: Path | str) -> None:
-    if found != manifest.sha256:
+def require_published(manifest: Manifest, found: str, size: int, where: Path | str, pin: Pin | None = None) -> None:
+    """Does nothing where a sha256 and a size are those of the published file.
+
+    Raises:
+        WeightsError: they are not.
+    """
+    expected = pin.sha256 if pin else manifest.sha256
+    if not found.startswith(expected):
+        known = "sha256" if len(expected) == WHOLE else "a sha256 that begins with"
         raise WeightsError(
-            f"{where}: expected {manifest.name}, with sha256 {manifest.sha256}; got {found}. "
+            f"{where}: expected {manifest.name}, with {known} {expected}; got {found}. "
             "It is another file, or not whole: remove it and get it anew."
         )
+    if not _is_published(manifest, found, size):
+        raise WeightsError(
+            f"{where}: expected {manifest.name}, with {manifest.size:,} bytes; got {size:,}. "
+            "It is another file, or not whole: remove it and get it anew."
+        )
+
+
+def _is_published(manifest: Manifest, found: str, size: int) -> bool:
+    return found.startswith(manifest.sha256) and abs(size - manifest.size) <= manifest.size_within
+
+
+def read_pin(manifest: Manifest, folder: Path) -> Pin | None:
+    """The pin of a manifest in a folder; None where there is none that goes with what is published."""
+    try:
+        pin = msgspec.json.decode(read_bytes(_pin_path(manifest, folder), MOST_PIN), type=Pin)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return pin if pin.name == manifest.name and pin.sha256.startswith(manifest.sha256) else None
+
+
+def _pin_path(manifest: Manifest, folder: Path) -> Path:
+    return folder / f"{manifest.kept}.pin.json"
+
+
+def _homes(folder: Path | None) -> list[Path]:
+    """The folders where kept files lie: that which is named, and the cache, for when the first cannot be written."""
+    return list(dict.fromkeys((folder or weights_folder(), cache_folder("weights"))))
+
+
+def is_here(manifest: Manifest, folder: Path | None = None) -> bool:
+    """Whether `find` would find a file, which it may still refuse."""
+    kept = any((home / manifest.kept).is_file() for home in _homes(folder))
+    return kept or _published_file(manifest, folder or weights_folder()) is not None
+
+
+def named(name: str, manifests: Mapping[str, Manifest], folder: Path | None = None) -> Manifest | None:
+    """The manifest of this name; of a net's name, the first of its weights that are here, else the first.
+
+    Returns:
+        None where no manifest has the name, nor is of the net.
+    """
+    if name in manifests:
+        return manifests[name]
+    of_net = [manifest for manifest in manifests.values() if manifest.arch == name]
+    return next((manifest for manifest in of_net if is_here(manifest, folder)), next(iter(of_net), None))
 
 
 def find(manifest: Manifest, folder: Path | None = None) -> Path:
     """The file of a manifest in `folder` (else `weights_folder`), once it is known to be as published.
 
+    A file that was published as a pickle, by Keras, or in a Python package is converted the first time. Where neither
+    the folder nor the cache can be written, that happens each time, and the path is that of the published file.
+
+    Returns:
+        A file for `read_tensors`: safetensors, but for that last case.
+
     Raises:
         WeightsError: it is not there, or not as published.
     """
+    for home in _homes(folder):
+        kept, pin = home / manifest.kept, read_pin(manifest, home)
+        if kept.is_file() and pin is not None:
+            _require_kept(manifest, kept, pin)
+            return kept
     folder = folder or weights_folder()
-    path = folder / manifest.file
-    if not path.is_file():
-        hint = "No address to fetch it from is known."
-        if manifest.url or manifest.hub:
-            hint = f"Try `striate weights fetch {manifest.name}`."
-        raise WeightsError(f"{manifest.name}: expected {manifest.file} in {folder}; got nothing there. {hint}")
-    verify(manifest, path)
+    path = _published_file(manifest, folder)
+    if path is None:
+        where = "among the installed packages" if manifest.package else f"in {folder}"
+        raise WeightsError(f"{manifest.name}: expected {manifest.file} {where}; got nothing there. {hint(manifest)}")
+    verify(manifest, path, read_pin(manifest, folder))
+    if path == folder / manifest.kept and manifest.digest == "whole":
+        return path
+    for home in _homes(folder):
+        with contextlib.suppress(OSError):
+            home.mkdir(parents=True, exist_ok=True)
+            return keep(manifest, path, home)
     return path
 
 
-def fetch(manifest: Manifest, folder: Path | None = None, progress: Progress = lambda _: None) -> Path:
-    """Brings the file of a manifest into `folder` (else `weights_folder`), whole and as published, or not at all.
+def _require_kept(manifest: Manifest, kept: Path, pin: Pin) -> None:
+    found = digest(kept)
+    if found != pin.kept_sha256:
+        raise WeightsError(
+            f"{kept}: expected {manifest.name}, with sha256 {pin.kept_sha256}; got {found}. "
+            "It is another file, or not whole: remove it and get it anew."
+        )
 
-    A file that is there already is verified and kept.
+
+def hint(manifest: Manifest) -> str:
+    """What to try where the file of a manifest is not here."""
+    if manifest.package:
+        return f"Try `pip install {manifest.package.name}`."
+    if manifest.url or manifest.hub:
+        return f"Try `striate weights fetch {manifest.name}`."
+    return "No address to fetch it from is known."
+
+
+def _published_file(manifest: Manifest, folder: Path) -> Path | None:
+    """Where the file lies as it was published: in the folder, in PyTorch's cache, or in a Python package."""
+    places = [folder / manifest.file]
+    if manifest.file.endswith((".pth", ".pt", ".th")):
+        places.append(_torch_hub() / manifest.file)
+    if manifest.package:
+        places += _in_package(manifest.package.name, manifest.package.file)
+    return next((path for path in places if path.is_file()), None)
+
+
+def _torch_hub() -> Path:
+    """Where torch.hub, and with it torchvision and timm, keep what they download."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torch"
+    return Path(os.environ.get("TORCH_HOME") or cache) / "hub" / "checkpoints"
+
+
+def _in_package(name: str, file: str) -> list[Path]:
+    """The file of an installed package, none of whose code runs; nothing where it is not installed."""
+    try:
+        return [Path(str(importlib.metadata.distribution(name).locate_file(file)))]
+    except importlib.metadata.PackageNotFoundError:
+        return []
+
+
+def keep(manifest: Manifest, path: Path, folder: Path) -> Path:
+    """Keeps a published file that was verified: as it is where it is safetensors, else its tensors as safetensors.
 
     Raises:
-        WeightsError: there is no address, nothing can be had from it, or what comes is not as published.
+        WeightsError: it holds something else than tensors.
+        OSError: the folder cannot be written.
     """
-    folder = folder or weights_folder()
-    path = folder / manifest.file
-    if path.exists():
-        return find(manifest, folder)
-    if not manifest.url and manifest.hub is None:
-        raise WeightsError(
-            f"{manifest.name}: no address to fetch it from is known; expected a copy of {manifest.file} "
-            f"(from {manifest.source}) in {folder}."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    if manifest.hub is not None:
-        cached = _from_hub(manifest.name, manifest.hub)
-        verify(manifest, cached)
-        write_whole(path, lambda aside: shutil.copyfile(cached, aside))
+    kept = folder / manifest.kept
+    if path != kept:
+        tensors = read_tensors(path)
+        write_whole(kept, lambda aside: save_file(tensors, aside, {"format": "pt"}))
     else:
-        write_whole(path, lambda aside: _download(manifest, aside, progress))
-    return path
+        read_safetensors(path)
+    pin = Pin(manifest.name, digest(path), path.stat().st_size, digest(kept))
+    write_whole(_pin_path(manifest, folder), lambda aside: aside.write_bytes(msgspec.json.encode(pin)))
+    return kept
 
 
-def _from_hub(name: str, hub: Hub) -> Path:
-    try:
-        client = importlib.import_module("huggingface_hub")
-    except ImportError as error:
-        raise WeightsError(
-            f"{name}: it lies on the Hugging Face hub; expected huggingface-hub to be installed. "
-            "Try `pip install 'striate[hub]'`."
-        ) from error
-    try:
-        return Path(client.hf_hub_download(repo_id=hub.repo, filename=hub.file, revision=hub.revision))
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{name}: expected {hub.file} of {hub.repo} on the Hugging Face hub; {error}.") from error
+def tensors_of(manifest: Manifest, folder: Path | None = None) -> dict[str, Tensor]:
+    """The tensors of published weights that are here, under their published names.
 
-
-def _download(manifest: Manifest, path: Path, progress: Progress) -> None:
-    try:
-        with urllib.request.urlopen(manifest.url, timeout=TIMEOUT_S) as response, path.open("wb") as file:
-            found = _copy(response, file, manifest, progress)
-    except (OSError, HTTPException) as error:
-        if isinstance(error, HTTPError):
-            error.close()  # it is the connection, too
-        raise WeightsError(f"{manifest.name}: expected {manifest.file} at {manifest.url}; {error}.") from error
-    _require(manifest, found, manifest.url)
-
-
-def _copy(response: BinaryIO, file: BinaryIO, manifest: Manifest, progress: Progress) -> str:
-    """Copies no more than the manifest promises, and gives the sha256."""
-    sha256, size = hashlib.sha256(), 0
-    while chunk := response.read(CHUNK):
-        size += len(chunk)
-        if size > manifest.size:
-            raise WeightsError(f"{manifest.url}: expected {manifest.size:,} bytes; got more. It is another file.")
-        sha256.update(chunk)
-        file.write(chunk)
-        progress(size)
-    return sha256.hexdigest()
+    Raises:
+        WeightsError: as `find`.
+    """
+    return read_tensors(find(manifest, folder))

@@ -1,0 +1,100 @@
+"""Tensors that come from files: what of them is taken, and what is refused before it costs memory or an answer.
+
+A file can describe tensors that no network holds, or that are larger than itself. Both are told here as the end of a
+sentence, "" where all is well, and each room raises it as its own error.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from striate.files import fit_to_print, list_names, open_regular
+
+MOST_BYTES = 8 * 10**9  # of a file
+MOST_HEADER = 1 << 24  # bytes of a safetensors file's header: names, shapes, and what a model file says of itself
+MOST_TENSORS = 20_000
+MOST_DIMENSIONS = 8
+DTYPES = (
+    *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
+    *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+)
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of a safetensors file.
+
+    Raises:
+        OSError: the file is not there, or no regular file.
+        ValueError: it is no safetensors file that is whole, or has a larger header, more tensors or other tensors than
+            a network.
+    """
+    with open_regular(path) as file:
+        header = int.from_bytes(file.read(8), "little")
+        size = file.seek(0, 2)
+    if size > MOST_BYTES:
+        raise ValueError(f"expected at most {MOST_BYTES:,} bytes; got {size:,}")
+    if MOST_HEADER < header <= size:
+        raise ValueError(f"expected a header of at most {MOST_HEADER:,} bytes; got {header:,}")
+    try:
+        with safe_open(path, "pt") as opened:
+            names = list(opened.keys())
+            if len(names) > MOST_TENSORS:
+                raise ValueError(f"expected at most {MOST_TENSORS:,} tensors; got {len(names):,}")
+            tensors = {name: opened.get_tensor(name) for name in names}
+            metadata = opened.metadata() or {}
+    except (SafetensorError, UnicodeError, RuntimeError, TypeError, AttributeError) as error:
+        raise ValueError(fit_to_print(str(error).rstrip("."), 200)) from error
+    problem = unsound(tensors, size)
+    if problem:
+        raise ValueError(problem)
+    return tensors, metadata
+
+
+def unsound(tensors: Mapping[str, Tensor], size: int) -> str:
+    """What is wrong with tensors of a file of `size` bytes, each of which a network could hold; "" where nothing is.
+
+    Sparse, quantised, nested and complex tensors, those of the meta device, and those that are larger than the file
+    that describes them are refused; their values are not touched.
+    """
+    total = 0
+    for name, tensor in tensors.items():
+        kind = _kind(tensor)
+        if kind:
+            return f"expected plain tensors; got {kind} tensor, {fit_to_print(name, 80)}"
+        bytes_ = tensor.numel() * tensor.element_size()
+        total += bytes_
+        if bytes_ > tensor.untyped_storage().nbytes() or total > 2 * size:  # twice: two names may share a tensor
+            return (
+                f"expected tensors of no more than the {size:,} bytes of their file; got "
+                f"{fit_to_print(name, 80)} of {bytes_:,} bytes"
+            )
+    return ""
+
+
+def _kind(tensor: Tensor) -> str:
+    """What makes a tensor another than those of a network, with its article; "" where nothing does."""
+    checks = (
+        (type(tensor) not in (Tensor, nn.Parameter), fit_to_print(type(tensor).__name__, 40)),
+        (tensor.is_nested, "nested"),
+        (tensor.layout is not torch.strided, "sparse"),
+        (tensor.is_quantized, "quantised"),
+        (tensor.device.type != "cpu", tensor.device.type),
+        (tensor.is_complex(), "complex"),
+        (tensor.dtype not in DTYPES, str(tensor.dtype).removeprefix("torch.")),
+        (tensor.ndim > MOST_DIMENSIONS, f"{tensor.ndim}-dimensional"),
+    )
+    return next((f"a {kind}" for bad, kind in checks if bad), "")
+
+
+def not_finite(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """Which of these tensors hold NaN or infinity; "" where none does."""
+    names = [name for name, tensor in tensors if tensor.is_floating_point() and not _finite(tensor)]
+    return f"expected finite values; got NaN or infinity in {list_names(names)}" if names else ""
+
+
+def _finite(tensor: Tensor) -> bool:
+    """One pass without a copy: NaN is passed on by the least and the largest."""
+    return tensor.numel() == 0 or all(bool(torch.isfinite(value)) for value in torch.aminmax(tensor))
