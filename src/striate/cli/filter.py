@@ -86,13 +86,13 @@ def _read(path: Path, channel: str) -> "NDArray[np.float64]":
     """Grey levels (H, W), or all three channels (H, W, 3) for `sum`."""
     import numpy as np
 
-    from striate.data.decode import UnreadableError, open_picture
+    from striate.data.decode import UnreadableError, open_image
     from striate.explain.filters import read_matrix
 
     if path.suffix.lower() in NUMBERS:
         return read_matrix(path, "image")
     try:
-        colours = open_picture(path).decode(1, 1 if channel == "grey" else 3)
+        colours = open_image(path).decode(1, 1 if channel == "grey" else 3)
     except UnreadableError as error:
         raise DataError(f"{path}: cannot be read: {error}.") from error
     values = np.asarray(colours, np.float64)
