@@ -1,10 +1,10 @@
-"""What half a picture more that is wrong does to the temperature of a head, on pictures that were held out.
+"""What half an image more that is wrong does to the temperature of a head, on images that were held out.
 
 usage: python benchmarks/calibration.py [WEIGHTS]
 
-Heads are fitted to 30, 100 and 300 pictures of three data sets, five times each. `right` is the share of pictures held
+Heads are fitted to 30, 100 and 300 images of three data sets, five times each. `right` is the share of images held
 out, at most 1,000, that are answered right; `loss` their cross-entropy, and `sure` by how much the mean probability of
-the answer exceeds that share: first with the temperature of the pictures alone, then with half a picture more.
+the answer exceeds that share: first with the temperature of the images alone, then with half an image more.
 """
 
 import sys
@@ -18,16 +18,16 @@ from torch.nn.functional import cross_entropy
 from planner import DATA, SMALL_WEIGHTS, parted
 from striate.data import Index
 from striate.device import choose
+from striate.features.extract import extract
+from striate.features.heads import calibrated, fit
 from striate.graph.parts import vectors
-from striate.transfer import Backbone, backbone
-from striate.transfer.features import extract
-from striate.transfer.heads import calibrated, fit
+from striate.pretrained import Pretrained, pretrained
 
 PICTURES, SEEDS = (30, 100, 300), range(5)
 
 
-def features(index: Index, part: str, base: Backbone) -> tuple[Tensor, Tensor]:
-    """(N, D) vectors of a part's pictures, and (N,) their classes."""
+def features(index: Index, part: str, base: Pretrained) -> tuple[Tensor, Tensor]:
+    """(N, D) vectors of a part's images, and (N,) their classes."""
     stages: tuple[str, ...] = base.net.stages  # type: ignore[assignment]
     prefix = vectors(base.net, stages[-1:], base.preprocessing.input_size)
     found = extract(index, index.rows(part), prefix, base.preprocessing, choose())
@@ -46,16 +46,16 @@ def main() -> None:
     if missing:
         print(f"calibration: skipped, because {missing[0]} is not there")
         return
-    base = backbone(weights)
+    base = pretrained(weights)
     print(f"{'':20} {'right':>8} {'loss':>8} {'':>8} {'sure':>8} {'':>8}")
     for name, data in DATA.items():
         index = parted(data, 1000)
         known, labels = features(index, "train", base)
         asked, truth = features(index, "test", base)
-        for pictures in PICTURES:
+        for images in PICTURES:
             rows = []
             for seed in SEEDS:
-                drawn = torch.from_numpy(np.random.default_rng(seed).permutation(len(labels))[:pictures])
+                drawn = torch.from_numpy(np.random.default_rng(seed).permutation(len(labels))[:images])
                 fitted = fit([known[drawn]], labels[drawn], len(index.classes), seed=seed)
                 with torch.inference_mode():
                     logits = fitted.head(asked)
@@ -64,7 +64,7 @@ def main() -> None:
                 rows.append((right, *scores(logits / alone, truth), *scores(logits, truth)))
             right, loss, sure, loss_half, sure_half = np.mean(rows, axis=0)
             row = f"{right:8.3f} {loss:8.3f} {loss_half:8.3f} {sure:+8.3f} {sure_half:+8.3f}"
-            print(f"{name + ', ' + str(pictures):20} {row}", flush=True)
+            print(f"{name + ', ' + str(images):20} {row}", flush=True)
 
 
 if __name__ == "__main__":

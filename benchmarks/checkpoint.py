@@ -20,9 +20,9 @@ import torch
 from striate.device import choose, keep_memory
 from striate.nets import create
 from striate.recipe import Recipe, TrainingRecipe
-from striate.train import checkpoint, optimizer
-from striate.train.ema import Ema
-from striate.train.state import State
+from striate.training import checkpoint, optimizer
+from striate.training.ema import Ema
+from striate.training.state import State
 
 NETS = ("resnet18", "resnet50", "mobilenet_v2")
 BATCH, IMG_SIZE, ROUNDS, EVERY_S = 16, 224, 5, 600.0

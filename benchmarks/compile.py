@@ -16,7 +16,7 @@ from _timing import compare
 from striate.device import choose, keep_memory
 from striate.nets import create, default_of
 from striate.tasks.classify import Classify
-from striate.train.weight_gradients import faster_backward
+from striate.training.weight_gradients import faster_backward
 
 NETS = {  # batch, height and width, steps of a timed piece of work
     "lenet5": (128, 32, 40),

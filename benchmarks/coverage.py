@@ -14,12 +14,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from striate.evaluate.answers import Answers
-from striate.evaluate.calibration import calibration_error
-from striate.evaluate.classes import class_scores
-from striate.evaluate.intervals import Interval, Resampling
-from striate.evaluate.paired import paired
-from striate.evaluate.selective import abstention, aurc
+from striate.evaluation.answers import Answers
+from striate.evaluation.calibration import calibration_error
+from striate.evaluation.classes import class_scores
+from striate.evaluation.intervals import Interval, Resampling
+from striate.evaluation.paired import paired
+from striate.evaluation.selective import abstention, aurc
 
 CLASSES, GROUP = 5, 5
 TRUTH_IMAGES = 1_000_000

@@ -2,8 +2,8 @@
 
 usage: python benchmarks/extraction.py [NET ...]
 
-Pictures of 224 pixels, batches of 32, A B A B; then the seconds that OpenVINO takes before its first batch, and how
-many pictures it takes to win them back: fewer than that are as fast without it. Decoding comes on top of both.
+Images of 224 pixels, batches of 32, A B A B; then the seconds that OpenVINO takes before its first batch, and how
+many images it takes to win them back: fewer than that are as fast without it. Decoding comes on top of both.
 """
 
 import importlib.util
@@ -16,9 +16,9 @@ import torch
 
 from _timing import compare
 from striate.device import choose, keep_memory
+from striate.graph import vectors
 from striate.graph.runtime import extractor
 from striate.nets import create, default_of
-from striate.transfer import vectors
 
 NETS = ("mobilenet_v1_100", "mobilenet_v2", "resnet18", "resnet50", "vgg16")
 BATCH_SIZE, SIZE, BATCHES = 32, 224, 4
@@ -46,7 +46,7 @@ def runner(name: str, precision: str, runtime: str) -> tuple[Callable[[], int], 
 
 def main() -> None:
     keep_memory()
-    print("frozen layers, pictures a second, medians of 5")
+    print("frozen layers, images a second, medians of 5")
     print(f"{'net':18}{'precision':>10}{'openvino':>10}{'torch':>8}{'ratio':>8}{'ready after':>13}{'won back by':>14}")
     if importlib.util.find_spec("openvino") is None:
         print("skipped, because openvino is not installed: pip install 'striate[openvino]'")
@@ -55,7 +55,7 @@ def main() -> None:
         for precision in ("bfloat16", "float32"):
             (ours, ready), (reference, _) = (runner(name, precision, runtime) for runtime in ("openvino", "torch"))
             a, b, ratio = compare(ours, reference, rounds=5)
-            back = f"{ready / (1 / b - 1 / a):,.0f} pictures" if a > b else "never"
+            back = f"{ready / (1 / b - 1 / a):,.0f} images" if a > b else "never"
             print(f"{name:18}{precision:>10}{a:10.0f}{b:8.0f}{ratio:7.2f}x{ready:11.1f} s{back:>16}", flush=True)
 
 

@@ -2,7 +2,7 @@
 
 usage: python benchmarks/planner.py [quick | WEIGHTS [MOST]]
 
-Three data sets, of 100, 400 and all pictures to learn from, MOST of them where that is given; of the rest at most 1,000
+Three data sets, of 100, 400 and all images to learn from, MOST of them where that is given; of the rest at most 1,000
 are the test that accuracy is of. Each row trains once at every depth. `cost` is the planner's seconds and those of
 training as it says, over the seconds of all trainings. `quick` looks whether it runs: an epoch, one depth, a small
 network; its figures say nothing.
@@ -19,16 +19,17 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from striate.console import Reporter
 from striate.data import Index, read, split
 from striate.device import choose
-from striate.evaluate import evaluate
+from striate.evaluation import evaluate
 from striate.model import load
+from striate.plan import recommend
+from striate.plan.cost import counted
+from striate.plan.curves import thinned
+from striate.pretrained import Pretrained, pretrained
 from striate.recipe import Recipe, TrainingRecipe, TransferRecipe
-from striate.train.console import Reporter
-from striate.transfer import Backbone, backbone, recommend
-from striate.transfer.plan_cost import counted
-from striate.transfer.plan_curves import thinned
-from striate.transfer.run import train
+from striate.transfer import train
 
 SHARED = Path(__file__).parents[2] / "shared"
 WEIGHTS = SHARED / "weights" / "mobilenet_v1_100_224.keras-folded.safetensors"
@@ -38,7 +39,7 @@ DATA = {
     "caltech3": SHARED / "data" / "caltech3-boxes" / "images",
     "cifar10": SHARED / "data" / "cifar10-jpeg",
 }
-SIZES = (100, 400, None)  # pictures to learn from
+SIZES = (100, 400, None)  # images to learn from
 TEST_FRACTION, MOST_TEST = 0.3, 1000
 LIKE = 0.05  # of all multiplications: a depth that spares so little more than the one before it is not tried
 NEAR = 0.01  # accuracy, within which a choice is as good as the best
@@ -50,7 +51,7 @@ class Row:
     """One data set of one size."""
 
     name: str
-    pictures: int
+    images: int
     chosen: str
     """By the planner."""
 
@@ -75,12 +76,12 @@ class Row:
     def __str__(self) -> str:
         each = ", ".join(f"{name} {value:.3f} in {self.seconds[name]:.0f} s" for name, value in self.accuracies.items())
         return (
-            f"{self.name}, {self.pictures} pictures: {each}\n"
+            f"{self.name}, {self.images} images: {each}\n"
             f"  chosen {self.chosen} in {self.plan_s:.0f} s; short by {self.short:.3f}; cost {self.cost:.2f}"
         )
 
 
-def learning_shares(base: Backbone) -> dict[str, float]:
+def learning_shares(base: Pretrained) -> dict[str, float]:
     """The share of all multiplications that learns, by `--freeze`, from all frozen to none."""
     stages: tuple[str, ...] = base.net.stages  # type: ignore[assignment]
     macs = [part.macs for part in reversed(counted(base.net, base.preprocessing.input_size))]
@@ -97,13 +98,13 @@ def worth_trying(shares: dict[str, float]) -> list[str]:
     return [*tried, "none"]
 
 
-def parted(data: Path, pictures: int | None) -> Index:
-    """So many pictures to learn from, split train, and others for test."""
+def parted(data: Path, images: int | None) -> Index:
+    """So many images to learn from, split train, and others for test."""
     index = read(data)
     index = index.with_column("split", [None] * len(index))
     index = split(index, val_fraction=0.0, test_fraction=TEST_FRACTION, seed=SEED)
     kept = []
-    for part, most in (("train", pictures), ("test", MOST_TEST)):
+    for part, most in (("train", images), ("test", MOST_TEST)):
         rows = index.rows(part)
         kept.append(rows[thinned(torch.from_numpy(index.labels(rows)), most or len(rows), SEED)])
     return replace(index, table=index.table.take(pa.array(np.sort(np.concatenate(kept)))))
@@ -118,7 +119,7 @@ def scored(data: Path, index: Index, freeze: str, recipe: Recipe, output: Path) 
     return evaluate(load(folder.model), index, "test").metrics["accuracy"], seconds
 
 
-def compared(name: str, index: Index, base: Backbone, recipe: Recipe, tried: list[str], folder: Path) -> Row:
+def compared(name: str, index: Index, base: Pretrained, recipe: Recipe, tried: list[str], folder: Path) -> Row:
     """The planner first, then every depth, each with features that nobody computed before."""
     data = folder / "index.parquet"
     index.save(data)
@@ -145,12 +146,12 @@ def main() -> None:
     if missing:
         print(f"planner: skipped, because {missing[0]} is not there")
         return
-    base = backbone(weights)
+    base = pretrained(weights)
     recipe = Recipe(training=TrainingRecipe(epochs=epochs), transfer=TransferRecipe(weights=str(weights)))
     tried = ["all", "none"] if quick else worth_trying(learning_shares(base))
     rows: list[Row] = []
     for name, data in DATA.items():
-        parts = {len(index): index for index in (parted(data, pictures) for pictures in sizes)}  # small sets have fewer
+        parts = {len(index): index for index in (parted(data, images) for images in sizes)}  # small sets have fewer
         for index in parts.values():
             with tempfile.TemporaryDirectory() as folder:
                 rows.append(compared(name, index, base, recipe, tried, Path(folder)))

@@ -1,9 +1,9 @@
-"""Two processes against one on this machine, as at the prompt: pictures a second of training, A B A B.
+"""Two processes against one on this machine, as at the prompt: images a second of training, A B A B.
 
 usage: python benchmarks/processes.py [DATA [FLAGS …]]
 
 Each run takes two epochs; the rate is that of the last, as metrics.csv has it, in which nothing is set up any more.
-Both see the same pictures in the same order, at the same effective batch, and use all cores that they may use.
+Both see the same images in the same order, at the same effective batch, and use all cores that they may use.
 """
 
 import csv
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from striate.device import cores
-from striate.train import RunFolder
+from striate.training import RunFolder
 
 ROOT = Path(__file__).parents[1]
 DATA = "../shared/data/hymenoptera"
@@ -26,13 +26,13 @@ STARTS = {"1 process": (sys.executable,), "2 processes": TORCHRUN}
 
 
 def rate(start: tuple[str, ...], data: Path, flags: list[str], folder: Path) -> float:
-    """Pictures a second in the last epoch of a run."""
+    """Images a second in the last epoch of a run."""
     words = ["-m", "striate", "train", str(data), *flags, "--epochs", "2", "--output", str(folder)]
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     subprocess.run([*start, *words], check=True, capture_output=True, env=environment)
     with RunFolder(folder).metrics.open(newline="") as file:
         *_, last = csv.DictReader(file)
-    return float(last["pictures_per_s"])
+    return float(last["images_per_s"])
 
 
 def main() -> None:
@@ -46,9 +46,9 @@ def main() -> None:
         for number in range(ROUNDS):
             for name, start in STARTS.items():
                 rates[name].append(rate(start, data, flags, Path(folder) / f"{number} {name}"))
-                print(f"round {number + 1}, {name}: {rates[name][-1]:,.1f} pictures/s", flush=True)
+                print(f"round {number + 1}, {name}: {rates[name][-1]:,.1f} images/s", flush=True)
     for name, found in rates.items():
-        print(f"{name}: median {statistics.median(found):,.1f} pictures/s")
+        print(f"{name}: median {statistics.median(found):,.1f} images/s")
     one, two = rates.values()
     print(
         f"2 processes against 1: {statistics.median(b / a for a, b in zip(one, two, strict=True)):.2f} times the rate"

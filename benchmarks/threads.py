@@ -25,7 +25,7 @@ def work() -> float:
     from striate.nets import create
     from striate.recipe import TrainingRecipe
     from striate.tasks.classify import Classify
-    from striate.train import optimizer
+    from striate.training import optimizer
 
     noise = list(np.random.default_rng(0).integers(0, 255, (BATCH, 28, 28), np.uint8))
     preprocessing = Preprocessing((1, 32, 32), (0.5,), (0.5,))

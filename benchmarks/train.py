@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy
 from striate.device import Machine, choose, keep_memory
 from striate.inspect import inspect
 from striate.nets import create
-from striate.train.weight_gradients import faster_backward
+from striate.training.weight_gradients import faster_backward
 
 BATCH = {"resnet18": 64, "resnet50": 32, "mobilenet_v2": 64, "vgg16": 16}
 THEIR_NAMES = {"timm": {"mobilenet_v2": "mobilenetv2_100"}, "torchvision": {}}

@@ -30,15 +30,17 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from _timing import compare
+from striate.console import Reporter
 from striate.data import Index, IndexedImages, Loader, Preprocessing, batches, read
 from striate.device import choose, cores
+from striate.features import extract, fit
+from striate.graph import vectors
 from striate.graph.parts import Vectors
 from striate.graph.runtime import extractor
 from striate.nets import create
+from striate.pretrained import Pretrained, pretrained
 from striate.recipe import Recipe, TransferRecipe
-from striate.train.console import Reporter
-from striate.transfer import Backbone, backbone, extract, fit, vectors
-from striate.transfer.run import train
+from striate.transfer import train
 from striate.weights import load_into
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -64,15 +66,15 @@ class Photos(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, place: int) -> tuple[Tensor, int]:
         path, label = self.files[place]
         with Image.open(path) as file:
-            picture = file.convert("RGB")
-        picture = self._random(picture) if self.training else self._middle(picture)
-        values = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255
+            image = file.convert("RGB")
+        image = self._random(image) if self.training else self._middle(image)
+        values = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
         mean, std = torch.tensor(self.shown.mean)[:, None, None], torch.tensor(self.shown.std)[:, None, None]
         return (values - mean) / std, label
 
-    def _random(self, picture: Image.Image) -> Image.Image:
+    def _random(self, image: Image.Image) -> Image.Image:
         """RandomResizedCrop and RandomHorizontalFlip; a crop that does not fit is drawn anew."""
-        width, height = picture.size
+        width, height = image.size
         while True:
             area = width * height * float(torch.empty(1).uniform_(0.08, 1))
             ratio = float(torch.empty(1).uniform_(np.log(3 / 4), np.log(4 / 3)).exp())
@@ -80,22 +82,22 @@ class Photos(Dataset[tuple[Tensor, int]]):
             if 0 < w <= width and 0 < h <= height:
                 break
         left, top = int(torch.randint(width - w + 1, (1,))), int(torch.randint(height - h + 1, (1,)))
-        picture = picture.resize(self.shown.size, Image.Resampling.BILINEAR, (left, top, left + w, top + h))
-        return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if torch.rand(1) < 0.5 else picture
+        image = image.resize(self.shown.size, Image.Resampling.BILINEAR, (left, top, left + w, top + h))
+        return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if torch.rand(1) < 0.5 else image
 
-    def _middle(self, picture: Image.Image) -> Image.Image:
+    def _middle(self, image: Image.Image) -> Image.Image:
         """Resize of the shorter side, and CenterCrop."""
         size, crop = self.shown.size[0], round(self.shown.size[0] / self.shown.crop_pct)
-        scale = crop / min(picture.size)
-        picture = picture.resize((round(picture.width * scale), round(picture.height * scale)))
-        left, top = (picture.width - size) // 2, (picture.height - size) // 2
-        return picture.crop((left, top, left + size, top + size))
+        scale = crop / min(image.size)
+        image = image.resize((round(image.width * scale), round(image.height * scale)))
+        left, top = (image.width - size) // 2, (image.height - size) // 2
+        return image.crop((left, top, left + size, top + size))
 
 
 def plain_loop(data: Path, weights: Path, output: Path, batch_size: int, epochs: int, seed: int) -> float:
     """Trains the last layer as the tutorial does; gives the accuracy of the best epoch, whose weights are written."""
     torch.manual_seed(seed)
-    base = backbone(weights)
+    base = pretrained(weights)
     sets = {name: Photos(data / name, base.preprocessing, training=name == "train") for name in ("train", "val")}
     loaders = {name: DataLoader(each, batch_size, shuffle=True, num_workers=2) for name, each in sets.items()}
     net = create(base.name, **base.arguments, num_classes=sets["train"].classes)
@@ -190,13 +192,13 @@ def race_to_a_model(
         )
 
 
-def head_input(base: Backbone) -> Vectors:
+def head_input(base: Pretrained) -> Vectors:
     """What makes the vectors that a head is given."""
     stages: tuple[str, ...] = base.net.stages  # type: ignore[assignment]
     return vectors(base.net, stages[-1:], base.preprocessing.input_size)
 
 
-def settings_of_the_head(index: Index, base: Backbone, folder: Path) -> None:
+def settings_of_the_head(index: Index, base: Pretrained, folder: Path) -> None:
     """Twenty settings on kept features, beside an extraction for each."""
     prefix, machine, rows = head_input(base), choose(), index.rows("train")
     labels = torch.from_numpy(index.labels(rows))
@@ -223,8 +225,8 @@ def settings_of_the_head(index: Index, base: Backbone, folder: Path) -> None:
     print(f"{anew:.1f} s with an extraction for each ({statistics.median(extractions):.2f} s): {anew / kept:.0f} times")
 
 
-def extraction_beside_inference(index: Index, base: Backbone, folder: Path) -> None:
-    """Pictures a second of an extraction into an empty cache, and of the same layers without one."""
+def extraction_beside_inference(index: Index, base: Pretrained, folder: Path) -> None:
+    """Images a second of an extraction into an empty cache, and of the same layers without one."""
     prefix, machine, rows = head_input(base), choose(), index.rows("train")
     infer, rounds = extractor(prefix, machine), iter(range(1000))
 
@@ -239,7 +241,7 @@ def extraction_beside_inference(index: Index, base: Backbone, folder: Path) -> N
         return len(rows)
 
     rate, reference, ratio = compare(ours, inference)
-    print(f"\nextraction {rate:.0f} pictures/s, inference {reference:.0f}: {1 / ratio:.2f} times the time")
+    print(f"\nextraction {rate:.0f} images/s, inference {reference:.0f}: {1 / ratio:.2f} times the time")
 
 
 def main() -> None:
@@ -252,7 +254,7 @@ def main() -> None:
     if not (data.exists() and weights.exists()):
         print(f"transfer: skipped, because {data} or {weights} is not there")
         return
-    base, index = backbone(weights), read(data)
+    base, index = pretrained(weights), read(data)
     print(f"{data.name}, {weights.name}; {choose()}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

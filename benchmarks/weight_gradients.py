@@ -3,7 +3,7 @@
 usage: python benchmarks/weight_gradients.py [NET SIZE BATCH]
 
 Each convolution of a step is done both ways, one after the other, on what the step gives it; medians of three steps, in
-milliseconds. `taken` says which of the two `striate.train.weight_gradients` would take.
+milliseconds. `taken` says which of the two `striate.training.weight_gradients` would take.
 """
 
 import sys
@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from striate.device import choose, keep_memory
 from striate.nets import create
-from striate.train.weight_gradients import BACKWARD, Backward, gains, gradients
+from striate.training.weight_gradients import BACKWARD, Backward, gains, gradients
 
 STEPS = (
     ("resnet18", 224, 64),

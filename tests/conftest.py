@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 from rich.console import Console
 
+from striate.console import Reporter
 from striate.data import Preprocessing
 from striate.device import choose
 from striate.model import Model
 from striate.nets import create
 from striate.recipe import KEYS, Recipe, from_dict
 from striate.tasks.classify import Classify
-from striate.train import RunFolder, train
-from striate.train.console import Reporter
+from striate.training import RunFolder, train
 
 torch.set_num_threads(1)  # on pictures this small, more threads of arithmetic only wait for each other
 

@@ -19,7 +19,7 @@ from striate.model import Model, commit, load
 from striate.nets import create
 from striate.tasks import TASKS, Prediction
 from striate.tasks.classify import Classify
-from striate.train import RunFolder
+from striate.training import RunFolder
 
 MakeModel = Callable[..., Model]
 
@@ -158,7 +158,7 @@ def test_every_kind_of_source_gives_the_same_bits(tmp_path: Path, untrained: Mak
     assert not same(other, predictions["path"])
 
 
-def test_an_rgb_picture_is_made_grey_for_a_grey_network(untrained: MakeModel) -> None:
+def test_an_rgb_image_is_made_grey_for_a_grey_network(untrained: MakeModel) -> None:
     red = np.zeros((32, 32, 3), np.uint8)
     red[:, :, 0] = 200
     grey = np.full((32, 32), round(0.299 * 200), np.uint8)  # ITU-R 601-2
@@ -184,7 +184,7 @@ def test_a_list_is_predicted_in_order_whatever_the_batch(two_classes: Path, untr
 def test_a_folder_is_predicted_in_the_order_of_its_names(tmp_path: Path, untrained: MakeModel) -> None:
     for number, name in enumerate(("b/1.png", "a/10.png", "a/2.PNG", "a/c/0.png", "c.png", ".hidden.png")):
         write_grey(tmp_path / name, number)
-    (tmp_path / "a" / "notes.txt").write_text("no picture")
+    (tmp_path / "a" / "notes.txt").write_text("no image")
     expected = [str(tmp_path / name) for name in ("a/10.png", "a/2.PNG", "a/c/0.png", "b/1.png", "c.png")]
     model = untrained()
     assert [prediction.path for prediction in model.predict(tmp_path)] == expected
@@ -192,12 +192,12 @@ def test_a_folder_is_predicted_in_the_order_of_its_names(tmp_path: Path, untrain
     assert not any(prediction.error for prediction in model.predict(tmp_path))
 
 
-def test_one_picture_that_cannot_be_read_is_an_error(tmp_path: Path, untrained: MakeModel) -> None:
+def test_one_image_that_cannot_be_read_is_an_error(tmp_path: Path, untrained: MakeModel) -> None:
     with pytest.raises(DataError) as caught:
         untrained().predict(tmp_path / "none.png")
     assert str(caught.value) == f"{tmp_path / 'none.png'}: cannot be read: No such file or directory."
     with pytest.raises(DataError) as caught:
-        untrained().predict(b"no picture")
+        untrained().predict(b"no image")
     assert str(caught.value).startswith("image 0: cannot be read: not an image of a known format (")
 
 
@@ -282,7 +282,7 @@ def test_a_file_that_is_cut_short(tmp_path: Path, untrained: MakeModel, kept: in
     assert refusal(path).startswith("expected a safetensors file that is whole; ")
 
 
-def test_a_folder_and_a_picture(tmp_path: Path) -> None:
+def test_a_folder_and_a_image(tmp_path: Path) -> None:
     assert refusal(tmp_path).startswith("expected a safetensors file that is whole; ")
     assert refusal(write_grey(tmp_path / "a.png")).startswith("expected a safetensors file that is whole; ")
 
@@ -336,7 +336,7 @@ def test_a_task_that_this_version_does_not_know(altered: Callable[[Edit], Path])
     assert refusal(path) == f"expected one of the tasks {', '.join(TASKS)}; got levitate. Try a newer striate."
 
 
-def test_pictures_larger_than_in_training_are_refused(untrained: MakeModel) -> None:
+def test_images_larger_than_in_training_are_refused(untrained: MakeModel) -> None:
     model = untrained(("a", "b"))
     model.about = {"recipe": {"data": {"max_pixels": 100}}}
     assert model.max_pixels == 100
@@ -404,3 +404,13 @@ def test_the_commit_is_known_in_a_checkout_or_not_at_all(monkeypatch: pytest.Mon
     assert known is None or re.fullmatch("[0-9a-f]{40}", known)
     monkeypatch.setenv("PATH", "")
     assert commit() is None
+
+
+def test_a_repr_says_what_the_model_is(untrained: MakeModel) -> None:
+    model = untrained(tuple("abcdefg"))
+    assert repr(model) == (
+        "<Model lenet5, 61,451 parameters; classify, 7 classes: a, b, c, d, e, …; images 1x32x32, cpu, float32>"
+    )
+    model = untrained()
+    model.metrics = {"accuracy": 0.75, "accuracy_low": 0.5, "accuracy_high": 0.875}
+    assert repr(model).endswith("float32; val accuracy 0.7500 [0.5000, 0.8750]>")

@@ -23,6 +23,7 @@ from striate.recipe import (
     from_dict,
     load,
     to_dict,
+    with_values,
 )
 
 SHARE = st.floats(0, 1, exclude_max=True)
@@ -61,7 +62,7 @@ RECIPES = st.builds(
         crop_ratio=st.none() | RATIOS,
         mirror=st.none() | st.floats(0, 1),
         rotation=st.none() | st.floats(0, 180),
-        pca_source=st.sampled_from(["imagenet", "pictures"]),
+        pca_source=st.sampled_from(["imagenet", "images"]),
         mixup=st.none() | POSITIVE,
     )
     | st.builds(
@@ -217,7 +218,7 @@ def test_flags_set_the_recipe(words: list[str], expected: Recipe) -> None:
         ({"augment": {"mirror": 2}}, "`mirror`: expected a probability from 0 to 1; got 2.0."),
         ({"augment": "light"}, "`augment`: expected a table; got 'light'."),
         ({"augment": {"augment": "strong"}}, "`augment`: expected one of none, light, medium, heavy; got 'strong'."),
-        ({"augment": {"pca_source": "cifar"}}, "`pca_source`: expected one of imagenet, pictures; got 'cifar'."),
+        ({"augment": {"pca_source": "cifar"}}, "`pca_source`: expected one of imagenet, images; got 'cifar'."),
         ({"augment": {"erase": -0.1}}, "`erase`: expected a probability from 0 to 1; got -0.1."),
         (
             {"augment": {"erase_scale": [0.1, 1.5]}},
@@ -297,3 +298,16 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         load(tmp_path / "none.toml")
     assert str(caught.value) == f"recipe {tmp_path / 'none.toml'}: cannot be read: No such file or directory."
+
+
+def test_a_value_of_an_earlier_version_is_called_by_its_name_of_today() -> None:
+    assert from_dict({"augment": {"pca_source": "pictures"}}).augment.pca_source == "images"
+
+
+def test_values_can_be_given_whatever_their_table() -> None:
+    recipe = with_values(Recipe(), {"epochs": 3, "model": "lenet5", "weight_decay": 0.5})
+    assert (recipe.training.epochs, recipe.network.model, recipe.training.weight_decay) == (3, "lenet5", 0.5)
+    assert with_values(recipe, {"model": None, "epochs": 20, "weight_decay": 0.05}) == Recipe()
+    assert with_values(recipe, {}) == recipe
+    with pytest.raises(UsageError, match=r"^recipe: unknown key `epoch`\. Did you mean `epochs`\?$"):
+        with_values(recipe, {"epoch": 3})

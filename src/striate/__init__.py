@@ -1,15 +1,18 @@
-"""striate turns a folder of pictures into a convolutional network that its owner can trust, explain and ship.
+"""striate turns a folder of images into a convolutional network that its owner can trust, explain and ship.
 
-    model = striate.load("model.safetensors")
+    run = striate.train("photos", epochs=10)
+    model = striate.load(run.model)
     model.predict("cat.jpg").label
+    striate.evaluate(model, "photos").metrics["accuracy"]
 
-Training is `striate.train.train`, evaluation `striate.evaluate.evaluate`.
+What is not listed in `__all__` may change from one version to the next.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from striate.errors import DataError, ModelFileError, StriateError, TrainingError, UsageError
+    from striate.api import evaluate, list_models, resume, train
+    from striate.errors import DataError, ModelFileError, StriateError, TrainingError, UsageError, WeightsError
     from striate.model import Model, load
     from striate.nets import create
     from striate.recipe import Recipe
@@ -24,8 +27,13 @@ HOMES = {  # imported when first asked for, because PyTorch takes seconds
     "StriateError": "errors",
     "TrainingError": "errors",
     "UsageError": "errors",
+    "WeightsError": "errors",
     "create": "nets",
+    "evaluate": "api",
+    "list_models": "api",
     "load": "model",
+    "resume": "api",
+    "train": "api",
 }
 
 __version__ = "0.1.0"
@@ -38,8 +46,13 @@ __all__ = [
     "StriateError",
     "TrainingError",
     "UsageError",
+    "WeightsError",
     "create",
+    "evaluate",
+    "list_models",
     "load",
+    "resume",
+    "train",
 ]
 
 
@@ -49,3 +62,7 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     return getattr(import_module(f"striate.{HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -33,31 +33,44 @@ from striate.nets import create, default_of
 from striate.tasks import TASKS, Prediction, Task, task_from_dict
 
 FORMAT_VERSION = 1
+SHOWN_CLASSES = 5  # in a model's repr
 
 
-@dataclass
+@dataclass(repr=False)
 class Model:
     """A trained network with all that is needed to use it."""
 
     net: nn.Module
-    """In evaluation mode."""
+    """The network as a plain module, in evaluation mode: normalised images (N, C, H, W) -> outputs."""
 
     name: str
-    """Of the net, in the catalogue."""
+    """The name of the net in the catalogue."""
 
     arguments: dict[str, Any]
-    """Of the net."""
+    """The arguments that the net was made with."""
 
     task: Task
     preprocessing: Preprocessing
     metrics: dict[str, float] = field(default_factory=dict)
-    """On the split that chose it, with intervals."""
+    """Scores on the split that chose the weights, with intervals."""
 
     about: dict[str, Any] = field(default_factory=dict)
     """How it came to be: recipe, seed, commit, fingerprint of the data."""
 
     machine: Machine = field(default_factory=choose)
     """Where it runs and in which precision."""
+
+    def __repr__(self) -> str:
+        channels, height, width = self.preprocessing.input_size
+        shown = ", ".join(self.classes[:SHOWN_CLASSES]) + (", …" if len(self.classes) > SHOWN_CLASSES else "")
+        parts = [
+            f"{self.name}, {sum(parameter.numel() for parameter in self.net.parameters()):,} parameters",
+            f"{self.task.name}, {len(self.classes):,} classes: {shown}",
+            f"images {channels}x{height}x{width}, {self.machine.device}, {self.machine.precision}",
+        ]
+        if self.task.score in self.metrics:
+            parts.append(f"val {self.task.line(self.metrics)}")
+        return f"<Model {'; '.join(parts)}>"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -66,7 +79,7 @@ class Model:
 
     @property
     def max_pixels(self) -> int:
-        """A picture of more is refused before it is decoded, as it was in training."""
+        """An image of more is refused before it is decoded, as it was in training."""
         limit: int = self.about.get("recipe", {}).get("data", {}).get("max_pixels", MAX_PIXELS)
         return limit
 
@@ -86,16 +99,16 @@ class Model:
     ) -> Any: ...  # a file or a folder: only the disk knows
 
     def predict(self, images: Any, batch_size: int = 64, workers: int | None = None) -> Prediction | list[Prediction]:
-        """Predicts one picture, a list of pictures, or all pictures of a folder.
+        """Predicts one image, a list of images, or all images of a folder.
 
         Args:
             images: a path, encoded bytes, pixels (H, W) or (H, W, C) in uint8 RGB, or a Pillow image: one prediction. A
                 list of those, or the path of a folder: a list of predictions, in order.
-            batch_size: pictures at a time.
+            batch_size: images at a time.
             workers: threads that decode; one a core unless given.
 
         Raises:
-            DataError: if a single picture cannot be read; in a list or folder its prediction has an `error` instead.
+            DataError: if a single image cannot be read; in a list or folder its prediction has an `error` instead.
         """
         if isinstance(images, str):
             images = Path(images)
@@ -112,14 +125,14 @@ class Model:
     def predict_each(
         self, sources: Sequence[Source], batch_size: int = 64, workers: int | None = None
     ) -> Iterator[Prediction]:
-        """Predicts one picture after another, in order, holding only a few batches in memory."""
-        pictures = GivenImages(sources, self.max_pixels)
+        """Predicts one image after another, in order, holding only a few batches in memory."""
+        images = GivenImages(sources, self.max_pixels)
         unreadable: dict[int, str] = {}
         parts = batches(np.arange(len(sources)), batch_size)
-        loader = Loader(pictures, parts, self.preprocessing, workers=workers or cores(), unreadable=unreadable)
+        loader = Loader(images, parts, self.preprocessing, workers=workers or cores(), unreadable=unreadable)
         for batch in loader:
             readable = [place for place, row in enumerate(batch.rows.tolist()) if row not in unreadable]
-            paths = [pictures.path(row) for row in batch.rows.tolist()]
+            paths = [images.path(row) for row in batch.rows.tolist()]
             sizes = [(width, height) for width, height in batch.sizes[readable].tolist()]
             outputs = self.predict_batch(batch.images)[readable]
             decoded = iter(self.task.decode(outputs, [paths[place] for place in readable], sizes, self.preprocessing))

@@ -236,8 +236,6 @@ def test_components_of_nothing_are_refused() -> None:
 
 def test_a_recipe_keeps_what_was_measured() -> None:
     sums = ColourSums().add(photos()[3])
-    recipe = measured(AugmentRecipe(pca_source="pictures", pca_colour=0.1, hue=3.0), sums)
+    recipe = measured(AugmentRecipe(pca_source="images", pca_colour=0.1, hue=3.0), sums)
     values, vectors = sums.values_and_vectors()
-    assert recipe == AugmentRecipe(
-        pca_source="pictures", pca_colour=0.1, hue=3.0, pca_values=values, pca_vectors=vectors
-    )
+    assert recipe == AugmentRecipe(pca_source="images", pca_colour=0.1, hue=3.0, pca_values=values, pca_vectors=vectors)

@@ -72,7 +72,7 @@ def test_components_of_imagenet_stand_at_right_angles() -> None:
 
 
 def test_components_that_are_not_measured_are_asked_for() -> None:
-    missing = AugmentRecipe(pca_colour=0.1, pca_source="pictures")
+    missing = AugmentRecipe(pca_colour=0.1, pca_source="images")
     assert wants_components(missing)
     sentence = "`pca_source`: expected `pca_values` and `pca_vectors` of the images beside it; got none. Try imagenet."
     with pytest.raises(UsageError, match=f"^{re.escape(sentence)}$"):
@@ -83,9 +83,9 @@ def test_components_that_are_not_measured_are_asked_for() -> None:
     "augment",
     [
         AugmentRecipe(pca_colour=0.1),
-        AugmentRecipe(pca_source="pictures"),  # of the preset light, which has no PCA colour
-        AugmentRecipe(augment="heavy", pca_source="pictures", pca_colour=0.0),
-        AugmentRecipe(augment="heavy", pca_source="pictures", pca_values=(3.0, 2.0, 1.0), pca_vectors=(1.0,) * 9),
+        AugmentRecipe(pca_source="images"),  # of the preset light, which has no PCA colour
+        AugmentRecipe(augment="heavy", pca_source="images", pca_colour=0.0),
+        AugmentRecipe(augment="heavy", pca_source="images", pca_values=(3.0, 2.0, 1.0), pca_vectors=(1.0,) * 9),
     ],
 )
 def test_components_that_are_not_needed_are_not_asked_for(augment: AugmentRecipe) -> None:
@@ -161,6 +161,6 @@ def test_a_recipe_written_out_means_the_same_and_leaves_nothing_open(name: Any) 
     assert written_out(written) == written
     open_values = {key for key, value in vars(written).items() if value is None}
     assert open_values == (set() if written.pca_colour else {"pca_values", "pca_vectors"})
-    waiting = written_out(AugmentRecipe(augment="medium", pca_source="pictures"))
+    waiting = written_out(AugmentRecipe(augment="medium", pca_source="images"))
     assert wants_components(waiting)
     assert waiting.pca_colour == 0.1

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from striate.data import read
-from striate.evaluate import evaluate
+from striate.evaluation import evaluate
 from striate.model import Model, load
-from striate.train import RunFolder
+from striate.training import RunFolder
 
 Striate = Callable[..., tuple[int, str, str]]
 WritePictures = Callable[[Path, Mapping[str, int]], Path]
@@ -24,7 +24,7 @@ def test_json_for_a_script(striate: Striate, finished: RunFolder, two_classes: P
     assert 0 <= plain["accuracy_low"] <= plain["accuracy"] <= plain["accuracy_high"] <= 1
 
 
-def test_mirrored_pictures_are_asked_too(striate: Striate, finished: RunFolder, two_classes: Path) -> None:
+def test_mirrored_images_are_asked_too(striate: Striate, finished: RunFolder, two_classes: Path) -> None:
     plain = json.loads(striate("evaluate", finished.model, two_classes, "--json", "--mirror", *PLAIN)[1])
     model = load(finished.model, device="cpu", precision="float32")
     assert plain == json.loads(json.dumps(evaluate(model, read(two_classes), mirrored=True).to_dict()))
@@ -35,7 +35,7 @@ def test_text_for_a_person(striate: Striate, finished: RunFolder, two_classes: P
     plain = json.loads(striate("evaluate", finished.model, two_classes, "--split", "all", "--json", *PLAIN)[1])
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == "all: 24 pictures (as asked)"
+    assert lines[0] == "all: 24 images (as asked)"
     low, high = plain["accuracy_low"], plain["accuracy_high"]
     assert lines[1] == f"accuracy {plain['accuracy']:.4f}, 95 % interval {low:.4f} to {high:.4f}"
     assert lines[2] == f"loss {plain['loss']:.4f}"
@@ -57,7 +57,7 @@ def test_class_names_are_printed_as_they_are(
     assert "│ [red]b" in out
 
 
-def test_unreadable_pictures_are_named(
+def test_unreadable_images_are_named(
     striate: Striate, finished: RunFolder, write_pictures: WritePictures, tmp_path: Path
 ) -> None:
     write_pictures(tmp_path, {"dark": 4, "light": 4})
@@ -65,7 +65,7 @@ def test_unreadable_pictures_are_named(
     code, out, _ = striate("evaluate", finished.model, tmp_path)
     assert code == 0
     assert "left out: dark/01.png: the file is empty\n" in out
-    assert out.startswith("all: 7 pictures")
+    assert out.startswith("all: 7 images")
 
 
 def test_several_labels(striate: Striate, untrained: Callable[..., Model], two_classes: Path, tmp_path: Path) -> None:
@@ -83,9 +83,9 @@ def test_several_labels(striate: Striate, untrained: Callable[..., Model], two_c
     ("make", "code", "sentence"),
     [
         (lambda root: None, 3, "data: expected a folder, CSV, JSON or Parquet file; got {root}, which does not exist."),
-        (lambda root: root.mkdir(), 3, "data: expected folders of pictures, one a class; got {root}, which has none."),
+        (lambda root: root.mkdir(), 3, "data: expected folders of images, one a class; got {root}, which has none."),
         (lambda root: (root / "dark").mkdir(parents=True), 3,
-         "data: expected pictures in the class folders of {root}; got none."),
+         "data: expected images in the class folders of {root}; got none."),
     ],
 )  # fmt: skip
 def test_data_that_is_not_there(

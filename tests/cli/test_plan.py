@@ -23,15 +23,15 @@ def test_text_and_figure(striate: Striate, two_classes: Path, base: str, tmp_pat
     code, text, _ = striate("plan", two_classes, "--weights", base, "--out", out, *QUICK)
     assert code == 0
     lines = text.splitlines()
-    assert re.match(r"\d+ of \d+ training pictures, 2 classes; features of \d+ computed, the rest were kept", lines[0])
-    for word in ("conv1", "conv2", "fc1", "all", "none", "accuracy of a head there", "pictures"):
+    assert re.match(r"\d+ of \d+ training images, 2 classes; features of \d+ computed, the rest were kept", lines[0])
+    for word in ("conv1", "conv2", "fc1", "all", "none", "accuracy of a head there", "images"):
         assert word in text
     assert lines[-1].startswith("freeze ")
     assert [path.name for path in sorted(out.iterdir())][-1] == "plan.png"
 
 
 def test_json(striate: Striate, two_classes: Path, base: str) -> None:
-    words = ("plan", two_classes, "--weights", base, "--json", "--pictures", "12", "--img-size", "32", *QUICK)
+    words = ("plan", two_classes, "--weights", base, "--json", "--images", "12", "--img-size", "32", *QUICK)
     found = [json.loads(striate(*words)[1]) for _ in range(2)]
     for plan in found:
         assert plan["evidence"]["looked_at"] == 12
@@ -46,7 +46,7 @@ def test_what_cannot_be_read_is_named(
     striate: Striate, write_pictures: Callable[[Path, Mapping[str, int]], Path], base: str, tmp_path: Path
 ) -> None:
     root = write_pictures(tmp_path / "data", {"dark": 12, "light": 12})
-    (root / "dark" / "03.png").write_bytes(b"no picture")
+    (root / "dark" / "03.png").write_bytes(b"no image")
     code, _, err = striate("plan", root, "--weights", base, *QUICK)
     assert code == 0
     assert "left out: dark/03.png: " in err
@@ -57,7 +57,7 @@ def test_what_cannot_be_read_is_named(
     [
         (("{data}",), 2, "--weights"),
         (("{data}", "--weights", "nothing"), 2, "expected the name of published weights, or a file; got nothing."),
-        (("{data}", "--weights", "{base}", "--pictures", "1"), 2, "pictures"),
+        (("{data}", "--weights", "{base}", "--images", "1"), 2, "images"),
         (("{empty}", "--weights", "{base}"), 3, "empty"),
     ],
 )

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from striate.model import Model, load
-from striate.train import RunFolder
+from striate.training import RunFolder
 
 Striate = Callable[..., tuple[int, str, str]]
 COLUMNS = ["path", "label", "class_1", "probability_1", "class_2", "probability_2", "error"]
@@ -46,7 +46,7 @@ def test_a_bad_file_among_good_ones(
     code, out, err = striate(*words)
     bad = f"{mixed / 'b.png'}: the file is empty"
     assert (code, out) == (3, "")
-    assert err == f"striate: 1 of 3 pictures could not be read; the others are predicted. {bad}\n"
+    assert err == f"striate: 1 of 3 images could not be read; the others are predicted. {bad}\n"
     rows = read_rows(output)
     assert [list(row) for row in rows] == [COLUMNS] * 3
     assert [row["path"] for row in rows] == [str(mixed / name) for name in ("a.png", "b.png", "c.png")]
@@ -118,11 +118,11 @@ def refusal(outcome: tuple[int, str, str], code: int) -> str:
     return outcome[2].removeprefix("striate: ").removesuffix("\n")
 
 
-def test_no_pictures(striate: Striate, finished: RunFolder, tmp_path: Path) -> None:
-    expected = "IMAGES: expected pictures or folders to predict; got none."
+def test_no_images(striate: Striate, finished: RunFolder, tmp_path: Path) -> None:
+    expected = "IMAGES: expected images or folders to predict; got none."
     assert refusal(striate("predict", finished.model), 2) == expected
     (tmp_path / "empty").mkdir()
-    expected = f"images: expected pictures in {tmp_path / 'empty'}; got none."
+    expected = f"images: expected images in {tmp_path / 'empty'}; got none."
     assert refusal(striate("predict", finished.model, tmp_path / "empty"), 3) == expected
 
 

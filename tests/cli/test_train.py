@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-import striate.train
+from striate import api
 from striate.model import load
 from striate.recipe import Recipe, dumps
 from striate.recipe import load as load_recipe
-from striate.train import RunFolder
+from striate.training import RunFolder
 
 Striate = Callable[..., tuple[int, str, str]]
 MakeRecipe = Callable[..., Recipe]
@@ -24,14 +24,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Takes what the command would train or resume, in place of doing it."""
     found: dict[str, Any] = {}
 
-    def train(data: Path, recipe: Recipe, output: Path | None) -> None:
+    def train(data: Path, recipe: Recipe, *, output: Path | None) -> None:
         found.update(data=data, recipe=recipe, output=output)
 
     def resume(path: Path, recipe: Recipe) -> None:
         found.update(resume=path, recipe=recipe)
 
-    monkeypatch.setattr(striate.train, "train", train)
-    monkeypatch.setattr(striate.train, "resume", resume)
+    monkeypatch.setattr(api, "train", train)
+    monkeypatch.setattr(api, "resume", resume)
     return found
 
 
@@ -190,11 +190,11 @@ def test_an_empty_folder(striate: Striate, tmp_path: Path) -> None:
     assert striate("train", tmp_path) == (
         3,
         "",
-        f"striate: data: expected folders of pictures, one a class; got {tmp_path}, which has none.\n",
+        f"striate: data: expected folders of images, one a class; got {tmp_path}, which has none.\n",
     )
 
 
-def test_too_many_bad_pictures(striate: Striate, write_pictures: WritePictures, tmp_path: Path) -> None:
+def test_too_many_bad_images(striate: Striate, write_pictures: WritePictures, tmp_path: Path) -> None:
     data = write_pictures(tmp_path / "data", {"dark": 5, "light": 5})
     (data / "dark" / "00.png").write_bytes(b"")
     code, _, err = striate("train", data, *TINY, "-o", tmp_path / "run")
@@ -217,7 +217,7 @@ def test_a_run_that_is_interrupted(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("striate.train.loop._line", interrupt)
+        patch.setattr("striate.training.loop.clock", interrupt)
         code, _, err = striate("train", two_classes, *TINY, "-o", tmp_path / "run")
     assert code == 130
     assert err.endswith("striate: interrupted. A training run goes on with `striate train --resume RUN`.\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fault_harness import COMMON, CONFIGS, FAST, FAULTS, Fault, FaultError, Harness, Strike, can_mount
 
-from striate.train import RunFolder
+from striate.training import RunFolder
 
 
 @pytest.fixture(scope="module")

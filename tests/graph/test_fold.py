@@ -8,10 +8,10 @@ from net_table import Net
 from torch import Tensor, fx, nn
 
 from striate.device import choose
+from striate.graph import cut
 from striate.graph.fold import folded
 from striate.graph.runtime import extractor
 from striate.nets import create
-from striate.transfer import cut
 
 
 @torch.inference_mode()

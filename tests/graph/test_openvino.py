@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from striate.data import Preprocessing, read
 from striate.device import choose
 from striate.errors import UsageError
+from striate.features import extract
+from striate.graph import cut, vectors
 from striate.graph.runtime import extractor
 from striate.nets import create
-from striate.transfer import cut, extract, vectors
 
 pytest.importorskip("openvino", reason="the extra striate[openvino] is not installed")
 

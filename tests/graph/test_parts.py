@@ -8,8 +8,8 @@ from net_table import Net
 from torch import Tensor, nn
 
 from striate.errors import UsageError
+from striate.graph.parts import cut, head_of, vectors
 from striate.nets import create
-from striate.transfer import cut, head_of, vectors
 
 
 def stages_of(net: Any) -> tuple[str, ...]:

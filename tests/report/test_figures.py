@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 
 from striate.data import Index, read
-from striate.evaluate import Evaluation, evaluate
+from striate.evaluation import Evaluation, evaluate
 from striate.model import Model
 from striate.report import draw_summary
 from striate.report.figures import draw_confusion, draw_filters, draw_mistakes, first_filters

@@ -95,7 +95,7 @@ def test_a_seed_draws_its_sheet_and_no_other(photos: Index, tmp_path: Path, augm
 
 
 def test_components_of_the_pictures_are_measured_where_they_are_wanted(photos: Index, tmp_path: Path) -> None:
-    augment = AugmentRecipe(augment="none", pca_colour=1.0, pca_source="pictures")
+    augment = AugmentRecipe(augment="none", pca_colour=1.0, pca_source="images")
     draw_sheet(photos, augment, RGB, tmp_path / "own.png")
     draw_sheet(photos, replace(augment, pca_source="imagenet"), RGB, tmp_path / "imagenet.png")
     assert (tmp_path / "own.png").read_bytes() != (tmp_path / "imagenet.png").read_bytes()

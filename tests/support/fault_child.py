@@ -26,9 +26,12 @@ from torch.nn.functional import dropout, relu
 from striate.cli.app import main
 from striate.data import Batch
 from striate.nets import CATALOGUE
-from striate.train.saver import Saver
-from striate.train.state import State
-from striate.train.step import Stepper
+from striate.training import loop
+from striate.training.accumulate import Step
+from striate.training.inputs import Inputs
+from striate.training.run import Run
+from striate.training.saver import Saver
+from striate.training.state import State
 
 SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
 
@@ -98,14 +101,15 @@ def arm(spec: dict[str, Any], room: Path) -> None:
 
 def record(samples: Path) -> None:
     """Notes the rows of each step that is begun."""
-    take = Stepper.take
+    take_step = loop.take_step
 
-    def noted(self: Stepper, batch: Batch) -> None:
+    def noted(run: Run, inputs: Inputs, state: State, *others: Any) -> Step:
+        batch: Batch = others[2]
         with samples.open("a") as file:
-            file.write(f"{self._state.progress.step} {batch.rows.tolist()}\n")
-        take(self, batch)
+            file.write(f"{state.progress.step} {batch.rows.tolist()}\n")
+        return take_step(run, inputs, state, *others)
 
-    Stepper.take = noted  # type: ignore[method-assign]
+    loop.take_step = noted  # type: ignore[assignment]
 
 
 def wait_for_every_write() -> None:

@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 from safetensors.torch import load_file
 
-from striate.train import RunFolder, checkpoint
-from striate.train.folder import TIMED
+from striate.training import RunFolder, checkpoint
+from striate.training.folder import TIMED
 
 Act = Literal["kill", "term", "int", "crash", "fill", "drain", "ENOSPC", "EDQUOT", "EIO"]
 CODES = {"kill": -9, "term": 143, "int": 130, "crash": 1}  # of a process that meets it
@@ -28,7 +28,7 @@ SELDOM, OFTEN = 10.0, 1e-6  # minutes between checkpoints: at epochs alone, and 
 EPOCHS, STEPS = 4, 20  # of a run, 5 steps an epoch
 FILE_LIMIT = 9000  # bytes: more than all files of a run have but its checkpoints
 REPLACED = "The one before it takes its place"
-STEP = "striate.train.step:Stepper.take"
+STEP = "striate.training.loop:take_step"
 COMMON = ("--epochs", EPOCHS, "-b", 6, "-j", 1, "--device", "cpu", "--seed", 3)
 CONFIGS: dict[str, tuple[object, ...]] = {
     "small": (
@@ -167,9 +167,9 @@ def refused(name: str, strike: Strike, code: int = 0) -> Fault:
 DRAWN = sorted(np.random.default_rng(5).choice(range(2, STEPS), 5, replace=False).tolist())
 FSYNC, RENAME = "os:fsync", "pathlib:Path.replace"
 SAVE, MODEL, METRICS = (
-    "striate.train.checkpoint:save_file",
+    "striate.training.checkpoint:save_file",
     "striate.model:save_file",
-    "striate.train.folder:RunFolder.write_metrics",
+    "striate.training.folder:RunFolder.write_metrics",
 )
 FAST = (
     kills("SIGKILL at a step, checkpoints within the epoch", "kill", 9),
@@ -188,11 +188,11 @@ FAULTS = (
     kills("SIGKILL at the last step of an epoch", "kill", 15),
     kills("SIGKILL five times", "kill", 4, 5, 3, 6, 2),
     kills("SIGKILL five times, LeNet-5", "kill", 5, 4, 6, 3, 2, config="lenet5"),
-    once("SIGKILL between gradient and update", Strike("kill", 9, "striate.train.step:Stepper._fault")),
+    once("SIGKILL between gradient and update", Strike("kill", 9, "striate.training.finite:FiniteNumbers.accept")),
     once("SIGKILL in the middle of scoring", Strike("kill", 2, "striate.tasks.classify:Classify.metrics")),
     Fault(
         "SIGKILL while a run is being resumed",
-        ((Strike("kill", 8),), (Strike("kill", 1, "striate.train.checkpoint:restore", after=True),)),
+        ((Strike("kill", 8),), (Strike("kill", 1, "striate.training.checkpoint:restore", after=True),)),
     ),
     once("SIGKILL before the model is written", Strike("kill", 1, MODEL)),
     once("SIGKILL with half a model written", Strike("kill", 1, MODEL, after=True, half=True)),
@@ -202,12 +202,12 @@ FAULTS = (
     once("SIGKILL after an fsync", Strike("kill", 22, FSYNC, after=True, in_writer=True)),
     once("SIGKILL before a rename", Strike("kill", 8, RENAME, in_writer=True)),
     once("SIGKILL after a rename", Strike("kill", 13, RENAME, after=True, in_writer=True)),
-    once("SIGKILL before old checkpoints are removed", Strike("kill", 5, "striate.train.checkpoint:found")),
+    once("SIGKILL before old checkpoints are removed", Strike("kill", 5, "striate.training.checkpoint:found")),
     once("SIGKILL in the last save", Strike("kill", STEPS + EPOCHS, SAVE, after=True)),
     kills("SIGTERM at a step, LeNet-5", "term", 12, config="lenet5"),
     kills("SIGTERM three times", "term", 3, 7, 2),
     once("SIGTERM while a checkpoint is written", Strike("term", 2, SAVE)),
-    once("SIGTERM in the middle of scoring", Strike("term", 2, "striate.train.loop:_Loop._score")),
+    once("SIGTERM in the middle of scoring", Strike("term", 2, "striate.training.loop:score")),
     kills("Ctrl-C (SIGINT) at a step", "int", 14, said="SIGINT: saving after step 13"),
     once("a worker's exception", Strike("crash", 90, "striate.data.images:IndexedImages.open")),
     refused("a failed fsync (EIO)", Strike("EIO", 9, FSYNC, in_writer=True)),

@@ -23,8 +23,11 @@ from striate.data import Batch
 from striate.nets import CATALOGUE
 from striate.tasks import Targets
 from striate.tasks.classify import CrossEntropy
-from striate.train import distributed
-from striate.train.step import Stepper
+from striate.training import loop, process_group
+from striate.training.accumulate import Step
+from striate.training.inputs import Inputs
+from striate.training.run import Run
+from striate.training.state import State
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,15 @@ class Normed(Small):
 
 def record() -> None:
     """Notes the rows of each step that is begun, in the run's folder, a file a rank."""
-    take = Stepper.take
+    take_step = loop.take_step
 
-    def noted(self: Stepper, batch: Batch) -> None:
-        with (self._run.folder.path / f"samples.{self._run.processes.rank}").open("a") as file:
-            file.write(f"{json.dumps([self._state.progress.step, batch.rows.tolist()])}\n")
-        take(self, batch)
+    def noted(run: Run, inputs: Inputs, state: State, *others: Any) -> Step:
+        batch: Batch = others[2]
+        with (run.folder.path / f"samples.{run.processes.rank}").open("a") as file:
+            file.write(f"{json.dumps([state.progress.step, batch.rows.tolist()])}\n")
+        return take_step(run, inputs, state, *others)
 
-    Stepper.take = noted  # type: ignore[method-assign]
+    loop.take_step = noted  # type: ignore[assignment]
 
 
 def spoil(memory: int | None, poison: int | None, stuck: int | None) -> None:
@@ -106,7 +110,7 @@ def serve(path: Path, rank: str) -> int:
     record()
     spoil(job.memory.get(rank), job.poison.get(rank), job.stuck.get(rank))
     if job.stuck:
-        distributed.FOR_A_STEP = timedelta(seconds=2)
+        process_group.FOR_A_STEP = timedelta(seconds=2)
     for spec in job.strikes.get(rank, []):
         arm(spec, path.parent)
     for words in job.runs:

@@ -155,12 +155,12 @@ def test_balanced_weights_give_each_class_the_same_share(counts: list[int]) -> N
     assert torch.allclose(shares, torch.full_like(shares, sum(counts) / len(counts)), rtol=1e-5)
 
 
-def test_balanced_weights_of_several_labels_raise_those_with_few_pictures() -> None:
+def test_balanced_weights_of_several_labels_raise_those_with_few_images() -> None:
     weight = Classify(THREE, several_labels=True).balanced_weight([1, 5, 10], 10)
     assert weight.tolist() == pytest.approx([9, 1, 0.1])  # without / with; at least one without
 
 
-def test_balanced_weights_of_a_class_without_pictures_are_finite() -> None:
+def test_balanced_weights_of_a_class_without_images_are_finite() -> None:
     assert Classify(("a", "b")).balanced_weight([4, 0], 4).tolist() == [0.5, 2.0]
     assert Classify(("a", "b"), several_labels=True).balanced_weight([4, 0], 4).tolist() == [0.25, 3.0]
 
@@ -216,7 +216,7 @@ def test_f1_and_accuracy_of_several_labels_by_hand() -> None:
     scores = metrics(task, logits, labels)
     # a: 2 right, 1 wrong, 0 missed: 4/5; b: 1 right, 0 wrong, 1 missed: 2/3
     assert scores["f1"] == pytest.approx((4 / 5 + 2 / 3) / 2)
-    assert scores["accuracy"] == 0.5  # of the first and the last picture, all labels are right
+    assert scores["accuracy"] == 0.5  # of the first and the last image, all labels are right
 
 
 def test_metrics_of_several_labels_agree_with_scikit_learn() -> None:

@@ -24,15 +24,15 @@ from torch.nn.functional import mse_loss
 from striate.augment import Size
 from striate.augment.mix import Mix
 from striate.cli.app import main
+from striate.console import Reporter
 from striate.data import Annotations, Batch, Index, Preprocessing, Rows, build
 from striate.errors import DataError, ModelFileError, UsageError
-from striate.evaluate import evaluate
+from striate.evaluation import evaluate
 from striate.model import load
 from striate.recipe import Recipe
 from striate.tasks import TASKS, HeadProblem, Objective, Prediction, Targets
-from striate.train import RunFolder, resume, train
-from striate.train.console import Reporter
-from striate.train.interrupt import Interrupted
+from striate.training import RunFolder, resume, train
+from striate.training.signals import Interrupted
 
 MakeRecipe = Callable[..., Recipe]
 

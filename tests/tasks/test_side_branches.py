@@ -14,10 +14,10 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 import striate
+from striate.console import Reporter
 from striate.recipe import Recipe, from_dict
 from striate.tasks.classify import Classify
-from striate.train import RunFolder, resume, train
-from striate.train.console import Reporter
+from striate.training import RunFolder, resume, train
 
 SHARES = (0.3, 0.5)
 WEIGHT = torch.tensor([0.5, 1.0, 2.0])
@@ -118,9 +118,9 @@ def test_gradient_reaches_a_real_side_branch_while_training_only(training: bool,
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four dark and four light pictures in each split."""
-    root = tmp_path_factory.mktemp("pictures")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four dark and four light images in each split."""
+    root = tmp_path_factory.mktemp("photos")
     for split in ("train", "val"):
         for name, brightness in (("dark", 80), ("light", 170)):
             (root / split / name).mkdir(parents=True)
@@ -141,13 +141,13 @@ def recipe(epochs: int = 1, **model_args: bool) -> Recipe:
     )
 
 
-def run(pictures: Path, folder: Path, **model_args: bool) -> RunFolder:
-    return train(pictures, recipe(**model_args), folder, SILENT)
+def run(photos: Path, folder: Path, **model_args: bool) -> RunFolder:
+    return train(photos, recipe(**model_args), folder, SILENT)
 
 
 @pytest.fixture(scope="module")
-def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    return run(pictures, tmp_path_factory.mktemp("runs") / "branched")
+def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return run(photos, tmp_path_factory.mktemp("runs") / "branched")
 
 
 def names_in(path: Path) -> set[str]:
@@ -155,12 +155,12 @@ def names_in(path: Path) -> set[str]:
         return set(file.keys())
 
 
-def test_the_model_file_keeps_the_side_branches_and_predicts(finished: RunFolder, pictures: Path) -> None:
+def test_the_model_file_keeps_the_side_branches_and_predicts(finished: RunFolder, photos: Path) -> None:
     model: Any = striate.load(finished.model, device="cpu", precision="float32")
     assert names_in(finished.model) == set(model.net.state_dict())
     assert any(name.startswith("aux1.") for name in names_in(finished.model))
     assert model.net.branch_weights == (0.3, 0.3)
-    predictions = model.predict(pictures / "val" / "light")
+    predictions = model.predict(photos / "val" / "light")
     assert [set(prediction.probabilities) for prediction in predictions] == [{"dark", "light"}] * 4
 
     lean = model.machine.place(striate.create("googlenet", num_classes=2, side_branches=False)).eval()
@@ -184,9 +184,9 @@ def test_a_run_with_side_branches_resumes(finished: RunFolder, tmp_path: Path) -
     assert len(folder.metrics.read_text().splitlines()) == 3  # a head and two epochs
 
 
-def test_a_run_without_side_branches_leaves_none(pictures: Path, tmp_path: Path) -> None:
-    folder = run(pictures, tmp_path / "run", side_branches=False)
+def test_a_run_without_side_branches_leaves_none(photos: Path, tmp_path: Path) -> None:
+    folder = run(photos, tmp_path / "run", side_branches=False)
     model: Any = striate.load(folder.model, device="cpu", precision="float32")
     assert model.arguments["side_branches"] is False
     assert not any(name.startswith("aux") for name in names_in(folder.model))
-    assert model.predict(pictures / "val" / "light" / "0.png").label in ("dark", "light")
+    assert model.predict(photos / "val" / "light" / "0.png").label in ("dark", "light")

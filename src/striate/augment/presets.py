@@ -126,7 +126,7 @@ def written_out(augment: AugmentRecipe) -> AugmentRecipe:
 
 def wants_components(augment: AugmentRecipe) -> bool:
     """Whether the principal components of the user's own images have still to be measured."""
-    return augment.pca_source == "pictures" and augment.pca_values is None and _fill(augment).pca_colour > 0
+    return augment.pca_source == "images" and augment.pca_values is None and _fill(augment).pca_colour > 0
 
 
 def _fill(augment: AugmentRecipe) -> Augmentation:

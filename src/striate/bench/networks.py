@@ -15,8 +15,8 @@ from striate.inspect import inspect
 from striate.nets import create
 from striate.recipe import TrainingRecipe
 from striate.tasks import task_from_dict, to_device
-from striate.train import optimizer
-from striate.train.weight_gradients import faster_backward
+from striate.training import optimizer
+from striate.training.weight_gradients import faster_backward
 
 CLASSES = 10
 CLASSIFY = {"name": "classify", "several_labels": False}  # the task of the networks of the catalogue that are timed

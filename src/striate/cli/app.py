@@ -32,7 +32,7 @@ DEBUG_LENGTH = 2000  # characters of a line of a traceback
 
 app = App(
     name="striate",
-    help="Turns a folder of pictures into a convolutional network that you can trust, explain and ship.",
+    help="Turns a folder of images into a convolutional network that you can trust, explain and ship.",
     help_epilogue="Exit codes: 0 done, 1 failed, 2 misuse, 3 the data did not pass its checks, 130 interrupted, "
     "143 told to end (SIGTERM). "
     "`--debug` anywhere adds the traceback of a failure.",
@@ -100,6 +100,6 @@ def verdict(error: BaseException) -> tuple[int, str]:
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    from striate.train.step import is_out_of_memory  # imports PyTorch, which raised the error
+    from striate.training.memory import is_out_of_memory  # imports PyTorch, which raised the error
 
     return is_out_of_memory(error)

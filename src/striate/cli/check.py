@@ -52,12 +52,12 @@ def check(
         max_pixels: An image of more pixels is refused before it is decoded.
         workers: Threads that read and decode; one a core unless given.
     """
+    from striate.console import Reporter
     from striate.data import read
     from striate.data.check import Severity, cleaned, examine
     from striate.device import cores
     from striate.files import write_whole
     from striate.report.check_page import page
-    from striate.train.console import Reporter
 
     for name, path in (("--html", html), ("--fix", fix)):
         if path is not None and not path.absolute().parent.is_dir():

@@ -32,12 +32,12 @@ def demo(*, output: Annotated[Path, Parameter(alias="-o")] = Path("runs/demo")) 
     started = time.monotonic()
     from rich.console import Console
 
+    from striate.console import Reporter
     from striate.data import read
-    from striate.evaluate import evaluate
+    from striate.evaluation import evaluate
     from striate.model import load
     from striate.report import draw_summary
-    from striate.train import RunFolder, train
-    from striate.train.console import Reporter
+    from striate.training import RunFolder, train
 
     console = Console()
     folder = RunFolder.create(output).path

@@ -24,19 +24,19 @@ def evaluate(
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
 ) -> None:
-    """Score a model on labelled pictures, with a 95 % interval.
+    """Score a model on labelled images, with a 95 % interval.
 
     Args:
         model: Model file.
-        data: Pictures with labels, as for `striate train`; classes are matched by name.
+        data: Images with labels, as for `striate train`; classes are matched by name.
         split: Part of the data; `auto` takes test, else val, else all.
-        mirror: Answer by the mean over each picture and its mirror image; twice the time.
+        mirror: Answer by the mean over each image and its mirror image; twice the time.
         json_output: Print JSON for a script.
-        path_column: With a CSV: the column of the pictures' paths.
+        path_column: With a CSV: the column of the images' paths.
         label_column: With a CSV or Parquet: the column of the labels.
-        label_separator: What parts the labels of one picture in a CSV, such as `;`.
-        batch_size: Pictures at a time.
-        workers: Threads that decode pictures; one a core unless given.
+        label_separator: What parts the labels of one image in a CSV, such as `;`.
+        batch_size: Images at a time.
+        workers: Threads that decode images; one a core unless given.
         device: Where the network runs.
         precision: Of the network's arithmetic.
     """
@@ -46,7 +46,7 @@ def evaluate(
 
     from striate.data import read
     from striate.device import keep_memory
-    from striate.evaluate import evaluate as score
+    from striate.evaluation import evaluate as score
     from striate.model import load
 
     keep_memory()
@@ -58,7 +58,7 @@ def evaluate(
         return
     console = Console()
     metrics = dict(result.metrics)
-    console.print(f"{result.split}: {metrics.pop('count'):,} pictures ({result.why})", highlight=False, soft_wrap=True)
+    console.print(f"{result.split}: {metrics.pop('count'):,} images ({result.why})", highlight=False, soft_wrap=True)
     bounds = {f"{name}{end}" for name in metrics for end in ("_low", "_high")}
     for name, value in metrics.items():
         if name not in bounds:
@@ -68,7 +68,7 @@ def evaluate(
     for line in result.unreadable:
         console.print(f"left out: {line}", markup=False, highlight=False, soft_wrap=True)
     if result.confusion is not None:
-        table = Table("class", *(title for title in ("pictures", "precision", "recall")))
+        table = Table("class", *(title for title in ("images", "precision", "recall")))
         for name, row in result.per_class().items():
             if row["count"]:
                 table.add_row(escape(name), f"{row['count']:,.0f}", f"{row['precision']:.3f}", f"{row['recall']:.3f}")

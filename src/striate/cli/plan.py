@@ -15,9 +15,9 @@ from striate.recipe import DataRecipe, MachineRecipe, Recipe, TrainingRecipe
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from striate.console import Reporter
     from striate.data import Index, Preprocessing
-    from striate.train.console import Reporter
-    from striate.transfer import Plan
+    from striate.plan import Plan
 
 SHOWN = 10  # labels in doubt that the text names
 DRAWN = 60  # that the sheet shows
@@ -31,7 +31,7 @@ def plan(
     weights: str,
     out: Path | None = None,
     json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
-    pictures: Annotated[int, Parameter(validator=Number(gte=2))] = 2000,
+    images: Annotated[int, Parameter(validator=Number(gte=2))] = 2000,
     img_size: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     epochs: int = TRAINING.epochs,
     batch_size: Annotated[int, Parameter(alias="-b")] = TRAINING.batch_size,
@@ -51,24 +51,24 @@ def plan(
 ) -> None:
     """Say how much of a published network to keep frozen, from features that are computed once.
 
-    Training pictures alone are looked at. Their features are kept, so a second plan opens only pictures that changed.
+    Training images alone are looked at. Their features are kept, so a second plan opens only images that changed.
 
     Args:
-        data: Pictures with labels, as for `striate train`.
+        data: Images with labels, as for `striate train`.
         weights: Name of published weights (`striate weights list`), or a file of them, or a model file.
-        out: Folder for plan.png, both curves, and labels.png, pictures whose labels may be wrong; made if need be.
+        out: Folder for plan.png, both curves, and labels.png, images whose labels may be wrong; made if need be.
         json_output: Print JSON for a script.
-        pictures: Most pictures that are looked at.
+        images: Most images that are looked at.
         img_size: Height and width that the network sees, in pixels; its published size unless given.
         epochs: Of the training whose cost is estimated.
         batch_size: Of the training whose cost is estimated.
-        class_weights: `balanced` gives every class the same weight, however few its pictures.
+        class_weights: `balanced` gives every class the same weight, however few its images.
         val_fraction: Share held out, and not looked at, where the data has no such split.
         test_fraction: Share held out, and not looked at, where the data has no split at all.
-        path_column: With a CSV: the column of the pictures' paths.
+        path_column: With a CSV: the column of the images' paths.
         label_column: With a CSV or Parquet: the column of the labels.
-        label_separator: What parts the labels of one picture in a CSV, such as `;`.
-        max_pixels: A picture of more pixels is refused before it is decoded.
+        label_separator: What parts the labels of one image in a CSV, such as `;`.
+        max_pixels: An image of more pixels is refused before it is decoded.
         cache_budget: Most gigabytes that kept features may take.
         seed: Of the split and the folds.
         workers: Threads that decode; one a core unless given.
@@ -76,10 +76,11 @@ def plan(
         precision: Of the network's arithmetic.
         runtime: Of frozen layers: OpenVINO on a CPU where it is installed.
     """
+    from striate.console import Reporter
     from striate.data import read, require_trainable
     from striate.device import choose, keep_memory
-    from striate.train.console import Reporter
-    from striate.transfer import backbone, recommend
+    from striate.plan import recommend
+    from striate.pretrained import pretrained
 
     recipe = Recipe(
         data=DataRecipe(
@@ -94,7 +95,7 @@ def plan(
     )
     keep_memory()
     machine = choose(device, precision, runtime=runtime)
-    base = backbone(weights)
+    base = pretrained(weights)
     preprocessing = base.preprocessing
     if img_size is not None:
         preprocessing = replace(preprocessing, input_size=(preprocessing.channels, img_size, img_size))
@@ -102,15 +103,15 @@ def plan(
     index = read(data, path_column=path_column, label_column=label_column, label_separator=label_separator)
     index = _split(index, recipe, reporter)
     require_trainable(index)
-    looked_at = min(pictures, len(index.rows("train")))
-    with reporter.progress("features", looked_at, "pictures") as advance:
+    looked_at = min(images, len(index.rows("train")))
+    with reporter.progress("features", looked_at, "images") as advance:
         found = recommend(
             index,
             base,
             preprocessing,
             machine,
             recipe,
-            most=pictures,
+            most=images,
             say=reporter.say,
             advance=lambda count: advance(count, ""),
         )
@@ -123,14 +124,14 @@ def plan(
 
 
 def _split(index: "Index", recipe: Recipe, reporter: "Reporter") -> "Index":
-    """The index split as training splits it: without what cannot be read, copies of a picture together."""
+    """The index split as training splits it: without what cannot be read, copies of an image together."""
     from striate.data import split
     from striate.data.check import examine
     from striate.device import cores
 
     @contextmanager
     def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-        with reporter.progress(title, total, "pictures") as advance:
+        with reporter.progress(title, total, "images") as advance:
             yield lambda count: advance(count, "")
 
     found = examine(
@@ -161,7 +162,7 @@ def _draw(plan: "Plan", index: "Index", preprocessing: "Preprocessing", folder: 
     folder.mkdir(parents=True, exist_ok=True)
     draw_curves(
         {depth.stage: Point(**vars(depth.accuracy)) for depth in plan.depths},
-        {size.pictures: Point(**vars(size.accuracy)) for size in plan.sizes},
+        {size.images: Point(**vars(size.accuracy)) for size in plan.sizes},
         plan.evidence.best,
         folder / "plan.png",
     )
@@ -179,7 +180,7 @@ def _print_text(plan: "Plan") -> None:
     console = Console()
     evidence = plan.evidence
     console.print(
-        f"{evidence.looked_at:,} of {evidence.pictures:,} training pictures, {evidence.classes:,} classes; "
+        f"{evidence.looked_at:,} of {evidence.images:,} training images, {evidence.classes:,} classes; "
         f"features of {plan.computed:,} computed, the rest were kept",
         highlight=False,
         soft_wrap=True,
@@ -188,7 +189,7 @@ def _print_text(plan: "Plan") -> None:
     console.print(_sizes(plan))
     rates = plan.rates
     console.print(
-        f"time: {rates.decode * 1e3:.1f} ms to decode a picture, {rates.forward * 1e3:.1f} to run it, "
+        f"time: {rates.decode * 1e3:.1f} ms to decode an image, {rates.forward * 1e3:.1f} to run it, "
         f"{rates.step * 1e3:.1f} to train on it, measured here on a few; by multiplications from there, "
         f"which half way through the network was off by a factor of {rates.error:.1f}",
         highlight=False,
@@ -210,7 +211,7 @@ def _choices(plan: "Plan") -> "Table":
     from rich.table import Column, Table
 
     from striate.inspect.text import size
-    from striate.transfer.plan import span
+    from striate.plan.recommend import span
 
     columns = ("accuracy of a head there", "time", "memory", "disk")
     table = Table("freeze", *(Column(name, justify="right") for name in columns))
@@ -229,9 +230,7 @@ def _choices(plan: "Plan") -> "Table":
 def _sizes(plan: "Plan") -> "Table":
     from rich.table import Column, Table
 
-    table = Table(
-        *(Column(name, justify="right") for name in ("pictures", "heads", f"accuracy on {plan.evidence.best}"))
-    )
+    table = Table(*(Column(name, justify="right") for name in ("images", "heads", f"accuracy on {plan.evidence.best}")))
     for size in plan.sizes:
-        table.add_row(f"{size.pictures:,}", f"{size.heads}", str(size.accuracy))
+        table.add_row(f"{size.images:,}", f"{size.heads}", str(size.accuracy))
     return table

@@ -1,4 +1,4 @@
-"""striate predict: class names and probabilities of pictures, as a table."""
+"""striate predict: class names and probabilities of images, as a table."""
 
 import csv
 import json
@@ -30,18 +30,18 @@ def predict(
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
 ) -> None:
-    """Predict pictures, or all pictures of folders.
+    """Predict images, or all images of folders.
 
-    A picture that cannot be read gets a row with the reason in `error`, and the exit code is then 3.
+    An image that cannot be read gets a row with the reason in `error`, and the exit code is then 3.
 
     Args:
         model: Model file.
-        images: Pictures and folders of pictures.
+        images: Images and folders of images.
         output: File to write, .csv, .jsonl or .parquet; CSV to the terminal unless given.
         output_format: What to write; by the output's name unless given.
-        top_k: Most probable classes a picture, with their probabilities.
-        batch_size: Pictures at a time.
-        workers: Threads that decode pictures; one a core unless given.
+        top_k: Most probable classes an image, with their probabilities.
+        batch_size: Images at a time.
+        workers: Threads that decode images; one a core unless given.
         device: Where the network runs.
         precision: Of the network's arithmetic.
     """
@@ -60,17 +60,17 @@ def predict(
     for path in images:
         found = image_files(path) if path.is_dir() else [path]
         if not found:
-            raise DataError(f"images: expected pictures in {path}; got none.")
+            raise DataError(f"images: expected images in {path}; got none.")
         sources += found
     if not sources:
-        raise UsageError("IMAGES: expected pictures or folders to predict; got none.")
+        raise UsageError("IMAGES: expected images or folders to predict; got none.")
     predictions = loaded.predict_each(sources, batch_size, workers)
     names = min(top_k, len(loaded.classes))
     bad: list[str] = []
     write(_rows(predictions, names, bad), kind, output)
     if bad:
         raise DataError(
-            f"{len(bad)} of {len(sources)} pictures could not be read; the others are predicted. {'; '.join(bad)}"
+            f"{len(bad)} of {len(sources)} images could not be read; the others are predicted. {'; '.join(bad)}"
         )
 
 

@@ -1,4 +1,4 @@
-"""striate train: a model from pictures."""
+"""striate train: a model from images."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,33 +50,28 @@ def train(
     resume: Path | None = None,
     settings: Annotated[Recipe, Parameter(name="*")] = DEFAULT,
 ) -> None:
-    """Train a network on pictures and keep the best as one model file.
+    """Train a network on images and keep the best as one model file.
 
     DATA is a folder of class folders (with train, val, test above them, or none), a CSV of path and label, or any other
     layout of docs/data.md: VOC, COCO, boxes in CSV files, idx as of MNIST, Parquet of the Hugging Face Hub, an index
     that `striate check --fix` wrote.
 
     Args:
-        data: Pictures to learn from.
+        data: Images to learn from.
         recipe: TOML file with values for the flags below; flags that are typed go before it.
-        output: Run folder to make; runs/classify/DATA-MODEL unless given. An existing one is never overwritten: the new
+        output: Run folder to make; runs/TASK/DATA-MODEL unless given. An existing one is never overwritten: the new
             one is numbered.
         resume: Run folder of an earlier run that goes on after its last checkpoint, with its own data and recipe.
     """
-    if settings.transfer.weights:
-        from striate.transfer.run import resume as go_on
-        from striate.transfer.run import train as begin
-    else:
-        from striate.train import resume as go_on
-        from striate.train import train as begin
+    from striate import api
 
     if resume is not None:
         if data is not None or output is not None:
             raise UsageError("`--resume`: expected no DATA and no --output beside it; both are the run's own.")
-        go_on(resume, settings)
+        api.resume(resume, settings)
     elif data is None:
         raise UsageError(
             "DATA: expected a folder, CSV, JSON or Parquet file to train on; got none. See `striate train --help`."
         )
     else:
-        begin(data, settings, output)
+        api.train(data, settings, output=output)

@@ -10,6 +10,7 @@ from striate.data.preprocessing import CROP_PCT, MEAN_STD, Preprocessing
 from striate.data.readers import read
 from striate.data.sampler import Order, batches, epoch_order, weighted_rows
 from striate.data.split import require_trainable, split
+from striate.data.tables import index_of
 
 __all__ = [
     "CROP_PCT",
@@ -39,6 +40,7 @@ __all__ = [
     "cleaned",
     "epoch_order",
     "examine",
+    "index_of",
     "load_mask",
     "open_image",
     "read",

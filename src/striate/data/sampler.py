@@ -106,10 +106,19 @@ class Order:
         """
         if not 0 <= step < len(self):
             raise IndexError(f"step: expected one from 0, below {len(self)}; got {step}.")
+        return self._drawn(*self._share(step, self.rank))
+
+    def sizes(self, step: int) -> list[int]:
+        """How many rows each process has at `step`, by rank."""
+        shares = (self._share(step, rank) for rank in range(self.world))
+        return [stop - start for start, stop in shares]
+
+    def _share(self, step: int, rank: int) -> tuple[int, int]:
+        """The first draw of a process at `step`, and the one after its last."""
         start, stop = _bounds(step, len(self), len(self.rows))
-        pairs = math.ceil((stop - start) / 2)  # of the last one, an image may be missing
-        first, last = pairs * self.rank // self.world, pairs * (self.rank + 1) // self.world
-        return self._drawn(start + 2 * first, min(start + 2 * last, stop))
+        pairs = math.ceil((stop - start) / 2)  # the last one may lack an image
+        first, last = pairs * rank // self.world, pairs * (rank + 1) // self.world
+        return start + 2 * first, min(start + 2 * last, stop)
 
     def _drawn(self, start: int, stop: int) -> Rows:
         """The rows of the draws `start`..`stop` of the epoch."""

@@ -37,7 +37,7 @@ def cut(net: nn.Module, frozen: Sequence[str], input_size: tuple[int, int, int])
 
     Args:
         net: of which `stages` names what can be frozen.
-        frozen: the first of these, as `striate.transfer.frozen_stages` gives them.
+        frozen: the first of these, as `striate.training.freeze.frozen_stages` gives them.
         input_size: channels, height and width of the images; others may not fit the parts.
 
     Raises:

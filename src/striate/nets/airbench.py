@@ -1,7 +1,7 @@
 """Airbench: 94% on CIFAR-10 in 3.29 seconds on a single GPU (Jordan 2024, arXiv:2404.00498, sec. 3 and appendix A).
 
 A small net for short trainings: a whitening of 2x2 patches, three blocks of two convolutions, one linear layer. Widths
-are those of the author's `airbench94`. Of the paper's training, `striate.train.whiten` sets the first layer, recipes
+are those of the author's `airbench94`. Of the paper's training, `striate.training.whiten` sets the first layer, recipes
 do the rest.
 Departures: the scales of batch norm are trained (there they stay 1), and its biases at the rate of all (there 64 times
 that); a map of any size is pooled to one value at the end (there a 3x3 map, as 32x32 images give it).

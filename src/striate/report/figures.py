@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from striate.data import Index, IndexedImages
-from striate.evaluate import Evaluation
+from striate.evaluation import Evaluation
 from striate.files import write_whole
 from striate.model import Model
 

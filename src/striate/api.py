@@ -1,0 +1,146 @@
+"""What a program calls: training and evaluation in one call each, on data from files or from memory."""
+
+import fnmatch
+from pathlib import Path
+from typing import Any
+
+from striate import recipe as recipes
+from striate.console import Reporter
+from striate.data import Index, index_of, read
+from striate.errors import UsageError
+from striate.evaluation.scores import Evaluation
+from striate.evaluation.scores import evaluate as evaluate_model
+from striate.model import Model, load
+from striate.nets import CATALOGUE
+from striate.recipe import Recipe
+from striate.training import RunFolder
+
+
+def train(
+    data: Any,
+    recipe: Recipe | Path | str | None = None,
+    *,
+    output: Path | str | None = None,
+    reporter: Reporter | None = None,
+    **settings: Any,
+) -> RunFolder:
+    """Trains a model, as `striate train` does.
+
+    Args:
+        data: a folder or file of any layout that `striate.data.read` knows; or a list, dict or table, see
+            `striate.data.index_of`; or an index.
+        recipe: what to do, or the TOML file that says so; the defaults unless given.
+        output: the run folder to make; runs/TASK/DATA-MODEL unless given, numbered where that exists.
+        reporter: says how it goes; to the terminal unless given.
+        settings: keys of the recipe that differ from it, such as `model="resnet18"` or `epochs=5`.
+
+    Returns:
+        The run folder; its `model` is the best model's file, which `striate.load` reads.
+
+    Raises:
+        UsageError: if the recipe names what is not there.
+        DataError: if the data cannot be trained on, or too much of it is unreadable.
+        WeightsError, ModelFileError: if the weights to begin with are not there, or not whole.
+        TrainingError: if the loss is no longer a number.
+    """
+    recipe = _recipe(recipe, settings)
+    folder = Path(output) if output is not None else None
+    source = Path(data) if isinstance(data, str | Path) else _index(data, recipe)
+    if recipe.transfer.weights:
+        from striate import transfer
+
+        return transfer.train(source, recipe, folder, reporter)
+    from striate import training
+
+    return training.train(source, recipe, folder, reporter)
+
+
+def resume(
+    path: Path | str, recipe: Recipe | None = None, *, reporter: Reporter | None = None, **settings: Any
+) -> RunFolder:
+    """Goes on with a run after the step of its last checkpoint.
+
+    Args:
+        path: the run folder.
+        recipe: the run's own unless given; what the machine does may differ from that, and the number of epochs.
+        reporter: says how it goes; to the terminal unless given.
+        settings: keys of the recipe that differ from it.
+
+    Raises:
+        UsageError: if `path` is no run folder, another process trains it, or the recipe changes what cannot be changed.
+        TrainingError: if none of its checkpoints can be read.
+    """
+    folder = RunFolder.find(Path(path))
+    recipe = recipes.with_values(recipe or folder.read_recipe(), settings)
+    if recipe.transfer.weights:
+        from striate import transfer
+
+        return transfer.resume(folder.path, recipe, reporter)
+    from striate import training
+
+    return training.resume(folder.path, recipe, reporter)
+
+
+def evaluate(
+    model: Model | Path | str,
+    data: Any,
+    *,
+    split: str = "auto",
+    batch_size: int = 64,
+    workers: int | None = None,
+    mirror: bool = False,
+) -> Evaluation:
+    """Scores a model on labelled images, as `striate evaluate` does.
+
+    Args:
+        model: a model, or its file.
+        data: as in `train`; classes are matched by name.
+        split: "train", "val", "test", "all", or "auto" for test, else val, else all.
+        batch_size: images at a time.
+        workers: threads that decode; one a core unless given.
+        mirror: answer by the mean over each image and its mirror image, at twice the cost.
+
+    Raises:
+        DataError: if a class is unknown to the model, or the split has no labelled image.
+        ModelFileError: if the model's file is not there, or not whole.
+    """
+    loaded = model if isinstance(model, Model) else load(model)
+    index = _index(data, Recipe())
+    return evaluate_model(loaded, index, split, batch_size, workers, mirrored=mirror)
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """The names of networks that `create` and `train` know, in order; with the extra `striate[hub]`, timm/NAME too.
+
+    Args:
+        pattern: with `*` for any characters, such as `resnet*`.
+
+    >>> list_models("resnet1*")[:2]
+    ['resnet101', 'resnet1202_cifar']
+    """
+    return sorted(fnmatch.filter(CATALOGUE, pattern))
+
+
+def _index(data: Any, recipe: Recipe) -> Index:
+    """The index of data of any kind."""
+    if isinstance(data, Index):
+        return data
+    options = recipe.data
+    if isinstance(data, str | Path):
+        return read(
+            Path(data),
+            path_column=options.path_column,
+            label_column=options.label_column,
+            label_separator=options.label_separator,
+        )
+    return index_of(data, path_column=options.path_column, label_column=options.label_column)
+
+
+def _recipe(recipe: Recipe | Path | str | None, settings: dict[str, Any]) -> Recipe:
+    if recipe is not None and not isinstance(recipe, Recipe | Path | str):
+        raise UsageError(
+            f"`recipe`: expected a Recipe or the path of a TOML file; got {type(recipe).__name__}. "
+            "Try settings by name, such as epochs=5."
+        )
+    base = recipe if isinstance(recipe, Recipe) else Recipe() if recipe is None else recipes.load(Path(recipe))
+    return recipes.with_values(base, settings)

@@ -1,5 +1,0 @@
-"""Evaluation: how good a model is, with an interval, on pictures that did not choose it."""
-
-from striate.evaluate.scores import Evaluation, evaluate, evaluation_rows
-
-__all__ = ["Evaluation", "evaluate", "evaluation_rows"]

@@ -1,0 +1,127 @@
+"""Slices: how a model does on parts of the images, such as each camera or each year."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.evaluation.intervals import CONFIDENCE, Interval, Resampling, share
+
+MOST_VALUES = 30  # of a column that are shown; a column of numbers with more is cut into quarters
+QUARTERS = 4
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The images of one value of a column."""
+
+    column: str
+    value: str
+    count: int
+    accuracy: Interval
+    rest: Interval
+    """Accuracy of all other images."""
+
+    p: float
+    """Of Fisher's exact test against the rest, times the number of slices by Holm's method; 1 at most."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether the slice differs from the rest by more than chance, given how many slices were looked at."""
+        return self.p < 1 - CONFIDENCE
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "column": self.column,
+            "value": self.value,
+            "count": self.count,
+            "accuracy": self.accuracy.to_dict(),
+            "rest": self.rest.to_dict(),
+            "p": self.p,
+            "differs": self.differs,
+        }
+
+
+def slices(column: str, values: Sequence[Any], hits: NDArray[np.bool_], resampling: Resampling) -> list[Slice]:
+    """The accuracy of each value of a column, the worst first.
+
+    A column of numbers with many values is cut into four parts of equal count; of another one, the values with most
+    images are taken, and the rest is one slice.
+
+    Args:
+        column: its name.
+        values: (N,) of the images; None and "" are one value, without a name.
+        hits: (N,) whether each answer is right.
+        resampling: of these N images.
+    """
+    codes, names = _coded(values)
+    found = []
+    for code, name in enumerate(names):
+        inside = codes == code
+        part = Resampling(int(inside.sum()), resampling.block[inside], draws=resampling.draws, seed=resampling.seed)
+        accuracy = part.share(hits[inside]) if resampling.grouped else share(float(hits[inside].sum()), inside.sum())
+        rest = share(float(hits[~inside].sum()), float((~inside).sum()))
+        found.append((name, int(inside.sum()), accuracy, rest, _fisher(hits, inside)))
+    p_values = holm([p for *_, p in found])
+    rows = [Slice(column, *row[:4], p) for row, p in zip(found, p_values, strict=True)]
+    return sorted(rows, key=lambda row: row.accuracy.value)
+
+
+def _fisher(hits: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
+    from scipy.stats import fisher_exact
+
+    table = [[int((hits & part).sum()), int((~hits & part).sum())] for part in (inside, ~inside)]
+    return float(fisher_exact(table).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values that stay valid although so many were looked at.
+
+    Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values)
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.minimum(np.maximum.accumulate(np.asarray(p_values, float)[order] * factors), 1.0)
+    result = np.empty(len(p_values))
+    result[order] = adjusted
+    return [float(round(p, 12)) for p in result]
+
+
+def _coded(values: Sequence[Any]) -> tuple[NDArray[np.int64], list[str]]:
+    """The slice of each image (N,), and the names of the slices."""
+    numbers = [_number(value) for value in values]
+    known = [number for number in numbers if number is not None]
+    if len(set(known)) > MOST_VALUES and len(known) == sum(value not in (None, "") for value in values):
+        return _quarters(numbers)
+    words = ["none given" if value in (None, "") else str(value) for value in values]
+    names, codes, counts = np.unique(words, return_inverse=True, return_counts=True)
+    if len(names) <= MOST_VALUES:
+        return codes.astype(np.int64), names.tolist()
+    kept = np.sort(np.argsort(-counts, kind="stable")[: MOST_VALUES - 1])
+    place = np.full(len(names), len(kept))
+    place[kept] = np.arange(len(kept))
+    return place[codes].astype(np.int64), [*names[kept].tolist(), f"{len(names) - len(kept)} other values"]
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _quarters(numbers: list[float | None]) -> tuple[NDArray[np.int64], list[str]]:
+    values = np.array([np.nan if number is None else number for number in numbers])
+    edges = np.unique(np.nanquantile(values, np.linspace(0, 1, QUARTERS + 1)))
+    codes = np.searchsorted(edges[1:-1], values, side="right")
+    names = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
+    codes[np.isnan(values)] = len(names)
+    return codes.astype(np.int64), [*names, "none given"] if np.isnan(values).any() else names

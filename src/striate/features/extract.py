@@ -1,0 +1,264 @@
+"""The feature cache: what the frozen part of a net makes of each image, computed once.
+
+An entry is kept under everything that decides it: the layers and their weights, the preprocessing, what is shown of
+the image, the precision, and the bytes of the image's file. Change one of them, and another entry is asked for.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.augment import Map, Size
+from striate.augment.geometry import mirror
+from striate.data import Batch, Index, IndexedImages, Loader, Preprocessing, Rows, View, batches, training_view
+from striate.data.decode import MAX_PIXELS
+from striate.data.identity import digests
+from striate.data.loader import EvaluationView
+from striate.data.paths import file_and_number
+from striate.device import Machine
+from striate.features.store import Layout, Place, Say, Store, remove_oldest
+from striate.files import cache_folder
+from striate.graph.meta import Shapes
+from striate.graph.parts import Prefix, fingerprint
+from striate.graph.runtime import extractor
+from striate.graph.symbolic import skeleton
+from striate.recipe import AugmentRecipe
+
+VERSION = 1  # of what an entry holds; another one asks for other entries
+BATCH_SIZE = 32  # images: enough to fill the matrix units
+CHANGED = "it cannot be read, or changed while it was"
+Stamp = tuple[int, int, int, int] | None  # of a file: size, two times, inode
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a frozen part of a net made of images, in files that are mapped into memory."""
+
+    rows: Rows
+    """(N,) of the index: those asked for, in order, without the unreadable."""
+
+    unreadable: dict[int, str]
+    """The reason of each row that is left out."""
+
+    computed: int
+    """How many images had to be computed; the others were there."""
+
+    layout: Layout
+    entries: tuple[NDArray[np.void], ...]
+    """Of each file."""
+
+    places: NDArray[np.int64]
+    """(N, 2): the file and the entry of each row."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def values(self, which: slice | NDArray[np.int64] = slice(None)) -> tuple[Tensor, ...]:
+        """The values (N, …) of some rows, in the precision that they are kept in.
+
+        Args:
+            which: numbers from 0, below the number of rows; all unless given.
+        """
+        places = self.places[which]
+        chosen = np.empty(len(places), self.layout.entry())
+        for number, entries in enumerate(self.entries):
+            of_file = places[:, 0] == number
+            chosen[of_file] = entries[places[of_file, 1]]
+        return self.layout.unpack(chosen)
+
+    def vectors(self) -> Tensor:
+        """(N, D), float32: the vectors of all depths, side by side."""
+        return torch.cat([value.float().flatten(1) for value in self.values()], dim=1)
+
+
+@dataclass(frozen=True)
+class MirroredView:
+    """The middle of each image, left and right swapped."""
+
+    preprocessing: Preprocessing
+    draws_colour: bool = False
+
+    def __call__(self, row: int, source: Size) -> tuple[Map, None]:
+        """The same for every row."""
+        shown = self.preprocessing
+        return Map(shown.map(source).matrix @ mirror(shown.size[0])), None
+
+
+def drawn_views(augment: AugmentRecipe, preprocessing: Preprocessing, seed: int, count: int) -> list[View]:
+    """So many random views of each image, to be extracted one after the other.
+
+    Args:
+        augment: what to draw.
+        preprocessing: size and channels.
+        seed: from 0, below 2^63.
+        count: how many.
+    """
+    return [training_view(augment, preprocessing, seed, number) for number in range(count)]
+
+
+@dataclass(frozen=True)
+class _ByContent:
+    """A view that draws by what an image's file holds, not by its row: a new image before it changes nothing."""
+
+    view: View
+    contents: dict[int, bytes]
+
+    @property
+    def draws_colour(self) -> bool:
+        return self.view.draws_colour
+
+    def __call__(self, row: int, source: Size) -> tuple[Map, NDArray[np.float32] | None]:
+        return self.view(int.from_bytes(self.contents[row][:7]), source)
+
+
+def extract(
+    index: Index,
+    rows: Rows,
+    prefix: Prefix,
+    preprocessing: Preprocessing,
+    machine: Machine,
+    *,
+    view: View | None = None,
+    within: Prefix | None = None,
+    max_pixels: int = MAX_PIXELS,
+    workers: int = 1,
+    budget: float = 8.0,
+    say: Say = print,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Features:
+    """What a frozen part of a net makes of images, from the cache where it is there.
+
+    Args:
+        index: of the images.
+        rows: (N,) of the index.
+        prefix: as `cut` or `vectors` gives it.
+        preprocessing: of the images.
+        machine: where and in which precision.
+        view: what is shown of each image; what evaluation sees unless given. Its `repr` says all that decides it.
+        within: of which the last value is all that `prefix` gives; what the cache has of it is taken from there.
+        max_pixels: an image of more is not read.
+        workers: threads that decode.
+        budget: most gigabytes that all features may take on the disk; the longest unused are removed.
+        say: is told what is wrong with the cache.
+        advance: called with the number of images done since the last call.
+
+    Raises:
+        StriateError: the disk is full, or a value is beyond the range of float16.
+    """
+    view = view or EvaluationView(preprocessing)
+    store = _store(prefix, preprocessing, machine, view, say)
+
+    asked: list[int] = rows.tolist()
+    stamps = _stamps(index, rows)  # before any byte is read
+    known = digests(index, rows, cache_folder("digests"), workers=workers)
+    contents = {row: digest for row, digest in zip(asked, known, strict=True) if digest is not None}
+    places = store.find(contents.values())
+    if within is not None and not places.keys() >= set(contents.values()):
+        wider = _store(within, preprocessing, machine, view, say)
+        places |= _last_values(wider, set(contents.values()) - places.keys(), store)
+    missing = {digest: row for row, digest in contents.items() if digest not in places}  # one row for each
+    advance(len(asked) - len(missing))
+
+    reasons: dict[int, str] = {}
+    loader = Loader(
+        IndexedImages(index, max_pixels),
+        batches(np.array(list(missing.values()), np.int64), BATCH_SIZE),
+        preprocessing,
+        _ByContent(view, contents),
+        workers=workers,
+        unreadable=reasons,
+    )
+    with store.writer() as writer:
+        for batch, values in _run(loader, prefix, preprocessing, machine):
+            good = _good(index, batch.rows, stamps, reasons)
+            writer.add([contents[row] for row in batch.rows[good].tolist()], [value[good] for value in values])
+            advance(len(batch.rows))
+        places |= writer.places()
+    if places:
+        os.utime(store.folder)  # the latest used
+        remove_oldest(store.folder.parent, budget, store.folder)
+    bad = {contents[row]: reason for row, reason in reasons.items()}
+    unreadable = {
+        row: bad.get(contents.get(row, b""), CHANGED) for row in asked if contents.get(row, b"") not in places
+    }
+    kept = np.array([row for row in asked if row not in unreadable], np.int64)
+    return _features(kept, unreadable, len(missing), store.layout, [places[contents[row]] for row in kept.tolist()])
+
+
+def _store(prefix: Prefix, preprocessing: Preprocessing, machine: Machine, view: View, say: Say) -> Store:
+    """Where the values of one frozen part are kept, of one view, preprocessing and precision."""
+    layout = layout_of(prefix, preprocessing, machine)
+    key = repr((VERSION, fingerprint(prefix), preprocessing, view, machine.precision, machine.runtime, layout))
+    return Store(cache_folder("features") / hashlib.blake2b(key.encode(), digest_size=16).hexdigest(), layout, say)
+
+
+def _last_values(wider: Store, wanted: set[bytes], store: Store) -> dict[bytes, Place]:
+    """Adds to a store the last value of each wanted entry that a wider one has."""
+    found = wider.find(wanted)
+    if not found:
+        return {}
+    last = [wider.layout.unpack(entries[place : place + 1])[-1] for entries, place in found.values()]
+    with store.writer() as writer:
+        writer.add(list(found), [torch.cat(last)])
+        return writer.places()
+
+
+def layout_of(prefix: Prefix, preprocessing: Preprocessing, machine: Machine) -> Layout:
+    """The values of one image: bfloat16 loses nothing of what was computed in it, float16 least of float32."""
+    with Shapes():
+        values = skeleton(prefix)(torch.empty(1, *preprocessing.input_size, device="meta"))
+    kept = torch.bfloat16 if machine.precision == "bfloat16" else torch.float16
+    dtypes = tuple(kept if value.is_floating_point() else value.dtype for value in values)
+    return Layout(tuple(tuple(value.shape[1:]) for value in values), dtypes)
+
+
+def _run(
+    loader: Loader, prefix: Prefix, preprocessing: Preprocessing, machine: Machine
+) -> Iterator[tuple[Batch, tuple[Tensor, ...]]]:
+    """Each batch with its values."""
+    if not len(loader):
+        return
+    extract_values = extractor(prefix, machine)
+    for batch in loader:
+        images = batch.images.to(machine.device, non_blocking=True)
+        yield batch, extract_values(preprocessing.normalise(images, batch.colour))
+
+
+def _good(index: Index, rows: Rows, stamps: dict[int, Stamp], reasons: dict[int, str]) -> NDArray[np.bool_]:
+    """(N,) which rows were read, from files that are still what their digests are of; notes why not."""
+    now = _stamps(index, rows)
+    for row in rows.tolist():
+        if now[row] != stamps[row]:
+            reasons[row] = CHANGED
+    return np.array([row not in reasons for row in rows.tolist()], bool)
+
+
+def _stamps(index: Index, rows: Rows) -> dict[int, Stamp]:
+    """What tells whether the file of each row changed; None where it is not there."""
+    files = [index.root / file_and_number(path)[0] for path in index.paths(rows)]
+    of_file = {file: _stamp(file) for file in dict.fromkeys(files)}
+    return {row: of_file[file] for row, file in zip(rows.tolist(), files, strict=True)}
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _features(
+    rows: Rows, unreadable: dict[int, str], computed: int, layout: Layout, places: Sequence[Place]
+) -> Features:
+    files = {id(entries): entries for entries, _ in places}
+    number = {key: i for i, key in enumerate(files)}
+    table = np.array([(number[id(entries)], place) for entries, place in places], np.int64).reshape(-1, 2)
+    return Features(rows, unreadable, computed, layout, tuple(files.values()), table)

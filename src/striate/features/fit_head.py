@@ -1,0 +1,110 @@
+"""A head on a network that stays as it is: features once, then a fit in closed form or nearly so."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from striate.data import Batch, Rows, weighted_rows
+from striate.data.loader import EvaluationView
+from striate.features.heads import Fitted, fit
+from striate.features.views import kept, views
+from striate.graph.parts import Vectors, head_of, vectors
+from striate.tasks import HeadProblem
+from striate.training.run import Run
+
+
+@dataclass(frozen=True)
+class Probed:
+    """A head, with how well it answers."""
+
+    fitted: Fitted
+    cross_validated: dict[str, float]
+    """Scores of the training images, each by a head that had not seen it."""
+
+    val: dict[str, float]
+    """Scores on val; empty without such images."""
+
+
+def probe(run: Run, net: nn.Module, problem: HeadProblem, smoothing: float | None = None) -> Fitted:
+    """Fits a head to what the stages of a net give of the training images, all of them frozen.
+
+    Args:
+        run: its recipe says how: views, kind of head, class weights, sampling and seed.
+        net: in evaluation mode, whose head plays no part; it stays as it is.
+        problem: the labels of the training images, as the run's task gives them.
+        smoothing: as `fit` takes it.
+
+    Raises:
+        UsageError: the net does not end in one linear layer.
+        DataError: there are fewer than two images, or one can no longer be read.
+    """
+    recipe, rows = run.recipe, run.index.rows("train")
+    shown = views(run, recipe.transfer.views or 2)
+    features = kept(run, rows, _vectors(run, net), shown, "train", _planned_vectors(run, net))
+    return fit(
+        [each.vectors() for each in features],
+        problem.labels,
+        run.task.outputs,
+        kind=recipe.transfer.head,
+        hidden=recipe.transfer.hidden,
+        weight=problem.class_weight,
+        picture_weight=_image_weight(run),
+        smoothing=smoothing,
+        seed=recipe.training.seed,
+    )
+
+
+def scored(run: Run, net: nn.Module, fitted: Fitted) -> Probed:
+    """A fitted head with its scores in cross-validation and on val."""
+    train, val = run.index.rows("train"), run.index.rows("val")
+    cross_validated = _scores(run, train, fitted.out_of_fold)
+    if not len(val):
+        return Probed(fitted, cross_validated, {})
+    [features] = kept(run, val, _vectors(run, net), [EvaluationView(run.preprocessing)], "val")
+    with torch.inference_mode():
+        answers = fitted.head(features.vectors())
+    return Probed(fitted, cross_validated, _scores(run, val, answers))
+
+
+def _scores(run: Run, rows: Rows, outputs: Tensor) -> dict[str, float]:
+    """The task's metrics of outputs (N, …) for some rows."""
+    targets = run.task.targets(run.index, Batch(outputs, rows))
+    return run.task.metrics(run.task.observe(outputs, targets))
+
+
+def install(net: nn.Module, head: nn.Module, input_size: tuple[int, int, int]) -> None:
+    """Puts a fitted head in the place of a net's own, which is then a plain net of the catalogue.
+
+    Args:
+        net: changed in place.
+        head: of the kind, the features and the classes of the net's own.
+        input_size: channels, height and width of the images.
+
+    Raises:
+        UsageError: the net does not end in one linear layer, nor in a head of `Headed`.
+    """
+    net.get_submodule(head_of(net, input_size)).load_state_dict(head.state_dict())
+
+
+def _vectors(run: Run, net: nn.Module) -> Vectors:
+    """What the head of a net is given."""
+    input_size = run.preprocessing.input_size
+    head_of(net, input_size)  # before anything is computed
+    stages: tuple[str, ...] = net.stages  # type: ignore[assignment]
+    return vectors(net, stages[-1:], input_size)
+
+
+def _planned_vectors(run: Run, net: nn.Module) -> Vectors:
+    """What the planner looks at, of which the last is what the head is given."""
+    stages: tuple[str, ...] = net.stages  # type: ignore[assignment]
+    return vectors(net, stages, run.preprocessing.input_size)
+
+
+def _image_weight(run: Run) -> Tensor | None:
+    """How often training would draw each image of train, in proportion; None where all alike."""
+    rows, weights = weighted_rows(run.index, run.index.rows("train"), run.recipe.training.sampling)
+    if weights is None:
+        return None
+    return torch.from_numpy(weights[np.argsort(rows, kind="stable")])  # rows of train are in order

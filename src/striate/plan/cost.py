@@ -1,0 +1,238 @@
+"""What each choice of `--freeze` would cost here: seconds, memory and disk.
+
+Multiplications and activations are counted; a few images are decoded, run and trained on, which gives seconds a
+image. What lies between is in proportion to multiplications. They are not all equally fast, so the proportion is
+held against a step that starts half way, and how far it is off is part of the answer.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.functional import cross_entropy
+from torch.utils.flop_counter import FlopCounterMode
+
+from striate.data import Index, IndexedImages, Loader, Preprocessing, Rows, batches
+from striate.device import Machine, cores
+from striate.features.store import GB
+from striate.graph.parts import cut, vectors
+from striate.graph.runtime import extractor
+from striate.graph.symbolic import skeleton
+from striate.recipe import Recipe
+from striate.training.weight_gradients import faster_backward
+
+SAMPLE = 16  # images that are timed
+PAIR = 2  # images that are counted: batch norm in training asks for more than one
+STORED_BYTES = 2  # of a kept value
+TRAINED_BYTES = 12  # of a parameter that learns, beside itself: its gradient and AdamW's two averages
+HEAD_VIEWS, STAGE_VIEWS = 2, 8  # of each image that are kept, as `--views` says, unless given
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value of `--freeze` and what it would cost."""
+
+    freeze: str
+    views: int
+    """Of each image that are kept, as `--views`; 0 where they would not fit on the disk, or nothing is frozen."""
+
+    seconds: float
+    """From a cold cache to the model, reading and evaluation aside."""
+
+    memory_bytes: int
+    """Of what learns: activations of a batch, gradients and the optimiser's averages."""
+
+    disk_bytes: int
+    """Of kept features."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds an image, measured here."""
+
+    decode: float
+    forward: float
+    """The whole network as it is run while frozen."""
+
+    step: float
+    """Forward and backward, the whole network learning."""
+
+    error: float
+    """By what factor a step that starts half way takes longer or shorter than its multiplications say; at least 1."""
+
+    head: float
+    """To fit a head, cross-validated."""
+
+
+@dataclass(frozen=True)
+class Learning:
+    """The part of a network that learns, counted."""
+
+    macs: int
+    """Multiplications of an image, forward."""
+
+    kept_bytes: int
+    """What an image leaves for the backward pass, in float32."""
+
+    parameters: int
+    values: int
+    """How many values of an image it takes from the frozen part."""
+
+
+def learning(net: nn.Module, frozen: Sequence[str], input_size: tuple[int, int, int]) -> Learning:
+    """Counts what is not frozen, exactly, with no arithmetic done and no memory taken.
+
+    Args:
+        net: with `stages`.
+        frozen: the first of these.
+        input_size: channels, height and width of the images.
+    """
+    bare = skeleton(net).train()
+    parted = cut(bare, frozen, input_size)
+    values = parted.prefix(torch.empty(PAIR, *input_size, device="meta"))
+    held = {id(parameter) for stage in frozen for parameter in bare.get_submodule(stage).parameters()}
+    own = {tensor.untyped_storage()._cdata for tensor in (*bare.parameters(), *bare.buffers())}
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage.nbytes()
+        return tensor
+
+    with FlopCounterMode(display=False) as counter, saved_tensors_hooks(note, lambda tensor: tensor):
+        logits = parted.rest(*values)
+    del logits
+    return Learning(
+        macs=counter.get_total_flops() // (2 * PAIR),  # which counts an addition with each multiplication
+        kept_bytes=sum(kept.values()) // PAIR,
+        parameters=sum(parameter.numel() for parameter in bare.parameters() if id(parameter) not in held),
+        values=sum(torch.Size(shape).numel() for shape in parted.shapes),
+    )
+
+
+def counted(net: nn.Module, input_size: tuple[int, int, int]) -> tuple[Learning, ...]:
+    """What learns by how many stages are frozen, from none to all; see `learning`."""
+    stages: tuple[str, ...] = net.stages  # type: ignore[assignment]
+    return tuple(learning(net, stages[:number], input_size) for number in range(len(stages) + 1))
+
+
+def choices(
+    stages: Sequence[str], parts: Sequence[Learning], rates: Rates, recipe: Recipe, images: int
+) -> tuple[Choice, ...]:
+    """From all frozen to none.
+
+    Args:
+        stages: of a net.
+        parts: of the net, as `counted` gives them.
+        rates: as `measured` gives them.
+        recipe: its epochs, batch size, views and cache budget.
+        images: to train on.
+    """
+    names = ["none", *stages[:-1], "all"]
+    found = [_choice(name, part, parts[0], rates, recipe, images) for name, part in zip(names, parts, strict=True)]
+    return tuple(reversed(found))
+
+
+def _choice(name: str, part: Learning, whole: Learning, rates: Rates, recipe: Recipe, images: int) -> Choice:
+    share, training = part.macs / whole.macs, recipe.training
+    view_bytes = STORED_BYTES * part.values * images
+    views = _views(name, view_bytes, recipe)
+    passes = views or training.epochs
+    seconds = passes * (rates.decode + rates.forward * (1 - share)) + rates.head
+    if name != "all":
+        seconds += training.epochs * rates.step * share
+    return Choice(
+        freeze=name,
+        views=views,
+        seconds=seconds * images,
+        memory_bytes=part.kept_bytes * min(training.batch_size, images) + TRAINED_BYTES * part.parameters,
+        disk_bytes=views * view_bytes,
+    )
+
+
+def _views(name: str, view_bytes: int, recipe: Recipe) -> int:
+    """How many views of each image are kept."""
+    given = recipe.transfer.views
+    if name == "all":
+        return given or HEAD_VIEWS
+    wanted = STAGE_VIEWS if given is None else given
+    return wanted if name != "none" and wanted * view_bytes <= recipe.data.cache_budget * GB else 0
+
+
+def measured(
+    index: Index,
+    rows: Rows,
+    net: nn.Module,
+    parts: Sequence[Learning],
+    preprocessing: Preprocessing,
+    machine: Machine,
+    recipe: Recipe,
+    *,
+    head: float,
+) -> Rates:
+    """Seconds an image of what training does, on a few images.
+
+    Args:
+        index: of the images.
+        rows: (N,) of the index, readable.
+        net: with `stages`; it stays as it is.
+        parts: of the net, as `counted` gives them.
+        preprocessing: of the images.
+        machine: that it will be done on.
+        recipe: says how many threads decode.
+        head: as `Rates` keeps it.
+    """
+    stages: tuple[str, ...] = net.stages  # type: ignore[assignment]
+    started = time.perf_counter()
+    images = _decoded(index, rows[:SAMPLE], preprocessing, recipe)
+    decode = (time.perf_counter() - started) / len(images)
+    run = extractor(vectors(net, stages[-1:], preprocessing.input_size), machine)
+    forward = _seconds(lambda: run(images), machine) / len(images)
+    half = len(stages) // 2
+    step, half_step = (_step_seconds(net, stages[:number], images, machine) / len(images) for number in (0, half))
+    factor = half_step / (step * parts[half].macs / parts[0].macs)
+    return Rates(decode, forward, step, max(factor, 1 / factor), head)
+
+
+def _decoded(index: Index, rows: Rows, preprocessing: Preprocessing, recipe: Recipe) -> Tensor:
+    """Normalised images (N, C, H, W) of the rows."""
+    images = IndexedImages(index, recipe.data.max_pixels)
+    workers = recipe.machine.workers or cores()
+    loader = Loader(images, batches(rows, len(rows)), preprocessing, workers=workers)
+    return torch.cat([preprocessing.normalise(batch.images) for batch in loader])
+
+
+def _step_seconds(net: nn.Module, frozen: Sequence[str], images: Tensor, machine: Machine) -> float:
+    """Of forward and backward through what is not frozen, over all images."""
+    learning = machine.place(copy.deepcopy(net)).train()
+    parted = cut(learning, frozen, tuple(images.shape[1:]))  # type: ignore[arg-type]
+    with torch.no_grad():
+        values = parted.prefix(machine.images(images))
+    labels = torch.zeros(len(images), dtype=torch.long, device=machine.device)
+    faster = faster_backward(parted.rest, machine)
+
+    def step() -> None:
+        with machine.autocast():
+            logits = parted.rest(*values)
+        loss = cross_entropy(logits.float(), labels)
+        with faster:
+            loss.backward()
+
+    return _seconds(step, machine)
+
+
+def _seconds(work: Callable[[], object], machine: Machine) -> float:
+    """The least of three times, after one that is not counted."""
+    times = []
+    for _ in range(4):
+        started = time.perf_counter()
+        work()
+        if machine.device.type == "cuda":
+            torch.cuda.synchronize(machine.device)
+        times.append(time.perf_counter() - started)
+    return min(times[1:])

@@ -1,0 +1,242 @@
+"""The planner: how much of a published network to keep frozen, from features of every stage, computed once."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from striate.data import Index, Preprocessing, Rows
+from striate.device import Machine, cores
+from striate.errors import DataError, UsageError
+from striate.features.extract import Features, extract
+from striate.graph.parts import vectors
+from striate.plan.cost import Choice, Rates, choices, counted, measured
+from striate.plan.curves import Answers, Depth, Size, answers, sizes, thinned
+from striate.plan.rule import Decision, Evidence, decide, difference, latest_best
+from striate.plan.suspects import suspects
+from striate.pretrained import Pretrained
+from striate.recipe import Recipe
+from striate.tasks import HeadProblem, task_of
+
+MOST = 2000  # images that are looked at: for intervals of 0.02 to either side at worst, in minutes
+
+
+@dataclass(frozen=True)
+class SuspectLabel:
+    """An image whose label may be wrong; see `striate.plan.suspects`."""
+
+    row: int
+    """Of the index."""
+
+    path: str
+    given: str
+    suggested: str
+    probability: float
+    """Of the suggested class."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much to keep frozen, and all that it was decided from."""
+
+    freeze: str
+    """As `--freeze` takes it: all or none."""
+
+    views: int
+    """As `--views` takes it, to go with it."""
+
+    sentence: str
+    """The recommendation."""
+
+    evidence: Evidence
+    decision: Decision
+    depths: tuple[Depth, ...]
+    """A head on each stage, input to output."""
+
+    sizes: tuple[Size, ...]
+    """Heads on the best stage, by images; the last with all that were looked at."""
+
+    choices: tuple[Choice, ...]
+    """From all frozen to none."""
+
+    rates: Rates
+    suspects: tuple[SuspectLabel, ...]
+    """The most suspect first; none where images have several labels, of which this is not asked."""
+
+    unreadable: dict[str, str]
+    """The reason of each image that was left out."""
+
+    computed: int
+    """Images whose features were not in the cache."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def recommend(
+    index: Index,
+    base: Pretrained,
+    preprocessing: Preprocessing,
+    machine: Machine,
+    recipe: Recipe,
+    *,
+    most: int = MOST,
+    say: Callable[[str], None] = print,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Plan:
+    """Says how much of a network to keep frozen for the training images of an index.
+
+    Args:
+        index: split; its training images alone are looked at.
+        base: the network and its weights; it stays as it is.
+        preprocessing: of the images.
+        machine: that the work will be done on.
+        recipe: its seed, epochs, batch size, class weights and workers.
+        most: images that are looked at; fewer where there are fewer.
+        say: is told what is wrong with the cache.
+        advance: called with the number of images done since the last call.
+
+    Raises:
+        UsageError: the network has no stages, or cannot be followed.
+        DataError: fewer than two images can be read.
+    """
+    stages: tuple[str, ...] = tuple(getattr(base.net, "stages", ()))
+    if not stages:
+        raise UsageError(f"`{base.name}`: expected a network with stages to freeze; got none. Try --freeze none.")
+    rows = index.rows("train")
+    chosen = rows[thinned(_problem(index, rows, recipe).labels, most, recipe.training.seed)]
+    prefix = vectors(base.net, stages, preprocessing.input_size)
+    found = extract(
+        index,
+        chosen,
+        prefix,
+        preprocessing,
+        machine,
+        max_pixels=recipe.data.max_pixels,
+        workers=recipe.machine.workers or cores(),
+        budget=recipe.data.cache_budget,
+        say=say,
+        advance=advance,
+    )
+    if len(found) < 2:
+        raise DataError(f"train: expected at least two images that can be read; got {len(found)}.")
+    return _planned(index, base, preprocessing, machine, recipe, found, stages)
+
+
+def _planned(
+    index: Index,
+    base: Pretrained,
+    preprocessing: Preprocessing,
+    machine: Machine,
+    recipe: Recipe,
+    found: Features,
+    stages: tuple[str, ...],
+) -> Plan:
+    task, seed = task_of(index, recipe), recipe.training.seed
+    problem = _problem(index, found.rows, recipe)
+    labels = problem.labels
+    of_stage = [value.float().flatten(1) for value in found.values()]
+    started = time.perf_counter()
+    by_depth = [answers(vectors, problem, task, seed) for vectors in of_stage]
+    head_s = (time.perf_counter() - started) / len(of_stage)
+    best = latest_best([float(each.hits.mean()) for each in by_depth])
+    dealt = sizes(len(labels), task.outputs)
+    by_size = [answers(of_stage[best], problem, task, seed, number) for number in dealt] + [by_depth[best]]
+
+    parts = counted(base.net, preprocessing.input_size)
+    images = len(index.rows("train")) - len(found.unreadable)
+    evidence = Evidence(
+        images=images,
+        looked_at=len(labels),
+        classes=task.outputs,
+        accuracy=by_depth[-1].accuracy,
+        best=stages[best],
+        doubled=difference(by_size[-1].hits, by_size[-2].hits) if dealt else None,
+    )
+    decision = decide(evidence)
+    rates = measured(index, found.rows, base.net, parts, preprocessing, machine, recipe, head=head_s / len(labels))
+    costs = choices(stages, parts, rates, recipe, images)
+    return Plan(
+        freeze=decision.freeze,
+        views=next(choice.views for choice in costs if choice.freeze == decision.freeze),
+        sentence=sentence(evidence, decision, costs),
+        evidence=evidence,
+        decision=decision,
+        depths=tuple(
+            Depth(stage, vectors.shape[1], each.accuracy)
+            for stage, vectors, each in zip(stages, of_stage, by_depth, strict=True)
+        ),
+        sizes=tuple(
+            Size(len(labels) // number, number, each.accuracy)
+            for number, each in zip([*dealt, 1], by_size, strict=True)
+        ),
+        choices=costs,
+        rates=rates,
+        suspects=() if labels.ndim > 1 else _suspects(index, found.rows, by_depth[best], labels),
+        unreadable={index.paths([row])[0]: reason for row, reason in sorted(found.unreadable.items())},
+        computed=found.computed,
+    )
+
+
+def _problem(index: Index, rows: Rows, recipe: Recipe) -> HeadProblem:
+    """What heads are fitted to.
+
+    Raises:
+        UsageError: the task has no head that is fitted.
+    """
+    problem = task_of(index, recipe).head_problem(index, rows, recipe)
+    if problem is None:
+        raise UsageError(
+            f"`task`: expected one whose head is fitted to features; got {recipe.network.task}. Try --task classify."
+        )
+    return problem
+
+
+def _suspects(index: Index, rows: Rows, best: Answers, labels: torch.Tensor) -> tuple[SuspectLabel, ...]:
+    """Labels that the best head doubts."""
+    paths, classes = index.paths(rows), index.classes
+    return tuple(
+        SuspectLabel(
+            int(rows[each.place]), paths[each.place], classes[each.given], classes[each.suggested], each.probability
+        )
+        for each in suspects(best.logits.softmax(dim=1), labels)
+    )
+
+
+def sentence(evidence: Evidence, decision: Decision, costs: Sequence[Choice]) -> str:
+    """The recommendation, with what it is expected to give and to take.
+
+    Args:
+        evidence: that was decided from.
+        decision: from it.
+        costs: from all frozen to none.
+    """
+    frozen_s, learning_s = span(costs[0].seconds), span(costs[-1].seconds)
+    thinned_out = evidence.looked_at < evidence.images
+    of_some = f" with {evidence.looked_at:,} of {evidence.images:,} images" if thinned_out else ""
+    accuracy = f"accuracy {evidence.accuracy}{of_some} in {frozen_s}"
+    gain = f"is expected to add {decision.unfreezing.signed} in {learning_s}"
+    if decision.freeze == "all":
+        words = [f"freeze all: {accuracy}", f"--freeze none {gain}"]
+    else:
+        words = [f"freeze none: all frozen gives {accuracy}", f"this {gain}"]
+    if decision.more_images is not None:
+        verb = "would help more:" if decision.more_is_better else "are expected to add"
+        twice = f"twice these {evidence.looked_at:,} images" if thinned_out else "twice the images"
+        words.append(f"{twice} {verb} {decision.more_images.signed}")
+    return "; ".join(words)
+
+
+def span(seconds: float) -> str:
+    """A duration in the unit that suits it.
+
+    >>> span(4.21), span(90), span(7200)
+    ('4.2 s', '1.5 min', '2.0 h')
+    """
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"

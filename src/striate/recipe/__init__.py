@@ -1,0 +1,33 @@
+"""Recipes: everything that decides what a training run computes, as dataclasses, dicts and TOML files."""
+
+from striate.recipe.augment import AugmentRecipe
+from striate.recipe.convert import KEYS, TABLES, dumps, from_dict, load, to_dict, with_values
+from striate.recipe.tables import (
+    DEFAULT_LR,
+    DEFAULT_MODEL,
+    DataRecipe,
+    MachineRecipe,
+    NetworkRecipe,
+    Recipe,
+    TrainingRecipe,
+    TransferRecipe,
+)
+
+__all__ = [
+    "DEFAULT_LR",
+    "DEFAULT_MODEL",
+    "KEYS",
+    "TABLES",
+    "AugmentRecipe",
+    "DataRecipe",
+    "MachineRecipe",
+    "NetworkRecipe",
+    "Recipe",
+    "TrainingRecipe",
+    "TransferRecipe",
+    "dumps",
+    "from_dict",
+    "load",
+    "to_dict",
+    "with_values",
+]

@@ -1,0 +1,294 @@
+"""A recipe: everything that decides what a training run computes.
+
+The dataclasses below are the one definition. Their fields are the keys of the TOML file (a table a class) and the flags
+of `striate train`; their defaults are the defaults of both; the text under a field is its `--help`.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from striate.recipe.augment import AugmentRecipe
+from striate.recipe.require import require
+
+DEFAULT_MODEL, DEFAULT_LR = "resnet18", 1e-3
+PILLOWS_LIMIT = 2 * 89_478_485  # pixels, above which Pillow refuses an image itself
+
+
+@Parameter(name="*", group=Group("Network", sort_key=1))
+@dataclass(frozen=True)
+class NetworkRecipe:
+    """Which network learns."""
+
+    model: Annotated[str | None, Parameter(alias="-m")] = None
+    """Network, by its name in the catalogue; that of `--weights`, else resnet18, unless given."""
+
+    model_args: dict[str, bool | int | float | str] = field(default_factory=dict)
+    """Arguments of the network, such as `--model-args.activation relu`."""
+
+    task: str = "classify"
+    """What the network is asked, by the task's name."""
+
+    whiten: bool = False
+    """Let the first convolution whiten the patches of the training images, and keep its weights so."""
+
+    @property
+    def name(self) -> str:
+        """Of the network, in the catalogue."""
+        return self.model or DEFAULT_MODEL
+
+
+@Parameter(name="*", group=Group("Data", sort_key=2))
+@dataclass(frozen=True)
+class DataRecipe:
+    """How images are found, split and brought to size."""
+
+    img_size: int | None = None
+    """Height and width that the network sees, in pixels; its published size unless given."""
+
+    in_channels: Literal[1, 3] | None = None
+    """1 for grey, 3 for RGB; what the network was published for unless given."""
+
+    crop_pct: float | None = None
+    """Share of an image's shorter side that evaluation looks at, around the centre; that of `--weights`, else 0.875,
+    unless given."""
+
+    mean: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None
+    """Subtracted from each channel, of values 0 to 1; ImageNet's for RGB, 0.5 for grey."""
+
+    std: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None
+    """Each channel is divided by it; ImageNet's for RGB, 0.5 for grey."""
+
+    val_fraction: float = 0.15
+    """Share held out to choose the best epoch, where the data has no such split."""
+
+    test_fraction: float = 0.15
+    """Share held out for `striate evaluate`, where the data has no split at all."""
+
+    path_column: str = "path"
+    """With a CSV: the column of the images' paths."""
+
+    label_column: str = "label"
+    """With a CSV or Parquet: the column of the labels."""
+
+    label_separator: str = ""
+    """What parts the labels of one image in a CSV, such as `;`; a label an image unless given."""
+
+    weight_column: str = "weight"
+    """With a CSV and `--sampling weighted`: the column of how often an image is drawn, in proportion."""
+
+    mask_classes: dict[str, str] = field(default_factory=dict)
+    """Class of each value in masks, such as `--mask-classes.0 road --mask-classes.#ff0000 car`; read from them unless
+    given."""
+
+    max_bad: float = 0.01
+    """Share of unreadable images above which nothing is trained (exit code 3)."""
+
+    max_pixels: int = 89_478_485
+    """An image of more pixels is refused before it is decoded."""
+
+    pixel_cache: Literal["auto", "on", "off"] = "auto"
+    """Whether images are decoded once, to twice the size that the network sees, and kept on disk; `auto`: where they
+    are much larger than that."""
+
+    cache_budget: float = 8.0
+    """Most gigabytes that kept pixels may take; beyond it as JPEG, and where even that is too much, not at all."""
+
+    def __post_init__(self) -> None:
+        require(self.img_size is None or self.img_size >= 1, "img_size", "at least 1 pixel", self.img_size)
+        require(self.crop_pct is None or 0 < self.crop_pct <= 1, "crop_pct", "a share above 0, up to 1", self.crop_pct)
+        for name in ("val_fraction", "test_fraction"):
+            value = getattr(self, name)
+            require(0 <= value < 1, name, "a share from 0, below 1", value)
+        held_out = self.val_fraction + self.test_fraction
+        require(held_out < 1, "val_fraction + test_fraction", "less than 1, or nothing is left to train on", held_out)
+        require(0 <= self.max_bad <= 1, "max_bad", "a share from 0 to 1", self.max_bad)
+        require(1 <= self.max_pixels <= PILLOWS_LIMIT, "max_pixels", f"1 to {PILLOWS_LIMIT}", self.max_pixels)
+        require(0 < self.cache_budget < math.inf, "cache_budget", "a number of gigabytes above 0", self.cache_budget)
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            require(values is None or len(values) > 0, name, "one number a channel", values)
+        require(self.std is None or all(value > 0 for value in self.std), "std", "values above 0", self.std)
+
+
+@Parameter(name="*", group=Group("Training", sort_key=4))
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """How the weights are found."""
+
+    epochs: int = 20
+    """Times that each training image is seen."""
+
+    batch_size: Annotated[int, Parameter(alias="-b")] = 64
+    """Images a step, at most; an epoch's batches are as equal as can be."""
+
+    sampling: Literal["shuffle", "balanced", "weighted"] = "shuffle"
+    """What an epoch draws: every image once, every class equally often, or by the data's column `weight`."""
+
+    opt: Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "muon"] = "adamw"
+    """Optimiser."""
+
+    lr: float | None = None
+    """Learning rate at its highest; 0.001, or with `--weights` a tenth of that, unless given."""
+
+    lr_decay: float = 1.0
+    """Share of the learning rate that each stage of the network has of the one after it; the head has all of it."""
+
+    momentum: float = 0.9
+    """Momentum of momentum, nesterov, rmsprop and muon; the first beta of adam and adamw."""
+
+    weight_decay: float = 0.05
+    """Pull of the weights towards zero; never on norms and biases."""
+
+    schedule: Literal["cosine", "onecycle", "step", "constant"] = "cosine"
+    """How the learning rate falls over the steps."""
+
+    warmup_epochs: float = 1.0
+    """Epochs over which the learning rate first rises from near zero; a one-cycle's rising part."""
+
+    step_epochs: float = 10.0
+    """With `--schedule step`: epochs between two falls."""
+
+    step_factor: float = 0.1
+    """With `--schedule step`: what each fall multiplies the learning rate by."""
+
+    label_smoothing: float = 0.1
+    """Share of each target that is spread evenly over the classes; of one-label tasks."""
+
+    class_weights: Literal["none", "balanced"] = "none"
+    """`balanced` gives every class the same weight in the loss, however few its images."""
+
+    clip_grad: float = 0.0
+    """Largest norm that the gradient may have; 0 for no limit."""
+
+    ema_decay: float = 0.0
+    """Decay, a step, of the running average of the weights that is evaluated and kept; 0 for none."""
+
+    sync_batch_norm: bool = False
+    """Where several processes train, batch norm takes its statistics over the images of all of them."""
+
+    skip_bad_steps: int = 0
+    """Steps of a run that are left out, rather than end it, where the loss or the gradient is not finite."""
+
+    seed: int = 0
+    """Of the initial weights, the split, the order and every random draw."""
+
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate at its highest."""
+        return DEFAULT_LR if self.lr is None else self.lr
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        for name, value in (("lr", self.peak_lr), ("step_epochs", self.step_epochs), ("step_factor", self.step_factor)):
+            require(0 < value < math.inf, name, "a number above 0", value)
+        require(0 < self.lr_decay <= 1, "lr_decay", "a share above 0, up to 1", self.lr_decay)
+        for name in ("weight_decay", "warmup_epochs", "clip_grad", "skip_bad_steps"):
+            require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
+        for name in ("momentum", "label_smoothing", "ema_decay"):
+            require(0 <= getattr(self, name) < 1, name, "from 0, below 1", getattr(self, name))
+        require(self.opt != "nesterov" or self.momentum > 0, "momentum", "above 0 with nesterov", self.momentum)
+        require(0 <= self.seed < 2**63, "seed", "from 0, below 2^63", self.seed)
+
+
+@Parameter(name="*", group=Group("Transfer", sort_key=5))
+@dataclass(frozen=True)
+class TransferRecipe:
+    """What is taken from weights that are there already."""
+
+    weights: str = ""
+    """Published weights by name, or a file of them, or a model file: what the network begins with, and with it
+    `--model`, `--img-size`, `--mean`, `--std` and `--crop-pct`, where these are not given."""
+
+    freeze: str | None = None
+    """What of it stays as it is: all (a new head is fitted in seconds), a stage's name (it and all before it), a share
+    of the stages from 0 to 1, none, or auto (as `striate plan` recommends); all unless given."""
+
+    views: int | None = None
+    """How many views of each image go through the frozen stages, once, and are kept: the plain one, its mirror image,
+    then random ones; 2 for a head that is fitted and 8 for stages that train unless given, 0 to draw and compute anew
+    in every epoch."""
+
+    head: Literal["softmax", "ridge", "mlp", "cosine"] = "softmax"
+    """What is fitted to what frozen stages give: a linear head, by logistic regression or least squares; a perceptron
+    of one hidden layer; or cosines."""
+
+    hidden: int = 128
+    """Hidden units of the perceptron."""
+
+    depths: int = 1
+    """How many of the network's maps the head sees, from the last back, each averaged over height and width."""
+
+    redraw: str = ""
+    """A stage: the weights of it and of all after it are drawn anew, not taken."""
+
+    fit_head: bool = True
+    """Fit the new head before the stages that are not frozen begin to learn."""
+
+    batch_norm: Literal["keep", "learn"] = "keep"
+    """What batch norm does in stages that learn: keep the statistics of the weights, or learn those of the images."""
+
+    def __post_init__(self) -> None:
+        if not self.weights:
+            for name, unset in (("freeze", None), ("head", "softmax"), ("depths", 1), ("redraw", "")):
+                require(getattr(self, name) == unset, name, "`--weights` beside it", "none")
+        require(self.hidden >= 1, "hidden", "1 or more", self.hidden)
+        require(self.depths >= 1, "depths", "1 or more", self.depths)
+        require(self.views is None or self.views >= 0, "views", "0 or more", self.views)
+
+
+@Parameter(name="*", group=Group("Machine", sort_key=6))
+@dataclass(frozen=True)
+class MachineRecipe:
+    """What the machine does with it; changes the last digits at most."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where the network runs."""
+
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the network's arithmetic; weights are always kept in float32."""
+
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+    """Order of the values of a feature map in memory."""
+
+    runtime: Literal["auto", "torch", "openvino"] = "auto"
+    """Of frozen layers, which run once: OpenVINO on a CPU where it is installed (the extra `striate[openvino]`)."""
+
+    workers: Annotated[int | None, Parameter(alias="-j")] = None
+    """Threads that decode images; one a core unless given. Never changes a result."""
+
+    keep_memory: bool = True
+    """Keep freed memory for the next step instead of handing it back: up to twice as fast on Linux, for some memory."""
+
+    compile: bool = False
+    """Let `torch.compile` rewrite the training step: a minute or more before the first one, and then faster or not
+    (docs/decisions/compile.md)."""
+
+    checkpoint_every: float = 10.0
+    """Minutes between two checkpoints within an epoch; there is one after each epoch too."""
+
+    deterministic: bool = False
+    """On a GPU too, use only operations that give the same bits every time; on a CPU that is always so."""
+
+    tensorboard: bool = False
+    """Also write TensorBoard events (needs the extra `striate[log]`)."""
+
+    def __post_init__(self) -> None:
+        require(self.workers is None or self.workers >= 1, "workers", "at least 1", self.workers)
+        minutes = self.checkpoint_every
+        require(0 < minutes < math.inf, "checkpoint_every", "a number of minutes above 0", minutes)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe, a table a part."""
+
+    network: NetworkRecipe = field(default_factory=NetworkRecipe)
+    data: DataRecipe = field(default_factory=DataRecipe)
+    augment: AugmentRecipe = field(default_factory=AugmentRecipe)
+    training: TrainingRecipe = field(default_factory=TrainingRecipe)
+    machine: MachineRecipe = field(default_factory=MachineRecipe)
+    transfer: TransferRecipe = field(default_factory=TransferRecipe)

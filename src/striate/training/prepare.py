@@ -1,0 +1,222 @@
+"""Before the network: a run's folder, its recipe, and its data, checked, matched to the task and split."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from striate.augment.colour import measured
+from striate.augment.presets import wants_components
+from striate.console import Reporter
+from striate.data import (
+    CROP_PCT,
+    MEAN_STD,
+    Index,
+    Preprocessing,
+    read,
+    require_few_bad,
+    require_trainable,
+    split,
+    write_findings,
+)
+from striate.data.check import KINDS, Check, Severity, by_kind, examine
+from striate.device import Machine, choose, cores, keep_memory
+from striate.recipe import Recipe
+from striate.tasks import task_of
+from striate.training import checkpoint
+from striate.training.checkpoint import Checkpoint
+from striate.training.folder import RunFolder
+from striate.training.process_group import BACKENDS, JoinedProcesses, Processes
+from striate.training.resolve import require_resumable, resolve
+from striate.training.run import Run
+
+SHOWN = 5  # findings of each kind that are printed one by one
+
+
+@contextmanager
+def prepare(
+    data: Path | Index, recipe: Recipe, output: Path | None = None, reporter: Reporter | None = None
+) -> Iterator[Run]:
+    """A new run, with a folder that this process holds within the context.
+
+    Args:
+        data: what `striate.data.read` takes, or an index.
+        recipe: what to do; what it leaves open is filled in.
+        output: the run folder to make; runs/TASK/DATA-MODEL unless given, numbered where that exists.
+        reporter: says how it goes; to the terminal unless given.
+
+    Raises:
+        UsageError: if the recipe names what is not there.
+        DataError: if the data cannot be trained on, or too much of it is unreadable.
+    """
+    with JoinedProcesses() as processes, ExitStack() as held:
+        recipe = resolve(recipe)
+        machine = processes.place(_machine(recipe))
+        first_reporter = _for_first(reporter, processes)
+        opening = _opening(processes, machine)
+        folder, recipe, index = processes.from_first(lambda: _new(data, recipe, output, first_reporter, opening, held))
+        logging = _logging(first_reporter, folder, processes)
+        yield _run(folder, index, recipe, machine, logging, processes)
+
+
+@contextmanager
+def reopen(path: Path, recipe: Recipe | None = None, reporter: Reporter | None = None) -> Iterator[Run]:
+    """A run that stopped, with its folder, which this process holds within the context, and its last checkpoint.
+
+    Args:
+        path: the run folder.
+        recipe: the run's own unless given; it may differ from that in what the machine does, in the number of epochs
+            and in how many bad steps are skipped.
+        reporter: as in `prepare`.
+
+    Raises:
+        UsageError: if `path` is no run folder, another process trains it, or the recipe changes what cannot be
+            changed.
+        TrainingError: if none of its checkpoints can be read.
+    """
+    with JoinedProcesses() as processes, ExitStack() as held:
+        first_reporter = _for_first(reporter, processes)
+        folder, recipe, index, last = processes.from_first(lambda: _stopped(path, recipe, first_reporter, held))
+        machine = processes.place(_machine(recipe))
+        reporter = _logging(first_reporter, folder, processes)
+        if processes.first:
+            folder.write_recipe(recipe)
+        if opening := _opening(processes, machine):
+            reporter.say(opening)
+        yield replace(_run(folder, index, recipe, machine, reporter, processes), checkpoint=last)
+
+
+def _new(
+    data: Path | Index, recipe: Recipe, output: Path | None, reporter: Reporter, opening: str, held: ExitStack
+) -> tuple[RunFolder, Recipe, Index]:
+    """A new run folder, held, with the recipe and the checked and split index that the run goes by."""
+    index = data if isinstance(data, Index) else _read(data, recipe)
+    index = task_of(index, recipe).match(index)
+    folder = RunFolder.create(output or _default_output(data, recipe))
+    held.enter_context(folder.held())
+    reporter = replace(reporter, log=folder.log)
+    if opening:
+        reporter.say(opening)
+    folder.write_recipe(recipe)
+    for note in index.notes:
+        reporter.say(f"note: {note}")
+    found = _checked(index, recipe, folder, reporter)
+    index = split(
+        found.index,
+        val_fraction=recipe.data.val_fraction,
+        test_fraction=recipe.data.test_fraction,
+        seed=recipe.training.seed,
+        together=[copies.rows for copies in found.copies],
+    )
+    require_trainable(index)
+    if wants_components(recipe.augment):
+        recipe = replace(recipe, augment=measured(recipe.augment, found.colours))
+        folder.write_recipe(recipe)
+    folder.write_index(index)
+    return folder, recipe, index
+
+
+def _read(data: Path, recipe: Recipe) -> Index:
+    return read(
+        data,
+        path_column=recipe.data.path_column,
+        label_column=recipe.data.label_column,
+        label_separator=recipe.data.label_separator,
+        weight_column=recipe.data.weight_column,
+        mask_classes=recipe.data.mask_classes,
+    )
+
+
+def _default_output(data: Path | Index, recipe: Recipe) -> Path:
+    if isinstance(data, Index):
+        name = data.root.resolve().name or "images"
+    else:
+        name = data.resolve().name if data.is_dir() else data.resolve().stem
+    network = recipe.network.name.replace("/", "-")
+    return Path("runs") / recipe.network.task / f"{name}-{network}"
+
+
+def _checked(index: Index, recipe: Recipe, folder: RunFolder, reporter: Reporter) -> Check:
+    """Reads every image, says what is wrong, and stops where too many cannot be read."""
+
+    @contextmanager
+    def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+        with reporter.progress(title, total, "images") as advance:
+            yield lambda count: advance(count, "")
+
+    found = examine(
+        index,
+        max_pixels=recipe.data.max_pixels,
+        max_bad=recipe.data.max_bad,
+        workers=recipe.machine.workers or cores(),
+        progress=progress,
+    )
+    write_findings(found.findings, folder.check)
+    for kind, findings in by_kind(found.findings).items():
+        severity = KINDS[kind].severity
+        if severity is not Severity.INFO:
+            for finding in findings[:SHOWN]:
+                reporter.say(f"{severity.value}: {finding.path or KINDS[kind].title}: {finding.reason}")
+            if len(findings) > SHOWN:
+                more = f"and {len(findings) - SHOWN} more {KINDS[kind].title}, in {folder.check}"
+                reporter.say(f"{severity.value}: {more}")
+    require_few_bad(index, found.index, recipe.data.max_bad)
+    return found
+
+
+def _stopped(
+    path: Path, recipe: Recipe | None, reporter: Reporter, held: ExitStack
+) -> tuple[RunFolder, Recipe, Index, Checkpoint | None]:
+    """The folder of a run that stopped, held, with what it goes on by and its last checkpoint."""
+    folder = RunFolder.find(path)
+    held.enter_context(folder.held())
+    folder.tidy()
+    last = checkpoint.last_whole(folder.checkpoint, replace(reporter, log=folder.log).say)
+    recipe = resolve(recipe or folder.read_recipe())
+    require_resumable(last.recipe if last else folder.read_recipe(), recipe)
+    return folder, recipe, Index.load(folder.index), last
+
+
+def _run(
+    folder: RunFolder, index: Index, recipe: Recipe, machine: Machine, reporter: Reporter, processes: Processes
+) -> Run:
+    """The run, with what follows from its recipe and index."""
+    task, data = task_of(index, recipe), recipe.data
+    channels, size = data.in_channels or 3, data.img_size or 224
+    mean, std = data.mean or MEAN_STD[channels][0], data.std or MEAN_STD[channels][1]
+    network, arguments = task.net(recipe.network.name, {**recipe.network.model_args, "in_channels": channels})
+    return Run(
+        recipe,
+        index,
+        task,
+        Preprocessing((channels, size, size), mean, std, data.crop_pct or CROP_PCT),
+        machine,
+        recipe.machine.workers or processes.cores,
+        folder,
+        reporter,
+        network,
+        arguments,
+        processes,
+    )
+
+
+def _machine(recipe: Recipe) -> Machine:
+    """The machine that the recipe asks for; where it says so, the process keeps its memory from here on."""
+    if recipe.machine.keep_memory:
+        keep_memory()
+    asked = recipe.machine
+    return choose(asked.device, asked.precision, asked.memory_format, asked.runtime)
+
+
+def _opening(processes: Processes, machine: Machine) -> str:
+    """The first line of a log; "" where one process trains."""
+    return f"{processes}, {BACKENDS[machine.device.type]}" if processes.world > 1 else ""
+
+
+def _for_first(reporter: Reporter | None, processes: Processes) -> Reporter:
+    """The reporter of the first process; the others are silent."""
+    return (reporter or Reporter()) if processes.first else Reporter.silent()
+
+
+def _logging(reporter: Reporter, folder: RunFolder, processes: Processes) -> Reporter:
+    return replace(reporter, log=folder.log) if processes.first else reporter

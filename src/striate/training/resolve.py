@@ -1,0 +1,96 @@
+"""Recipes before a run: everything filled in that depends on the network, and what may change when it goes on."""
+
+import importlib.util
+import os
+import shutil
+from dataclasses import replace
+
+import torch
+
+from striate import recipe as recipes
+from striate.augment.presets import written_out
+from striate.data import CROP_PCT, MEAN_STD
+from striate.errors import SizeError, UsageError
+from striate.graph.meta import META, Memory, build
+from striate.nets import create, default_of
+from striate.recipe import Recipe
+from striate.tasks import task_kind
+
+RESUMABLE = {
+    "machine": None,
+    "training": {"epochs", "skip_bad_steps"},
+}  # tables and keys that a resumed run may change; None: all of it
+
+
+def resolve(recipe: Recipe) -> Recipe:
+    """The recipe with everything filled in that depends on the network.
+
+    Raises:
+        UsageError: if the network is unknown, takes other arguments, cannot take images of that size, or does not
+            give what its task needs.
+    """
+    given = recipe.network.model_args.keys() & {"num_classes", "in_channels"}
+    if given:
+        raise UsageError(
+            f"`model_args`: expected no {' or '.join(given)}: classes come from the data. Try --in-channels."
+        )
+    data, network = recipe.data, recipe.network
+    net = build(lambda: create(network.name, **network.model_args))
+    channels = data.in_channels or default_of(network.name, "in_channels")
+    size = data.img_size or int(net.image_size)  # type: ignore[arg-type]
+    _require_outputs(recipe, channels, size)
+    mean, std = MEAN_STD[channels]
+    data = replace(
+        data,
+        img_size=size,
+        in_channels=channels,  # type: ignore[arg-type]  # a net is published for 1 or 3
+        mean=data.mean or mean,
+        std=data.std or std,
+        crop_pct=data.crop_pct or CROP_PCT,
+    )
+    for name, values in (("mean", data.mean), ("std", data.std)):
+        if values is not None and len(values) != channels:
+            raise UsageError(f"`{name}`: expected {channels} values, one a channel; got {len(values)}: {values}.")
+    compiler = os.environ.get("CXX", "g++")
+    if recipe.machine.compile and shutil.which(compiler) is None:
+        raise UsageError(
+            f"`compile`: expected a C++ compiler, named by CXX or g++; got none of the name {compiler}. Try without it."
+        )
+    if recipe.machine.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise UsageError("`tensorboard`: expected the package tensorboard; got none. Try: pip install 'striate[log]'.")
+    network = replace(network, model=network.name)
+    training = replace(recipe.training, lr=recipe.training.peak_lr)
+    return replace(recipe, network=network, data=data, training=training, augment=written_out(recipe.augment))
+
+
+def _require_outputs(recipe: Recipe, channels: int, size: int) -> None:
+    """Tries the network on images of the right size without computing anything, before any data are read."""
+    network = recipe.network
+    net = build(lambda: create(network.name, in_channels=channels, **network.model_args)).to(META).eval()
+    images = torch.empty(2, channels, size, size, device=META)
+    try:
+        with torch.no_grad(), Memory(net, images):
+            outputs = net(images)
+    except (RuntimeError, SizeError) as error:  # a map that became smaller than the next window
+        raise UsageError(
+            f"`img_size`: expected one that {network.name} can take; got {size}: {str(error).rstrip('.')}."
+        ) from error
+    task_kind(network.task).require_outputs(network.name, outputs)
+
+
+def require_resumable(before: Recipe, after: Recipe) -> None:
+    """Refuses a recipe that a run which began with `before` cannot go on by.
+
+    Raises:
+        UsageError: if a setting changed that decides what is computed.
+    """
+    old, new = recipes.to_dict(before), recipes.to_dict(after)
+    for table, values in new.items():
+        allowed = RESUMABLE.get(table, set())
+        changed = [key for key in values | old[table] if values.get(key) != old[table].get(key)]
+        for key in changed:
+            if allowed is not None and key not in allowed:
+                raise UsageError(
+                    f"resume: expected `{key}` as the run began, {old[table].get(key)}; got {values.get(key)}. "
+                    "Only epochs, skip_bad_steps and the machine's settings can change; start a new run for more."
+                )

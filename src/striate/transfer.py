@@ -1,0 +1,225 @@
+"""Training that begins with weights: what is frozen of the network is computed once, and the rest learns from that."""
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from striate.console import Reporter
+from striate.data import Index
+from striate.errors import UsageError
+from striate.features.cached import cached_features
+from striate.features.fit_head import install, probe, scored
+from striate.graph.parts import head_of
+from striate.nets import create
+from striate.nets.headed import Headed
+from striate.plan.recommend import recommend
+from striate.pretrained import Pretrained, pretrained
+from striate.recipe import Recipe
+from striate.tasks import HeadProblem
+from striate.training.folder import RunFolder
+from striate.training.freeze import freeze, frozen_stages, keep_statistics, redrawn_stages
+from striate.training.images import images
+from striate.training.inputs import Inputs
+from striate.training.loop import fit
+from striate.training.network import describe, drawn_network, placed
+from striate.training.prepare import prepare, reopen
+from striate.training.run import Run
+from striate.weights import load_into
+
+VIEWS = 8  # of each image, of which training on cached features shows one an epoch
+FINE_TUNING_LR = 1e-4  # a tenth of that for drawn values: weights that have learnt before are kept near where they are
+
+
+def train(
+    data: Path | Index, recipe: Recipe, output: Path | None = None, reporter: Reporter | None = None
+) -> RunFolder:
+    """Trains a model from the weights that the recipe names.
+
+    Where every stage is frozen and the network ends in one linear layer, that layer is fitted; else what is not frozen
+    learns step by step.
+
+    Args:
+        data: as in `striate.training.prepare`.
+        recipe: what to do, with `transfer.weights`.
+        output: the run folder, likewise.
+        reporter: likewise.
+
+    Raises:
+        UsageError: if the recipe names what is not there, or the network does not go with what is asked.
+        WeightsError, ModelFileError: if the weights are not there, or not whole.
+        DataError: if the data cannot be trained on, or too much of it is unreadable.
+        TrainingError: if the loss is no longer a number.
+    """
+    base = _base(recipe)
+    with prepare(data, resolve(recipe, base), output, reporter) as run:
+        learn(run, lambda: base)
+        return run.folder
+
+
+def resume(path: Path, recipe: Recipe | None = None, reporter: Reporter | None = None) -> RunFolder:
+    """Goes on with such a run; one whose head is fitted begins anew, with the features that are cached.
+
+    Args:
+        path: the run folder.
+        recipe: as in `striate.training.reopen`.
+        reporter: likewise.
+
+    Raises:
+        UsageError: if `path` is no run folder, or the recipe changes what cannot be changed.
+        TrainingError: if none of its checkpoints can be read.
+    """
+    with reopen(path, recipe, reporter) as run:
+        learn(run, functools.cache(lambda: _base(run.recipe)))
+        return run.folder
+
+
+def learn(run: Run, base: Callable[[], Pretrained]) -> None:
+    """Fits a head, or trains; the weights are asked for where no checkpoint holds them."""
+    if run.checkpoint is None:
+        if run.recipe.transfer.freeze == "auto":
+            run = _planned(run, base())
+        net = base().net
+        problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
+        if problem is not None and _frozen(run, net) == net.stages and _why_not_fitted(run, net) is None:
+            fit_head_alone(run, base(), problem)
+            return
+    net = pretrained_network(run, base)
+    fit(run, net, inputs_of(run, net))
+
+
+def pretrained_network(run: Run, base: Callable[[], Pretrained]) -> nn.Module:
+    """The run's network with the weights, or those of its checkpoint, a fitted head, and its stages frozen."""
+    net = drawn_network(run)
+    if run.checkpoint is None:
+        _take_weights(net, base(), run.recipe)
+        if run.recipe.transfer.fit_head:
+            _fit_head(run, net, base())
+    net = placed(run, net)
+    freeze(net, _frozen(run, net))
+    if run.recipe.transfer.batch_norm == "keep":
+        keep_statistics(net)
+    return net
+
+
+def inputs_of(run: Run, net: nn.Module) -> Inputs:
+    """The features of the frozen stages, unless nothing is frozen or nothing shall be cached."""
+    frozen, count = _frozen(run, net), run.recipe.transfer.views
+    if not frozen or count == 0:
+        return images(run)
+    return cached_features(run, net, frozen, count or VIEWS)
+
+
+def fit_head_alone(run: Run, base: Pretrained, problem: HeadProblem) -> None:
+    """Fits a head to the frozen network, and leaves the run folder as training would."""
+    started = time.perf_counter()
+    found = scored(run, base.net, probe(run, base.net, problem))
+    seconds = time.perf_counter() - started
+    net = _take_weights(create(run.network, **run.arguments), base, run.recipe).eval()
+    install(net, found.fitted.head, run.preprocessing.input_size)
+    freeze(net, _frozen(run, net))
+    describe(run, net)
+    for name, scores in (("cross-validation on train", found.cross_validated), ("val", found.val)):
+        if scores:
+            run.reporter.say(f"{name}: {run.task.line(scores)}, loss {scores['loss']:.4f}")
+    head = {"strength": found.fitted.strength, "temperature": found.fitted.temperature}
+    if run.processes.first:
+        run.model(run.machine.place(net), found.val, epoch=1, head=head).save(run.folder.model)
+        row = {"epoch": 1, "step": 0, "train_s": seconds}
+        row |= {f"cv_{name}": value for name, value in found.cross_validated.items()}
+        run.folder.write_metrics([row | {f"val_{name}": value for name, value in found.val.items()}])
+    run.reporter.say(f"model: {run.folder.model}, {seconds:.1f} s after the check of the images")
+
+
+def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
+    """The recipe with what it leaves open taken from the weights: network, size and normalisation; frozen is all.
+
+    Raises:
+        UsageError: it names another network, other channels, or stages that the network lacks.
+    """
+    network, data, shown = recipe.network, recipe.data, base.preprocessing
+    for name, own, given in (
+        ("model", base.name, network.model),
+        ("model_args", base.arguments, network.model_args),
+        ("in_channels", shown.channels, data.in_channels),
+    ):
+        if given and given != own:
+            raise UsageError(f"`{name}`: expected that of `--weights`, {own}; got {given}. Try without it.")
+    if network.whiten:
+        raise UsageError("`whiten`: expected a network that begins with drawn values; got one of `--weights`.")
+    freeze = recipe.transfer.freeze or "all"
+    frozen = () if freeze == "auto" else frozen_stages(base.net, freeze)
+    redrawn = redrawn_stages(base.net, recipe.transfer.redraw)
+    if redrawn and (freeze == "auto" or set(redrawn).intersection(frozen)):
+        raise UsageError(
+            f"`redraw`: expected a stage after those that --freeze names, so that it learns; got {redrawn[0]} and "
+            f"--freeze {freeze}. Try --freeze with the stage before it."
+        )
+    return replace(
+        recipe,
+        network=replace(network, model=base.name, model_args=dict(base.arguments)),
+        data=replace(
+            data,
+            img_size=data.img_size or shown.size[0],
+            in_channels=shown.channels,  # type: ignore[arg-type]  # a net is published for 1 or 3
+            mean=data.mean or shown.mean,
+            std=data.std or shown.std,
+            crop_pct=data.crop_pct or shown.crop_pct,
+        ),
+        training=replace(recipe.training, lr=recipe.training.lr or FINE_TUNING_LR),
+        transfer=replace(recipe.transfer, freeze=freeze),
+    )
+
+
+def _base(recipe: Recipe) -> Pretrained:
+    """The weights that the recipe names, in a network with the head that it asks for."""
+    return pretrained(recipe.transfer.weights).headed(recipe.transfer)
+
+
+def _frozen(run: Run, net: nn.Module) -> tuple[str, ...]:
+    """The stages of a net that the recipe freezes."""
+    return frozen_stages(net, run.recipe.transfer.freeze or "all")
+
+
+def _planned(run: Run, base: Pretrained) -> Run:
+    """The run with as much frozen as is recommended, which its folder keeps."""
+    plan = run.processes.from_first(
+        lambda: recommend(run.index, base, run.preprocessing, run.machine, run.recipe, say=run.reporter.say)
+    )
+    run.reporter.say(f"--freeze auto, as planned: {plan.sentence}")
+    transfer = replace(run.recipe.transfer, freeze=plan.freeze, views=plan.views)
+    return run.with_recipe(replace(run.recipe, transfer=transfer))
+
+
+def _take_weights(net: nn.Module, base: Pretrained, recipe: Recipe) -> nn.Module:
+    """The net with the weights; what the recipe draws anew, and a head of other classes, keeps its initial values."""
+    drawn = (*redrawn_stages(net, recipe.transfer.redraw), *(("head",) if isinstance(net, Headed) else ()))
+    own, parts = net.state_dict(), tuple(f"{part}." for part in drawn)
+    load_into(net, {k: own[k] if k.startswith(parts) else value for k, value in base.net.state_dict().items()})
+    return net
+
+
+def _fit_head(run: Run, net: nn.Module, base: Pretrained) -> None:
+    """Lets training begin with a head that is fitted to what the weights give for the images, where that can be."""
+    problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
+    if problem is None:
+        return
+    why_not = _why_not_fitted(run, base.net)
+    if run.recipe.transfer.redraw:
+        run.reporter.say("the head begins with drawn values, not fitted ones: so do stages before it")
+    elif why_not is not None:
+        run.reporter.say(f"the head begins with drawn values, not fitted ones: {why_not}")
+    else:
+        install(net, probe(run, base.net, problem, problem.label_smoothing).head, run.preprocessing.input_size)
+
+
+def _why_not_fitted(run: Run, net: nn.Module) -> str | None:
+    """Why a head cannot be fitted to what the stages of a net give; None where it can."""
+    try:
+        head_of(net, run.preprocessing.input_size)
+    except UsageError as error:
+        return str(error)
+    return None

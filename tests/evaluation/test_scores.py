@@ -1,0 +1,236 @@
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from striate.data import Index, read
+from striate.errors import DataError
+from striate.evaluation import Evaluation, evaluate, evaluation_rows
+from striate.model import Model, load
+from striate.training import RunFolder
+
+MakeModel = Callable[..., Model]
+WritePictures = Callable[[Path, Mapping[str, int]], Path]
+
+
+@pytest.fixture(scope="module")
+def trained(finished: RunFolder) -> Model:
+    return load(finished.model, device="cpu", precision="float32")
+
+
+# Which pictures
+
+
+def test_a_test_split_that_the_data_has_is_taken(
+    write_pictures: WritePictures, untrained: MakeModel, tmp_path: Path
+) -> None:
+    for name, count in (("train", 4), ("val", 3), ("test", 2)):
+        write_pictures(tmp_path / name, {"dark": count, "light": count})
+    index = read(tmp_path)
+    name, rows, why = evaluation_rows(untrained(), index, "auto")
+    assert (name, why) == ("test", "held out from training")
+    assert all(path.startswith("test/") for path in index.paths(rows))
+    assert len(rows) == 4
+
+
+def test_without_a_test_split_val_is_taken_and_told(
+    write_pictures: WritePictures, untrained: MakeModel, tmp_path: Path
+) -> None:
+    for name, count in (("train", 4), ("val", 3)):
+        write_pictures(tmp_path / name, {"dark": count, "light": count})
+    index = read(tmp_path)
+    name, rows, why = evaluation_rows(untrained(), index, "auto")
+    assert (name, why) == ("val", "there is no test split; val also chose the best epoch")
+    assert all(path.startswith("val/") for path in index.paths(rows))
+    assert len(rows) == 6
+
+
+def test_the_data_of_the_training_is_split_as_it_was_then(
+    trained: Model, two_classes: Path, finished: RunFolder
+) -> None:
+    index, then = read(two_classes), Index.load(finished.index)
+    for which in ("train", "val", "test"):
+        name, rows, why = evaluation_rows(trained, index, which)
+        assert (name, why) == (which, "as asked")
+        assert index.paths(rows) == then.paths(then.rows(which))
+    name, rows, why = evaluation_rows(trained, index, "auto")
+    assert (name, why) == ("test", "held out from training")
+    assert index.paths(rows) == then.paths(then.rows("test"))
+
+
+def test_other_data_without_splits_is_taken_whole(
+    trained: Model, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    index = read(write_pictures(tmp_path, {"dark": 5, "light": 3}))
+    name, rows, why = evaluation_rows(trained, index, "auto")
+    assert (name, len(rows)) == ("all", 8)
+    assert why == "the data has no splits and is not what the model was trained on: all of it"
+
+
+def test_all_of_the_data_of_the_training_if_asked(trained: Model, two_classes: Path) -> None:
+    name, rows, why = evaluation_rows(trained, read(two_classes), "all")
+    assert (name, len(rows), why) == ("all", 24, "as asked")
+
+
+def test_a_split_that_is_not_there(trained: Model, write_pictures: WritePictures, tmp_path: Path) -> None:
+    index = read(write_pictures(tmp_path, {"dark": 5, "light": 3}))
+    with pytest.raises(DataError) as caught:
+        evaluate(trained, index, "val")
+    assert str(caught.value) == "val: expected at least one labelled picture; got none. Try --split all."
+
+
+# The scores
+
+
+def test_scores_agree_with_the_predictions(trained: Model, two_classes: Path) -> None:
+    result = evaluate(trained, read(two_classes), "all")
+    predictions = {prediction.path: prediction for prediction in trained.predict(two_classes)}
+    right = [Path(path).parent.name == prediction.label for path, prediction in predictions.items()]
+    assert result.metrics["count"] == 24
+    assert result.metrics["accuracy"] == sum(right) / 24
+    losses = [-np.log(p.probabilities[Path(path).parent.name]) for path, p in predictions.items()]
+    assert result.metrics["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    paths = read(two_classes).paths(result.rows)
+    assert [trained.classes[answer] for answer in result.answers] == [
+        predictions[str(two_classes / path)].label for path in paths
+    ]
+
+
+@pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (5, 3), (64, None)])
+def test_batches_and_workers_change_no_score(
+    trained: Model, two_classes: Path, batch_size: int, workers: int | None
+) -> None:
+    expected = evaluate(trained, read(two_classes), "all", 24, 1)
+    result = evaluate(trained, read(two_classes), "all", batch_size, workers)
+    assert result.metrics == pytest.approx(expected.metrics, rel=1e-5)
+    assert result.answers.tolist() == expected.answers.tolist()
+
+
+def test_mirrored_scores_are_the_same_of_pictures_and_of_their_mirror_images(
+    untrained: MakeModel, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    model = untrained(("dark", "light"))
+    data = read(write_pictures(tmp_path / "a", {"light": 3, "dark": 5}))
+    for path in data.paths(np.arange(len(data))):
+        (tmp_path / "b" / path).parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(tmp_path / "a" / path) as image:
+            ImageOps.mirror(image).save(tmp_path / "b" / path)
+    both = [evaluate(model, each, mirrored=True).metrics["loss"] for each in (data, read(tmp_path / "b"))]
+    plain = [evaluate(model, each).metrics["loss"] for each in (data, read(tmp_path / "b"))]
+    assert both[0] == pytest.approx(both[1], rel=1e-6)
+    assert plain[0] != pytest.approx(plain[1], rel=1e-6)
+
+
+def test_classes_are_matched_by_name(untrained: MakeModel, write_pictures: WritePictures, tmp_path: Path) -> None:
+    data = read(write_pictures(tmp_path, {"light": 3, "dark": 5}))
+    assert data.classes == ("dark", "light")
+    model = untrained(("zebra", "light", "ape", "dark"))
+    result = evaluate(model, data)
+    assert result.classes == model.classes
+    assert result.confusion is not None
+    assert result.confusion.sum(axis=1).tolist() == [0, 3, 0, 5]
+
+
+def test_a_class_that_the_model_does_not_know(
+    untrained: MakeModel, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    data = read(write_pictures(tmp_path, {"light": 1, "drak": 1, "noon": 1}))
+    with pytest.raises(DataError) as caught:
+        evaluate(untrained(), data)
+    assert str(caught.value) == (
+        "classes: expected only those that the model knows (dark, light); got also drak, noon. "
+        "Rename or leave out those folders or labels."
+    )
+
+
+def test_unreadable_pictures_are_left_out_and_named(
+    trained: Model, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    write_pictures(tmp_path, {"dark": 4, "light": 4})
+    whole = evaluate(trained, read(tmp_path))
+    (tmp_path / "dark" / "01.png").write_bytes(b"")
+    (tmp_path / "dark" / "notes.txt").write_text("no picture by its name")
+    result = evaluate(trained, read(tmp_path))
+    assert result.unreadable == ("dark/01.png: the file is empty",)
+    assert result.metrics["count"] == 7
+    assert len(result.rows) == len(result.answers) == 7
+    assert result.answers.tolist() == np.delete(whole.answers, 1).tolist()
+
+
+def test_nothing_that_can_be_read(trained: Model, write_pictures: WritePictures, tmp_path: Path) -> None:
+    write_pictures(tmp_path, {"dark": 2})
+    for path in (tmp_path / "dark").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        evaluate(trained, read(tmp_path))
+    assert str(caught.value) == "all: expected at least one readable picture; got none of 2."
+
+
+def test_a_table_without_rows(trained: Model, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("path,label\n")
+    with pytest.raises(DataError, match="expected pictures to evaluate on; got none"):
+        evaluate(trained, read(tmp_path / "a.csv"))
+
+
+def test_the_limit_of_pixels_is_that_of_the_training(trained: Model, two_classes: Path) -> None:
+    model = Model(**{**vars(trained), "about": {"recipe": {"data": {"max_pixels": 1000}}}})
+    with pytest.raises(DataError, match="expected at least one readable picture; got none of 24"):
+        evaluate(model, read(two_classes))
+
+
+# What is told of them
+
+
+def example(confusion: list[list[int]] | None) -> Evaluation:
+    return Evaluation(
+        split="test",
+        why="as asked",
+        metrics={"count": 10, "accuracy": 0.5},
+        confusion=None if confusion is None else np.array(confusion),
+        classes=("a", "b", "c"),
+        rows=np.arange(10),
+        answers=np.zeros(10, np.int64),
+        unreadable=("x.png: the file is empty",),
+    )
+
+
+def test_per_class_by_hand() -> None:
+    result = example([[3, 1, 0], [2, 4, 0], [0, 0, 0]])
+    assert result.per_class() == {
+        "a": {"count": 4, "precision": 3 / 5, "recall": 3 / 4},
+        "b": {"count": 6, "precision": 4 / 5, "recall": 4 / 6},
+        "c": {"count": 0, "precision": 0, "recall": 0},
+    }
+
+
+def test_plain_values_for_json() -> None:
+    result = example([[3, 1, 0], [2, 4, 0], [0, 0, 0]])
+    plain = json.loads(json.dumps(result.to_dict()))
+    assert plain == {
+        "split": "test",
+        "why": "as asked",
+        "mirrored": False,
+        "count": 10,
+        "accuracy": 0.5,
+        "unreadable": ["x.png: the file is empty"],
+        "per_class": result.per_class(),
+        "confusion": {"classes": ["a", "b", "c"], "matrix": [[3, 1, 0], [2, 4, 0], [0, 0, 0]]},
+    }
+
+
+def test_with_several_labels_there_is_no_confusion(untrained: MakeModel, two_classes: Path, tmp_path: Path) -> None:
+    path = two_classes / "dark" / "00.png"
+    (tmp_path / "a.csv").write_text("path,label\na.png,dark;light\nb.png,light\nc.png,\n")
+    for name in "abc":
+        (tmp_path / f"{name}.png").write_bytes(path.read_bytes())
+    model = untrained(several_labels=True)
+    result = evaluate(model, read(tmp_path / "a.csv", label_separator=";"))
+    assert result.confusion is None
+    assert result.per_class() == {}
+    plain = json.loads(json.dumps(result.to_dict()))
+    assert plain["count"] == 3
+    assert {"mean_average_precision", "f1"} <= plain.keys()
+    assert not {"per_class", "confusion"} & plain.keys()

@@ -1,0 +1,110 @@
+"""What is counted is held against `striate.inspect`; what is timed, against nothing but itself."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from net_table import NETS, Net
+
+from striate.data import Preprocessing, read, split
+from striate.device import choose
+from striate.inspect import inspect
+from striate.nets import create
+from striate.plan.cost import Learning, Rates, choices, counted, learning, measured
+from striate.recipe import DataRecipe, MachineRecipe, Recipe, TrainingRecipe, TransferRecipe
+
+SHOWN = Preprocessing((1, 32, 32), (0.5,), (0.5,), crop_pct=1.0)
+STAGES = ("conv1", "conv2", "fc1", "fc2")
+RATES = Rates(decode=0.001, forward=0.01, step=0.03, error=1.2, head=0.002)
+RECIPE = Recipe(training=TrainingRecipe(epochs=10, batch_size=8), machine=MachineRecipe(workers=1))
+QUICK = ("lenet5", "resnet20_cifar", "mobilenet_v2", "googlenet", "squeezenet1_1", "vgg11_bn", "unet")
+ROWS = [pytest.param(row, id=row.name, marks=[] if row.name in QUICK else [pytest.mark.slow]) for row in NETS]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_multiplications_parameters_and_memory_are_those_of_inspect(row: Net) -> None:
+    with torch.device("meta"):
+        net = create(row.name)
+    stages: tuple[str, ...] = net.stages  # type: ignore[assignment]
+    whole, half, head = (learning(net, stages[:number], row.input) for number in (0, len(stages) // 2, len(stages)))
+    found = inspect(net, row.input)
+    assert whole.macs == found.macs
+    assert whole.parameters == found.parameters
+    assert found.training_bytes is not None
+    assert math.isclose(whole.kept_bytes, found.training_bytes, rel_tol=0.06)  # which keeps the image and the logits
+    assert whole.macs > half.macs >= head.macs
+    assert whole.kept_bytes > half.kept_bytes >= head.kept_bytes
+    assert whole.parameters > half.parameters >= head.parameters
+
+
+def test_what_is_left_of_lenet() -> None:
+    net = create("lenet5", activation="relu", num_classes=3)
+    found = learning(net, ("conv1", "conv2", "fc1"), (1, 32, 32))
+    assert found == Learning(
+        macs=120 * 84 + 84 * 3,
+        kept_bytes=4 * (120 + 84),  # the inputs of two dense layers; the second is what relu needs too
+        parameters=121 * 84 + 85 * 3,
+        values=120,
+    )
+
+
+def test_every_choice_has_its_cost() -> None:
+    net = create("lenet5", activation="relu")
+    parts = counted(net, (1, 32, 32))
+    found = choices(STAGES, parts, RATES, RECIPE, images=100)
+    assert [choice.freeze for choice in found] == ["all", "fc1", "conv2", "conv1", "none"]
+    macs = [part.macs for part in parts]
+    assert math.isclose(found[0].seconds, 100 * (0.002 + 2 * (0.001 + 0.01 * (1 - macs[4] / macs[0]))))
+    share = macs[2] / macs[0]
+    assert math.isclose(found[2].seconds, 100 * (0.002 + 8 * (0.001 + 0.01 * (1 - share)) + 10 * 0.03 * share))
+    assert math.isclose(found[4].seconds, 100 * (0.002 + 10 * (0.001 + 0.03)))
+    assert all(less.memory_bytes < more.memory_bytes for less, more in pairwise(found))
+    assert [choice.disk_bytes for choice in found] == [84 * 400, 120 * 1600, 400 * 1600, 1176 * 1600, 0]
+
+
+@pytest.mark.parametrize(("views", "passes"), [(1, 1), (3, 3), (0, 10)])
+def test_views_that_are_not_kept_are_computed_in_every_epoch(views: int, passes: int) -> None:
+    net = create("lenet5", activation="relu")
+    recipe = replace(RECIPE, transfer=TransferRecipe(views=views))
+    choice = choices(STAGES, counted(net, (1, 32, 32)), replace(RATES, step=0.0), recipe, images=100)[2]
+    whole, part = (learning(net, frozen, (1, 32, 32)) for frozen in ((), ("conv1", "conv2")))
+    assert math.isclose(choice.seconds, 100 * (0.002 + passes * (0.001 + 0.01 * (1 - part.macs / whole.macs))))
+    assert choice.disk_bytes == 100 * 400 * 2 * views
+
+
+def test_no_view_is_kept_where_they_would_not_fit() -> None:
+    net = create("lenet5", activation="relu")
+    recipe = replace(RECIPE, data=DataRecipe(cache_budget=8 * 400 * 2 * 100 / 1e9))  # eight of conv2's 400 values
+    found = choices(STAGES, counted(net, (1, 32, 32)), RATES, recipe, images=100)
+    assert [choice.views for choice in found] == [2, 8, 8, 0, 0]
+    assert found[3].disk_bytes == 0
+    assert found[3].seconds > found[2].seconds
+
+
+def test_memory_is_that_of_a_batch_or_of_all_images_where_they_are_fewer() -> None:
+    net = create("lenet5", activation="relu")
+    part = learning(net, (), (1, 32, 32))
+    for images, batch_size, in_batch in ((100, 8, 8), (5, 8, 5)):
+        recipe = replace(RECIPE, training=TrainingRecipe(batch_size=batch_size))
+        found = choices(STAGES, counted(net, (1, 32, 32)), RATES, recipe, images)[-1]
+        assert found.memory_bytes == in_batch * part.kept_bytes + 12 * part.parameters
+
+
+def test_rates_are_measured_and_leave_the_net_alone(two_classes: Path) -> None:
+    index = split(read(two_classes), val_fraction=0.2, test_fraction=0.0, seed=0)
+    net = create("lenet5", activation="relu").eval()
+    parts = counted(net, (1, 32, 32))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    found = measured(index, index.rows("train"), net, parts, SHOWN, choose("cpu", "float32"), RECIPE, head=0.5)
+    assert found.head == 0.5
+    assert min(found.decode, found.forward, found.step) > 0
+    assert found.error >= 1
+    assert np.isfinite(found.error)
+    assert not net.training
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, before[name])
+        assert net.get_parameter(name).grad is None
