@@ -1,13 +1,9 @@
 """What this machine does best: device, precision, memory format and runtime of a network's arithmetic."""
 
 import ctypes
-import functools
-import hashlib
 import importlib.util
-import json
 import os
 import platform
-import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -16,12 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import UsageError
-from striate.files import cache_folder, write_whole
 
 Module = TypeVar("Module", bound=nn.Module)
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 NEVER = 2**31 - 1  # bytes free at the end of the heap, above which they are handed back
-WORTH = 1.2  # times as fast, from which the digits that bfloat16 lacks are given up
+BFLOAT16_INSTRUCTIONS = {  # by their names in `torch.cpu.get_capabilities`, the fastest first
+    "amx_bf16": "AMX matrix units for bfloat16",
+    "avx512_bf16": "AVX-512 instructions for bfloat16",
+    "bf16": "NEON instructions for bfloat16",
+}
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -60,49 +59,26 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _seconds(dtype: torch.dtype) -> float:
-    """Of a convolution such as networks are made of, forward and back; the least of a few."""
-    layer = nn.Conv2d(64, 64, 3, padding=1).to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    images = torch.zeros(8, 64, 28, 28, dtype=dtype, requires_grad=True).contiguous(memory_format=torch.channels_last)
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
-        layer(images).sum().backward()
-        times.append(time.perf_counter() - started)
-    return min(times)
-
-
-@functools.cache
-def _bfloat16_gain() -> float:
-    """How many times as fast as in float32 this processor convolves in bfloat16; measured once, then remembered."""
-    same = json.dumps([dict(torch.cpu.get_capabilities()), torch.__version__, torch.get_num_threads()], sort_keys=True)
-    kept = cache_folder("device") / f"{hashlib.blake2b(same.encode(), digest_size=16).hexdigest()}.json"
-    try:
-        return float(json.loads(kept.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # not there, or not whole
-        gain = _seconds(torch.float32) / _seconds(torch.bfloat16)
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(kept, lambda aside: aside.write_text(json.dumps(gain), encoding="utf-8"))
-    except OSError:  # a full disk, say: it is measured again
-        pass
-    return gain
-
-
 def _fast_bfloat16(device: torch.device) -> tuple[bool, str]:
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
         fast = torch.cuda.get_device_capability(device) >= (8, 0)  # Ampere has the matrix units for it
         return fast, f"{name} {'has' if fast else 'lacks'} bfloat16 matrix units"
     if device.type == "cpu":
-        if torch.cpu.get_capabilities().get("amx_bf16"):
-            return True, f"{cores()} cores with AMX matrix units for bfloat16"
-        gain = _bfloat16_gain()
-        return (
-            gain >= WORTH,
-            f"{cores()} cores without AMX, measured {gain:.1f} times as fast in bfloat16 as in float32",
-        )
+        instructions = _bfloat16_instructions()
+        return instructions is not None, f"{cores()} cores with {instructions or 'no instructions for bfloat16'}"
     return False, f"{device.type} is run in float32"
+
+
+def _bfloat16_instructions() -> str | None:
+    """The instructions of this processor that multiply in bfloat16 and that PyTorch has kernels for; None if it has
+    none. What it can do is asked, not how fast it is: a busy moment would decide otherwise from run to run.
+    """
+    capabilities = torch.cpu.get_capabilities()
+    for name, instructions in BFLOAT16_INSTRUCTIONS.items():
+        if capabilities.get(name) and torch.backends.mkldnn.is_available():
+            return instructions
+    return None
 
 
 def _warm_up() -> None:
@@ -152,8 +128,7 @@ def choose(
 
     Args:
         device: "auto", "cpu", "cuda" or "mps"; the first GPU, where there is one, for "auto".
-        precision: "auto", "float32" or "bfloat16"; bfloat16 where the device has matrix units for it, or was measured
-            to be clearly faster with it.
+        precision: "auto", "float32" or "bfloat16"; bfloat16 where the device has matrix units or instructions for it.
         memory_format: "auto", "contiguous" or "channels_last"; channels_last on a CPU and with bfloat16, where it is
             faster (docs/decisions/precision.md).
         runtime: "auto", "torch" or "openvino"; OpenVINO on a CPU where it is installed, for it is faster there

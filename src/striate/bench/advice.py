@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from striate.bench.appetite import Appetite, chosen
 from striate.data.loader import MUCH
-from striate.device import WORTH
 
 if TYPE_CHECKING:
     from striate.bench.run import Bench
 
+WORTH = 1.2  # times as fast, from which bfloat16 is worth the digits that it lacks
 BUSY = 0.5  # programs a core that wanted to run before, from which a machine is not idle
 LOW = 0.3  # share of the best convolution, below which most of a step is spent on something else
 DEAR = 2.0  # times that fresh memory takes, from which keeping it is worth saying
