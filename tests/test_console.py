@@ -32,14 +32,14 @@ class Clock:
 
 def test_a_line_is_printed_whole_and_as_it_is(plain: Reporter) -> None:
     text = "[bold]no markup[/bold] :smile: /a/very/long/path/that/is/wider/than/the/terminal.png"
-    plain.say(text)
+    plain.info(text)
     assert written(plain) == f"{text}\n"
 
 
 def test_the_log_has_every_line_with_the_time_of_day(tmp_path: Path) -> None:
     reporter = Reporter(Console(file=io.StringIO()), tmp_path / "log.txt")
-    reporter.say("first")
-    reporter.say("épreuve")
+    reporter.info("first")
+    reporter.info("épreuve")
     lines = (tmp_path / "log.txt").read_text(encoding="utf-8").splitlines()
     assert [re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", "", line) for line in lines] == ["first", "épreuve"]
     assert lines[0] != "first"
@@ -110,8 +110,8 @@ def test_a_reader_that_goes_away_does_not_end_the_run(capfd: pytest.CaptureFixtu
         with os.fdopen(os.dup(2), "w") as stderr, pytest.MonkeyPatch.context() as patch:
             patch.setattr("sys.stderr", stderr)
             reporter = Reporter(log=tmp_path / "log.txt")
-            reporter.say("first")
-            reporter.say("second")
+            reporter.info("first")
+            reporter.info("second")
     finally:
         os.dup2(kept, 2)
         os.close(kept)
@@ -121,5 +121,5 @@ def test_a_reader_that_goes_away_does_not_end_the_run(capfd: pytest.CaptureFixtu
 
 def test_a_log_that_cannot_be_written_does_not_end_the_run(plain: Reporter) -> None:
     reporter = Reporter(plain.console, Path("/dev/full"))
-    reporter.say("said")
+    reporter.info("said")
     assert written(plain) == "said\n"

@@ -414,3 +414,24 @@ def test_a_repr_says_what_the_model_is(untrained: MakeModel) -> None:
     model = untrained()
     model.metrics = {"accuracy": 0.75, "accuracy_low": 0.5, "accuracy_high": 0.875}
     assert repr(model).endswith("float32; val accuracy 0.7500 [0.5000, 0.8750]>")
+
+
+def test_embeddings_are_what_the_head_is_given(tmp_path: Path, untrained: MakeModel) -> None:
+    paths = [write_grey(tmp_path / f"{number}.png", seed=number) for number in range(5)]
+    model = untrained()
+    vectors = model.embed([str(path) for path in paths], batch_size=2)
+    assert vectors.shape == (5, 84)
+    assert vectors.dtype == torch.float32
+    head = model.net.get_submodule("fc3")
+    expected = [model.predict(path).probabilities["dark"] for path in paths]
+    found = head(vectors).softmax(dim=1)[:, 0].tolist()
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert torch.equal(model.embed(tmp_path, batch_size=2), vectors)
+    assert torch.allclose(model.embed(paths[3]), vectors[3:4])
+    assert not head._forward_pre_hooks
+
+
+def test_an_image_that_cannot_be_embedded_is_named(tmp_path: Path, untrained: MakeModel) -> None:
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(DataError, match=r"empty\.png: cannot be read: the file is empty\.$"):
+        untrained().embed([write_grey(tmp_path / "a.png"), tmp_path / "empty.png"])

@@ -354,8 +354,8 @@ class Killed(Reporter):
 
     at: str = ""
 
-    def say(self, text: str) -> None:
-        super().say(text)
+    def info(self, text: str) -> None:
+        super().info(text)
         if text.startswith(self.at):
             raise KeyboardInterrupt
 

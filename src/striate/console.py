@@ -41,7 +41,7 @@ class Reporter:
         """One that says nothing to anyone."""
         return Reporter(Console(quiet=True))
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """Prints a line and keeps it in the log with the time of day."""
         self.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
         if self.log is not None:
@@ -90,7 +90,7 @@ class Reporter:
                 said = now
                 left = (now - started) / done * (total - done)
                 told = f"{note}, " if note else ""
-                self.say(f"{title}: {done}/{total} {unit}, {told}{clock(left)} left")
+                self.info(f"{title}: {done}/{total} {unit}, {told}{clock(left)} left")
 
         return advance
 

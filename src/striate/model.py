@@ -29,6 +29,7 @@ from striate.device import Machine, choose, cores
 from striate.errors import DataError, ModelFileError
 from striate.files import write_whole
 from striate.graph.meta import build
+from striate.graph.parts import head_of
 from striate.nets import create, default_of
 from striate.tasks import TASKS, Prediction, Task, task_from_dict
 
@@ -110,17 +111,51 @@ class Model:
         Raises:
             DataError: if a single image cannot be read; in a list or folder its prediction has an `error` instead.
         """
-        if isinstance(images, str):
-            images = Path(images)
-        if isinstance(images, Path) and images.is_dir():
-            return list(self.predict_each(image_files(images), batch_size, workers))
-        if isinstance(images, list):
-            sources = [Path(image) if isinstance(image, str) else image for image in images]
+        sources, several = _sources(images)
+        if several:
             return list(self.predict_each(sources, batch_size, workers))
-        prediction = next(self.predict_each([images], batch_size, workers=1))
+        prediction = next(self.predict_each(sources, batch_size, workers=1))
         if prediction.error:
             raise DataError(f"{prediction.path}: cannot be read: {prediction.error}.")
         return prediction
+
+    def embed(self, images: Any, batch_size: int = 64, workers: int | None = None) -> Tensor:
+        """The vectors by which the network tells images apart: what its head is given.
+
+        Args:
+            images: as in `predict`.
+            batch_size: images at a time.
+            workers: threads that decode; one a core unless given.
+
+        Returns:
+            (N, D), float32 on the CPU, an image a row; where the head is given maps, their means over H and W.
+
+        Raises:
+            DataError: if an image cannot be read.
+            UsageError: if the network has no head that is given vectors or maps.
+        """
+        sources, _ = _sources(images)
+        given = GivenImages(sources, self.max_pixels)
+        unreadable: dict[int, str] = {}
+        parts = batches(np.arange(len(sources)), batch_size)
+        loader = Loader(given, parts, self.preprocessing, workers=workers or cores(), unreadable=unreadable)
+        vectors: list[Tensor] = []
+
+        def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            value = inputs[0].detach().float()
+            vectors.append((value.mean(dim=(2, 3)) if value.ndim == 4 else value.flatten(1)).cpu())
+
+        head = self.net.get_submodule(head_of(self.net, self.preprocessing.input_size))
+        hook = head.register_forward_pre_hook(note)
+        try:
+            for batch in loader:
+                self.predict_batch(batch.images)
+                for row in batch.rows.tolist():
+                    if row in unreadable:
+                        raise DataError(f"{given.path(row)}: cannot be read: {unreadable[row]}.")
+        finally:
+            hook.remove()
+        return torch.cat(vectors) if vectors else torch.empty(0, 0)
 
     def predict_each(
         self, sources: Sequence[Source], batch_size: int = 64, workers: int | None = None
@@ -157,6 +192,17 @@ class Model:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.net.state_dict().items()}
         metadata = {"format": "pt", "striate": json.dumps(about)}
         write_whole(Path(path), lambda aside: save_file(tensors, aside, metadata))
+
+
+def _sources(images: Any) -> tuple[list[Source], bool]:
+    """What to decode, and whether several images were asked for: a list of them, or a folder."""
+    if isinstance(images, str):
+        images = Path(images)
+    if isinstance(images, Path) and images.is_dir():
+        return list(image_files(images)), True
+    if isinstance(images, list):
+        return [Path(image) if isinstance(image, str) else image for image in images], True
+    return [images], False
 
 
 def load(path: Path | str, *, device: str = "auto", precision: str = "auto") -> Model:

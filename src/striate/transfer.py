@@ -9,14 +9,14 @@ from pathlib import Path
 from torch import nn
 
 from striate.console import Reporter
-from striate.data import Index
+from striate.data import Index, Preprocessing
 from striate.errors import UsageError
 from striate.features.cached import cached_features
 from striate.features.fit_head import install, probe, scored
 from striate.graph.parts import head_of
 from striate.nets import create
 from striate.nets.headed import Headed
-from striate.plan.recommend import recommend
+from striate.plan.recommend import MOST, Plan, recommend
 from striate.pretrained import Pretrained, pretrained
 from striate.recipe import Recipe
 from striate.tasks import HeadProblem
@@ -26,7 +26,8 @@ from striate.training.images import images
 from striate.training.inputs import Inputs
 from striate.training.loop import fit
 from striate.training.network import describe, drawn_network, placed
-from striate.training.prepare import prepare, reopen
+from striate.training.prepare import checked_and_split, machine_of, prepare, preprocessing_of, read_for, reopen
+from striate.training.resolve import resolve as resolve_recipe
 from striate.training.run import Run
 from striate.weights import load_into
 
@@ -77,6 +78,38 @@ def resume(path: Path, recipe: Recipe | None = None, reporter: Reporter | None =
         return run.folder
 
 
+def plan(
+    data: Path | Index, recipe: Recipe, reporter: Reporter | None = None, *, most: int = MOST
+) -> tuple[Plan, Index, Preprocessing]:
+    """Says how much of the weights' network to keep frozen, on data that are read, checked and split as in `train`.
+
+    Args:
+        data: as in `train`.
+        recipe: what training would do, with `transfer.weights`.
+        reporter: says how it goes; to the terminal unless given.
+        most: images that are looked at; fewer where there are fewer.
+
+    Returns:
+        The plan, the index that it is of, and the preprocessing of its images.
+    """
+    base = _base(recipe)
+    recipe, reporter = resolve_recipe(resolve(recipe, base)), reporter or Reporter()
+    machine, preprocessing = machine_of(recipe), preprocessing_of(recipe)
+    index, _ = checked_and_split(read_for(data, recipe), recipe, reporter)
+    with reporter.progress("features", min(most, len(index.rows("train"))), "images") as advance:
+        found = recommend(
+            index,
+            base,
+            preprocessing,
+            machine,
+            recipe,
+            most=most,
+            log=reporter.info,
+            advance=lambda count: advance(count, ""),
+        )
+    return found, index, preprocessing
+
+
 def learn(run: Run, base: Callable[[], Pretrained]) -> None:
     """Fits a head, or trains; the weights are asked for where no checkpoint holds them."""
     if run.checkpoint is None:
@@ -124,14 +157,14 @@ def fit_head_alone(run: Run, base: Pretrained, problem: HeadProblem) -> None:
     describe(run, net)
     for name, scores in (("cross-validation on train", found.cross_validated), ("val", found.val)):
         if scores:
-            run.reporter.say(f"{name}: {run.task.line(scores)}, loss {scores['loss']:.4f}")
+            run.reporter.info(f"{name}: {run.task.line(scores)}, loss {scores['loss']:.4f}")
     head = {"strength": found.fitted.strength, "temperature": found.fitted.temperature}
     if run.processes.first:
         run.model(run.machine.place(net), found.val, epoch=1, head=head).save(run.folder.model)
         row = {"epoch": 1, "step": 0, "train_s": seconds}
         row |= {f"cv_{name}": value for name, value in found.cross_validated.items()}
         run.folder.write_metrics([row | {f"val_{name}": value for name, value in found.val.items()}])
-    run.reporter.say(f"model: {run.folder.model}, {seconds:.1f} s after the check of the images")
+    run.reporter.info(f"model: {run.folder.model}, {seconds:.1f} s after the check of the images")
 
 
 def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
@@ -187,9 +220,9 @@ def _frozen(run: Run, net: nn.Module) -> tuple[str, ...]:
 def _planned(run: Run, base: Pretrained) -> Run:
     """The run with as much frozen as is recommended, which its folder keeps."""
     plan = run.processes.from_first(
-        lambda: recommend(run.index, base, run.preprocessing, run.machine, run.recipe, say=run.reporter.say)
+        lambda: recommend(run.index, base, run.preprocessing, run.machine, run.recipe, log=run.reporter.info)
     )
-    run.reporter.say(f"--freeze auto, as planned: {plan.sentence}")
+    run.reporter.info(f"--freeze auto, as planned: {plan.sentence}")
     transfer = replace(run.recipe.transfer, freeze=plan.freeze, views=plan.views)
     return run.with_recipe(replace(run.recipe, transfer=transfer))
 
@@ -209,9 +242,9 @@ def _fit_head(run: Run, net: nn.Module, base: Pretrained) -> None:
         return
     why_not = _why_not_fitted(run, base.net)
     if run.recipe.transfer.redraw:
-        run.reporter.say("the head begins with drawn values, not fitted ones: so do stages before it")
+        run.reporter.info("the head begins with drawn values, not fitted ones: so do stages before it")
     elif why_not is not None:
-        run.reporter.say(f"the head begins with drawn values, not fitted ones: {why_not}")
+        run.reporter.info(f"the head begins with drawn values, not fitted ones: {why_not}")
     else:
         install(net, probe(run, base.net, problem, problem.label_smoothing).head, run.preprocessing.input_size)
 

@@ -48,8 +48,11 @@ def test_what_cannot_be_read_is_named(
     root = write_pictures(tmp_path / "data", {"dark": 12, "light": 12})
     (root / "dark" / "03.png").write_bytes(b"no image")
     code, _, err = striate("plan", root, "--weights", base, *QUICK)
+    assert code == 3
+    assert "expected at most 1.0% unreadable" in err
+    code, _, err = striate("plan", root, "--weights", base, "--max-bad", "0.1", *QUICK)
     assert code == 0
-    assert "left out: dark/03.png: " in err
+    assert "warning: dark/03.png: not an image" in err
 
 
 @pytest.mark.parametrize(

@@ -102,14 +102,14 @@ def test_the_last_of_several_values_is_not_computed_again(photos: Path) -> None:
     wide, last = prefix_of(net), vectors(net, DEPTHS[-1:], SHOWN.input_size)
     both = get(photos, wide)
     Image.new("RGB", (20, 20), "red").save(photos / "a" / "1.png")
-    found = get(photos, last, within=wide)
+    found = get(photos, last, wider=wide)
     assert found.computed == 1
     kept = [0, 2, 3, 4, 5]
     assert torch.equal(found.values()[0][kept], both.values()[1][kept])
     assert get(photos, last).computed == 0
-    assert get(photos, last, within=wide, view=MirroredView(SHOWN)).computed == 6
+    assert get(photos, last, wider=wide, view=MirroredView(SHOWN)).computed == 6
     other = new_net(1)
-    assert get(photos, vectors(other, DEPTHS[-1:], SHOWN.input_size), within=prefix_of(other)).computed == 6
+    assert get(photos, vectors(other, DEPTHS[-1:], SHOWN.input_size), wider=prefix_of(other)).computed == 6
 
 
 def test_a_changed_image_alone_is_computed_anew(photos: Path) -> None:

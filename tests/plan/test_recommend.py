@@ -36,7 +36,7 @@ def base() -> Pretrained:
 
 
 def planned(index: Index, base: Pretrained, recipe: Recipe = RECIPE, *, most: int = 2000) -> Plan:
-    return recommend(index, base, base.preprocessing, MACHINE, recipe, most=most, say=pytest.fail)
+    return recommend(index, base, base.preprocessing, MACHINE, recipe, most=most, log=pytest.fail)
 
 
 def parted(data: Path) -> Index:

@@ -235,8 +235,8 @@ class Stopping(Reporter):
 
     at: str = "epoch 2/"
 
-    def say(self, text: str) -> None:
-        super().say(text)
+    def info(self, text: str) -> None:
+        super().info(text)
         if text.startswith(self.at):
             signal.raise_signal(signal.SIGTERM)
 

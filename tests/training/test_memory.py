@@ -1,4 +1,3 @@
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,18 +9,14 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, dropout, relu
 
 from striate.console import Reporter
-from striate.data import Index
-from striate.errors import TrainingError, UsageError
+from striate.errors import UsageError
 from striate.nets import CATALOGUE
 from striate.recipe import Recipe
 from striate.tasks import Targets
 from striate.tasks.classify import Classify, CrossEntropy
-from striate.training import RunFolder, checkpoint, loop, resume, train
-from striate.training.accumulate import Step
-from striate.training.inputs import Inputs
+from striate.training import RunFolder, checkpoint, resume, train
 from striate.training.memory import Buffers, is_out_of_memory, least_batch
-from striate.training.run import Run
-from striate.training.state import Progress, State
+from striate.training.state import Progress
 
 MakeRecipe = Callable[..., Recipe]
 WritePictures = Callable[[Path, Mapping[str, int]], Path]
@@ -80,12 +75,12 @@ def test_what_means_that_memory_ran_out(error: Exception, expected: bool) -> Non
 def small_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Lets at most so many images learn at a time; more run out of memory once they have been through the net."""
 
-    def limit(images: int) -> None:
+    def limit(most: int) -> None:
         forward = CrossEntropy.forward
 
         def limited(self: CrossEntropy, images: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
             answer = forward(self, images, targets)
-            if self.training and len(images) > images and not images.is_meta:
+            if self.training and len(images) > most and not images.is_meta:
                 raise RuntimeError(OUT_OF_MEMORY)
             return answer
 
@@ -192,96 +187,6 @@ def test_another_error_is_not_retried(
     with pytest.raises(RuntimeError, match="a bug"):
         train(two_classes, tiny_recipe(), tmp_path / "run", silent)
     assert len(calls) == 1
-
-
-# Numbers that are not finite
-
-
-@pytest.fixture
-def poisoned(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Spoils the loss, or with `gradient` only the gradient, of some steps."""
-
-    def poison(*steps: int, gradient: bool = False) -> None:
-        forward, count = CrossEntropy.forward, iter(range(1000))
-
-        def spoiled(self: CrossEntropy, images: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
-            loss, logits = forward(self, images, targets)
-            if next(count) in steps:
-                loss = loss + (logits.sum() * 0).sqrt() if gradient else loss * math.nan  # the root's slope at 0 is inf
-            return loss, logits
-
-        monkeypatch.setattr(CrossEntropy, "forward", spoiled)
-
-    return poison
-
-
-@pytest.mark.parametrize(
-    ("gradient", "found"),
-    [(False, "expected a finite loss; got nan."), (True, "expected a finite gradient; got one of norm nan.")],
-)
-def test_a_step_that_is_skipped_changes_nothing(
-    two_classes: Path,
-    tiny_recipe: MakeRecipe,
-    silent: Reporter,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    poisoned: Callable[..., None],
-    gradient: bool,
-    found: str,
-) -> None:
-    poisoned(3, gradient=gradient)
-    seen: dict[int, tuple[str, str]] = {}
-    take_step = loop.take_step
-
-    def compared(run: Run, inputs: Inputs, state: State, *others: Any) -> Step:
-        def digest() -> str:
-            return checkpoint.digest(checkpoint.freeze(state, Recipe()).tensors)
-
-        number, before = state.progress.step, digest()
-        step = take_step(run, inputs, state, *others)
-        seen[number] = before, digest()
-        return step
-
-    monkeypatch.setattr(loop, "take_step", compared)
-    recipe = tiny_recipe(model="normed", model_args={}, ema_decay=0.9, skip_bad_steps=1)
-    run = train(two_classes, recipe, tmp_path / "run", silent)
-    assert [step for step, (before, after) in seen.items() if before == after] == [3]
-    assert last(run).progress.skipped == 1
-    assert last(run).progress.step == 6
-    index = Index.load(run.index)
-    line = next(line for line in run.log.read_text().splitlines() if "step 3: " in line)
-    text, _, files = line.partition(" Images of the batch: ")
-    assert text.endswith(f"step 3: {found} Skipped, as 1 of at most 1.")
-    assert set(files.split(", ")) < set(index.paths(index.rows("train")))
-
-
-def test_more_bad_steps_than_may_be_skipped_end_the_run(
-    two_classes: Path, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path, poisoned: Callable[..., None]
-) -> None:
-    poisoned(1, 4)
-    with pytest.raises(TrainingError, match=r"^step 4: expected a finite loss; got nan\. Try a lower --lr"):
-        train(two_classes, tiny_recipe(skip_bad_steps=1), tmp_path / "run", silent)
-    poisoned()
-    resumed = resume(tmp_path / "run", tiny_recipe(skip_bad_steps=2), silent)
-    assert last(resumed).progress.skipped == 1
-    assert last(resumed).recipe.training.skip_bad_steps == 2
-
-
-def test_an_epoch_of_bad_steps_has_no_loss(
-    two_classes: Path, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path, poisoned: Callable[..., None]
-) -> None:
-    poisoned(0, 1)
-    run = train(two_classes, tiny_recipe(epochs=1, skip_bad_steps=2), tmp_path / "run", silent)
-    assert last(run).progress.rows[0]["train_loss"] is None
-    assert "epoch 1/1: no step with finite numbers; val accuracy" in run.log.read_text()
-
-
-def test_a_gradient_that_is_clipped_is_looked_at(
-    two_classes: Path, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path, poisoned: Callable[..., None]
-) -> None:
-    poisoned(1, gradient=True)
-    with pytest.raises(TrainingError, match=r"^step 1: expected a finite gradient; got one of norm nan\."):
-        train(two_classes, tiny_recipe(clip_grad=1.0), tmp_path / "run", silent)
 
 
 def test_buffers_come_back_in_place() -> None:

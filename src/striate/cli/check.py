@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from striate.cli.flags import READING, Reading, as_in_recipe
 from striate.errors import DataError, UsageError
+from striate.recipe import DataRecipe
 
 if TYPE_CHECKING:
     from striate.data.check import Check
     from striate.data.check.scan_index import Advance
 
 SHOWN = 5  # findings of a kind
+DATA = DataRecipe()
 
 
 def check(
@@ -25,13 +28,11 @@ def check(
     json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
     html: Path | None = None,
     fix: Path | None = None,
-    path_column: str = "path",
-    label_column: str = "label",
-    label_separator: str = "",
-    mask_classes: dict[str, str] | None = None,
-    max_bad: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.01,
-    max_pixels: Annotated[int, Parameter(validator=Number(gte=1))] = 89_478_485,
-    workers: Annotated[int | None, Parameter(alias="-j", validator=Number(gte=1))] = None,
+    reading: Reading = READING,
+    mask_classes: Annotated[dict[str, str] | None, as_in_recipe("mask_classes")] = None,
+    max_bad: Annotated[float, as_in_recipe("max_bad"), Parameter(validator=Number(gte=0, lte=1))] = DATA.max_bad,
+    max_pixels: Annotated[int, as_in_recipe("max_pixels"), Parameter(validator=Number(gte=1))] = DATA.max_pixels,
+    workers: Annotated[int | None, as_in_recipe("workers"), Parameter(validator=Number(gte=1))] = None,
 ) -> None:
     """Name everything that is wrong with images and labels, before an epoch is spent.
 
@@ -44,13 +45,6 @@ def check(
         json_output: Print JSON for a script.
         html: Also write a page with small images of what was found.
         fix: Also write an index without what is wrong, for `striate train`; images are never touched.
-        path_column: With a CSV: the column of the images' paths.
-        label_column: With a CSV or Parquet: the column of the labels.
-        label_separator: What parts the labels of one image in a CSV, such as `;`.
-        mask_classes: Class of each value in masks, such as `--mask-classes.0 road`; read from them unless given.
-        max_bad: Share of unreadable images that is not yet an error.
-        max_pixels: An image of more pixels is refused before it is decoded.
-        workers: Threads that read and decode; one a core unless given.
     """
     from striate.console import Reporter
     from striate.data import read
@@ -73,9 +67,9 @@ def check(
 
     index = read(
         data,
-        path_column=path_column,
-        label_column=label_column,
-        label_separator=label_separator,
+        path_column=reading.path_column,
+        label_column=reading.label_column,
+        label_separator=reading.label_separator,
         mask_classes=mask_classes,
     )
     found = examine(index, max_pixels=max_pixels, max_bad=max_bad, workers=workers or cores(), progress=progress)

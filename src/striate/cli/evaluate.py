@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
+
+from striate.cli.flags import READING, RUNNING, Reading, Running
 
 
 def evaluate(
@@ -16,13 +17,8 @@ def evaluate(
     split: Literal["auto", "train", "val", "test", "all"] = "auto",
     mirror: Annotated[bool, Parameter(negative="")] = False,
     json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
-    path_column: str = "path",
-    label_column: str = "label",
-    label_separator: str = "",
-    batch_size: Annotated[int, Parameter(alias="-b", validator=Number(gte=1))] = 64,
-    workers: Annotated[int | None, Parameter(alias="-j", validator=Number(gte=1))] = None,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    reading: Reading = READING,
+    running: Running = RUNNING,
 ) -> None:
     """Score a model on labelled images, with a 95 % interval.
 
@@ -32,27 +28,18 @@ def evaluate(
         split: Part of the data; `auto` takes test, else val, else all.
         mirror: Answer by the mean over each image and its mirror image; twice the time.
         json_output: Print JSON for a script.
-        path_column: With a CSV: the column of the images' paths.
-        label_column: With a CSV or Parquet: the column of the labels.
-        label_separator: What parts the labels of one image in a CSV, such as `;`.
-        batch_size: Images at a time.
-        workers: Threads that decode images; one a core unless given.
-        device: Where the network runs.
-        precision: Of the network's arithmetic.
     """
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from striate.data import read
     from striate.device import keep_memory
     from striate.evaluation import evaluate as score
     from striate.model import load
 
     keep_memory()
-    loaded = load(model, device=device, precision=precision)
-    index = read(data, path_column=path_column, label_column=label_column, label_separator=label_separator)
-    result = score(loaded, index, split, batch_size, workers, mirrored=mirror)
+    loaded = load(model, device=running.device, precision=running.precision)
+    result = score(loaded, reading.index(data), split, running.batch_size, running.workers, mirrored=mirror)
     if json_output:
         print(json.dumps(result.to_dict(), indent=2))
         return

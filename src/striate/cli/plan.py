@@ -1,27 +1,26 @@
 """striate plan: how much of a published network to keep frozen, before an epoch is spent."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from striate.recipe import DataRecipe, MachineRecipe, Recipe, TrainingRecipe
+from striate.cli.flags import READING, Reading, as_in_recipe
+from striate.recipe import DataRecipe, MachineRecipe, Recipe, TrainingRecipe, TransferRecipe
+from striate.recipe.tables import ClassWeights, Device, Precision, Runtime
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from striate.console import Reporter
     from striate.data import Index, Preprocessing
     from striate.plan import Plan
 
 SHOWN = 10  # labels in doubt that the text names
 DRAWN = 60  # that the sheet shows
-DATA, TRAINING = DataRecipe(), TrainingRecipe()
+DATA, TRAINING, MACHINE = DataRecipe(), TrainingRecipe(), MachineRecipe()
 
 
 def plan(
@@ -32,26 +31,26 @@ def plan(
     out: Path | None = None,
     json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
     images: Annotated[int, Parameter(validator=Number(gte=2))] = 2000,
-    img_size: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
-    epochs: int = TRAINING.epochs,
-    batch_size: Annotated[int, Parameter(alias="-b")] = TRAINING.batch_size,
-    class_weights: Literal["none", "balanced"] = TRAINING.class_weights,
-    val_fraction: float = DATA.val_fraction,
-    test_fraction: float = DATA.test_fraction,
-    path_column: str = DATA.path_column,
-    label_column: str = DATA.label_column,
-    label_separator: str = DATA.label_separator,
-    max_pixels: int = DATA.max_pixels,
-    cache_budget: float = DATA.cache_budget,
-    seed: int = TRAINING.seed,
-    workers: Annotated[int | None, Parameter(alias="-j", validator=Number(gte=1))] = None,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
-    runtime: Literal["auto", "torch", "openvino"] = "auto",
+    reading: Reading = READING,
+    img_size: Annotated[int | None, as_in_recipe("img_size")] = DATA.img_size,
+    val_fraction: Annotated[float, as_in_recipe("val_fraction")] = DATA.val_fraction,
+    test_fraction: Annotated[float, as_in_recipe("test_fraction")] = DATA.test_fraction,
+    max_bad: Annotated[float, as_in_recipe("max_bad")] = DATA.max_bad,
+    max_pixels: Annotated[int, as_in_recipe("max_pixels")] = DATA.max_pixels,
+    cache_budget: Annotated[float, as_in_recipe("cache_budget")] = DATA.cache_budget,
+    epochs: Annotated[int, as_in_recipe("epochs")] = TRAINING.epochs,
+    batch_size: Annotated[int, as_in_recipe("batch_size")] = TRAINING.batch_size,
+    class_weights: Annotated[ClassWeights, as_in_recipe("class_weights")] = TRAINING.class_weights,
+    seed: Annotated[int, as_in_recipe("seed")] = TRAINING.seed,
+    workers: Annotated[int | None, as_in_recipe("workers")] = MACHINE.workers,
+    device: Annotated[Device, as_in_recipe("device")] = MACHINE.device,
+    precision: Annotated[Precision, as_in_recipe("precision")] = MACHINE.precision,
+    runtime: Annotated[Runtime, as_in_recipe("runtime")] = MACHINE.runtime,
 ) -> None:
     """Say how much of a published network to keep frozen, from features that are computed once.
 
-    Training images alone are looked at. Their features are kept, so a second plan opens only images that changed.
+    The data are read, checked and split as `striate train` would, and the flags of both mean the same. Training images
+    alone are looked at. Their features are cached, so a second plan opens only images that changed.
 
     Args:
         data: Images with labels, as for `striate train`.
@@ -59,100 +58,30 @@ def plan(
         out: Folder for plan.png, both curves, and labels.png, images whose labels may be wrong; made if need be.
         json_output: Print JSON for a script.
         images: Most images that are looked at.
-        img_size: Height and width that the network sees, in pixels; its published size unless given.
-        epochs: Of the training whose cost is estimated.
-        batch_size: Of the training whose cost is estimated.
-        class_weights: `balanced` gives every class the same weight, however few its images.
-        val_fraction: Share held out, and not looked at, where the data has no such split.
-        test_fraction: Share held out, and not looked at, where the data has no split at all.
-        path_column: With a CSV: the column of the images' paths.
-        label_column: With a CSV or Parquet: the column of the labels.
-        label_separator: What parts the labels of one image in a CSV, such as `;`.
-        max_pixels: An image of more pixels is refused before it is decoded.
-        cache_budget: Most gigabytes that kept features may take.
-        seed: Of the split and the folds.
-        workers: Threads that decode; one a core unless given.
-        device: Where the network runs.
-        precision: Of the network's arithmetic.
-        runtime: Of frozen layers: OpenVINO on a CPU where it is installed.
     """
-    from striate.console import Reporter
-    from striate.data import read, require_trainable
-    from striate.device import choose, keep_memory
-    from striate.plan import recommend
-    from striate.pretrained import pretrained
+    from striate import transfer
 
     recipe = Recipe(
         data=DataRecipe(
+            **asdict(reading),
             img_size=img_size,
             val_fraction=val_fraction,
             test_fraction=test_fraction,
+            max_bad=max_bad,
             max_pixels=max_pixels,
             cache_budget=cache_budget,
         ),
         training=TrainingRecipe(epochs=epochs, batch_size=batch_size, class_weights=class_weights, seed=seed),
         machine=MachineRecipe(device=device, precision=precision, runtime=runtime, workers=workers),
+        transfer=TransferRecipe(weights=weights, freeze="auto"),
     )
-    keep_memory()
-    machine = choose(device, precision, runtime=runtime)
-    base = pretrained(weights)
-    preprocessing = base.preprocessing
-    if img_size is not None:
-        preprocessing = replace(preprocessing, input_size=(preprocessing.channels, img_size, img_size))
-    reporter = Reporter()
-    index = read(data, path_column=path_column, label_column=label_column, label_separator=label_separator)
-    index = _split(index, recipe, reporter)
-    require_trainable(index)
-    looked_at = min(images, len(index.rows("train")))
-    with reporter.progress("features", looked_at, "images") as advance:
-        found = recommend(
-            index,
-            base,
-            preprocessing,
-            machine,
-            recipe,
-            most=images,
-            say=reporter.say,
-            advance=lambda count: advance(count, ""),
-        )
+    found, index, preprocessing = transfer.plan(data, recipe, most=images)
     if out is not None:
         _draw(found, index, preprocessing, out)
     if json_output:
         print(json.dumps(found.to_dict(), indent=2))
     else:
         _print_text(found)
-
-
-def _split(index: "Index", recipe: Recipe, reporter: "Reporter") -> "Index":
-    """The index split as training splits it: without what cannot be read, copies of an image together."""
-    from striate.data import split
-    from striate.data.check import examine
-    from striate.device import cores
-
-    @contextmanager
-    def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-        with reporter.progress(title, total, "images") as advance:
-            yield lambda count: advance(count, "")
-
-    found = examine(
-        index,
-        max_pixels=recipe.data.max_pixels,
-        max_bad=recipe.data.max_bad,
-        workers=recipe.machine.workers or cores(),
-        progress=progress,
-    )
-    left_out = [finding for finding in found.findings if not finding.used]
-    for finding in left_out[:SHOWN]:
-        reporter.say(f"left out: {finding.path}: {finding.reason}")
-    if len(left_out) > SHOWN:
-        reporter.say(f"left out: {len(left_out) - SHOWN:,} more; `striate check` names them")
-    return split(
-        found.index,
-        val_fraction=recipe.data.val_fraction,
-        test_fraction=recipe.data.test_fraction,
-        seed=recipe.training.seed,
-        together=[copies.rows for copies in found.copies],
-    )
 
 
 def _draw(plan: "Plan", index: "Index", preprocessing: "Preprocessing", folder: Path) -> None:

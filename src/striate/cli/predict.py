@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from striate.cli.flags import RUNNING, Running
 from striate.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -25,10 +26,7 @@ def predict(
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     output_format: Annotated[Literal["csv", "jsonl", "parquet"] | None, Parameter(name="--format")] = None,
     top_k: Annotated[int, Parameter(validator=Number(gte=1))] = 3,
-    batch_size: Annotated[int, Parameter(alias="-b", validator=Number(gte=1))] = 64,
-    workers: Annotated[int | None, Parameter(alias="-j", validator=Number(gte=1))] = None,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    running: Running = RUNNING,
 ) -> None:
     """Predict images, or all images of folders.
 
@@ -40,10 +38,6 @@ def predict(
         output: File to write, .csv, .jsonl or .parquet; CSV to the terminal unless given.
         output_format: What to write; by the output's name unless given.
         top_k: Most probable classes an image, with their probabilities.
-        batch_size: Images at a time.
-        workers: Threads that decode images; one a core unless given.
-        device: Where the network runs.
-        precision: Of the network's arithmetic.
     """
     from striate.data.readers.folders import image_files
     from striate.device import keep_memory
@@ -55,7 +49,7 @@ def predict(
     if output is not None and not output.parent.is_dir():
         raise UsageError(f"`--output`: expected a folder that exists; got {output.parent}.")
     keep_memory()
-    loaded = load(model, device=device, precision=precision)
+    loaded = load(model, device=running.device, precision=running.precision)
     sources: list[Path] = []
     for path in images:
         found = image_files(path) if path.is_dir() else [path]
@@ -64,7 +58,7 @@ def predict(
         sources += found
     if not sources:
         raise UsageError("IMAGES: expected images or folders to predict; got none.")
-    predictions = loaded.predict_each(sources, batch_size, workers)
+    predictions = loaded.predict_each(sources, running.batch_size, running.workers)
     names = min(top_k, len(loaded.classes))
     bad: list[str] = []
     write(_rows(predictions, names, bad), kind, output)

@@ -8,7 +8,7 @@ from striate.data.loader import Annotations, Batch, Batches, Loader, View, advic
 from striate.data.masks import load_mask
 from striate.data.preprocessing import CROP_PCT, MEAN_STD, Preprocessing
 from striate.data.readers import read
-from striate.data.sampler import Order, batches, epoch_order, weighted_rows
+from striate.data.sampler import Order, batches, weighted_rows
 from striate.data.split import require_trainable, split
 from striate.data.tables import index_of
 
@@ -38,7 +38,6 @@ __all__ = [
     "build",
     "check",
     "cleaned",
-    "epoch_order",
     "examine",
     "index_of",
     "load_mask",

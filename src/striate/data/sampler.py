@@ -35,11 +35,6 @@ def batches(rows: Rows, batch_size: int) -> list[Rows]:
     return [rows[slice(*_bounds(step, steps, len(rows)))] for step in range(steps)]
 
 
-def epoch_order(rows: Rows, seed: int, epoch: int) -> Rows:
-    """The rows in the order of an epoch: a pure function of (seed, epoch)."""
-    return generator(seed, Stream.ORDER, epoch).permutation(rows)
-
-
 def _bounds(part: int, parts: int, count: int) -> tuple[int, int]:
     """Where part number `part` of 0..count-1 begins and ends; the first parts are the larger ones, by one."""
     least, larger = divmod(count, parts)

@@ -13,7 +13,7 @@ from striate.data.loader import EvaluationView
 from striate.device import Machine
 from striate.errors import UsageError
 from striate.features.extract import Features
-from striate.features.views import kept, views
+from striate.features.views import features_of, views
 from striate.graph.parts import Cut, cut
 from striate.tasks import Targets
 from striate.training.run import Run
@@ -46,8 +46,8 @@ def cached_features(run: Run, net: nn.Module, frozen: Sequence[str], count: int)
         )
     prefix = cut(net, frozen, run.preprocessing.input_size).prefix
     held_out = run.index.rows("val")
-    train = kept(run, run.index.rows("train"), prefix, views(run, count), "train")
-    val = kept(run, held_out, prefix, [EvaluationView(run.preprocessing)], "val") if len(held_out) else [None]
+    train = features_of(run, run.index.rows("train"), prefix, views(run, count), "train")
+    val = features_of(run, held_out, prefix, [EvaluationView(run.preprocessing)], "val") if len(held_out) else [None]
     return CachedFeatures(run, frozen, train, val[0])
 
 

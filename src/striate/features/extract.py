@@ -23,7 +23,7 @@ from striate.data.identity import digests
 from striate.data.loader import EvaluationView
 from striate.data.paths import file_and_number
 from striate.device import Machine
-from striate.features.store import Layout, Place, Say, Store, remove_oldest
+from striate.features.store import Layout, Log, Place, Store, remove_oldest
 from striate.files import cache_folder
 from striate.graph.meta import Shapes
 from striate.graph.parts import Prefix, fingerprint
@@ -126,11 +126,11 @@ def extract(
     machine: Machine,
     *,
     view: View | None = None,
-    within: Prefix | None = None,
+    wider: Prefix | None = None,
     max_pixels: int = MAX_PIXELS,
     workers: int = 1,
     budget: float = 8.0,
-    say: Say = print,
+    log: Log = print,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Features:
     """What a frozen part of a net makes of images, from the cache where it is there.
@@ -142,27 +142,27 @@ def extract(
         preprocessing: of the images.
         machine: where and in which precision.
         view: what is shown of each image; what evaluation sees unless given. Its `repr` says all that decides it.
-        within: of which the last value is all that `prefix` gives; what the cache has of it is taken from there.
+        wider: of which the last value is all that `prefix` gives; what the cache has of it is taken from there.
         max_pixels: an image of more is not read.
         workers: threads that decode.
         budget: most gigabytes that all features may take on the disk; the longest unused are removed.
-        say: is told what is wrong with the cache.
+        log: is told what is wrong with the cache.
         advance: called with the number of images done since the last call.
 
     Raises:
         StriateError: the disk is full, or a value is beyond the range of float16.
     """
     view = view or EvaluationView(preprocessing)
-    store = _store(prefix, preprocessing, machine, view, say)
+    store = _store(prefix, preprocessing, machine, view, log)
 
     asked: list[int] = rows.tolist()
     stamps = _stamps(index, rows)  # before any byte is read
     known = digests(index, rows, cache_folder("digests"), workers=workers)
     contents = {row: digest for row, digest in zip(asked, known, strict=True) if digest is not None}
     places = store.find(contents.values())
-    if within is not None and not places.keys() >= set(contents.values()):
-        wider = _store(within, preprocessing, machine, view, say)
-        places |= _last_values(wider, set(contents.values()) - places.keys(), store)
+    if wider is not None and not places.keys() >= set(contents.values()):
+        wider_store = _store(wider, preprocessing, machine, view, log)
+        places |= _last_values(wider_store, set(contents.values()) - places.keys(), store)
     missing = {digest: row for row, digest in contents.items() if digest not in places}  # one row for each
     advance(len(asked) - len(missing))
 
@@ -192,11 +192,11 @@ def extract(
     return _features(kept, unreadable, len(missing), store.layout, [places[contents[row]] for row in kept.tolist()])
 
 
-def _store(prefix: Prefix, preprocessing: Preprocessing, machine: Machine, view: View, say: Say) -> Store:
+def _store(prefix: Prefix, preprocessing: Preprocessing, machine: Machine, view: View, log: Log) -> Store:
     """Where the values of one frozen part are kept, of one view, preprocessing and precision."""
     layout = layout_of(prefix, preprocessing, machine)
     key = repr((VERSION, fingerprint(prefix), preprocessing, view, machine.precision, machine.runtime, layout))
-    return Store(cache_folder("features") / hashlib.blake2b(key.encode(), digest_size=16).hexdigest(), layout, say)
+    return Store(cache_folder("features") / hashlib.blake2b(key.encode(), digest_size=16).hexdigest(), layout, log)
 
 
 def _last_values(wider: Store, wanted: set[bytes], store: Store) -> dict[bytes, Place]:

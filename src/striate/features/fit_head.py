@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from striate.data import Batch, Rows, weighted_rows
 from striate.data.loader import EvaluationView
 from striate.features.heads import Fitted, fit
-from striate.features.views import kept, views
+from striate.features.views import features_of, views
 from striate.graph.parts import Vectors, head_of, vectors
 from striate.tasks import HeadProblem
 from striate.training.run import Run
@@ -42,7 +42,7 @@ def probe(run: Run, net: nn.Module, problem: HeadProblem, smoothing: float | Non
     """
     recipe, rows = run.recipe, run.index.rows("train")
     shown = views(run, recipe.transfer.views or 2)
-    features = kept(run, rows, _vectors(run, net), shown, "train", _planned_vectors(run, net))
+    features = features_of(run, rows, _vectors(run, net), shown, "train", _planned_vectors(run, net))
     return fit(
         [each.vectors() for each in features],
         problem.labels,
@@ -62,7 +62,7 @@ def scored(run: Run, net: nn.Module, fitted: Fitted) -> Probed:
     cross_validated = _scores(run, train, fitted.out_of_fold)
     if not len(val):
         return Probed(fitted, cross_validated, {})
-    [features] = kept(run, val, _vectors(run, net), [EvaluationView(run.preprocessing)], "val")
+    [features] = features_of(run, val, _vectors(run, net), [EvaluationView(run.preprocessing)], "val")
     with torch.inference_mode():
         answers = fitted.head(features.vectors())
     return Probed(fitted, cross_validated, _scores(run, val, answers))

@@ -29,7 +29,7 @@ START = struct.Struct("<8sII")  # mark, length of the JSON that follows, its CRC
 MARK = b"striateF"
 GB = 10**9
 STORED = {torch.float16: "<f2", torch.bfloat16: "<i2", torch.int64: "<i8"}  # NumPy has no bfloat16: its bits
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 Place = tuple[NDArray[Any], int]  # a file's entries, and which of them
 
 
@@ -94,13 +94,13 @@ class Store:
     Args:
         folder: of its files; made when the first entry is added.
         layout: of an entry.
-        say: is told what is damaged.
+        log: is told what is damaged.
     """
 
-    def __init__(self, folder: Path, layout: Layout, say: Say = print) -> None:
+    def __init__(self, folder: Path, layout: Layout, log: Log = print) -> None:
         self.folder = folder
         self.layout = layout
-        self.say = say
+        self.log = log
 
     def find(self, digests: Iterable[bytes]) -> dict[bytes, Place]:
         """Where the entries of some images lie; those that are not there, or damaged, are left out."""
@@ -116,7 +116,7 @@ class Store:
                     damaged.add(digest)
         if damaged - found.keys():
             count = len(damaged - found.keys())
-            self.say(f"feature cache: {self.folder}: {count} damaged entries are computed anew.")
+            self.log(f"feature cache: {self.folder}: {count} damaged entries are computed anew.")
         return found
 
     def _open(self, path: Path) -> NDArray[Any]:
@@ -130,7 +130,7 @@ class Store:
         except FileNotFoundError:  # removed since it was listed
             return none
         if not header.startswith(begins):  # else another process has just begun it
-            self.say(f"feature cache: {path} is damaged; it is removed, and its entries are computed anew.")
+            self.log(f"feature cache: {path} is damaged; it is removed, and its entries are computed anew.")
             path.unlink(missing_ok=True)
         return none
 

@@ -25,8 +25,8 @@ def views(run: Run, count: int) -> list[View]:
     return [EvaluationView(shown), *mirrored, *drawn][:count]
 
 
-def kept(
-    run: Run, rows: Rows, prefix: Prefix, shown: Sequence[View], what: str, within: Prefix | None = None
+def features_of(
+    run: Run, rows: Rows, prefix: Prefix, shown: Sequence[View], what: str, wider: Prefix | None = None
 ) -> list[Features]:
     """What the frozen part makes of images, for each view, computed where the cache lacks it.
 
@@ -36,7 +36,7 @@ def kept(
         prefix: the frozen part.
         shown: the views.
         what: to call the images.
-        within: as `extract` takes it.
+        wider: as `extract` takes it.
 
     Raises:
         UsageError: all of it would not fit in the cache.
@@ -54,11 +54,11 @@ def kept(
                     run.preprocessing,
                     run.machine,
                     view=view,
-                    within=within,
+                    wider=wider,
                     max_pixels=run.recipe.data.max_pixels,
                     workers=run.workers,
                     budget=run.recipe.data.cache_budget,
-                    say=run.reporter.say,
+                    log=run.reporter.info,
                     advance=lambda count: advance(count, ""),
                 )
                 for view in shown
@@ -69,7 +69,7 @@ def kept(
             path = run.index.paths([row])[0]
             raise DataError(f"{path}: cannot be read: {reason}. Did it change since the check?")
     computed, noun = sum(features.computed for features in found), "view" if len(shown) == 1 else "views"
-    run.reporter.say(
+    run.reporter.info(
         f"features of {what}: {len(rows):,} images in {len(shown)} {noun}; {computed:,} computed, "
         f"the others from the cache; {BY[run.machine.runtime]}; {time.perf_counter() - started:.1f} s"
     )

@@ -84,7 +84,7 @@ def recommend(
     recipe: Recipe,
     *,
     most: int = MOST,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Plan:
     """Says how much of a network to keep frozen for the training images of an index.
@@ -96,7 +96,7 @@ def recommend(
         machine: that the work will be done on.
         recipe: its seed, epochs, batch size, class weights and workers.
         most: images that are looked at; fewer where there are fewer.
-        say: is told what is wrong with the cache.
+        log: is told what is wrong with the cache.
         advance: called with the number of images done since the last call.
 
     Raises:
@@ -118,7 +118,7 @@ def recommend(
         max_pixels=recipe.data.max_pixels,
         workers=recipe.machine.workers or cores(),
         budget=recipe.data.cache_budget,
-        say=say,
+        log=log,
         advance=advance,
     )
     if len(found) < 2:

@@ -13,6 +13,11 @@ from cyclopts import Group, Parameter
 from striate.recipe.augment import AugmentRecipe
 from striate.recipe.require import require
 
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Runtime = Literal["auto", "torch", "openvino"]
+ClassWeights = Literal["none", "balanced"]
+
 DEFAULT_MODEL, DEFAULT_LR = "resnet18", 1e-3
 PILLOWS_LIMIT = 2 * 89_478_485  # pixels, above which Pillow refuses an image itself
 
@@ -157,7 +162,7 @@ class TrainingRecipe:
     label_smoothing: float = 0.1
     """Share of each target that is spread evenly over the classes; of one-label tasks."""
 
-    class_weights: Literal["none", "balanced"] = "none"
+    class_weights: ClassWeights = "none"
     """`balanced` gives every class the same weight in the loss, however few its images."""
 
     clip_grad: float = 0.0
@@ -245,16 +250,16 @@ class TransferRecipe:
 class MachineRecipe:
     """What the machine does with it; changes the last digits at most."""
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Device = "auto"
     """Where the network runs."""
 
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
     """Of the network's arithmetic; weights are always kept in float32."""
 
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
     """Order of the values of a feature map in memory."""
 
-    runtime: Literal["auto", "torch", "openvino"] = "auto"
+    runtime: Runtime = "auto"
     """Of frozen layers, which run once: OpenVINO on a CPU where it is installed (the extra `striate[openvino]`)."""
 
     workers: Annotated[int | None, Parameter(alias="-j")] = None

@@ -159,7 +159,7 @@ class Accumulator:
         self.buffers.undo()
         if self._run.machine.device.type == "cuda":
             torch.cuda.empty_cache()
-        self._run.reporter.say(
+        self._run.reporter.info(
             f"out of memory at step {progress.step} with {parts.at_a_time} images at a time: "
             f"from here on {half}, whose gradients are added. The effective batch stays the same; "
             f"batch norm sees {half}."

@@ -132,7 +132,7 @@ def _of_this_version(progress: dict[str, Any], version: int) -> dict[str, Any]:
     return progress | {"totals": totals[0], "rows": rows}
 
 
-def last_whole(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
+def last_whole(folder: Path, log: Callable[[str], None]) -> Checkpoint | None:
     """The newest checkpoint of a run that can be read; those that cannot are told. None where it has none.
 
     Raises:
@@ -150,7 +150,7 @@ def last_whole(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
         except TrainingError as error:
             if number == len(paths):
                 raise
-            say(f"{error} The one before it takes its place: {paths[number]}.")
+            log(f"{error} The one before it takes its place: {paths[number]}.")
     return None
 
 

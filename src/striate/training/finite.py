@@ -40,7 +40,7 @@ class FiniteNumbers:
         if progress.skipped >= limit:
             raise TrainingError(f"step {progress.step}: {fault} {self._advice()} {files}")
         progress.skipped += 1
-        run.reporter.say(f"step {progress.step}: {fault} Skipped, as {progress.skipped} of at most {limit}. {files}")
+        run.reporter.info(f"step {progress.step}: {fault} Skipped, as {progress.skipped} of at most {limit}. {files}")
         return False
 
     def require(self, what: str, tensors: Iterable[Tensor]) -> None:

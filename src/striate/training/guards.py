@@ -45,7 +45,7 @@ class Guards:
     def _stop(self, number: int) -> None:
         if number:
             name = signal.Signals(number)
-            self.run.reporter.say(f"{name.name}: saving after step {self.state.progress.step - 1}")
+            self.run.reporter.info(f"{name.name}: saving after step {self.state.progress.step - 1}")
             self.run.processes.from_first(lambda: self.saver.now(self.state))
             raise Interrupted(name, self.run.folder)
 
@@ -68,4 +68,4 @@ def guarded(run: Run, state: State) -> Iterator[Guards]:
             raise TrainingError(
                 f"the end of the run cannot be written. Make room, then go on with `{run.folder.resumed_by}`."
             )
-        run.reporter.say(str(saver))
+        run.reporter.info(str(saver))

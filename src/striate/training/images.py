@@ -28,7 +28,7 @@ def images(run: Run) -> "ImageInputs":
                 channels=preprocessing.channels,
                 epochs=run.recipe.training.epochs,
                 workers=run.workers,
-                say=run.reporter.say,
+                say=run.reporter.info,
                 advance=lambda count: advance(count, ""),
             )
         )

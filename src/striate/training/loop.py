@@ -64,7 +64,7 @@ def fit(run: Run, net: nn.Module, inputs: Inputs) -> None:
     state = State.begin(net, run.recipe)
     if run.checkpoint is not None:
         checkpoint.restore(run.checkpoint, state)
-        run.reporter.say(f"resumed from {run.checkpoint.path}, after {state.progress.step} steps")
+        run.reporter.info(f"resumed from {run.checkpoint.path}, after {state.progress.step} steps")
     describe(run, net)
     objective = objective_of(run, net, inputs)
     evaluated = inputs.learner(state.evaluated)
@@ -76,7 +76,7 @@ def fit(run: Run, net: nn.Module, inputs: Inputs) -> None:
             guards.finite.require("weights", net.state_dict().values())
             metrics = score(run, inputs, evaluated.eval(), guards)
             finish_epoch(run, inputs, state, metrics, guards)
-    run.reporter.say(f"model: {run.folder.model}")
+    run.reporter.info(f"model: {run.folder.model}")
 
 
 def train_epoch(run: Run, inputs: Inputs, state: State, accumulate: Accumulator, guards: Guards) -> None:
@@ -165,6 +165,6 @@ def finish_epoch(run: Run, inputs: Inputs, state: State, metrics: dict[str, floa
         run.folder.write_events(row)
     scores = f"; val {run.task.line(metrics)}" if metrics else ""
     left = clock(totals.seconds * (epochs - progress.epoch))
-    run.reporter.say(f"epoch {progress.epoch}/{epochs}: {totals.line(run.task.image_score)}{scores}; {left} left")
+    run.reporter.info(f"epoch {progress.epoch}/{epochs}: {totals.line(run.task.image_score)}{scores}; {left} left")
     if (advice := inputs.advice(totals.wait_share)) is not None:
-        run.reporter.say(advice)
+        run.reporter.info(advice)

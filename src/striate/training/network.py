@@ -57,12 +57,12 @@ def objective_of(run: Run, net: nn.Module, inputs: Inputs) -> Objective:
     objective = machine.place(run.task.objective(inputs.learner(net), recipe, run.index))
     if recipe.machine.compile:
         objective.compile(dynamic=False, options={"fallback_random": True})  # dropout draws as it does without
-        reporter.say("compiled: the first step of each batch size takes a minute or more")
+        reporter.info("compiled: the first step of each batch size takes a minute or more")
     if recipe.machine.deterministic and machine.device.type != "cpu":  # a CPU is so at no cost
         blank = inputs.blank(min(recipe.training.batch_size, len(run.index.rows("train"))))
         targets = to_device(run.task.blank_targets(len(blank), run.preprocessing.input_size), machine.device)
         times = slowdown(machine, objective, blank, targets)
-        reporter.say(f"deterministic: a pass forward and back takes {times:.2f} times as long")
+        reporter.info(f"deterministic: a pass forward and back takes {times:.2f} times as long")
     return objective
 
 
@@ -74,10 +74,10 @@ def describe(run: Run, net: nn.Module) -> None:
     some = f", of which {learning:,} learn" if learning < parameters else ""
     splits = ", ".join(f"{len(run.index.rows(name)):,} {name}" for name in ("train", "val", "test"))
     classes = len(run.task.classes)
-    run.reporter.say(f"{run.network}: {parameters:,} parameters{some}, {classes} classes; images: {splits}")
+    run.reporter.info(f"{run.network}: {parameters:,} parameters{some}, {classes} classes; images: {splits}")
     memory = ", freed memory is kept" if run.recipe.machine.keep_memory and keep_memory() else ""
     threads = f"{torch.get_num_threads()} threads of arithmetic, {run.workers} of decoding"
-    run.reporter.say(f"{run.machine}; {threads}{memory}")
+    run.reporter.info(f"{run.machine}; {threads}{memory}")
 
 
 def _sample(run: Run) -> Iterator[Tensor]:

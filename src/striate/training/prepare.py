@@ -51,7 +51,7 @@ def prepare(
     """
     with JoinedProcesses() as processes, ExitStack() as held:
         recipe = resolve(recipe)
-        machine = processes.place(_machine(recipe))
+        machine = processes.place(machine_of(recipe))
         first_reporter = _for_first(reporter, processes)
         opening = _opening(processes, machine)
         folder, recipe, index = processes.from_first(lambda: _new(data, recipe, output, first_reporter, opening, held))
@@ -77,12 +77,12 @@ def reopen(path: Path, recipe: Recipe | None = None, reporter: Reporter | None =
     with JoinedProcesses() as processes, ExitStack() as held:
         first_reporter = _for_first(reporter, processes)
         folder, recipe, index, last = processes.from_first(lambda: _stopped(path, recipe, first_reporter, held))
-        machine = processes.place(_machine(recipe))
+        machine = processes.place(machine_of(recipe))
         reporter = _logging(first_reporter, folder, processes)
         if processes.first:
             folder.write_recipe(recipe)
         if opening := _opening(processes, machine):
-            reporter.say(opening)
+            reporter.info(opening)
         yield replace(_run(folder, index, recipe, machine, reporter, processes), checkpoint=last)
 
 
@@ -90,17 +90,44 @@ def _new(
     data: Path | Index, recipe: Recipe, output: Path | None, reporter: Reporter, opening: str, held: ExitStack
 ) -> tuple[RunFolder, Recipe, Index]:
     """A new run folder, held, with the recipe and the checked and split index that the run goes by."""
-    index = data if isinstance(data, Index) else _read(data, recipe)
-    index = task_of(index, recipe).match(index)
+    index = read_for(data, recipe)
     folder = RunFolder.create(output or _default_output(data, recipe))
     held.enter_context(folder.held())
     reporter = replace(reporter, log=folder.log)
     if opening:
-        reporter.say(opening)
+        reporter.info(opening)
     folder.write_recipe(recipe)
+    index, found = checked_and_split(index, recipe, reporter, folder.check)
+    if wants_components(recipe.augment):
+        recipe = replace(recipe, augment=measured(recipe.augment, found.colours))
+        folder.write_recipe(recipe)
+    folder.write_index(index)
+    return folder, recipe, index
+
+
+def read_for(data: Path | Index, recipe: Recipe) -> Index:
+    """The index of the data as the recipe's task reads it."""
+    index = data if isinstance(data, Index) else _read(data, recipe)
+    return task_of(index, recipe).match(index)
+
+
+def checked_and_split(
+    index: Index, recipe: Recipe, reporter: Reporter, findings: Path | None = None
+) -> tuple[Index, Check]:
+    """The index without what cannot be read, split as the recipe says, copies of an image together.
+
+    Args:
+        index: as `read_for` gives it.
+        recipe: its limits, fractions and seed.
+        reporter: is told what is wrong.
+        findings: file to write all findings to.
+
+    Raises:
+        DataError: if too much cannot be read, or what is left cannot be trained on.
+    """
     for note in index.notes:
-        reporter.say(f"note: {note}")
-    found = _checked(index, recipe, folder, reporter)
+        reporter.info(f"note: {note}")
+    found = _checked(index, recipe, findings, reporter)
     index = split(
         found.index,
         val_fraction=recipe.data.val_fraction,
@@ -109,11 +136,7 @@ def _new(
         together=[copies.rows for copies in found.copies],
     )
     require_trainable(index)
-    if wants_components(recipe.augment):
-        recipe = replace(recipe, augment=measured(recipe.augment, found.colours))
-        folder.write_recipe(recipe)
-    folder.write_index(index)
-    return folder, recipe, index
+    return index, found
 
 
 def _read(data: Path, recipe: Recipe) -> Index:
@@ -136,7 +159,7 @@ def _default_output(data: Path | Index, recipe: Recipe) -> Path:
     return Path("runs") / recipe.network.task / f"{name}-{network}"
 
 
-def _checked(index: Index, recipe: Recipe, folder: RunFolder, reporter: Reporter) -> Check:
+def _checked(index: Index, recipe: Recipe, output: Path | None, reporter: Reporter) -> Check:
     """Reads every image, says what is wrong, and stops where too many cannot be read."""
 
     @contextmanager
@@ -151,15 +174,17 @@ def _checked(index: Index, recipe: Recipe, folder: RunFolder, reporter: Reporter
         workers=recipe.machine.workers or cores(),
         progress=progress,
     )
-    write_findings(found.findings, folder.check)
+    if output is not None:
+        write_findings(found.findings, output)
     for kind, findings in by_kind(found.findings).items():
         severity = KINDS[kind].severity
         if severity is not Severity.INFO:
             for finding in findings[:SHOWN]:
-                reporter.say(f"{severity.value}: {finding.path or KINDS[kind].title}: {finding.reason}")
+                reporter.info(f"{severity.value}: {finding.path or KINDS[kind].title}: {finding.reason}")
             if len(findings) > SHOWN:
-                more = f"and {len(findings) - SHOWN} more {KINDS[kind].title}, in {folder.check}"
-                reporter.say(f"{severity.value}: {more}")
+                where = f"in {output}" if output is not None else "which `striate check` names"
+                more = f"and {len(findings) - SHOWN} more {KINDS[kind].title}, {where}"
+                reporter.info(f"{severity.value}: {more}")
     require_few_bad(index, found.index, recipe.data.max_bad)
     return found
 
@@ -171,7 +196,7 @@ def _stopped(
     folder = RunFolder.find(path)
     held.enter_context(folder.held())
     folder.tidy()
-    last = checkpoint.last_whole(folder.checkpoint, replace(reporter, log=folder.log).say)
+    last = checkpoint.last_whole(folder.checkpoint, replace(reporter, log=folder.log).info)
     recipe = resolve(recipe or folder.read_recipe())
     require_resumable(last.recipe if last else folder.read_recipe(), recipe)
     return folder, recipe, Index.load(folder.index), last
@@ -181,15 +206,14 @@ def _run(
     folder: RunFolder, index: Index, recipe: Recipe, machine: Machine, reporter: Reporter, processes: Processes
 ) -> Run:
     """The run, with what follows from its recipe and index."""
-    task, data = task_of(index, recipe), recipe.data
-    channels, size = data.in_channels or 3, data.img_size or 224
-    mean, std = data.mean or MEAN_STD[channels][0], data.std or MEAN_STD[channels][1]
-    network, arguments = task.net(recipe.network.name, {**recipe.network.model_args, "in_channels": channels})
+    task, preprocessing = task_of(index, recipe), preprocessing_of(recipe)
+    given = {**recipe.network.model_args, "in_channels": preprocessing.channels}
+    network, arguments = task.net(recipe.network.name, given)
     return Run(
         recipe,
         index,
         task,
-        Preprocessing((channels, size, size), mean, std, data.crop_pct or CROP_PCT),
+        preprocessing,
         machine,
         recipe.machine.workers or processes.cores,
         folder,
@@ -200,7 +224,15 @@ def _run(
     )
 
 
-def _machine(recipe: Recipe) -> Machine:
+def preprocessing_of(recipe: Recipe) -> Preprocessing:
+    """The preprocessing that a resolved recipe asks for."""
+    data = recipe.data
+    channels, size = data.in_channels or 3, data.img_size or 224
+    mean, std = data.mean or MEAN_STD[channels][0], data.std or MEAN_STD[channels][1]
+    return Preprocessing((channels, size, size), mean, std, data.crop_pct or CROP_PCT)
+
+
+def machine_of(recipe: Recipe) -> Machine:
     """The machine that the recipe asks for; where it says so, the process keeps its memory from here on."""
     if recipe.machine.keep_memory:
         keep_memory()

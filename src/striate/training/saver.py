@@ -119,7 +119,7 @@ class Saver:
             self._kept = _place(progress)
             self._model = None if self._model is write.model else self._model
         elif isinstance(write.error, OSError | SafetensorError):
-            self._run.reporter.say(
+            self._run.reporter.info(
                 f"the checkpoint of step {progress.step} cannot be written: {write.error}. The run goes on and tries "
                 f"again later. Last good checkpoint: {self._newest()}."
             )

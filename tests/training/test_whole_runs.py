@@ -1,6 +1,5 @@
 import csv
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,14 +14,13 @@ from torch.nn.functional import dropout
 from striate.augment.presets import written_out
 from striate.console import Reporter
 from striate.data import Index
-from striate.errors import DataError, TrainingError, UsageError
+from striate.errors import TrainingError, UsageError
 from striate.model import load
 from striate.nets import CATALOGUE
 from striate.nets.lenet import lenet5
 from striate.recipe import MachineRecipe, Recipe
 from striate.recipe import load as load_recipe
 from striate.training import RunFolder, checkpoint, folder, loop, resume, train
-from striate.training.resolve import resolve
 from striate.training.saver import Saver
 
 MakeRecipe = Callable[..., Recipe]
@@ -147,8 +145,8 @@ class Killed(Reporter):
 
     at: str = ""
 
-    def say(self, text: str) -> None:
-        super().say(text)
+    def info(self, text: str) -> None:
+        super().info(text)
         if text.startswith(self.at):
             raise KeyboardInterrupt
 
@@ -254,19 +252,6 @@ def test_a_compiled_run_learns_the_same_and_goes_on_to_the_same_bits(
     assert_same(compiled, resume(tmp_path / "broken", reporter=silent))
 
 
-def test_without_a_compiler_nothing_is_compiled(
-    two_classes: Path, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(UsageError) as caught:
-        train(two_classes, tiny_recipe(compile=True), tmp_path / "run", silent)
-    assert str(caught.value) == (
-        "`compile`: expected a C++ compiler, named by CXX or g++; got none of the name no-such-compiler. "
-        "Try without it."
-    )
-    assert not (tmp_path / "run").exists()
-
-
 def test_a_finished_run_that_is_resumed_stays_as_it_is(
     two_classes: Path, finished: RunFolder, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
 ) -> None:
@@ -316,8 +301,8 @@ def test_a_run_that_a_process_is_at_is_left_alone(
     class Intruder(Reporter):
         """Resumes the run that it is to report on."""
 
-        def say(self, text: str) -> None:
-            super().say(text)
+        def info(self, text: str) -> None:
+            super().info(text)
             if text.startswith("epoch 1/"):
                 half_written.touch()
                 with pytest.raises(UsageError, match="expected a run that no other process trains; got one that"):
@@ -340,145 +325,3 @@ def test_a_broken_checkpoint_stops_the_resume(
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(TrainingError, match="expected a checkpoint that is whole; "):
         resume(run.path, reporter=silent)
-
-
-# What the data is
-
-
-def test_too_many_unreadable_images_stop_the_run_and_are_named(
-    write_pictures: WritePictures, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
-) -> None:
-    data = write_pictures(tmp_path / "data", {"dark": 10, "light": 10})
-    (data / "dark" / "03.png").write_bytes(b"")
-    (data / "light" / "05.png").write_bytes(b"no image")
-    with pytest.raises(DataError) as caught:
-        train(data, tiny_recipe(max_bad=0.05), tmp_path / "run", silent)
-    assert caught.value.exit_code == 3
-    assert str(caught.value) == (
-        "data: expected at most 5.0% unreadable images; got 2 of 20 (10.0%). "
-        "They are named in check.csv: mend or remove them, or raise --max-bad."
-    )
-    with (tmp_path / "run" / "check.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    left_out = [(row["path"], row["reason"]) for row in rows if row["used"] == "no"]
-    assert [path for path, _ in left_out] == ["dark/03.png", "light/05.png"]
-    assert left_out[0] == ("dark/03.png", "the file is empty")
-    assert "dark/03.png: the file is empty" in (tmp_path / "run" / "log.txt").read_text()
-
-
-def test_a_few_are_left_out(
-    write_pictures: WritePictures, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
-) -> None:
-    data = write_pictures(tmp_path / "data", {"dark": 10, "light": 10})
-    (data / "dark" / "03.png").write_bytes(b"")
-    run = train(data, tiny_recipe(max_bad=0.05, epochs=1), tmp_path / "run", silent)
-    index = Index.load(run.index)
-    assert int(index.usable().sum()) == 19
-    used = {path for split in ("train", "val", "test") for path in index.paths(index.rows(split))}
-    assert "dark/03.png" not in used
-    assert len(used) == 19
-
-
-def test_many_findings_are_cut_short_on_the_screen(
-    write_pictures: WritePictures, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
-) -> None:
-    data = write_pictures(tmp_path / "data", {"dark": 25, "light": 4})
-    for path in (data / "dark").iterdir():
-        path.rename(path.with_suffix(".bmp"))
-    run = train(data, tiny_recipe(epochs=1), tmp_path / "run", silent)
-    log = run.log.read_text()
-    assert 1 <= log.count("warning: dark/") <= 20
-    assert re.search(rf"and \d+ more.*{re.escape(str(run.check))}", log)
-    assert run.check.read_text().count("its content is PNG") == 25
-
-
-def test_a_class_that_only_val_has(
-    write_pictures: WritePictures, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
-) -> None:
-    write_pictures(tmp_path / "data" / "train", {"dark": 4, "light": 4})
-    write_pictures(tmp_path / "data" / "val", {"dark": 2, "lihgt": 2})
-    with pytest.raises(DataError) as caught:
-        train(tmp_path / "data", tiny_recipe(), tmp_path / "run", silent)
-    assert str(caught.value).startswith("val: expected only classes that train has too; got also lihgt.")
-
-
-def test_where_there_is_no_data_no_folder_is_made(tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="which does not exist"):
-        train(tmp_path / "none", tiny_recipe(), tmp_path / "run", silent)
-    with pytest.raises(UsageError, match="Did you mean `lenet5`"):
-        train(tmp_path / "none", tiny_recipe(model="lenet6"), tmp_path / "run", silent)
-    assert list(tmp_path.iterdir()) == []
-
-
-# What a recipe leaves open
-
-
-def test_a_recipe_is_filled_in_from_the_network() -> None:
-    grey = resolve(Recipe(network=replace(Recipe().network, model="lenet5"))).data
-    assert (grey.img_size, grey.in_channels, grey.mean, grey.std) == (32, 1, (0.5,), (0.5,))
-    colour = resolve(Recipe()).data
-    assert (colour.img_size, colour.in_channels, colour.mean) == (224, 3, (0.485, 0.456, 0.406))
-    assert resolve(resolve(Recipe())) == resolve(Recipe())
-
-
-@pytest.mark.parametrize(
-    ("values", "sentence"),
-    [
-        ({"model": "lenet55"}, "`lenet55`: expected the name of a net. Did you mean `lenet5`?"),
-        (
-            {"model_args": {"num_classes": 3}},
-            "`model_args`: expected no num_classes: classes come from the data. Try --in-channels.",
-        ),
-        ({"mean": (0.5, 0.5)}, "`mean`: expected 1 values, one a channel; got 2: (0.5, 0.5)."),
-        ({"std": (1.0,), "in_channels": 3}, "`std`: expected 3 values, one a channel; got 1: (1.0,)."),
-    ],
-)
-def test_recipes_that_no_network_fits(tiny_recipe: MakeRecipe, values: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        resolve(tiny_recipe(**values))
-    assert str(caught.value) == sentence
-
-
-def test_images_of_a_size_that_the_network_cannot_take_are_refused_before_the_data_is_read(
-    tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
-) -> None:
-    with pytest.raises(UsageError) as caught:
-        train(tmp_path / "none", tiny_recipe(img_size=40), tmp_path / "run", silent)
-    assert str(caught.value).startswith(
-        "`img_size`: expected one that lenet5 can take; got 40: `images`: expected H and W"
-    )
-
-
-class Plain(nn.Module):
-    """A net of the catalogue's form; with `pooled`, one that names images, else pixels."""
-
-    image_size = 16
-
-    def __init__(self, *, pooled: bool = True, num_classes: int = 2, in_channels: int = 1) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(in_channels, num_classes, 5)
-        self.pooled = pooled
-
-    def forward(self, images: Tensor) -> Tensor:
-        maps: Tensor = self.conv(images)
-        return maps.mean(dim=(2, 3)) if self.pooled else maps
-
-
-def test_a_network_is_tried_before_the_data_is_read(tiny_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CATALOGUE, "plain", Plain)
-    assert resolve(tiny_recipe(model="plain", model_args={})).data.img_size == 16
-    with pytest.raises(UsageError) as caught:
-        resolve(tiny_recipe(model="plain", model_args={}, img_size=4))
-    assert str(caught.value).startswith("`img_size`: expected one that plain can take; got 4: ")
-    with pytest.raises(UsageError) as caught:
-        resolve(tiny_recipe(model="plain", model_args={"pooled": False}))
-    assert str(caught.value) == "`model`: expected a network that names an image; got plain, which names its pixels."
-
-
-def test_events_need_their_package(tiny_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UsageError) as caught:
-        resolve(tiny_recipe(tensorboard=True))
-    assert str(caught.value) == (
-        "`tensorboard`: expected the package tensorboard; got none. Try: pip install 'striate[log]'."
-    )

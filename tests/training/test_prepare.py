@@ -1,0 +1,82 @@
+"""What comes before the network: the data of a run."""
+
+import csv
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from striate.console import Reporter
+from striate.data import Index
+from striate.errors import DataError, UsageError
+from striate.recipe import Recipe
+from striate.training import train
+
+MakeRecipe = Callable[..., Recipe]
+WritePictures = Callable[[Path, Mapping[str, int]], Path]
+
+
+def test_too_many_unreadable_images_stop_the_run_and_are_named(
+    write_pictures: WritePictures, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
+) -> None:
+    data = write_pictures(tmp_path / "data", {"dark": 10, "light": 10})
+    (data / "dark" / "03.png").write_bytes(b"")
+    (data / "light" / "05.png").write_bytes(b"no image")
+    with pytest.raises(DataError) as caught:
+        train(data, tiny_recipe(max_bad=0.05), tmp_path / "run", silent)
+    assert caught.value.exit_code == 3
+    assert str(caught.value) == (
+        "data: expected at most 5.0% unreadable images; got 2 of 20 (10.0%). "
+        "They are named in check.csv: mend or remove them, or raise --max-bad."
+    )
+    with (tmp_path / "run" / "check.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    left_out = [(row["path"], row["reason"]) for row in rows if row["used"] == "no"]
+    assert [path for path, _ in left_out] == ["dark/03.png", "light/05.png"]
+    assert left_out[0] == ("dark/03.png", "the file is empty")
+    assert "dark/03.png: the file is empty" in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_a_few_are_left_out(
+    write_pictures: WritePictures, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
+) -> None:
+    data = write_pictures(tmp_path / "data", {"dark": 10, "light": 10})
+    (data / "dark" / "03.png").write_bytes(b"")
+    run = train(data, tiny_recipe(max_bad=0.05, epochs=1), tmp_path / "run", silent)
+    index = Index.load(run.index)
+    assert int(index.usable().sum()) == 19
+    used = {path for split in ("train", "val", "test") for path in index.paths(index.rows(split))}
+    assert "dark/03.png" not in used
+    assert len(used) == 19
+
+
+def test_many_findings_are_cut_short_on_the_screen(
+    write_pictures: WritePictures, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
+) -> None:
+    data = write_pictures(tmp_path / "data", {"dark": 25, "light": 4})
+    for path in (data / "dark").iterdir():
+        path.rename(path.with_suffix(".bmp"))
+    run = train(data, tiny_recipe(epochs=1), tmp_path / "run", silent)
+    log = run.log.read_text()
+    assert 1 <= log.count("warning: dark/") <= 20
+    assert re.search(rf"and \d+ more.*{re.escape(str(run.check))}", log)
+    assert run.check.read_text().count("its content is PNG") == 25
+
+
+def test_a_class_that_only_val_has(
+    write_pictures: WritePictures, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
+) -> None:
+    write_pictures(tmp_path / "data" / "train", {"dark": 4, "light": 4})
+    write_pictures(tmp_path / "data" / "val", {"dark": 2, "lihgt": 2})
+    with pytest.raises(DataError) as caught:
+        train(tmp_path / "data", tiny_recipe(), tmp_path / "run", silent)
+    assert str(caught.value).startswith("val: expected only classes that train has too; got also lihgt.")
+
+
+def test_where_there_is_no_data_no_folder_is_made(tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="which does not exist"):
+        train(tmp_path / "none", tiny_recipe(), tmp_path / "run", silent)
+    with pytest.raises(UsageError, match="Did you mean `lenet5`"):
+        train(tmp_path / "none", tiny_recipe(model="lenet6"), tmp_path / "run", silent)
+    assert list(tmp_path.iterdir()) == []
