@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import tomli_w
 import torch
+from file_server import Plan, serving
 from safetensors.torch import load_file, save_file
 
 import striate
@@ -46,12 +47,15 @@ def names(tmp_path: Path) -> Path:
     return path
 
 
-def manifests(path: Path, file: Path, preprocessing: dict[str, object]) -> Path:
-    """Writes a manifest of `file`."""
+def manifest(file: Path, preprocessing: dict[str, object]) -> dict[str, object]:
     row: dict[str, object] = {"name": "lenet5.mine", "file": file.name, "sha256": digest(file)}
     row |= {"size": file.stat().st_size, "source": "here", "licence": "MIT", "layout": "striate"}
-    row |= {"preprocessing": preprocessing, "classes": ["a"]}
-    path.write_text(tomli_w.dumps({"weights": [row]}), encoding="utf-8")
+    return row | {"preprocessing": preprocessing, "classes": ["a"]}
+
+
+def manifests(path: Path, file: Path, preprocessing: dict[str, object]) -> Path:
+    """Writes a manifest of `file`."""
+    path.write_text(tomli_w.dumps({"weights": [manifest(file, preprocessing)]}), encoding="utf-8")
     return path
 
 
@@ -83,8 +87,31 @@ def test_fetching_what_has_no_address(run: Run, tmp_path: Path) -> None:
         "lenet_caffe.mnist: no address to fetch it from is known; expected a copy of caffe_lenet.safetensors "
         f"(from jklhj222/caffe_LeNet@9b7853a, as safetensors) in {tmp_path / 'here'}."
     )
-    with pytest.raises(UsageError, match=r"`lenet`: expected the name of published weights\. Did you mean `lenet_c"):
-        run("weights", "fetch", "lenet")
+    with pytest.raises(UsageError, match=r"`lenet_cafe`: expected the name of published weights\. Did you mean `le"):
+        run("weights", "fetch", "lenet_cafe")
+
+
+def test_fetching_from_an_address(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    net = create("lenet5")
+    torch.save(net.state_dict(), tmp_path / "mine-1.pth")
+    row = manifest(tmp_path / "mine-1.pth", {}) | {"sha256": digest(tmp_path / "mine-1.pth")[:8], "size": 0}
+    more = tmp_path / "more.toml"
+    with serving(Plan({"/mine": (tmp_path / "mine-1.pth").read_bytes()})) as address:
+        more.write_text(tomli_w.dumps({"weights": [row | {"url": f"{address}/mine"}]}), encoding="utf-8")
+        [before] = [
+            r for r in json.loads(run("weights", "list", "--json", "--manifests", more)) if r["arch"] == "lenet5"
+        ]
+        said = run("weights", "fetch", "lenet5", "--manifests", more)
+    kept = tmp_path / "here" / "mine-1.safetensors"
+    assert said == f"{kept}: lenet5.mine, as published (licence: MIT).\n"
+    after = json.loads(run("weights", "list", "--json", "--manifests", more))[-1]
+    assert (before["here"], before["digest"], before["pin"]) == (False, "prefix", None)
+    assert (after["here"], after["digest"]) == (True, "prefix")
+    assert after["pin"]["sha256"] == digest(tmp_path / "mine-1.pth")
+    assert "pinned" in run("weights", "list", "--manifests", more)
+    assert run("weights", "verify", "lenet5", "--manifests", more) == f"{kept}: lenet5.mine, as published.\n"
 
 
 def test_verifying_names_and_files(run: Run, tmp_path: Path) -> None:

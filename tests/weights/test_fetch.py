@@ -1,87 +1,186 @@
-"""Fetching; the addresses are of this machine."""
+"""Fetching published weights from a server of this machine: what is kept, pinned, continued and refused."""
 
 import hashlib
-import http.server
+import io
 import sys
-import threading
 import types
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from file_server import Plan, serving
+from filelock import FileLock
+from safetensors.torch import load_file, save
 
 from striate.errors import WeightsError
-from striate.weights import Manifest, fetch, verify
+from striate.weights import Manifest, digest, fetch, read_pin, verify
 from striate.weights.manifest import Hub
 
-CONTENT = b"weights" * 1000
+TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3)}
+CONTENT = save(TENSORS)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+GOOD: dict[str, Any] = {
+    "name": "lenet5.mine",
+    "file": "mine.safetensors",
+    "sha256": SHA256,
+    "size": len(CONTENT),
+    "source": "here",
+    "licence": "MIT",
+    "layout": "striate",
+    "preprocessing": {},
+    "classes": ("a",),
+}
 
 
-def manifest(url: str = "", hub: Hub | None = None, sha256: str = SHA256, size: int = len(CONTENT)) -> Manifest:
-    return Manifest(
-        name="lenet5.mine",
-        file="mine.safetensors",
-        sha256=sha256,
-        size=size,
-        source="here",
-        licence="MIT",
-        layout="striate",
-        preprocessing={},
-        classes=("a",),
-        url=url,
-        hub=hub,
-    )
+def manifest(**values: Any) -> Manifest:
+    return Manifest(**(GOOD | values))
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder without a word."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+def pickled(content: object) -> bytes:
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
 
 
 @pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    served = tmp_path / "served"
-    served.mkdir()
-    (served / "mine").write_bytes(CONTENT)
-    with http.server.HTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served))) as server:
-        thread = threading.Thread(target=server.serve_forever, args=[0.02])
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+def plan() -> Plan:
+    return Plan({"/mine": CONTENT})
 
 
-def test_fetching_from_an_address(address: str, tmp_path: Path) -> None:
+@pytest.fixture
+def address(plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving(plan) as address:
+        yield address
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_a_file_comes_once(plan: Plan, address: str, tmp_path: Path) -> None:
     seen: list[int] = []
     folder = tmp_path / "a" / "b"
     path = fetch(manifest(url=f"{address}/mine"), folder, seen.append)
     assert path.read_bytes() == CONTENT
     assert seen[-1] == len(CONTENT)
-    assert [entry.name for entry in folder.iterdir()] == ["mine.safetensors"]
-    (tmp_path / "served" / "mine").unlink()
-    assert fetch(manifest(url=f"{address}/mine"), folder) == path  # it is here already
+    assert names(folder) == ["mine.safetensors"]
+    assert fetch(manifest(url=f"{address}/mine"), folder) == path
+    assert len(plan.asked) == 1
+
+
+@pytest.mark.parametrize("digits", [64, 8, 0])
+def test_a_pickle_is_kept_as_safetensors_and_pinned(plan: Plan, address: str, tmp_path: Path, digits: int) -> None:
+    content = plan.files["/p"] = pickled({"state_dict": TENSORS, "epoch": 3})
+    whole = hashlib.sha256(content).hexdigest()
+    published = manifest(file="mine-1.pth", sha256=whole[:digits], size=0, url=f"{address}/p")
+    kept = fetch(published, tmp_path / "here")
+    assert names(tmp_path / "here") == ["mine-1.safetensors", "mine-1.safetensors.pin.json"]
+    assert torch.equal(load_file(kept)["a.weight"], TENSORS["a.weight"])
+    pin = read_pin(published, tmp_path / "here")
+    assert pin is not None
+    assert (pin.sha256, pin.size, pin.kept_sha256) == (whole, len(content), digest(kept))
+
+
+def test_a_safetensors_file_without_a_whole_digest_is_pinned(plan: Plan, address: str, tmp_path: Path) -> None:
+    published = manifest(sha256=SHA256[:8], url=f"{address}/mine")
+    kept = fetch(published, tmp_path / "here")
+    pin = read_pin(published, tmp_path / "here")
+    assert pin is not None
+    assert pin.sha256 == pin.kept_sha256 == SHA256
+    kept.unlink()
+    plan.files["/mine"] = other = save({"a.weight": torch.zeros(6).reshape(2, 3)})
+    with pytest.raises(WeightsError) as caught:  # the address gives another file than the first time
+        fetch(manifest(sha256="", url=f"{address}/mine"), tmp_path / "here")
+    assert str(caught.value) == (
+        f"{address}/mine: expected lenet5.mine, with sha256 {SHA256}; got {hashlib.sha256(other).hexdigest()}. "
+        "It is another file, and was not kept."
+    )
+
+
+def test_what_broke_off_is_gone_on_with_by_the_next_call(plan: Plan, address: str, tmp_path: Path) -> None:
+    plan.breaks = [50, 0]
+    published = manifest(url=f"{address}/mine")
+    with pytest.raises(WeightsError, match=r"50 bytes are kept, and the same command goes on from there\."):
+        fetch(published, tmp_path / "here")
+    assert names(tmp_path / "here") == ["mine.safetensors.part"]
+    fetch(published, tmp_path / "here")
+    assert plan.asked[-1] == ("/mine", "bytes=50-")
+    assert names(tmp_path / "here") == ["mine.safetensors"]
+
+
+def test_a_part_of_another_file_is_thrown_away(plan: Plan, address: str, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "mine.safetensors.part").write_bytes(b"x" * 50)
+    assert fetch(manifest(url=f"{address}/mine"), tmp_path / "here").read_bytes() == CONTENT
+    assert [asked for _, asked in plan.asked] == ["bytes=50-", None]
 
 
 @pytest.mark.parametrize(
-    ("what", "sha256", "size", "sentence"),
+    ("what", "values", "sentence"),
     [
-        ("mine", "0" * 64, len(CONTENT), f"expected lenet5.mine, with sha256 {'0' * 64}; got {SHA256}. It is another"),
-        ("mine", SHA256, 100, "expected 100 bytes; got more. It is another file."),
-        ("none", SHA256, 100, "lenet5.mine: expected mine.safetensors at "),
+        (
+            "mine",
+            {"sha256": "0" * 64},
+            f"expected lenet5.mine, with sha256 {'0' * 64}; got {SHA256}. It is another file",
+        ),
+        ("mine", {"sha256": "0" * 8}, f"with a sha256 that begins with 00000000; got {SHA256}. It is another file"),
+        ("mine", {"size": 90}, f"expected at most 90 bytes; the server offers {len(CONTENT)}."),
+        ("mine", {"size": len(CONTENT) + 9}, f"with {len(CONTENT) + 9} bytes; got {len(CONTENT)}. It is another file"),
+        ("none", {}, "the server answers 404 Not Found."),
     ],
 )
 def test_what_is_not_as_published_leaves_nothing(
-    address: str, tmp_path: Path, what: str, sha256: str, size: int, sentence: str
+    address: str, tmp_path: Path, what: str, values: dict[str, Any], sentence: str
 ) -> None:
     folder = tmp_path / "folder"
     with pytest.raises(WeightsError) as caught:
-        fetch(manifest(f"{address}/{what}", sha256=sha256, size=size), folder)
+        fetch(manifest(url=f"{address}/{what}", **values), folder)
     assert sentence in str(caught.value)
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"no file of weights", pickled({"epoch": 3}), pickled({"a": torch.eye(3).to_sparse()})]
+)
+def test_what_is_published_and_holds_no_weights_leaves_nothing(
+    plan: Plan, address: str, tmp_path: Path, content: bytes
+) -> None:
+    plan.files["/p"] = content
+    sha256 = hashlib.sha256(content).hexdigest()
+    with pytest.raises(WeightsError, match="expected "):
+        fetch(manifest(file="mine.pth", sha256=sha256, size=0, url=f"{address}/p"), tmp_path / "here")
+    assert names(tmp_path / "here") == []
+
+
+def test_a_file_of_keras_is_not_fetched_in_vain(
+    plan: Plan, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(
+        WeightsError, match=r"mine\.h5: a file of Keras; expected h5py to be installed; .*striate\[keras\]"
+    ):
+        fetch(manifest(file="mine.h5", url=f"{address}/mine"), tmp_path / "here")
+    assert plan.asked == []
+
+
+def test_another_process_is_not_waited_for(plan: Plan, address: str, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    with FileLock(tmp_path / "here" / ".mine.safetensors.lock"):
+        with pytest.raises(WeightsError, match=r"lenet5\.mine: another process is fetching it into "):
+            fetch(manifest(url=f"{address}/mine"), tmp_path / "here")
+        assert (tmp_path / "here" / ".mine.safetensors.lock").exists()
+
+
+def test_a_folder_that_cannot_be_made(plan: Plan, address: str, tmp_path: Path) -> None:
+    (tmp_path / "here").write_text("no folder")
+    with pytest.raises(WeightsError) as caught:
+        fetch(manifest(url=f"{address}/mine"), tmp_path / "here")
+    assert str(caught.value) == f"lenet5.mine: expected a folder that can be written, {tmp_path / 'here'}; File exists."
 
 
 def test_no_address(tmp_path: Path) -> None:

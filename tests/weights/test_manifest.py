@@ -7,7 +7,7 @@ import torch
 
 from striate.data import Preprocessing
 from striate.errors import UsageError
-from striate.nets import create
+from striate.nets import CATALOGUE, create
 from striate.weights import names_digest, published, read_manifests
 
 GOOD: dict[str, Any] = {
@@ -38,15 +38,40 @@ def write(folder: Path, *weights: dict[str, Any]) -> Path:
     return path
 
 
-def test_what_striate_comes_with() -> None:
-    assert sorted(published()) == [
-        "efficientnet_lite0.imagenet",
-        "lenet_caffe.mnist",
-        "mobilenet_v1_025.imagenet",
-        "mobilenet_v1_100.imagenet",
-        "resnet20_cifar.cifar10",
-        "resnet56_cifar.cifar10",
-    ]
+UNPUBLISHED = {  # nets of which neither torchvision, timm nor Keras publishes weights
+    *("airbench94", "convnet39", "lenet5", "lenet5_notes", "nin", "nin_cifar"),
+    *("plain18", "plain34", "plain20_cifar", "plain56_cifar"),
+    *("alexnet_paper", "alexnet_paper_ungrouped", "googlenet_paper"),
+    *("fcn32s", "fcn16s", "fcn8s", "segnet"),
+    "mobilenet_v1",  # of a width that is an argument
+}
+COMPOSED = ("headed", "unet", "locator")  # of another net
+
+
+def test_each_net_that_is_published_has_weights() -> None:
+    known = {manifest.arch for manifest in published().values()}
+    assert known <= CATALOGUE.keys()
+    lacking = {name for name in CATALOGUE.keys() - known if not name.startswith(COMPOSED)}
+    assert lacking == UNPUBLISHED
+
+
+def test_each_has_an_address_a_package_or_a_digest() -> None:
+    for manifest in published().values():
+        assert manifest.url or manifest.package or manifest.digest == "whole"
+        if manifest.url:
+            assert manifest.url.startswith("https://")
+            assert manifest.url.endswith((f"/{manifest.file}", "/model.safetensors"))
+        if manifest.digest == "prefix" and manifest.url:
+            assert manifest.file.rpartition("-")[2].startswith(manifest.sha256)
+
+
+def test_the_first_weights_of_a_net() -> None:
+    first: dict[str, str] = {}
+    for manifest in published().values():
+        first.setdefault(manifest.arch, manifest.name)
+    assert first["resnet50"] == "resnet50.imagenet1k_v1"
+    assert first["efficientnet_lite0"] == "efficientnet_lite0.imagenet"
+    assert first["mobilenet_v1_025"] == "mobilenet_v1_025.keras"
 
 
 @pytest.mark.parametrize("name", sorted(published()))
@@ -79,7 +104,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
             {"sha256": "AB"},
             "lenet5.mine: `sha256`: expected 64 hexadecimal digits in lower case, or the first; got 'AB'.",
         ),
-        ({"size": 0}, "lenet5.mine: `size`: expected a number of bytes above 0; got 0."),
+        ({"size": -1}, "lenet5.mine: `size`: expected a number of bytes from 0; got -1."),
         ({"size_within": -1}, "lenet5.mine: `size_within`: expected a number of bytes from 0; got -1."),
         (
             {"sha256": "0" * 8, "url": "http://example.org/x"},

@@ -117,7 +117,7 @@ def test_what_a_file_is_decides_its_content(tmp_path: Path) -> None:
         with pytest.raises(WeightsError) as caught:
             read_tensors(path)
         assert str(caught.value) == (
-            f"{path}: expected a file of weights, of safetensors or torch.save; got another kind of file."
+            f"{path}: expected a file of weights, of safetensors, torch.save or Keras; got another kind of file."
         )
 
 

@@ -1,7 +1,11 @@
 """striate weights: published weights, listed, fetched, verified, and converted to files of ours."""
 
 import json
+import sys
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +15,7 @@ from striate.errors import UsageError, WeightsError
 from striate.files import fit_to_print
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from striate.data import Preprocessing
     from striate.weights import Manifest
@@ -32,7 +36,8 @@ class Where:
 
 
 HERE = Where()
-DIGESTS = {"whole": "whole", "prefix": "first digits", "none": "none"}
+LINE_S = 10.0  # seconds between two lines of progress
+DIGESTS = {"whole": "whole", "prefix": "8 digits", "none": "none"}
 
 
 def _known(where: Where) -> "Mapping[str, Manifest]":
@@ -55,6 +60,9 @@ def _named(name: str, known: "Mapping[str, Manifest]", folder: Path | None) -> "
 def list_(*, json_output: Annotated[bool, Parameter(name="--json", negative="")] = False, where: Where = HERE) -> None:
     """List the weights that striate knows, with their licence, accuracy, and whether their file is here.
 
+    Of a sha256 that is published whole, or in its first 8 digits, or not at all, these are checked; "pinned" is one of
+    which the rest is known since the file came.
+
     Args:
         json_output: Print every manifest in full, as JSON for a script.
     """
@@ -70,25 +78,67 @@ def list_(*, json_output: Annotated[bool, Parameter(name="--json", negative="")]
     pins = {name: read_pin(manifest, folder) for name, manifest in known.items()}
     if json_output:
         rows = [
-            msgspec.to_builtins(manifest) | {"here": here[name], "pin": msgspec.to_builtins(pins[name])}
+            msgspec.to_builtins(manifest)
+            | {"arch": manifest.arch, "digest": manifest.digest}
+            | {"here": here[name], "pin": msgspec.to_builtins(pins[name])}
             for name, manifest in known.items()
         ]
         print(json.dumps(rows, indent=2))
         return
-    table = Table(Column("name", no_wrap=True), "MB", "licence", "top-1", "sha256", "from", "here")
+    number = partial(Column, justify="right", no_wrap=True)
+    table = Table(
+        Column("name", no_wrap=True), number("MB"), "licence", number("top-1"), "sha256", "here",
+        box=None, pad_edge=False,
+    )  # fmt: skip
     for name, manifest in known.items():
         table.add_row(
             name,
-            f"{manifest.size / 1e6:.1f}",
+            f"{manifest.size / 1e6:.1f}" if manifest.size else "",
             manifest.licence,
             f"{manifest.accuracy.top1:.3f}" if manifest.accuracy else "",
             "pinned" if pins[name] and manifest.digest != "whole" else DIGESTS[manifest.digest],
-            "package" if manifest.package else "hub" if manifest.hub else "url" if manifest.url else "no address",
-            "yes" if here[name] else "no",
+            "yes"
+            if here[name]
+            else "install"
+            if manifest.package
+            else "fetch"
+            if manifest.url or manifest.hub
+            else "no",
         )
     console = Console()
     console.print(table)
     console.print(f"folder: {folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _how(manifest: "Manifest") -> str:
+    """In a word, how a file comes here."""
+    return "install" if manifest.package else "fetch" if manifest.url or manifest.hub else "no"
+
+
+@contextmanager
+def _progress(manifest: "Manifest") -> "Iterator[Callable[[int], object]]":
+    """Shows the bytes that have come: a bar on a terminal, else a line now and then."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    total = manifest.size or None
+    if console.is_terminal:
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(manifest.name, total=total, visible=False)
+            yield lambda size: bar.update(task, completed=size, visible=True)
+        return
+    next_line = time.monotonic() + LINE_S
+
+    def line(size: int) -> None:
+        nonlocal next_line
+        if time.monotonic() >= next_line:
+            of = f" of {total / 1e6:,.1f}" if total else ""
+            print(f"{manifest.name}: {size / 1e6:,.1f}{of} MB", file=sys.stderr, flush=True)
+            next_line = time.monotonic() + LINE_S
+
+    yield line
 
 
 @weights.command
@@ -98,16 +148,11 @@ def fetch(name: str, /, *, where: Where = HERE) -> None:
     Args:
         name: As `striate weights list` gives it, or that of a network: the first of its weights.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
     from striate.weights import fetch as bring
 
     manifest = _named(name, _known(where), where.folder)
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(manifest.name, total=manifest.size, visible=False)
-        path = bring(manifest, where.folder, lambda size: bar.update(task, completed=size, visible=True))
+    with _progress(manifest) as progress:
+        path = bring(manifest, where.folder, progress)
     print(f"{path}: {manifest.name}, as published (licence: {manifest.licence}).")
 
 

@@ -1,29 +1,35 @@
-"""Bringing published weights to this machine: the one place that opens a connection."""
+"""Bringing published weights to this machine: with `download`, the one place that opens a connection."""
 
-import hashlib
 import importlib
 import shutil
-import urllib.request
-from collections.abc import Callable
-from http.client import HTTPException
 from pathlib import Path
-from typing import BinaryIO
-from urllib.error import HTTPError
+
+from filelock import FileLock, Timeout
 
 from striate.errors import WeightsError
-from striate.files import write_whole
+from striate.files import fit_to_print, write_whole
+from striate.weights.download import DEFAULT, Limits, Progress, download
 from striate.weights.manifest import Hub, Manifest
-from striate.weights.store import find, is_here, require_published, verify, weights_folder
-
-CHUNK = 1 << 20
-TIMEOUT_S = 30.0
-Progress = Callable[[int], object]  # called with the bytes that have come so far
+from striate.weights.read import require_readable
+from striate.weights.store import Pin, find, is_here, keep, read_pin, require_published, verify, weights_folder
 
 
-def fetch(manifest: Manifest, folder: Path | None = None, progress: Progress = lambda _: None) -> Path:
+def fetch(
+    manifest: Manifest, folder: Path | None = None, progress: Progress = lambda _: None, limits: Limits = DEFAULT
+) -> Path:
     """Brings the file of a manifest into `folder` (else `weights_folder`), whole and as published, or not at all.
 
-    A file that is there already is verified and kept.
+    A file that is here already is verified and stays. What has come when a download breaks off stays as FILE.part, and
+    the next call goes on from there. Of a pickle, the tensors are kept as safetensors.
+
+    Args:
+        manifest: of published weights.
+        folder: where to keep the file.
+        progress: called with the bytes that have come so far.
+        limits: how long to wait for a server.
+
+    Returns:
+        The file that is kept.
 
     Raises:
         WeightsError: there is no address, nothing can be had from it, or what comes is not as published.
@@ -36,15 +42,51 @@ def fetch(manifest: Manifest, folder: Path | None = None, progress: Progress = l
             f"{manifest.name}: no address to fetch it from is known; expected a copy of {manifest.file} "
             f"(from {manifest.source}) in {folder}."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / manifest.file
+    require_readable(manifest.file)
+    lock = folder / f".{manifest.file}.lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock, timeout=0):
+            try:
+                return _fetch(manifest, folder, progress, limits)
+            finally:
+                lock.unlink(missing_ok=True)
+    except Timeout as error:
+        raise WeightsError(f"{manifest.name}: another process is fetching it into {folder}. Try again then.") from error
+    except OSError as error:
+        reason = fit_to_print(error.strerror or str(error), 200)
+        raise WeightsError(f"{manifest.name}: expected a folder that can be written, {folder}; {reason}.") from error
+
+
+def _fetch(manifest: Manifest, folder: Path, progress: Progress, limits: Limits) -> Path:
+    path, pin = folder / manifest.file, read_pin(manifest, folder)
     if manifest.hub is not None:
         cached = _from_hub(manifest.name, manifest.hub)
-        verify(manifest, cached)
+        verify(manifest, cached, pin)
         write_whole(path, lambda aside: shutil.copyfile(cached, aside))
-    else:
-        write_whole(path, lambda aside: _download(manifest, aside, progress))
-    return find(manifest, folder)
+        return find(manifest, folder)
+    part = folder / f"{manifest.file}.part"
+    _download(manifest, part, pin, progress, limits)
+    if manifest.kept == manifest.file:
+        part.replace(path)
+        return find(manifest, folder)
+    try:
+        return keep(manifest, part, folder)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _download(manifest: Manifest, part: Path, pin: Pin | None, progress: Progress, limits: Limits) -> None:
+    """Brings what was published to `part`; what is there of another file is not gone on with twice."""
+    continued = part.exists()
+    found = download(manifest.url, part, manifest.most_bytes, progress, limits)
+    try:
+        require_published(manifest, found, part.stat().st_size, manifest.url, pin)
+    except WeightsError:
+        part.unlink()
+        if not continued:
+            raise
+        _download(manifest, part, pin, progress, limits)
 
 
 def _from_hub(name: str, hub: Hub) -> Path:
@@ -58,28 +100,5 @@ def _from_hub(name: str, hub: Hub) -> Path:
     try:
         return Path(client.hf_hub_download(repo_id=hub.repo, filename=hub.file, revision=hub.revision))
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{name}: expected {hub.file} of {hub.repo} on the Hugging Face hub; {error}.") from error
-
-
-def _download(manifest: Manifest, path: Path, progress: Progress) -> None:
-    try:
-        with urllib.request.urlopen(manifest.url, timeout=TIMEOUT_S) as response, path.open("wb") as file:
-            found = _copy(response, file, manifest, progress)
-    except (OSError, HTTPException) as error:
-        if isinstance(error, HTTPError):
-            error.close()  # it is the connection, too
-        raise WeightsError(f"{manifest.name}: expected {manifest.file} at {manifest.url}; {error}.") from error
-    require_published(manifest, found, path.stat().st_size, manifest.url)
-
-
-def _copy(response: BinaryIO, file: BinaryIO, manifest: Manifest, progress: Progress) -> str:
-    """Copies no more than the manifest promises, and gives the sha256."""
-    sha256, size = hashlib.sha256(), 0
-    while chunk := response.read(CHUNK):
-        size += len(chunk)
-        if size > manifest.size + manifest.size_within:
-            raise WeightsError(f"{manifest.url}: expected {manifest.size:,} bytes; got more. It is another file.")
-        sha256.update(chunk)
-        file.write(chunk)
-        progress(size)
-    return sha256.hexdigest()
+        reason = fit_to_print(str(error), 200).rstrip(".")
+        raise WeightsError(f"{name}: expected {hub.file} of {hub.repo} on the Hugging Face hub; {reason}.") from error

@@ -20,6 +20,7 @@ DIGITS = re.compile(r"(?:[0-9a-f]{8,64})?")
 NAME = re.compile(r"[a-z0-9_]+\.[a-z0-9_.]+")
 LOCAL = ("localhost", "127.0.0.1", "::1")
 MOST_BYTES = 1 << 24  # of a file of manifests
+MOST_UNKNOWN = 10**9  # of a file of weights whose size is not published
 OURS = ("embedded", "torchvision", "timm", "keras", "cifar", "others")  # files; of a net's weights the first come first
 
 
@@ -65,8 +66,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sha256: str = ""
     """Of the file: all 64 digits, or the first 8 or more where no more are published, or none."""
 
-    size: int
-    """In bytes."""
+    size: int = 0
+    """In bytes; 0 where it is not published."""
 
     size_within: int = 0
     """By how many bytes the size may be wrong, where it was published rounded."""
@@ -115,7 +116,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ("name", self.name, NAME.fullmatch(self.name), "`arch.tag` in lower case"),
             ("sha256", self.sha256, DIGITS.fullmatch(self.sha256), "64 hexadecimal digits in lower case, or the first"),
             ("file", self.file, _is_plain(self.file), "the name of a file, without a folder"),
-            ("size", self.size, self.size > 0, "a number of bytes above 0"),
+            ("size", self.size, self.size >= 0, "a number of bytes from 0"),
             ("size_within", self.size_within, self.size_within >= 0, "a number of bytes from 0"),
             ("url", self.url, re.match(r"https?://|$", self.url), "an address that starts with https:// or http://"),
             (
@@ -140,6 +141,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def arch(self) -> str:
         """The name of the net in the catalogue."""
         return self.name.partition(".")[0]
+
+    @property
+    def most_bytes(self) -> int:
+        """No more than so many are taken from its address."""
+        return self.size + self.size_within if self.size else MOST_UNKNOWN
 
     @property
     def kept(self) -> str:

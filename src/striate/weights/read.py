@@ -15,6 +15,7 @@ from striate import tensors as soundness
 from striate.errors import WeightsError
 from striate.files import fit_to_print, open_regular
 from striate.weights.checkpoint import Checkpoint, unwrapped, without_prefixes
+from striate.weights.keras_file import HDF5, IN_ARCHIVE, hdf5_library, read_keras
 
 MOST_PICKLE = 1 << 22  # bytes of what is unpickled, beside the tensors' values: a second's work for PyTorch's reader
 ZIP = b"PK\x03\x04"  # at the beginning of what torch.save writes
@@ -59,11 +60,34 @@ def read_any(path: Path) -> Checkpoint:
         raise WeightsError(f"{path}: expected a file of weights; got nothing there.") from error
     except OSError as error:
         raise WeightsError(f"{path}: expected a file of weights; {error.strerror}.") from error
+    if first.startswith(HDF5) or (first.startswith(ZIP) and _is_keras(path)):
+        return read_keras(path)
     if first[8:] == b"{":
         return Checkpoint(without_prefixes(read_safetensors(path)))
     if first.startswith((ZIP, PICKLE)):
         return read_checkpoint(path)
-    raise WeightsError(f"{path}: expected a file of weights, of safetensors or torch.save; got another kind of file.")
+    raise WeightsError(
+        f"{path}: expected a file of weights, of safetensors, torch.save or Keras; got another kind of file."
+    )
+
+
+def _is_keras(path: Path) -> bool:
+    """Whether an archive is a .keras file."""
+    try:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            return IN_ARCHIVE in archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def require_readable(file: str) -> None:
+    """Does nothing where what reads a file of this name is installed.
+
+    Raises:
+        WeightsError: it is not.
+    """
+    if file.endswith((".h5", ".hdf5", ".keras")):
+        hdf5_library(Path(file))
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -106,22 +106,20 @@ def require_published(manifest: Manifest, found: str, size: int, where: Path | s
     Raises:
         WeightsError: they are not.
     """
+    remedy = "It is another file, or not whole: remove it and get it anew."
+    if not isinstance(where, Path):
+        remedy = "It is another file, and was not kept."
     expected = pin.sha256 if pin else manifest.sha256
     if not found.startswith(expected):
         known = "sha256" if len(expected) == WHOLE else "a sha256 that begins with"
-        raise WeightsError(
-            f"{where}: expected {manifest.name}, with {known} {expected}; got {found}. "
-            "It is another file, or not whole: remove it and get it anew."
-        )
+        raise WeightsError(f"{where}: expected {manifest.name}, with {known} {expected}; got {found}. {remedy}")
     if not _is_published(manifest, found, size):
-        raise WeightsError(
-            f"{where}: expected {manifest.name}, with {manifest.size:,} bytes; got {size:,}. "
-            "It is another file, or not whole: remove it and get it anew."
-        )
+        raise WeightsError(f"{where}: expected {manifest.name}, with {manifest.size:,} bytes; got {size:,}. {remedy}")
 
 
 def _is_published(manifest: Manifest, found: str, size: int) -> bool:
-    return found.startswith(manifest.sha256) and abs(size - manifest.size) <= manifest.size_within
+    right_size = not manifest.size or abs(size - manifest.size) <= manifest.size_within
+    return found.startswith(manifest.sha256) and right_size
 
 
 def read_pin(manifest: Manifest, folder: Path) -> Pin | None:

@@ -1,0 +1,139 @@
+"""Files of Keras: the tensors of an HDF5 file, as `layer/kernel` and so on, which `from_keras` takes.
+
+Keras 2's files, which Keras Applications publishes, name every tensor (`conv1/conv1/kernel:0`). Keras 3's `.weights.h5`
+numbers the tensors of a layer and names the layer in an attribute; a `.keras` archive holds such a file.
+
+Source: keras/src/legacy/saving/legacy_h5_format.py and keras/src/saving/saving_lib.py of keras-team/keras; a network
+read from each format that Keras 3.15 writes gives Keras' logits.
+"""
+
+import importlib
+import re
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from striate.errors import WeightsError
+from striate.files import fit_to_print, open_regular
+from striate.tensors import MOST_TENSORS, unsound
+from striate.weights.checkpoint import Checkpoint
+
+HDF5 = b"\x89HDF\r\n\x1a\n"  # at the beginning of a file
+IN_ARCHIVE = "model.weights.h5"  # of a .keras archive
+OPTIMISER = "optimizer"  # what its groups' names begin with
+DEPTH = 12  # of groups within groups
+NUMBERED = {  # by the class of a layer, what Keras 3 numbers from 0
+    "dense": ("kernel", "bias"),
+    "conv2d": ("kernel", "bias"),
+    "depthwise_conv2d": ("depthwise_kernel", "bias"),
+    "batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+}
+COUNT = re.compile(r"_\d+$")  # behind the second layer of a class, and on
+NO_SCALE = ("beta", "moving_mean", "moving_variance")  # of a batch norm with three tensors
+DEPTHWISE = ("dw", "depthwise")  # in the names of such layers, whose kernel Keras 3 calls as any other
+
+
+def hdf5_library(path: Path) -> Any:
+    """The module h5py.
+
+    Raises:
+        WeightsError: it cannot be imported.
+    """
+    try:
+        return importlib.import_module("h5py")
+    except ImportError as error:
+        raise WeightsError(
+            f"{path}: a file of Keras; expected h5py to be installed; it cannot be imported here "
+            f"({fit_to_print(str(error), 80)}). Try `pip install 'striate[keras]'`."
+        ) from error
+
+
+def read_keras(path: Path) -> Checkpoint:
+    """The tensors of a file of Keras, by layer: `conv1/kernel`, `conv1_bn/gamma`.
+
+    What a file of HDF5 refers to outside itself is not read.
+
+    Raises:
+        WeightsError: h5py is not installed, or the file holds something else than the weights of layers.
+    """
+    h5py = hdf5_library(path)
+    try:
+        with open_regular(path) as file:
+            size = file.seek(0, 2)
+            with h5py.File(_content(file), "r") as root:
+                found = dict(_datasets(h5py, root, size))
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        reason = fit_to_print(str(error).rstrip("."), 200)
+        raise WeightsError(f"{path}: expected weights that Keras saved; {reason}.") from error
+    tensors: dict[str, Tensor] = {}
+    for name, value in found.items():
+        short = "/".join(name.split("/")[-2:])
+        tensors[name if short in tensors else short] = value
+    problem = unsound(tensors, size)
+    if problem or not tensors:
+        raise WeightsError(f"{path}: {problem or 'expected weights that Keras saved; got none'}.")
+    return Checkpoint(tensors)
+
+
+def _content(file: BinaryIO) -> BinaryIO:
+    """The HDF5 file itself, or the one in a .keras archive."""
+    file.seek(0)
+    if file.read(len(HDF5)) == HDF5:
+        file.seek(0)
+        return file
+    with zipfile.ZipFile(file) as archive:
+        if archive.getinfo(IN_ARCHIVE).compress_type != zipfile.ZIP_STORED:
+            raise ValueError("expected an archive without compression, as Keras writes it; got a compressed one")
+        return BytesIO(archive.read(IN_ARCHIVE))
+
+
+def _datasets(h5py: Any, root: Any, size: int) -> Iterator[tuple[str, Tensor]]:
+    """(`layer/kernel`, tensor) of each array of layers; those of optimisers are left out."""
+    count = 0
+    waiting = [("", root, 0)]
+    while waiting:
+        path, group, depth = waiting.pop()
+        for name in sorted(group):
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"it refers to something outside of itself: {fit_to_print(name, 80)}")
+            item, inner = group[name], f"{path}/{name}".removeprefix("/")
+            count += 1
+            if count > 4 * MOST_TENSORS or depth > DEPTH:
+                raise ValueError("it holds more groups than the weights of a network")
+            if isinstance(item, h5py.Group):
+                if not (depth == 0 and name.startswith(OPTIMISER)):
+                    waiting.append((inner, item, depth + 1))
+            elif name != "seed_generator_state":
+                yield _named(inner, group), _tensor(item, inner, size)
+
+
+def _named(path: str, group: Any) -> str:
+    """`layer/kernel` of the path of an array."""
+    *parts, leaf = path.split("/")
+    if leaf.isdecimal() and len(leaf) < 3 and parts and parts[-1] == "vars":  # Keras 3
+        kind = COUNT.sub("", parts[-2]) if len(parts) > 1 else ""
+        names = NUMBERED.get(kind, ())
+        if kind == "batch_normalization" and len(group) == len(NO_SCALE):
+            names = NO_SCALE
+        layer = str(group.attrs.get("name", parts[-2]))
+        return f"{layer}/{names[int(leaf)] if int(leaf) < len(names) else leaf}"
+    layer, leaf = parts[-1] if parts else "", leaf.removesuffix(":0")
+    if leaf == "kernel" and any(mark in layer.split("_") for mark in DEPTHWISE):
+        leaf = "depthwise_kernel"
+    return f"{layer}/{leaf}"
+
+
+def _tensor(dataset: Any, name: str, size: int) -> Tensor:
+    """An array of the file, whose bytes lie in it as they are."""
+    shown = fit_to_print(name, 80)
+    if dataset.external or dataset.is_virtual or dataset.id.get_create_plist().get_nfilters():
+        raise ValueError(f"expected an array that lies in the file as it is; got another, {shown}")
+    if dataset.dtype.kind not in "fiub" or dataset.nbytes > size:
+        raise ValueError(f"expected numbers of no more than the {size:,} bytes of the file; got others, {shown}")
+    return torch.from_numpy(np.array(dataset))

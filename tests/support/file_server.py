@@ -1,0 +1,100 @@
+"""An HTTP server on the loopback interface that gives files well, or in one of the ways in which servers do not."""
+
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Plan:
+    """What a server gives, and what it was asked."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    """By path, such as /a."""
+
+    redirects: dict[str, str] = field(default_factory=dict)
+    breaks: list[int] = field(default_factory=list)
+    """Of the next answers: bytes after which the connection is closed."""
+
+    ranges: bool = True
+    length: bool = True
+    errors: list[int] = field(default_factory=list)
+    """Status codes of the next answers."""
+
+    pause_s: float = 0.0
+    """Before each byte."""
+
+    slow_headers: bool = False
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    """(path, Range) of each request."""
+
+
+def handler(plan: Plan) -> type[http.server.BaseHTTPRequestHandler]:
+    """What answers requests by the plan."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            plan.asked.append((self.path, self.headers.get("Range")))
+            if plan.errors:
+                self.send_error(plan.errors.pop(0))
+                return
+            if self.path in plan.redirects:
+                self.send_response(302)
+                self.send_header("Location", plan.redirects[self.path])
+                self.end_headers()
+                return
+            if self.path not in plan.files:
+                self.send_error(404)
+                return
+            try:
+                self.give(plan.files[self.path])
+            except OSError:
+                self.close_connection = True  # whoever asked has left
+
+        def give(self, content: bytes) -> None:
+            start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+            if not plan.ranges:
+                start = 0
+            if start >= len(content) > 0:
+                self.send_error(416)
+                return
+            self.send_response(206 if start else 200)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            if plan.length:
+                self.send_header("Content-Length", str(len(content) - start))
+            if plan.slow_headers:
+                self.flush_headers()
+                while True:  # until nobody listens
+                    self.wfile.write(b"X")
+                    time.sleep(plan.pause_s)
+            self.end_headers()
+            end = start + plan.breaks.pop(0) if plan.breaks else len(content)
+            if plan.pause_s:
+                for byte in content[start:end]:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(plan.pause_s)
+            else:
+                self.wfile.write(content[start:end])
+            self.close_connection = True
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    return Handler
+
+
+@contextmanager
+def serving(plan: Plan) -> Iterator[str]:
+    """The address of a server that runs until the block ends."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(plan)) as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.02])
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
