@@ -23,7 +23,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "striate"
 FOUNDATIONS = {"errors", "recipe", "files"}
 MAY_IMPORT = {
     "errors": set(),
-    "recipe": {"errors"},
+    "recipe": {"errors", "files"},
     "files": {"errors"},
     "arithmetic": set(),
     "tensors": set(),

@@ -12,7 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from striate.files import fit_to_print, open_regular
+
 LINE_EVERY_S = 30.0
+LINE_LENGTH = 2000  # characters
 
 Advance = Callable[[int, str], None]  # (done since the last call, what to say of it)
 
@@ -43,10 +46,11 @@ class Reporter:
 
     def info(self, text: str) -> None:
         """Prints a line and keeps it in the log with the time of day."""
+        text = "\n".join(fit_to_print(line, LINE_LENGTH) for line in text.split("\n"))
         self.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
         if self.log is not None:
-            with suppress(OSError), self.log.open("a", encoding="utf-8") as file:  # a full disk does not end a run
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+            with suppress(OSError), open_regular(self.log, "a") as file:  # a full disk does not end a run
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n".encode())
 
     @contextmanager
     def progress(self, title: str, total: int, unit: str) -> Iterator[Advance]:

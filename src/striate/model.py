@@ -27,7 +27,7 @@ from striate.data.decode import MAX_PIXELS
 from striate.data.readers.folders import image_files
 from striate.device import Machine, choose, cores
 from striate.errors import DataError, ModelFileError
-from striate.files import write_whole
+from striate.files import regular, write_whole
 from striate.graph.meta import build
 from striate.graph.parts import head_of
 from striate.nets import create, default_of
@@ -218,7 +218,7 @@ def load(path: Path | str, *, device: str = "auto", precision: str = "auto") -> 
     """
     path = Path(path)
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(path), "pt") as file:
             about = (file.metadata() or {}).get("striate")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
     except FileNotFoundError as error:

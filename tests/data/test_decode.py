@@ -391,7 +391,7 @@ def test_an_empty_file(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert reason(tmp_path / "1.png") == "No such file or directory"
-    assert reason(tmp_path) == "Is a directory"
+    assert reason(tmp_path) == "expected a regular file; got a folder"
 
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"

@@ -66,7 +66,7 @@ def test_a_file_of_many_images_is_read_once(tmp_path: Path, monkeypatch: pytest.
         ("none.parquet#0", "expected a Parquet file of pictures"),
         ("text.parquet#0", "expected a Parquet file of pictures"),
         ("plain#0", "^No such file or directory$"),
-        ("", "^Is a directory$"),
+        ("", "^expected a regular file; got a folder$"),
     ],
 )
 def test_a_path_that_names_no_image_has_a_reason(path: str, reason: str, tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ from striate.data import (
     loader,
     training_view,
 )
-from striate.data.loader import AHEAD, EvaluationView
+from striate.data.loader import AHEAD
+from striate.data.views import EvaluationView
 from striate.errors import DataError, UsageError
 from striate.recipe import AugmentRecipe
 

@@ -124,7 +124,7 @@ def test_a_seek_is_one_look_in_an_epoch_of_a_hundred_million() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 4e6  # 20 tables of 10,000 numbers, 1.6 MB; the epoch's rows would be 800 MB
-    places = np.concatenate([order._shuffled(np.arange(start, start + 64)) for start in range(0, 10**8, 10**6)])
+    places = np.concatenate([order._permutation(np.arange(start, start + 64)) for start in range(0, 10**8, 10**6)])
     assert len(np.unique(places)) == len(places)
     assert chisquare(np.bincount(places // 10**7, minlength=10)).pvalue > SURE
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from striate.augment import resolve
-from striate.data.loader import EvaluationView, TrainingView
+from striate.data.views import EvaluationView, TrainingView
 from striate.features.extract import MirroredView
 from striate.features.views import views
 from striate.recipe import AugmentRecipe

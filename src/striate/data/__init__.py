@@ -4,13 +4,14 @@ from striate.data.check import Check, Finding, Severity, check, cleaned, examine
 from striate.data.decode import OpenedImage, Source, UnreadableError, open_image
 from striate.data.images import GivenImages, Images, IndexedImages
 from striate.data.index import Index, Rows, build
-from striate.data.loader import Annotations, Batch, Batches, Loader, View, advice, training_view
+from striate.data.loader import Annotations, Batch, Batches, Loader, advice
 from striate.data.masks import load_mask
 from striate.data.preprocessing import CROP_PCT, MEAN_STD, Preprocessing
 from striate.data.readers import read
 from striate.data.sampler import Order, batches, weighted_rows
 from striate.data.split import require_trainable, split
 from striate.data.tables import index_of
+from striate.data.views import View, training_view
 
 __all__ = [
     "CROP_PCT",

@@ -17,6 +17,7 @@ from pycocotools import mask as rasteriser
 
 from striate.data.decode import MAX_PIXELS, UnreadableError
 from striate.errors import DataError
+from striate.files import read_bytes
 
 BACKGROUND, CROWD = 0, -1  # values of a mask where there is no object, and where nobody counted them
 REACH = 1  # image sides that an outline may reach outside; what is far away would take long to rasterise
@@ -80,7 +81,7 @@ def load(path: Path) -> Coco:
         DataError: if it is none, or two of its images have the same number.
     """
     try:
-        coco = msgspec.json.decode(path.read_bytes(), type=Coco)
+        coco = msgspec.json.decode(read_bytes(path), type=Coco)
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise DataError(f"{path}: expected COCO JSON; {error}.") from error
     if len({image.id for image in coco.images}) < len(coco.images):

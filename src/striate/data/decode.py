@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from striate.augment import Map, Size, crop, resample
+from striate.files import read_bytes
 
 Source = Path | bytes | NDArray[np.uint8] | Image.Image
 
@@ -254,7 +255,7 @@ def to_channels(image: Image.Image, channels: int) -> Image.Image:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise UnreadableError(error.strerror or "it cannot be read") from error
 

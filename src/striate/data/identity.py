@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from striate.data.index import Index, Rows
 from striate.data.paths import file_and_number
-from striate.files import write_whole
+from striate.files import open_regular, regular, write_whole
 
 SIZE = 16  # bytes of a digest
 CHUNK = 1 << 20
@@ -104,7 +104,7 @@ def _digest(path: Path) -> bytes | None:
     before = _stamp(path)
     digest = hashlib.blake2b(digest_size=SIZE)
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_regular(path) as file:
             while chunk := file.read(CHUNK):
                 digest.update(chunk)
     except OSError:
@@ -115,7 +115,7 @@ def _digest(path: Path) -> bytes | None:
 def _load(table: Path) -> dict[str, tuple[Stamp, bytes]]:
     """What is remembered; nothing where that is not there or not whole."""
     try:
-        columns = pq.read_table(table, schema=SCHEMA).to_pydict()
+        columns = pq.read_table(regular(table), schema=SCHEMA).to_pydict()
     except (OSError, pa.ArrowException):
         return {}
     stamps = zip(*(columns[name] for name in STAMP), strict=True)

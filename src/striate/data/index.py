@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from striate.augment.resample import IGNORED
 from striate.errors import DataError
+from striate.files import regular
 
 Rows = NDArray[np.int64]  # row numbers
 
@@ -154,7 +155,7 @@ class Index:
     def recognises(path: Path) -> bool:
         """Whether `path` is a file that `save` wrote."""
         try:
-            return path.is_file() and b"striate" in (pq.read_schema(path).metadata or {})
+            return b"striate" in (pq.read_schema(regular(path)).metadata or {})
         except (OSError, pa.ArrowException):
             return False
 
@@ -166,7 +167,7 @@ class Index:
             DataError: if the file is not such an index.
         """
         try:
-            table = pq.read_table(path, memory_map=True)
+            table = pq.read_table(regular(path), memory_map=True)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"index {path}: expected a Parquet file that striate wrote; {error}.") from error
         if b"striate" not in (table.schema.metadata or {}):

@@ -17,25 +17,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.augment.colour import draw_colour, draws_colour
 from striate.augment.geometry import Map, Size, crop
-from striate.augment.policy import draw_map
-from striate.augment.presets import Augmentation, for_image, resolve
 from striate.augment.resample import IGNORED, map_boxes, resample_mask
 from striate.data.decode import UnreadableError
 from striate.data.images import Images
 from striate.data.index import Rows
 from striate.data.preprocessing import Preprocessing
+from striate.data.views import EvaluationView, View
 from striate.errors import DataError, UsageError
-from striate.recipe import AugmentRecipe
 
 PART = 8  # images that a thread decodes at a time: enough to hide its start, few enough to share a batch
 AHEAD = 3  # batches that are begun before the first of them is handed over
 CHEAP_S = 3e-4  # processor time of an image, most of which is the interpreter's: a digit takes half, a photo ten times
 THREADS = "decode"  # what the names of the threads begin with
 MUCH = 0.2  # share of the time spent waiting above which a run is bound by its loader
-
-Colour = NDArray[np.float32]  # (C, C + 1)
 
 
 @dataclass(frozen=True)
@@ -81,63 +76,6 @@ class Batches(Protocol):
     def __getitem__(self, step: int, /) -> Rows:
         """The rows of one batch."""
         ...
-
-
-class View(Protocol):
-    """What a pass shows of each image."""
-
-    @property
-    def draws_colour(self) -> bool:
-        """Whether images come with a colour."""
-        ...
-
-    def __call__(self, row: int, source: Size) -> tuple[Map, Colour | None]:
-        """From output to the upright image of size `source`, and its colour, where the view draws one."""
-        ...
-
-
-@dataclass(frozen=True)
-class EvaluationView:
-    """The middle of each image."""
-
-    preprocessing: Preprocessing
-    draws_colour: bool = False
-
-    def __call__(self, row: int, source: Size) -> tuple[Map, Colour | None]:
-        """The same for every row."""
-        return self.preprocessing.map(source), None
-
-
-@dataclass(frozen=True)
-class TrainingView:
-    """The random view of each image in one epoch of training."""
-
-    augment: Augmentation
-    preprocessing: Preprocessing
-    seed: int
-    epoch: int
-    draws_colour: bool
-
-    def __call__(self, row: int, source: Size) -> tuple[Map, Colour | None]:
-        """A pure function of (seed, epoch, row), so that no number of workers and no order changes it."""
-        shown = self.preprocessing
-        augment = for_image(self.augment, self.seed, self.epoch, row)
-        map_ = draw_map(augment, source, shown.size, shown.crop_pct, self.seed, self.epoch, row)
-        colour = draw_colour(augment, shown.channels, self.seed, self.epoch, row) if self.draws_colour else None
-        return map_, colour
-
-
-def training_view(augment: AugmentRecipe, preprocessing: Preprocessing, seed: int, epoch: int) -> View:
-    """The random view of each image in one epoch of training.
-
-    Args:
-        augment: what to draw.
-        preprocessing: size and channels of the batches, and what an image without a random crop shows.
-        seed: from 0, below 2^63.
-        epoch: from 0.
-    """
-    resolved = resolve(augment)
-    return TrainingView(resolved, preprocessing, seed, epoch, draws_colour(resolved))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from striate.augment.resample import IGNORED
 from striate.data import coco
 from striate.data.decode import FAILURES, MAX_PIXELS, UnreadableError
 from striate.data.index import Index
+from striate.files import read_bytes
 
 Mask = NDArray[np.uint8]  # (H, W)
 
@@ -25,7 +26,7 @@ def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]
     if file.endswith(".json") and number.isdecimal():
         return coco.stored_values(path.with_name(file), int(number), max_pixels)
     try:
-        with Image.open(io.BytesIO(path.read_bytes()), formats=("PNG", "BMP", "TIFF", "GIF")) as image:
+        with Image.open(io.BytesIO(read_bytes(path)), formats=("PNG", "BMP", "TIFF", "GIF")) as image:
             if image.width * image.height > max_pixels:
                 raise UnreadableError(f"its mask has more pixels than the limit of {max_pixels:,}")
             return _values(image)

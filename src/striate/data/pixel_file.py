@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.augment import Size
+from striate.files import open_regular
 
 TRAILER = struct.Struct("<8sqqI")  # mark, where the table starts, its rows, its CRC-32
 MARK = b"striate1"
@@ -61,7 +62,7 @@ class PixelFile:
             FileNotFoundError: if there is none.
             BrokenError: if it is not whole.
         """
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             length = file.seek(0, 2)
             if length < TRAILER.size:
                 raise BrokenError("it is too short")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.data import Batch, Batches, Rows
-from striate.data.loader import EvaluationView
+from striate.data.views import EvaluationView
 from striate.device import Machine
 from striate.errors import UsageError
 from striate.features.extract import Features

@@ -20,8 +20,8 @@ from striate.augment.geometry import mirror
 from striate.data import Batch, Index, IndexedImages, Loader, Preprocessing, Rows, View, batches, training_view
 from striate.data.decode import MAX_PIXELS
 from striate.data.identity import digests
-from striate.data.loader import EvaluationView
 from striate.data.paths import file_and_number
+from striate.data.views import EvaluationView
 from striate.device import Machine
 from striate.features.store import Layout, Log, Place, Store, remove_oldest
 from striate.files import cache_folder

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.data import Batch, Rows, weighted_rows
-from striate.data.loader import EvaluationView
+from striate.data.views import EvaluationView
 from striate.features.heads import Fitted, fit
 from striate.features.views import features_of, views
 from striate.graph.parts import Vectors, head_of, vectors

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from striate.augment import Augmentation
 from striate.data import Rows, View
-from striate.data.loader import EvaluationView
+from striate.data.views import EvaluationView
 from striate.errors import DataError, UsageError
 from striate.features.extract import Features, MirroredView, drawn_views, extract, layout_of
 from striate.features.store import GB

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from striate.errors import ModelFileError, UsageError, nearest
+from striate.files import regular
 from striate.graph.meta import META, build
 from striate.nets import create
 
@@ -73,7 +74,7 @@ def _image_of(net: nn.Module) -> tuple[int, int, int]:
 
 def _from_file(path: Path) -> tuple[nn.Module, tuple[int, int, int]]:
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(path), "pt") as file:
             about = json.loads((file.metadata() or {}).get("striate", "null"))
         name, arguments = about["net"]["name"], about["net"]["arguments"]
         c, h, w = about["preprocessing"]["input_size"]

@@ -11,8 +11,10 @@ import msgspec
 import tomli_w
 
 from striate.errors import UsageError, nearest
+from striate.files import read_text
 from striate.recipe.tables import Recipe
 
+MOST_BYTES = 1_000_000  # of a file
 TABLES: dict[str, type] = {table.name: table.default_factory for table in dataclasses.fields(Recipe)}  # type: ignore[misc]
 RENAMED = {("pca_source", "pictures"): "images"}  # (key, value) of earlier versions, and what they are called now
 KEYS = {key.name: table for table, kind in TABLES.items() for key in dataclasses.fields(kind)}
@@ -91,7 +93,7 @@ def load(path: Path) -> Recipe:
         UsageError: if the file cannot be read, is not TOML, repeats a key, or holds what `from_dict` refuses.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(read_text(path, most=MOST_BYTES))
     except OSError as error:
         raise UsageError(f"recipe {path}: cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from striate.errors import TrainingError
-from striate.files import write_whole
+from striate.files import regular, write_whole
 from striate.recipe import Recipe, from_dict, to_dict
 from striate.training.state import Progress, State
 
@@ -102,7 +102,7 @@ def read(path: Path) -> Checkpoint:
         TrainingError: if the file is not whole, or not of this format.
     """
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(path), "pt") as file:
             about: dict[str, Any] = json.loads(file.metadata()["striate"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
         version, sha256 = about["format_version"], about["sha256"]

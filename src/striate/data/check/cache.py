@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.check.scan import RECORD, Records
-from striate.files import write_whole
+from striate.files import regular, write_whole
 
 VERSION = 1  # of what a record means: raised when the same file would be seen differently
 ENTRY = np.dtype([("digest", "V16"), ("record", RECORD)])
@@ -56,7 +56,7 @@ def remember(path: Path, digests: list[Digest], records: Records) -> None:
 
 def _load(path: Path) -> NDArray[np.void]:
     try:
-        entries = np.load(path, allow_pickle=False)
+        entries = np.load(regular(path), allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return np.zeros(0, ENTRY)
     whole = isinstance(entries, np.ndarray) and entries.dtype == ENTRY and entries.ndim == 1
