@@ -54,6 +54,20 @@ def test_a_loaded_model_predicts_the_same_bits(tmp_path: Path, untrained: MakeMo
         assert getattr(loaded, name) == getattr(model, name), name
 
 
+def test_a_file_with_the_former_name_of_a_head(tmp_path: Path) -> None:
+    arguments = {"encoder": "resnet20_cifar", "num_classes": 2, "in_channels": 1}
+    shown = Preprocessing((1, 32, 32), (0.5,), (0.5,), 1.0)
+    net, path = create("headed", **arguments).eval(), tmp_path / "model.safetensors"
+    Model(net, "headed", arguments, Classify(("a", "b")), shown).save(path)
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors = {name.replace("classifier.", "head."): tensor for name, tensor in load_file(path).items()}
+    assert "head.weight" in tensors
+    save_file(tensors, path, metadata)
+    for name, tensor in read(path).net.state_dict().items():
+        assert torch.equal(tensor, net.state_dict()[name])
+
+
 def test_buffers_and_counters_are_kept(tmp_path: Path) -> None:
     net = create("resnet18", num_classes=2).train()
     net(torch.rand(2, 3, 32, 32))
@@ -429,6 +443,14 @@ def test_embeddings_are_what_the_head_is_given(tmp_path: Path, untrained: MakeMo
     assert torch.equal(model.embed(tmp_path, batch_size=2), vectors)
     assert torch.allclose(model.embed(paths[3]), vectors[3:4])
     assert not head._forward_pre_hooks
+
+
+def test_a_network_that_names_no_head_cannot_embed(untrained: MakeModel, tmp_path: Path) -> None:
+    model = untrained()
+    model.net = torch.nn.Sequential()
+    with pytest.raises(UsageError) as caught:
+        model.embed(write_grey(tmp_path / "a.png"))
+    assert str(caught.value) == "`lenet5`: expected a network that names its head; got one without `head`."
 
 
 def test_an_image_that_cannot_be_embedded_is_named(tmp_path: Path, untrained: MakeModel) -> None:

@@ -120,7 +120,7 @@ def test_another_head_is_fitted_and_kept_in_the_file(
 ) -> None:
     run = train(two_classes, recipe(freeze=freeze, views=2, **asked), tmp_path / "run", silent)
     model = striate.load(run.model, device="cpu", precision="float32")
-    first = next(model.net.get_submodule("head").parameters())
+    first = next(model.net.get_submodule("classifier").parameters())
     assert first.shape == shape
     before = load_file(weights)
     frozen = ("layer1.", "layer2.") if freeze == "layer2" else ("layer",)

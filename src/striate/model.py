@@ -26,11 +26,10 @@ from striate.data import (
 from striate.data.decode import MAX_PIXELS
 from striate.data.readers.folders import image_files
 from striate.device import Machine, choose, cores
-from striate.errors import DataError, ModelFileError
+from striate.errors import DataError, ModelFileError, UsageError
 from striate.files import regular, write_whole
 from striate.graph.meta import build
-from striate.graph.parts import head_of
-from striate.nets import create, default_of
+from striate.nets import create, default_of, heads_of
 from striate.tasks import TASKS, Prediction, Task, task_from_dict
 
 FORMAT_VERSION = 1
@@ -132,7 +131,7 @@ class Model:
 
         Raises:
             DataError: if an image cannot be read.
-            UsageError: if the network has no head that is given vectors or maps.
+            UsageError: if the network does not name its head.
         """
         sources, _ = _sources(images)
         given = GivenImages(sources, self.max_pixels)
@@ -145,8 +144,9 @@ class Model:
             value = inputs[0].detach().float()
             vectors.append((value.mean(dim=(2, 3)) if value.ndim == 4 else value.flatten(1)).cpu())
 
-        head = self.net.get_submodule(head_of(self.net, self.preprocessing.input_size))
-        hook = head.register_forward_pre_hook(note)
+        if not heads_of(self.net):
+            raise UsageError(f"`{self.name}`: expected a network that names its head; got one without `head`.")
+        hook = self.net.get_submodule(heads_of(self.net)[0]).register_forward_pre_hook(note)
         try:
             for batch in loader:
                 self.predict_batch(batch.images)
@@ -257,6 +257,7 @@ def _build(path: Path, metadata: str, tensors: Mapping[str, Tensor], machine: Ma
     except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise ModelFileError(f"{path}: its metadata is not what striate writes: {error!r}.") from error
     _require_agreement(path, name, arguments, task, preprocessing)
+    tensors = _renamed(module, tensors)
     _require_same_tensors(path, module, tensors)
     module.load_state_dict(dict(tensors), assign=True)
     return Model(machine.place(module).eval(), name, arguments, task, preprocessing, metrics, about, machine)
@@ -272,6 +273,15 @@ def _require_agreement(
         expected = arguments.get(key, default_of(name, key))
         if got != expected:
             raise ModelFileError(f"{path}: expected {expected} {what}, as its net was made for; got {got}.")
+
+
+def _renamed(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of an older file under the names that the net's modules have now."""
+    former: dict[str, str] = getattr(module, "former_names", {})
+    found = dict(tensors)
+    for old, new in former.items():
+        found = {new + name.removeprefix(old) if name.startswith(old) else name: t for name, t in found.items()}
+    return found
 
 
 def _require_same_tensors(path: Path, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:

@@ -12,9 +12,8 @@ from striate.console import Reporter
 from striate.data import Index, Preprocessing
 from striate.errors import UsageError
 from striate.features.cached import cached_features
-from striate.features.fit_head import install, probe, scored
-from striate.graph.parts import head_of
-from striate.nets import create
+from striate.features.fit_head import install, probe, require_head_on_vectors, scored
+from striate.nets import create, heads_of
 from striate.nets.headed import Headed
 from striate.plan.recommend import MOST, Plan, recommend
 from striate.pretrained import Pretrained, pretrained
@@ -117,7 +116,7 @@ def learn(run: Run, base: Callable[[], Pretrained]) -> None:
             run = _planned(run, base())
         net = base().net
         problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
-        if problem is not None and _frozen(run, net) == net.stages and _why_not_fitted(run, net) is None:
+        if problem is not None and _frozen(run, net) == net.stages and _why_not_fitted(net) is None:
             fit_head_alone(run, base(), problem)
             return
     net = pretrained_network(run, base)
@@ -152,7 +151,7 @@ def fit_head_alone(run: Run, base: Pretrained, problem: HeadProblem) -> None:
     found = scored(run, base.net, probe(run, base.net, problem))
     seconds = time.perf_counter() - started
     net = _take_weights(create(run.network, **run.arguments), base, run.recipe).eval()
-    install(net, found.fitted.head, run.preprocessing.input_size)
+    install(net, found.fitted.head)
     freeze(net, _frozen(run, net))
     describe(run, net)
     for name, scores in (("cross-validation on train", found.cross_validated), ("val", found.val)):
@@ -229,7 +228,7 @@ def _planned(run: Run, base: Pretrained) -> Run:
 
 def _take_weights(net: nn.Module, base: Pretrained, recipe: Recipe) -> nn.Module:
     """The net with the weights; what the recipe draws anew, and a head of other classes, keeps its initial values."""
-    drawn = (*redrawn_stages(net, recipe.transfer.redraw), *(("head",) if isinstance(net, Headed) else ()))
+    drawn = (*redrawn_stages(net, recipe.transfer.redraw), *(heads_of(net) if isinstance(net, Headed) else ()))
     own, parts = net.state_dict(), tuple(f"{part}." for part in drawn)
     load_into(net, {k: own[k] if k.startswith(parts) else value for k, value in base.net.state_dict().items()})
     return net
@@ -240,19 +239,19 @@ def _fit_head(run: Run, net: nn.Module, base: Pretrained) -> None:
     problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
     if problem is None:
         return
-    why_not = _why_not_fitted(run, base.net)
+    why_not = _why_not_fitted(base.net)
     if run.recipe.transfer.redraw:
         run.reporter.info("the head begins with drawn values, not fitted ones: so do stages before it")
     elif why_not is not None:
         run.reporter.info(f"the head begins with drawn values, not fitted ones: {why_not}")
     else:
-        install(net, probe(run, base.net, problem, problem.label_smoothing).head, run.preprocessing.input_size)
+        install(net, probe(run, base.net, problem, problem.label_smoothing).head)
 
 
-def _why_not_fitted(run: Run, net: nn.Module) -> str | None:
+def _why_not_fitted(net: nn.Module) -> str | None:
     """Why a head cannot be fitted to what the stages of a net give; None where it can."""
     try:
-        head_of(net, run.preprocessing.input_size)
+        require_head_on_vectors(net)
     except UsageError as error:
         return str(error)
     return None

@@ -57,7 +57,7 @@ NETS = (
     Net("lenet_caffe", (1, 28, 28), 28, 10, 431_080, ((20, 24), (20, 12), (50, 8), (50, 4)), ("fc2",), fixed_size=True),
     Net("convnet39", (3, 39, 39), 39, 10, 44_950, ((10, 37), (20, 17), (40, 7)), ("fc",), fixed_size=True),
     Net("resnet18", (3, 64, 64), 224, 1000, 11_689_512, BASIC, ("fc",), ("resnet18",)),
-    Net("headed", (3, 64, 64), 224, 1000, 11_689_512, BASIC, ("head",), over_another=True),
+    Net("headed", (3, 64, 64), 224, 1000, 11_689_512, BASIC, ("classifier",), over_another=True),
     Net("locator", (3, 64, 64), 224, 1004, 11_722_284, BASIC, ("locate",), over_another=True),
     Net("resnet34", (3, 64, 64), 224, 1000, 21_797_672, BASIC, ("fc",), ("resnet34",)),
     Net("resnet50", (3, 64, 64), 224, 1000, 25_557_032, BOTTLENECK, ("fc",), ("resnet50", "timm.resnet50 at 97x129")),
@@ -134,8 +134,8 @@ NETS = (
         per_pixel=True,
         bfloat16_error=0.3,  # of two maxima that are alike, rounding picks either, and its place goes with it
     ),
-    Net("unet", (3, 32, 32), 572, 2, 31_037_698, UNET, ("head",), per_pixel=True),
-    Net("unet_resnet18", (3, 64, 64), 224, 2, 14_316_738, BASIC, ("head",), per_pixel=True, over_another=True),
+    Net("unet", (3, 32, 32), 572, 2, 31_037_698, UNET, ("classifier",), per_pixel=True),
+    Net("unet_resnet18", (3, 64, 64), 224, 2, 14_316_738, BASIC, ("classifier",), per_pixel=True, over_another=True),
     Net(
         "unet_efficientnet_lite0",
         (3, 64, 64),
@@ -143,7 +143,7 @@ NETS = (
         2,
         4_373_090,
         EFFICIENTNET_LITE0,
-        ("head",),
+        ("classifier",),
         per_pixel=True,
         over_another=True,
     ),

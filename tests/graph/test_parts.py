@@ -8,7 +8,7 @@ from net_table import Net
 from torch import Tensor, nn
 
 from striate.errors import UsageError
-from striate.graph.parts import cut, head_of, vectors
+from striate.graph.parts import cut, vectors
 from striate.nets import create
 
 
@@ -69,24 +69,6 @@ def test_vectors_of_depths_are_what_crosses_there_averaged() -> None:
     for vector, map_ in zip(found, (maps[1], maps[4]), strict=True):
         torch.testing.assert_close(vector, map_.mean(dim=(2, 3)))
     torch.testing.assert_close(net.get_submodule("classifier")(found[1]), net(images))
-
-
-@pytest.mark.parametrize(
-    ("name", "head"),
-    [("resnet18", "fc"), ("vgg11", "classifier.6"), ("googlenet", "fc"), ("mobilenet_v2", "classifier.1")],
-)
-def test_the_head(name: str, head: str) -> None:
-    with torch.device("meta"):
-        assert head_of(create(name), (3, 224, 224)) == head
-
-
-def test_a_net_that_does_not_end_in_a_linear_layer() -> None:
-    with pytest.raises(UsageError) as caught:
-        head_of(create("nin_cifar"), (3, 32, 32))
-    assert str(caught.value) == (
-        "`NiNCifar`: expected a network that ends in one linear layer, to put another head in; "
-        "got classifier, relu, mean. Try another network, or training."
-    )
 
 
 def test_a_depth_that_there_is_not() -> None:

@@ -25,7 +25,15 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_public_names() -> None:
-    assert striate.nets.__all__ == ["CATALOGUE", "create", "default_of", "variant_named"]
+    assert striate.nets.__all__ == [
+        "CATALOGUE",
+        "create",
+        "default_of",
+        "heads_of",
+        "replace_head",
+        "takes_vectors",
+        "variant_named",
+    ]
 
 
 def test_no_file_takes_the_name_of_another() -> None:

@@ -4,14 +4,14 @@ from torch import nn
 from torch.nn.functional import conv2d, interpolate
 
 from striate.nets import create
-from striate.nets.fcn import FCN, upsampling
+from striate.nets.fcn import FCN, Upsampling
 
 
 @pytest.mark.parametrize("factor", [2, 4, 8, 16, 32])
 def test_upsampling_starts_as_bilinear_interpolation(factor: int) -> None:
     x = torch.randn(2, 3, 5, 6)
     expected = interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
-    actual = upsampling(3, factor)(x)
+    actual = Upsampling(3, factor)(x)
     assert actual.shape == expected.shape
     inside = slice(factor // 2, -(factor // 2))  # at the border interpolation repeats pixels, and this sees none
     torch.testing.assert_close(actual[:, :, inside, inside], expected[:, :, inside, inside])
@@ -19,7 +19,7 @@ def test_upsampling_starts_as_bilinear_interpolation(factor: int) -> None:
 
 
 def test_upsampling_keeps_the_classes_apart_and_is_learned() -> None:
-    layer = upsampling(3, 2)
+    layer = Upsampling(3, 2)
     x = torch.zeros(1, 3, 4, 4)
     x[0, 1] = 1
     y = layer(x)
@@ -64,7 +64,7 @@ def without_the_body(skips: int) -> FCN:
             nn.init.kaiming_normal_(module.weight)
             nn.init.zeros_(module.bias if module.bias is not None else torch.empty(0))
     for layer in (*net.doublings, net.upsample):
-        fresh = upsampling(2, layer.stride[0])
+        fresh = Upsampling(2, layer.stride[0])
         layer.load_state_dict(fresh.state_dict())
     return net.eval()
 

@@ -18,7 +18,7 @@ def test_a_head_on_any_net_with_features(encoder: str, head: str) -> None:
         assert net(torch.empty(2, 3, size, size)).shape == (2, 5)
     named = dict(net.named_modules())
     within = {f"{stage}.{name}" for stage in net.stages for name, _ in named[stage].named_parameters()}  # type: ignore[union-attr]
-    assert within | {name for name, _ in net.named_parameters() if name.startswith("head.")} == {
+    assert within | {name for name, _ in net.named_parameters() if name.startswith("classifier.")} == {
         name for name, _ in net.named_parameters()
     }
     assert net.explained_layer in named
@@ -31,7 +31,7 @@ def test_the_vector_is_that_of_the_last_maps_side_by_side() -> None:
     *_, before, last = net.encoder.features(images)
     vector = torch.cat([before.mean(dim=(2, 3)), last.mean(dim=(2, 3))], dim=1)
     assert vector.shape == (2, 96)
-    torch.testing.assert_close(net(images), net.head(vector))
+    torch.testing.assert_close(net(images), net.classifier(vector))
 
 
 def test_with_one_depth_and_a_linear_head_it_is_the_net_itself() -> None:
@@ -39,17 +39,17 @@ def test_with_one_depth_and_a_linear_head_it_is_the_net_itself() -> None:
     plain: Any = create("resnet20_cifar", num_classes=3).eval()
     net: Any = create("headed", encoder="resnet20_cifar", num_classes=3).eval()
     net.encoder.load_state_dict(plain.state_dict(), strict=False)
-    net.head.load_state_dict(plain.linear.state_dict())
+    net.classifier.load_state_dict(plain.linear.state_dict())
     images = torch.randn(2, 3, 16, 16)
     torch.testing.assert_close(net(images), plain(images))
 
 
 def test_heads_and_what_the_encoder_takes() -> None:
     net: Any = create("headed", encoder="mobilenet_v1", width=0.25, head="mlp", hidden=7, num_classes=3)
-    assert [type(layer) for layer in net.head] == [nn.Linear, nn.ReLU, nn.Linear]
-    assert net.head[0].weight.shape == (7, 256)
+    assert [type(layer) for layer in net.classifier] == [nn.Linear, nn.ReLU, nn.Linear]
+    assert net.classifier[0].weight.shape == (7, 256)
     cosine: Any = create("headed", encoder="mobilenet_v1", width=0.25, head="cosine", num_classes=3)
-    assert isinstance(cosine.head, Cosine)
+    assert isinstance(cosine.classifier, Cosine)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """timm's models as nets of ours: with timm where it is, by a stand-in where it is not."""
 
 import sys
+from collections import OrderedDict
 from types import ModuleType
 from typing import Any
 
@@ -25,7 +26,7 @@ class FakeModel(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(in_chans, 4, 3, stride=2)
         self.act = nn.ReLU()
-        self.head = nn.Linear(4, num_classes)
+        self.head = nn.Sequential(OrderedDict(fc=nn.Linear(4, num_classes)))
         self.pretrained_cfg = {"input_size": (3, 48, 48), "classifier": "head.fc"}
         self.feature_info = [{"module": "stem"}]
 

@@ -22,7 +22,7 @@ def test_over_any_net_with_features(name: str, upsampling: str) -> None:
             assert net(torch.empty(2, 3, height, width)).shape == (2, 5, height, width)
     named = dict(net.named_modules())
     stages = {f"{stage}.{name}" for stage in net.stages for name, _ in named[stage].named_parameters()}
-    assert stages | {"head.weight", "head.bias"} == {name for name, _ in net.named_parameters()}
+    assert stages | {"classifier.weight", "classifier.bias"} == {name for name, _ in net.named_parameters()}
 
 
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
@@ -73,7 +73,7 @@ def test_unpooling_puts_values_back_where_the_encoders_pooling_took_the_maxima(h
         unpooled = both[:, channels:]
         pooled, positions = max_pool2d(skip, 2, return_indices=True)
         whole = unpooled[:, :, : 2 * pooled.shape[2], : 2 * pooled.shape[3]]
-        maxima = max_unpool2d(torch.ones_like(pooled), positions, 2, output_size=skip.shape[2:])
+        maxima = max_unpool2d(torch.ones_like(pooled), positions, [2, 2], output_size=skip.shape[2:])
         assert not whole[maxima[:, :, : whole.shape[2], : whole.shape[3]] == 0].any()
         assert whole.any()
 

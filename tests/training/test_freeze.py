@@ -1,6 +1,7 @@
 """Which stages are frozen, and that they stay so."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -26,6 +27,36 @@ def net() -> nn.Module:
 )
 def test_what_a_spec_means(spec: str, count: int) -> None:
     assert frozen_stages(net(), spec) == STAGES[:count]
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "count"),
+    [
+        ("headed", "layer1", 3),
+        ("headed", "encoder.layer1", 3),
+        ("unet_resnet18", "conv1", 1),
+        ("segnet", "decoder.0", 6),
+    ],
+)
+def test_the_end_of_a_stages_name_will_do(name: str, spec: str, count: int) -> None:
+    with torch.device("meta"):
+        deep = create(name)
+    assert len(frozen_stages(deep, spec)) == count
+
+
+def test_a_number_is_a_share_though_a_stages_name_ends_so() -> None:
+    with torch.device("meta"):
+        net = create("squeezenet1_1")  # whose stages are features.0, features.3, …
+    assert frozen_stages(net, "0") == ()
+    assert frozen_stages(net, "1") == net.stages
+
+
+def test_the_end_of_two_stages_names_will_not_do() -> None:
+    with torch.device("meta"):
+        net: Any = create("unet_resnet18")
+    net.stages = ("a.conv", "b.conv")
+    with pytest.raises(UsageError, match="got conv"):
+        frozen_stages(net, "conv")
 
 
 @given(st.floats(0, 1), st.floats(0, 1))

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli_w
@@ -15,6 +16,8 @@ class Tiny(nn.Module):
     """A stage with a batch norm, and two heads."""
 
     stages = ("conv", "bn")
+    head = "fc"
+    other_heads = ("side",)
 
     def __init__(self, num_classes: int, epsilon: float = 1e-5) -> None:
         super().__init__()
@@ -53,6 +56,26 @@ def test_heads_of_another_size_keep_their_initial_values_and_are_named() -> None
     )
     for name, tensor in net.state_dict().items():
         assert torch.equal(tensor, before[name] if name.startswith(("fc.", "side.")) else given[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "layers"),
+    [
+        ("googlenet", {}, ["aux1.fc2", "aux2.fc2", "fc"]),
+        ("squeezenet1_1", {}, ["classifier.1"]),
+        ("segnet", {}, ["classifier"]),
+        ("headed", {"encoder": "resnet20_cifar", "head": "cosine"}, ["classifier"]),
+        ("headed", {"encoder": "resnet20_cifar", "head": "mlp"}, ["classifier.2"]),
+    ],
+)
+def test_every_head_that_a_net_names_may_be_of_another_size(
+    name: str, arguments: dict[str, Any], layers: list[str]
+) -> None:
+    with torch.device("meta"):
+        net = create(name, num_classes=3, **arguments).to_empty(device="cpu")
+        given = create(name, num_classes=5, **arguments).state_dict()
+    given = {name: torch.zeros_like(tensor, device="cpu") for name, tensor in given.items()}
+    assert [sentence.partition(":")[0] for sentence in load_into(net, given)] == layers
 
 
 def test_every_tensor_that_does_not_fit_is_listed_and_nothing_is_changed() -> None:
@@ -103,7 +126,7 @@ def test_a_head_that_is_left_behind_may_hold_anything() -> None:
     assert len(load_into(Tiny(5), given)) == 2
 
 
-def test_without_stages_there_is_no_head() -> None:
+def test_a_net_that_names_no_head_has_none() -> None:
     with pytest.raises(WeightsError) as caught:
         load_into(nn.Linear(4, 5), state_of(nn.Linear(4, 7)))
     assert str(caught.value) == (

@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from striate.data import Batch, Rows, weighted_rows
 from striate.data.views import EvaluationView
+from striate.errors import UsageError
 from striate.features.heads import Fitted, fit
 from striate.features.views import features_of, views
-from striate.graph.parts import Vectors, head_of, vectors
+from striate.graph.parts import Vectors, vectors
+from striate.nets import heads_of, takes_vectors
 from striate.tasks import HeadProblem
 from striate.training.run import Run
 
@@ -74,26 +76,40 @@ def _scores(run: Run, rows: Rows, outputs: Tensor) -> dict[str, float]:
     return run.task.metrics(run.task.observe(outputs, targets))
 
 
-def install(net: nn.Module, head: nn.Module, input_size: tuple[int, int, int]) -> None:
+def install(net: nn.Module, head: nn.Module) -> None:
     """Puts a fitted head in the place of a net's own, which is then a plain net of the catalogue.
 
     Args:
         net: changed in place.
         head: of the kind, the features and the classes of the net's own.
-        input_size: channels, height and width of the images.
 
     Raises:
-        UsageError: the net does not end in one linear layer, nor in a head of `Headed`.
+        UsageError: the net's head does not take vectors.
     """
-    net.get_submodule(head_of(net, input_size)).load_state_dict(head.state_dict())
+    require_head_on_vectors(net)
+    net.get_submodule(heads_of(net)[0]).load_state_dict(head.state_dict())
+
+
+def require_head_on_vectors(net: nn.Module) -> None:
+    """Refuses a net whose head cannot be fitted by itself.
+
+    Raises:
+        UsageError: it is a convolution, or something follows it.
+    """
+    if not takes_vectors(net):
+        names = heads_of(net)
+        got = f"{type(net.get_submodule(names[0])).__name__} `{names[0]}`" if names else "one that names no head"
+        raise UsageError(
+            f"`{type(net).__name__}`: expected a network that ends in one linear layer, to put another head in; "
+            f"got {got}. Try another network, or training."
+        )
 
 
 def _vectors(run: Run, net: nn.Module) -> Vectors:
     """What the head of a net is given."""
-    input_size = run.preprocessing.input_size
-    head_of(net, input_size)  # before anything is computed
+    require_head_on_vectors(net)  # before anything is computed
     stages: tuple[str, ...] = net.stages  # type: ignore[assignment]
-    return vectors(net, stages[-1:], input_size)
+    return vectors(net, stages[-1:], run.preprocessing.input_size)
 
 
 def _planned_vectors(run: Run, net: nn.Module) -> Vectors:

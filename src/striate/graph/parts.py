@@ -15,7 +15,6 @@ from torch import Tensor, fx, nn
 
 from striate.errors import UsageError
 from striate.graph.symbolic import Flow
-from striate.nets.headed import Headed
 
 
 @dataclass(frozen=True)
@@ -114,26 +113,6 @@ def fingerprint(prefix: Prefix) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
-
-
-def head_of(net: nn.Module, input_size: tuple[int, int, int]) -> str:
-    """The name of the linear layer, or the head of a `Headed`, that makes logits of what the stages give.
-
-    Raises:
-        UsageError: the net's head is something else.
-    """
-    if isinstance(net, Headed):
-        return "head"
-    flow = Flow(net, input_size)
-    after = _rest(flow, flow.stages)
-    rest = [node for node in flow.nodes if node in after and not flow.random(node)]
-    heads = [str(node.target) for node in rest if isinstance(flow.module(node), nn.Linear)]
-    if len(rest) != 2 or len(heads) != 1:  # the layer and the output
-        raise UsageError(
-            f"`{type(net).__name__}`: expected a network that ends in one linear layer, to put another head in; "
-            f"got {', '.join(node.name for node in rest[:-1])}. Try another network, or training."
-        )
-    return heads[0]
 
 
 def _is_float(flow: Flow, node: fx.Node) -> bool:

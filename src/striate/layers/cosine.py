@@ -15,6 +15,7 @@ class Cosine(nn.Module):
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
+        self.in_features = in_features
         self.weight = nn.Parameter(torch.empty(out_features, in_features))
         self.scale = nn.Parameter(torch.tensor(10.0))
         self.register_buffer("mean", torch.zeros(in_features))

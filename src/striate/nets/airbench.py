@@ -25,6 +25,14 @@ def norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, momentum=0.4)
 
 
+class ScaledLinear(nn.Linear):
+    """A linear layer without bias, whose outputs are scaled down."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_features) to (N, out_features)."""
+        return super().forward(x) / 9
+
+
 class ConvGroup(nn.Module):
     """A convolution, pooled by 2, and a second one, normed and activated each."""
 
@@ -54,6 +62,7 @@ class Airbench(nn.Module):
     """
 
     stages = ("whiten", "block1", "block2", "block3")
+    head = "linear"
     explained_layer = "block3"
     image_size = 32
 
@@ -72,7 +81,7 @@ class Airbench(nn.Module):
         self.block1 = ConvGroup(2 * patch, widths[0], activation)
         self.block2 = ConvGroup(widths[0], widths[1], activation)
         self.block3 = ConvGroup(widths[1], widths[2], activation)
-        self.linear = nn.Linear(widths[2], num_classes, bias=False)
+        self.linear = ScaledLinear(widths[2], num_classes, bias=False)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """The map of each block: 15x15, 7x7 and 3x3 of a 32x32 image."""
@@ -83,7 +92,7 @@ class Airbench(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) of normalised images (N, in_channels, H, W), H and W >= 9."""
         largest = self.features(images)[-1].amax(dim=(2, 3))  # (N, widths[2])
-        logits: Tensor = self.linear(largest) / 9
+        logits: Tensor = self.linear(largest)
         return logits
 
 

@@ -29,6 +29,7 @@ class AlexNet(nn.Module):
         "classifier.1",
         "classifier.4",
     )
+    head = "classifier.6"
     explained_layer = "features.11"
     image_size = 224
 
@@ -75,6 +76,7 @@ class AlexNetPaper(nn.Module):
     """
 
     stages = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
+    head = "fc8"
     explained_layer = "conv5"
     image_size = 227
 

@@ -13,6 +13,7 @@ class ConvNet39(nn.Module):
     """Three convolutions without padding or pooling, then one linear layer, which fixes the image size."""
 
     stages = ("conv1", "conv2", "conv3")
+    head = "fc"
     explained_layer = "conv3"
     image_size = 39
 

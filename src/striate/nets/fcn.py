@@ -23,16 +23,20 @@ def stage(in_channels: int, channels: int, depth: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def upsampling(channels: int, factor: int) -> nn.ConvTranspose2d:
+class Upsampling(nn.ConvTranspose2d):
     """A transposed convolution, one filter a channel, that starts as bilinear interpolation by an even `factor`."""
-    layer = nn.ConvTranspose2d(
-        channels, channels, 2 * factor, factor, padding=factor // 2, groups=channels, bias=False
-    )  # (N, C, H, W) to (N, C, factor * H, factor * W)
-    distance = (torch.arange(2 * factor) - (factor - 0.5)).abs() / factor
-    ramp = 1 - distance  # the weight of a pixel for what lies that far from its centre
-    with torch.no_grad():
-        layer.weight.copy_(ramp[:, None] * ramp)
-    return layer
+
+    def __init__(self, channels: int, factor: int) -> None:
+        super().__init__(channels, channels, 2 * factor, factor, padding=factor // 2, groups=channels, bias=False)
+        self.factor = factor
+        distance = (torch.arange(2 * factor) - (factor - 0.5)).abs() / factor
+        ramp = 1 - distance  # the weight of a pixel for what lies that far from its centre
+        with torch.no_grad():
+            self.weight.copy_(ramp[:, None] * ramp)
+
+    def resized(self, num_classes: int) -> "Upsampling":
+        """A new one by the same factor, with as many channels as there are classes."""
+        return Upsampling(num_classes, self.factor)
 
 
 class FCN(nn.Module):
@@ -43,6 +47,7 @@ class FCN(nn.Module):
     """
 
     stages = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
+    head = "score"
     explained_layer = "fc7"
     image_size = 500  # the longer side of PASCAL VOC's photos
 
@@ -60,8 +65,10 @@ class FCN(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        self.doublings = nn.ModuleList(upsampling(num_classes, 2) for _ in range(skips))
-        self.upsample = upsampling(num_classes, 32 >> skips)
+        self.doublings = nn.ModuleList(Upsampling(num_classes, 2) for _ in range(skips))
+        self.upsample = Upsampling(num_classes, 32 >> skips)
+        scores = (f"{name}.{i}" for name in ("skip_scores", "doublings") for i in range(skips))
+        self.other_heads = (*scores, "upsample")
 
     def features(self, images: Tensor) -> list[Tensor]:
         """The pooled maps 1..5, at strides 2, 4, 8, 16 and 32."""

@@ -131,6 +131,7 @@ class GoogLeNet(nn.Module):
 
     stages: tuple[str, ...] = ("conv1", "conv2", "conv3", "inception3a", "inception3b")
     stages += ("inception4a", "inception4b", "inception4c", "inception4d", "inception4e", "inception5a", "inception5b")
+    head = "fc"
     explained_layer = "inception5b"
     image_size = 224
 
@@ -153,7 +154,9 @@ class GoogLeNet(nn.Module):
         self.inception5a = block(832, 256, (160, 320), (32, 128), 128)
         self.inception5b = block(832, 384, (192, 384), (48, 128), 128)
         self.branch_weights: tuple[float, ...] = ()
+        self.other_heads: tuple[str, ...] = ()
         if side_branches:
+            self.other_heads = ("aux1.fc2", "aux2.fc2")
             self.branch_weights = (0.3, 0.3)  # of their losses beside the main one's 1 (sec. 5)
             self.aux1 = SideBranch(form, 512, num_classes)
             self.aux2 = SideBranch(form, 528, num_classes)

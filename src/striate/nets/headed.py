@@ -1,18 +1,18 @@
 """Any net of the catalogue with another head: on one or several of its maps, linear, a small perceptron, or cosines."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from striate.errors import UsageError, nearest
-from striate.layers.cosine import Cosine
-from striate.nets.unet import keep_what_features_use
+from striate.errors import UsageError
+from striate.nets.catalogue import create_single
+from striate.nets.encoder import encoder_from
+from striate.nets.heads import HIDDEN, make_head
 
 ENCODER = "resnet18"  # unless another is asked for
 OWN = ("encoder", "depths", "head", "hidden")  # arguments that are not the encoder's
-HEADS = ("linear", "mlp", "cosine")
 
 
 class Headed(nn.Module):
@@ -21,13 +21,16 @@ class Headed(nn.Module):
     Args:
         encoder: the name of a net with `features`; what these do not use, such as its head, is left out.
         depths: how many of its maps, from the last back.
-        head: one of `HEADS`.
+        head: one of `striate.nets.heads.KINDS`.
         hidden: units of the perceptron.
         encoder_args: what else the encoder takes.
 
     Raises:
-        UsageError: `head` is none of `HEADS`, the encoder has no `features`, or not so many maps.
+        UsageError: `head` is none of `striate.nets.heads.KINDS`, the encoder has no `features`, or not so many maps.
     """
+
+    head = "classifier"
+    former_names: ClassVar = {"head.": "classifier."}
 
     def __init__(
         self,
@@ -35,28 +38,22 @@ class Headed(nn.Module):
         encoder: str = ENCODER,
         depths: int = 1,
         head: str = "linear",
-        hidden: int = 128,
+        hidden: int = HIDDEN,
         num_classes: int = 1000,
         in_channels: int = 3,
         **encoder_args: Any,
     ) -> None:
-        from striate.nets import create  # the catalogue, of which this net is one
-
         super().__init__()
-        if head not in HEADS:
-            raise UsageError(f"`head`: expected linear, mlp or cosine; got {head!r}. {nearest(head, HEADS)}")
-        net: Any = create(encoder, **encoder_args, in_channels=in_channels)
-        if not callable(getattr(net, "features", None)):
-            raise UsageError(f"`encoder`: expected a net with `features`; got {encoder}. Try one of the catalogue.")
-        channels = keep_what_features_use(net, in_channels)
+        net: Any = create_single(encoder, **encoder_args, in_channels=in_channels)
+        encoded = encoder_from(net, in_channels)
+        channels = encoded.channels
         if not 1 <= depths <= len(channels):
             raise UsageError(f"`depths`: expected 1 to {len(channels)}, the maps of {encoder}; got {depths}.")
-        self.encoder = net
+        self.encoder = encoded.net
         self.depths = depths
-        self.head = _head(head, sum(channels[-depths:]), hidden, num_classes)
-        used = [name for name in net.stages if any(True for _ in net.get_submodule(name).parameters())]
-        self.stages = tuple(f"encoder.{name}" for name in used)
-        self.explained_layer = f"encoder.{net.explained_layer}"
+        self.classifier = make_head(head, sum(channels[-depths:]), num_classes, hidden)
+        self.stages = encoded.stages
+        self.explained_layer = encoded.explained_layer
         self.image_size: int = net.image_size
 
     def features(self, images: Tensor) -> list[Tensor]:
@@ -67,14 +64,8 @@ class Headed(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) of normalised images (N, in_channels, H, W)."""
         pooled = [x.mean(dim=(2, 3)) for x in self.features(images)[-self.depths :]]
-        logits: Tensor = self.head(torch.cat(pooled, dim=1))
+        logits: Tensor = self.classifier(torch.cat(pooled, dim=1))
         return logits
-
-
-def _head(kind: str, features: int, hidden: int, classes: int) -> nn.Module:
-    if kind == "mlp":
-        return nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, classes))
-    return Cosine(features, classes) if kind == "cosine" else nn.Linear(features, classes)
 
 
 VARIANTS: dict[str, Callable[..., nn.Module]] = {"headed": Headed}

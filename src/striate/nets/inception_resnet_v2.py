@@ -121,6 +121,7 @@ class InceptionResNetV2(nn.Module):
 
     stages: tuple[str, ...] = ("conv2d_1a", "conv2d_2a", "conv2d_2b", "conv2d_3b", "conv2d_4a", "mixed_5b", "repeat")
     stages += ("mixed_6a", "repeat_1", "mixed_7a", "repeat_2", "block8", "conv2d_7b")
+    head = "classif"
     explained_layer = "conv2d_7b"
     image_size = 299
 

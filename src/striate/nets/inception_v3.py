@@ -149,6 +149,7 @@ class InceptionV3(nn.Module):
     stages: tuple[str, ...] = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3")
     stages += ("Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e")
     stages += ("Mixed_7a", "Mixed_7b", "Mixed_7c")
+    head = "fc"
     explained_layer = "Mixed_7c"
     image_size = 299
 
@@ -168,7 +169,9 @@ class InceptionV3(nn.Module):
         self.Mixed_6d = InceptionB(160)
         self.Mixed_6e = InceptionB(192)
         self.branch_weights: tuple[float, ...] = ()
+        self.other_heads: tuple[str, ...] = ()
         if side_branches:
+            self.other_heads = ("AuxLogits.fc",)
             self.branch_weights = (0.4,)  # beside the main loss's 1: TensorFlow-Slim's, the paper gives none
             self.AuxLogits = SideBranch(num_classes)
         self.Mixed_7a = ReductionB()

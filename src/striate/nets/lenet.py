@@ -29,6 +29,7 @@ class LeNet(nn.Module):
     """
 
     stages = ("conv1", "conv2", "fc1", "fc2")
+    head = "fc3"
     explained_layer = "conv2"
     image_size = 32
 

@@ -15,6 +15,7 @@ class CaffeLeNet(nn.Module):
     """Two 5x5 convolutions, each pooled by 2, and two linear layers, the first of which fixes the image size."""
 
     stages = ("conv1", "conv2", "fc1")
+    head = "fc2"
     explained_layer = "conv2"
     image_size = 28
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from striate.errors import UsageError
-from striate.nets.unet import keep_what_features_use
+from striate.nets.catalogue import create_single
+from striate.nets.encoder import encoder_from
 
 ENCODER = "resnet18"  # unless another is asked for
 FIRST_BOX = (0.25, 0.25, 0.75, 0.75)  # what a new head answers: the middle of the image
@@ -43,6 +44,11 @@ class LocatorHead(nn.Module):
         mean = x.mean(dim=(2, 3))  # (N, in_channels)
         places = adaptive_avg_pool2d(x, self.grid).flatten(1)  # (N, in_channels * grid * grid)
         return torch.cat([self.classes(mean), self.boxes(places)], dim=1)
+
+    def resized(self, num_classes: int) -> "LocatorHead":
+        """A new one with as many boxes, that answers `num_classes` numbers altogether."""
+        boxes = self.boxes.out_features // 4
+        return LocatorHead(self.classes.in_features, self.grid, num_classes - 4 * boxes, boxes)
 
 
 class Locator(nn.Module):
@@ -73,8 +79,6 @@ class Locator(nn.Module):
         in_channels: int = 3,
         **encoder_args: Any,
     ) -> None:
-        from striate.nets import create  # the catalogue, of which this net is one
-
         super().__init__()
         classes = num_classes - 4 * boxes
         if grid < 1 or boxes < 1 or classes < 1:
@@ -82,17 +86,13 @@ class Locator(nn.Module):
                 "`locator`: expected a grid and boxes of at least 1, and num_classes above 4 * boxes; "
                 f"got grid {grid}, boxes {boxes}, num_classes {num_classes}."
             )
-        net: Any = create(encoder, **encoder_args, in_channels=in_channels)
-        if not callable(getattr(net, "features", None)):
-            raise UsageError(f"`encoder`: expected a net with `features`; got {encoder}. Try one of the catalogue.")
-        channels = keep_what_features_use(net, in_channels)
-        self.encoder = net
-        self.stages = tuple(
-            f"encoder.{name}" for name in net.stages if any(True for _ in net.get_submodule(name).parameters())
-        )
-        self.explained_layer = f"encoder.{net.explained_layer}"
+        net: Any = create_single(encoder, **encoder_args, in_channels=in_channels)
+        encoded = encoder_from(net, in_channels)
+        self.encoder = encoded.net
+        self.stages = encoded.stages
+        self.explained_layer = encoded.explained_layer
         self.image_size: int = net.image_size
-        self.locate = LocatorHead(channels[-1], grid, classes, boxes)
+        self.locate = LocatorHead(encoded.channels[-1], grid, classes, boxes)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """The encoder's."""

@@ -54,6 +54,7 @@ class MobileNetV1(nn.Module):
     """
 
     stages = ("conv_stem", "bn1", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4")
+    head = "classifier"
     explained_layer = "blocks.4"
     image_size = 224
 

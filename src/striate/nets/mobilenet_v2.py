@@ -54,6 +54,7 @@ class MobileNetV2(nn.Module):
     """A 3x3 stem, seventeen inverted residuals, a 1x1 convolution, global average pooling, one linear layer."""
 
     stages = tuple(f"features.{i}" for i in range(19))
+    head = "classifier.1"
     explained_layer = "features.18"
     image_size = 224
 

@@ -35,6 +35,7 @@ class NiN(nn.Module):
     """Four mlpconv layers with overlapping pooling between them; the last one's maps, one a class, are averaged."""
 
     stages = ("mlpconv1", "mlpconv2", "mlpconv3", "mlpconv4")
+    head = "classifier"
     explained_layer = "mlpconv4"
     image_size = 224
 
@@ -65,6 +66,7 @@ class NiNCifar(nn.Module):
     """Three mlpconv layers with pooling and dropout between them; the last one's maps, one a class, are averaged."""
 
     stages = ("mlpconv1", "mlpconv2", "mlpconv3")
+    head = "classifier"
     explained_layer = "mlpconv3"
     image_size = 32
 

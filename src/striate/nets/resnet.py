@@ -92,6 +92,7 @@ class ResNet(nn.Module):
     """A 7x7 stem, four stages of residual blocks, global average pooling, one linear layer."""
 
     stages = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
+    head = "fc"
     explained_layer = "layer4"
     image_size = 224
 

@@ -25,6 +25,7 @@ class CifarResNet(nn.Module):
     """
 
     stages = ("conv1", "bn1", "layer1", "layer2", "layer3")
+    head = "linear"
     explained_layer = "layer3"
     image_size = 32
 

@@ -28,6 +28,7 @@ class SegNet(nn.Module):
     """Five stages down, five stages up by remembered positions, one 3x3 convolution to the classes."""
 
     stages = (*(f"encoder.{i}" for i in range(5)), *(f"decoder.{i}" for i in range(5)))
+    head = "classifier"
     explained_layer = "decoder.4"
     image_size = 360  # CamVid at 360x480 (sec. 4)
 

@@ -55,6 +55,7 @@ class SqueezeNet(nn.Module):
         pooled: the numbers of the fire modules, 2 to 9, after which the map is pooled.
     """
 
+    head = "classifier.1"
     image_size = 224
 
     def __init__(

@@ -43,11 +43,14 @@ class TimmNet(nn.Module):
             self.model = timm.create_model(name, pretrained=False, num_classes=num_classes, in_chans=in_channels)
         about = self.model.pretrained_cfg
         named = about.get("classifier") or ()
-        heads = {head.partition(".")[0] for head in ((named,) if isinstance(named, str) else named)}
+        heads = (named,) if isinstance(named, str) else tuple(named)
+        self.head, *others = (f"model.{head}" for head in heads) if heads else ("",)
+        self.other_heads = tuple(others)
+        outside = {head.partition(".")[0] for head in heads}
         self.stages = tuple(
             f"model.{child}"
             for child, module in self.model.named_children()
-            if child not in heads and any(True for _ in module.parameters())
+            if child not in outside and any(True for _ in module.parameters())
         )
         self.explained_layer = f"model.{self.model.feature_info[-1]['module']}"
         self.image_size = int(about["input_size"][1])

@@ -5,10 +5,10 @@ Departures: convolutions are padded, so that logits have the size of the image; 
 dropout; initial values are PyTorch's. Parameter names are our own.
 """
 
-import copy
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,8 @@ from torch.nn.functional import interpolate, max_pool2d, max_pool2d_with_indices
 
 from striate.errors import UsageError, nearest
 from striate.layers.max_unpool import max_unpool
+from striate.nets.catalogue import create_single
+from striate.nets.encoder import encoder_from
 
 PREFIX = "unet_"
 
@@ -121,6 +123,9 @@ class UNet(nn.Module):
         UsageError: `upsampling` is not in `UPSAMPLINGS`, or `encoder` has no `features`.
     """
 
+    head = "classifier"
+    former_names: ClassVar = {"head.": "classifier."}
+
     def __init__(
         self, encoder: Any, *, upsampling: str = "transposed", num_classes: int = 2, in_channels: int = 3
     ) -> None:
@@ -128,17 +133,14 @@ class UNet(nn.Module):
         if upsampling not in UPSAMPLINGS:
             hint = nearest(upsampling, UPSAMPLINGS)
             raise UsageError(f"`upsampling`: expected nearest, unpool or transposed; got {upsampling!r}. {hint}")
-        if not callable(getattr(encoder, "features", None)):
-            kind = type(encoder).__name__
-            raise UsageError(f"`encoder`: expected a net with `features`; got {kind}. Try one of the catalogue.")
-        channels = keep_what_features_use(encoder, in_channels)
+        encoded = encoder_from(encoder, in_channels)
+        channels = encoded.channels
         up = UPSAMPLINGS[upsampling]
-        self.encoder = encoder
+        self.encoder = encoded.net
         self.decoder = nn.ModuleList(up(a, b) for a, b in zip(channels[:0:-1], channels[-2::-1], strict=True))
-        self.head = nn.Conv2d(channels[0], num_classes, 1)
-        used = [name for name in encoder.stages if any(True for _ in encoder.get_submodule(name).parameters())]
+        self.classifier = nn.Conv2d(channels[0], num_classes, 1)
         joins = [f"decoder.{i}" for i in range(len(self.decoder))]
-        self.stages = (*(f"encoder.{name}" for name in used), *joins)
+        self.stages = (*encoded.stages, *joins)
         self.explained_layer = joins[-1]
         self.image_size: int = encoder.image_size
 
@@ -152,23 +154,10 @@ class UNet(nn.Module):
         *skips, x = self.features(images)
         for join, skip in zip(self.decoder, reversed(skips), strict=True):
             x = join(x, skip)  # of the shape of the skip
-        logits: Tensor = self.head(x)
+        logits: Tensor = self.classifier(x)
         if logits.shape[2:] != images.shape[2:]:
             logits = interpolate(logits, images.shape[2:], mode="bilinear")
         return logits
-
-
-def keep_what_features_use(encoder: Any, in_channels: int) -> list[int]:
-    """Replaces by the identity what holds parameters and plays no part in `features`; the channels of each map."""
-    trial = copy.deepcopy(encoder).to("meta").eval()  # shapes without arithmetic, and no trace in the encoder
-    called: set[str] = set()
-    for name, module in trial.named_modules():
-        module.register_forward_hook(lambda *_, name=name: called.add(name))
-    maps = trial.features(torch.empty(1, in_channels, trial.image_size, trial.image_size, device="meta"))
-    for name, module in list(encoder.named_modules()):
-        if name and name not in called and any(True for _ in module.parameters(recurse=False)):
-            encoder.set_submodule(name, nn.Identity())
-    return [x.shape[1] for x in maps]
 
 
 def unet(*, upsampling: str = "transposed", num_classes: int = 2, in_channels: int = 3) -> UNet:
@@ -190,13 +179,11 @@ def unet_over(
     Raises:
         UsageError: as `create` and `UNet` do.
     """
-    from striate.nets import create  # the catalogue, of which this net is one
-
-    net = create(encoder, **encoder_args, in_channels=in_channels)
+    net = create_single(encoder, **encoder_args, in_channels=in_channels)
     return UNet(net, upsampling=upsampling, num_classes=num_classes, in_channels=in_channels)
 
 
-VARIANTS = {
+VARIANTS: dict[str, Callable[..., nn.Module]] = {
     "unet": unet,
     "unet_resnet18": partial(unet_over, "resnet18"),
     "unet_efficientnet_lite0": partial(unet_over, "efficientnet_lite0"),

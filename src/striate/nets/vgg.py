@@ -30,6 +30,7 @@ class VGG(nn.Module):
         norm: normalise after each convolution.
     """
 
+    head = "classifier.6"
     image_size = 224
 
     def __init__(self, depths: Sequence[int], norm: bool, *, num_classes: int = 1000, in_channels: int = 3) -> None:

@@ -8,14 +8,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from striate.errors import UsageError
 
-WITHIN = "encoder."  # before the names of a net that was given another head
-
 
 def frozen_stages(net: nn.Module, spec: str) -> tuple[str, ...]:
     """The stages that `--freeze` means, from the input on.
 
     Args:
-        net: of which `stages` names what can be frozen, input to output; an "encoder." may be left out.
+        net: of which `stages` names what can be frozen, input to output. The end of a stage's name will do where no
+            other stage ends so: `layer3` for `encoder.layer3`.
         spec: "all" for every stage, so that the head alone learns; a stage's name, for it and all before it; a share
             of the stages, from 0 to 1, rounded to whole stages; "none".
 
@@ -27,9 +26,9 @@ def frozen_stages(net: nn.Module, spec: str) -> tuple[str, ...]:
     (('conv1', 'conv2'), ('conv1',))
     """
     stages: tuple[str, ...] = tuple(getattr(net, "stages", ()))
-    named = {stage.removeprefix(WITHIN): number for number, stage in enumerate(stages, start=1)}
-    if spec.removeprefix(WITHIN) in named:
-        return stages[: named[spec.removeprefix(WITHIN)]]
+    found = _stage_named(stages, spec)
+    if found is not None:
+        return stages[: found + 1]
     share = {"none": 0.0, "all": 1.0}.get(spec)
     if share is None:
         try:
@@ -51,10 +50,21 @@ def redrawn_stages(net: nn.Module, stage: str) -> tuple[str, ...]:
         UsageError: it is no stage of the net.
     """
     stages: tuple[str, ...] = tuple(getattr(net, "stages", ()))
-    names = [name.removeprefix(WITHIN) for name in stages]
-    if stage and stage.removeprefix(WITHIN) not in names:
-        raise UsageError(f"`redraw`: expected a stage of the network; got {stage}. Its stages are {', '.join(names)}.")
-    return stages[names.index(stage.removeprefix(WITHIN)) :] if stage else ()
+    if not stage:
+        return ()
+    found = _stage_named(stages, stage)
+    if found is None:
+        raise UsageError(f"`redraw`: expected a stage of the network; got {stage}. Its stages are {', '.join(stages)}.")
+    return stages[found:]
+
+
+def _stage_named(stages: Sequence[str], name: str) -> int | None:
+    """The place of a stage by its name, or by the end of it where no other stage ends so; None where there is none."""
+    if name in stages:
+        return stages.index(name)
+    ending = [place for place, stage in enumerate(stages) if stage.endswith(f".{name}")]
+    is_number = name[:1].isdigit()  # which is a share
+    return ending[0] if len(ending) == 1 and not is_number else None
 
 
 def freeze(net: nn.Module, frozen: Sequence[str]) -> None:

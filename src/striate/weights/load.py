@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from striate.errors import UsageError, WeightsError
 from striate.files import list_names
+from striate.nets import heads_of
 from striate.tensors import not_finite
 from striate.weights.convert import rescaled_epsilon
 from striate.weights.layouts import layout_named
@@ -41,7 +42,7 @@ def tensors_for(net: nn.Module, tensors: Mapping[str, Tensor], layout: str) -> d
 def load_into(net: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
     """Copies tensors into a net, which stays as it was where they do not fit.
 
-    A head (what is in none of the net's `stages`) for another number of classes keeps its initial values.
+    A head (the net's `head` or one of its `other_heads`) for another number of classes keeps its initial values.
 
     Args:
         net: changed in place; the precision of its parameters stays.
@@ -82,18 +83,18 @@ def load_into(net: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
 def _other_heads(
     net: nn.Module, own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
 ) -> dict[str, tuple[int, int]]:
-    """(classes of the file, classes of the net) of each layer outside all stages that differs in those alone."""
-    stages = tuple(f"{stage}." for stage in getattr(net, "stages", ()))
+    """(classes of the file, classes of the net) of each layer of the net's heads that differs in those alone."""
+    parts = tuple(f"{head}." for head in heads_of(net))
     heads: dict[str, tuple[int, int]] = {}
     for layer, module in net.named_modules():
-        if not stages or f"{layer}.".startswith(stages) or not isinstance(module, nn.Linear | nn.Conv2d):
+        if not f"{layer}.".startswith(parts):
             continue
-        names = [f"{layer}.{leaf}" for leaf, _ in module.named_parameters(recurse=False)]
+        names = [f"{layer}.{leaf}" for leaf, p in module.named_parameters(recurse=False) if p.ndim]
         pairs = [(tensors[name].shape, own[name].shape) for name in names if name in tensors]
-        outputs = {(theirs[:1], ours[:1]) for theirs, ours in pairs}
-        if len(outputs) != 1 or any(len(theirs) == 0 or theirs[1:] != ours[1:] for theirs, ours in pairs):
+        counts = {(theirs[:1], ours[:1]) for theirs, ours in pairs}
+        if len(counts) != 1 or any(len(theirs) == 0 or theirs[1:] != ours[1:] for theirs, ours in pairs):
             continue
-        [((theirs_count,), (ours_count,))] = outputs
+        [((theirs_count,), (ours_count,))] = counts
         if theirs_count != ours_count:
             heads[layer] = (theirs_count, ours_count)
     return heads

@@ -1,0 +1,113 @@
+"""The nets that stand alone, and how a net is made by its name.
+
+`striate.nets` adds those that are built over others.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from striate.errors import UsageError, nearest
+from striate.nets import (
+    airbench,
+    alexnet,
+    convnet39,
+    efficientnet_lite,
+    fcn,
+    googlenet,
+    inception_resnet_v2,
+    inception_v3,
+    lenet,
+    lenet_caffe,
+    mobilenet_v1,
+    mobilenet_v2,
+    nin,
+    plain,
+    resnet,
+    resnet_cifar,
+    segnet,
+    squeezenet,
+    timm_nets,
+    vgg,
+)
+from striate.nets.heads import replace_head
+
+Variant = Callable[..., nn.Module]
+HEAD_ARGUMENTS = ("head", "hidden")  # which `replace_head` takes, for every net that has none of its own
+
+SINGLE: dict[str, Variant] = {
+    **airbench.VARIANTS,
+    **alexnet.VARIANTS,
+    **convnet39.VARIANTS,
+    **efficientnet_lite.VARIANTS,
+    **fcn.VARIANTS,
+    **googlenet.VARIANTS,
+    **inception_resnet_v2.VARIANTS,
+    **inception_v3.VARIANTS,
+    **lenet.VARIANTS,
+    **lenet_caffe.VARIANTS,
+    **mobilenet_v1.VARIANTS,
+    **mobilenet_v2.VARIANTS,
+    **nin.VARIANTS,
+    **plain.VARIANTS,
+    **resnet.VARIANTS,
+    **resnet_cifar.VARIANTS,
+    **segnet.VARIANTS,
+    **squeezenet.VARIANTS,
+    **vgg.VARIANTS,
+}
+
+
+def single_variant(name: str, catalogue: Mapping[str, Variant] = SINGLE) -> Variant:
+    """What makes the net of this name.
+
+    Args:
+        name: a key of the catalogue, or timm/NAME.
+        catalogue: where to look.
+
+    Raises:
+        UsageError: the name is neither.
+    """
+    if name.startswith(timm_nets.PREFIX):
+        return functools.partial(timm_nets.TimmNet, name.removeprefix(timm_nets.PREFIX))
+    if name not in catalogue:
+        raise UsageError(f"`{name}`: expected the name of a net. {nearest(name, catalogue)}")
+    return catalogue[name]
+
+
+def make(name: str, variant: Variant, arguments: Mapping[str, Any]) -> nn.Module:
+    """Calls what makes a net, once its arguments are known to be its own.
+
+    Args:
+        name: for the messages.
+        variant: that makes it.
+        arguments: of the net; `head` and `hidden` are given to `replace_head` where it does not take them itself.
+
+    Raises:
+        UsageError: the net does not take an argument, or a count is below 1.
+    """
+    parameters = inspect.signature(variant).parameters
+    passes_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    accepted = set(parameters) | (arguments.keys() - set(HEAD_ARGUMENTS) if passes_on else set())
+    if isinstance(variant, functools.partial):
+        accepted -= variant.keywords.keys()  # what makes it this variant is not the caller's to change
+    for argument, value in arguments.items():
+        if argument not in accepted and argument not in HEAD_ARGUMENTS:
+            hint = nearest(argument, accepted)
+            raise UsageError(f"`{name}`: expected an argument that it takes; got `{argument}`. {hint}")
+        if argument in ("num_classes", "in_channels") and not (isinstance(value, int) and value >= 1):
+            raise UsageError(f"`{argument}`: expected a whole number of at least 1; got {value!r}.")
+    own = {key: value for key, value in arguments.items() if key in accepted}
+    net = variant(**own)
+    if "head" in arguments and "head" not in own:
+        num_classes = arguments.get("num_classes", parameters["num_classes"].default)
+        replace_head(net, num_classes, arguments["head"], **{k: arguments[k] for k in ("hidden",) if k in arguments})
+    return net
+
+
+def create_single(name: str, **arguments: Any) -> nn.Module:
+    """A new net that stands alone; see `striate.nets.create`."""
+    return make(name, single_variant(name), arguments)
