@@ -17,7 +17,7 @@ class Net:
     parameters: int
     features: tuple[tuple[int, int], ...]  # (channels, H = W) of each map for `input`
     heads: tuple[str, ...]  # the modules that are in no stage
-    golden: tuple[str, ...] = ()  # keys of ../shared/golden/nets.json
+    golden: tuple[str, ...] = ()  # keys of tests/golden/nets.json.gz
     fixed_size: bool = False  # a linear layer fixes H and W to `image_size`
     per_pixel: bool = False  # logits are (N, classes, H, W) instead of (N, classes)
     settled: bool = False  # so deep that without statistics its values overflow: batch norm sees the images first

@@ -1,11 +1,25 @@
-"""The tensors of ../shared/golden, each made from its own name by the rule of the README there."""
+"""What published implementations answer, and the tensors they were given: the rules are in tests/golden/README.md."""
 
+import functools
+import gzip
+import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "nets.json.gz"
+
+
+@functools.cache
+def golden() -> Mapping[str, Any]:
+    """Every entry by its key."""
+    entries: dict[str, Any] = json.loads(gzip.decompress(GOLDEN.read_bytes()))
+    return entries
 
 
 def tensor_named(name: str, shape: Iterable[int]) -> Tensor:

@@ -1,28 +1,14 @@
 """Each layout against a net of ours: names that no net has would be of no use."""
 
-import json
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
-from golden_tensors import tensor_named
+from golden_tensors import golden, tensor_named
 
 from striate.errors import UsageError
 from striate.nets import create
 from striate.weights import LAYOUTS, layout_named, load_into, tensors_for
 from striate.weights.layouts import mobilenet_v1_layers, mobilenet_v2_layers
-
-GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden" / "nets.json"
-
-
-def golden(key: str) -> dict[str, Any]:
-    if not GOLDEN.exists():
-        pytest.skip(f"no reference answers: {GOLDEN} is not on this machine")
-    entry: dict[str, Any] = json.loads(GOLDEN.read_text())[key]
-    return entry
-
 
 TIMM = [("timm.vgg16 at 224", "timm_vgg", "vgg16"), ("timm.mobilenetv2_100", "timm_mobilenet_v2", "mobilenet_v2")]
 
@@ -31,7 +17,7 @@ TIMM = [("timm.vgg16 at 224", "timm_vgg", "vgg16"), ("timm.mobilenetv2_100", "ti
 def test_timms_tensors_become_ours(key: str, layout: str, net: str) -> None:
     with torch.device("meta"):
         ours = create(net)
-        theirs = {name: torch.zeros(shape) for name, shape in golden(key)["tensors"]}
+        theirs = {name: torch.zeros(shape) for name, shape in golden()[key]["tensors"]}
     shapes = {name: tensor.shape for name, tensor in ours.state_dict().items()}
     assert {name: tensor.shape for name, tensor in tensors_for(ours, theirs, layout).items()} == shapes
 
@@ -40,7 +26,7 @@ def test_timms_tensors_become_ours(key: str, layout: str, net: str) -> None:
     ("key", "layout", "net"), [pytest.param(*TIMM[0], marks=pytest.mark.slow), pytest.param(*TIMM[1])]
 )
 def test_timms_tensors_give_timms_logits(key: str, layout: str, net: str) -> None:
-    entry = golden(key)
+    entry = golden()[key]
     ours = create(net).eval()
     tensors = {name: tensor_named(name, shape) for name, shape in entry["tensors"]}
     assert load_into(ours, tensors_for(ours, tensors, layout)) == ()
