@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 from planner import DATA, SMALL_WEIGHTS, parted
 from striate.data import Index
 from striate.device import choose
-from striate.features.extract import extract
+from striate.features.extraction import extract
 from striate.features.heads import calibrated, fit
 from striate.graph.parts import vectors
 from striate.pretrained import Pretrained, pretrained

@@ -24,7 +24,7 @@ class Pretrained:
 
     name: str
     arguments: dict[str, Any]
-    """Of the net, without classes and channels."""
+    """The arguments of the net, without classes and channels."""
 
     preprocessing: Preprocessing
 

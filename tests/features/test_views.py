@@ -6,7 +6,7 @@ import pytest
 
 from striate.augment import resolve
 from striate.data.views import EvaluationView, TrainingView
-from striate.features.extract import MirroredView
+from striate.features.extraction import MirroredView
 from striate.features.views import views
 from striate.recipe import AugmentRecipe
 from striate.training.run import Run

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from striate.cli.flags import READING, RUNNING, Reading, Running
+
+if TYPE_CHECKING:
+    from striate.evaluation import Evaluation
 
 
 def evaluate(
@@ -29,10 +32,6 @@ def evaluate(
         mirror: Answer by the mean over each image and its mirror image; twice the time.
         json_output: Print JSON for a script.
     """
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     from striate.device import keep_memory
     from striate.evaluation import evaluate as score
     from striate.model import load
@@ -43,6 +42,15 @@ def evaluate(
     if json_output:
         print(json.dumps(result.to_dict(), indent=2))
         return
+    _print_text(result)
+
+
+def _print_text(result: "Evaluation") -> None:
+    """Prints the scores with their intervals, what was left out, and a row a class."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     console = Console()
     metrics = dict(result.metrics)
     console.print(f"{result.split}: {metrics.pop('count'):,} images ({result.why})", highlight=False, soft_wrap=True)

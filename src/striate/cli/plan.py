@@ -1,7 +1,7 @@
 """striate plan: how much of a published network to keep frozen, before an epoch is spent."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from striate.cli.flags import READING, Reading, as_in_recipe
-from striate.recipe import DataRecipe, MachineRecipe, Recipe, TrainingRecipe, TransferRecipe
+from striate.recipe import DataRecipe, MachineRecipe, Recipe, TrainingRecipe, with_values
 from striate.recipe.tables import ClassWeights, Device, Precision, Runtime
 
 if TYPE_CHECKING:
@@ -23,6 +23,27 @@ DRAWN = 60  # that the sheet shows
 DATA, TRAINING, MACHINE = DataRecipe(), TrainingRecipe(), MachineRecipe()
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Training:
+    """The training whose cost is estimated, and the data as it would see them."""
+
+    img_size: Annotated[int | None, as_in_recipe("img_size")] = DATA.img_size
+    val_fraction: Annotated[float, as_in_recipe("val_fraction")] = DATA.val_fraction
+    test_fraction: Annotated[float, as_in_recipe("test_fraction")] = DATA.test_fraction
+    max_bad: Annotated[float, as_in_recipe("max_bad")] = DATA.max_bad
+    max_pixels: Annotated[int, as_in_recipe("max_pixels")] = DATA.max_pixels
+    cache_budget: Annotated[float, as_in_recipe("cache_budget")] = DATA.cache_budget
+    epochs: Annotated[int, as_in_recipe("epochs")] = TRAINING.epochs
+    batch_size: Annotated[int, as_in_recipe("batch_size")] = TRAINING.batch_size
+    class_weights: Annotated[ClassWeights, as_in_recipe("class_weights")] = TRAINING.class_weights
+    seed: Annotated[int, as_in_recipe("seed")] = TRAINING.seed
+    workers: Annotated[int | None, as_in_recipe("workers")] = MACHINE.workers
+    device: Annotated[Device, as_in_recipe("device")] = MACHINE.device
+    precision: Annotated[Precision, as_in_recipe("precision")] = MACHINE.precision
+    runtime: Annotated[Runtime, as_in_recipe("runtime")] = MACHINE.runtime
+
+
 def plan(
     data: Path,
     /,
@@ -32,20 +53,7 @@ def plan(
     json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
     images: Annotated[int, Parameter(validator=Number(gte=2))] = 2000,
     reading: Reading = READING,
-    img_size: Annotated[int | None, as_in_recipe("img_size")] = DATA.img_size,
-    val_fraction: Annotated[float, as_in_recipe("val_fraction")] = DATA.val_fraction,
-    test_fraction: Annotated[float, as_in_recipe("test_fraction")] = DATA.test_fraction,
-    max_bad: Annotated[float, as_in_recipe("max_bad")] = DATA.max_bad,
-    max_pixels: Annotated[int, as_in_recipe("max_pixels")] = DATA.max_pixels,
-    cache_budget: Annotated[float, as_in_recipe("cache_budget")] = DATA.cache_budget,
-    epochs: Annotated[int, as_in_recipe("epochs")] = TRAINING.epochs,
-    batch_size: Annotated[int, as_in_recipe("batch_size")] = TRAINING.batch_size,
-    class_weights: Annotated[ClassWeights, as_in_recipe("class_weights")] = TRAINING.class_weights,
-    seed: Annotated[int, as_in_recipe("seed")] = TRAINING.seed,
-    workers: Annotated[int | None, as_in_recipe("workers")] = MACHINE.workers,
-    device: Annotated[Device, as_in_recipe("device")] = MACHINE.device,
-    precision: Annotated[Precision, as_in_recipe("precision")] = MACHINE.precision,
-    runtime: Annotated[Runtime, as_in_recipe("runtime")] = MACHINE.runtime,
+    training: Training = Training(),
 ) -> None:
     """Say how much of a published network to keep frozen, from features that are computed once.
 
@@ -61,21 +69,8 @@ def plan(
     """
     from striate import transfer
 
-    recipe = Recipe(
-        data=DataRecipe(
-            **asdict(reading),
-            img_size=img_size,
-            val_fraction=val_fraction,
-            test_fraction=test_fraction,
-            max_bad=max_bad,
-            max_pixels=max_pixels,
-            cache_budget=cache_budget,
-        ),
-        training=TrainingRecipe(epochs=epochs, batch_size=batch_size, class_weights=class_weights, seed=seed),
-        machine=MachineRecipe(device=device, precision=precision, runtime=runtime, workers=workers),
-        transfer=TransferRecipe(weights=weights, freeze="auto"),
-    )
-    found, index, preprocessing = transfer.plan(data, recipe, most=images)
+    values = {**asdict(reading), **asdict(training), "weights": weights, "freeze": "auto"}
+    found, index, preprocessing = transfer.plan(data, with_values(Recipe(), values), most=images)
     if out is not None:
         _draw(found, index, preprocessing, out)
     if json_output:

@@ -1,7 +1,7 @@
 """What the frozen stages of a network give for images: computed once, stored, learnt from, and fitted to."""
 
 from striate.features.cached import CachedFeatures, cached_features
-from striate.features.extract import Features, MirroredView, drawn_views, extract
+from striate.features.extraction import Features, MirroredView, drawn_views, extract
 from striate.features.fit_head import Probed, install, probe
 from striate.features.heads import Fitted, fit
 

@@ -12,7 +12,7 @@ from striate.data import Batch, Batches, Rows
 from striate.data.views import EvaluationView
 from striate.device import Machine
 from striate.errors import UsageError
-from striate.features.extract import Features
+from striate.features.extraction import Features
 from striate.features.views import features_of, views
 from striate.graph.parts import Cut, cut
 from striate.tasks import Targets

@@ -7,7 +7,7 @@ from striate.augment import Augmentation
 from striate.data import Rows, View
 from striate.data.views import EvaluationView
 from striate.errors import DataError, UsageError
-from striate.features.extract import Features, MirroredView, drawn_views, extract, layout_of
+from striate.features.extraction import Features, MirroredView, drawn_views, extract, layout_of
 from striate.features.store import GB
 from striate.graph.parts import Prefix
 from striate.training.run import Run

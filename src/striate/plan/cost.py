@@ -38,16 +38,17 @@ class Choice:
 
     freeze: str
     views: int
-    """Of each image that are kept, as `--views`; 0 where they would not fit on the disk, or nothing is frozen."""
+    """How many views of each image are cached, as `--views` says; 0 where they would not fit on the disk, or nothing is
+    frozen."""
 
     seconds: float
     """From a cold cache to the model, reading and evaluation aside."""
 
     memory_bytes: int
-    """Of what learns: activations of a batch, gradients and the optimiser's averages."""
+    """The memory of what learns: activations of a batch, gradients and the optimiser's averages."""
 
     disk_bytes: int
-    """Of kept features."""
+    """The size of cached features."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from striate.data import Index, Preprocessing, Rows
 from striate.device import Machine, cores
 from striate.errors import DataError, UsageError
-from striate.features.extract import Features, extract
+from striate.features.extraction import Features, extract
 from striate.graph.parts import vectors
 from striate.plan.cost import Choice, Rates, choices, counted, measured
 from striate.plan.curves import Answers, Depth, Size, answers, sizes, thinned
@@ -28,13 +28,13 @@ class SuspectLabel:
     """An image whose label may be wrong; see `striate.plan.suspects`."""
 
     row: int
-    """Of the index."""
+    """The row of the index."""
 
     path: str
     given: str
     suggested: str
     probability: float
-    """Of the suggested class."""
+    """The probability of the suggested class."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,6 @@ def _planned(
     best = latest_best([float(each.hits.mean()) for each in by_depth])
     dealt = sizes(len(labels), task.outputs)
     by_size = [answers(of_stage[best], problem, task, seed, number) for number in dealt] + [by_depth[best]]
-
     parts = counted(base.net, preprocessing.input_size)
     images = len(index.rows("train")) - len(found.unreadable)
     evidence = Evidence(
@@ -169,10 +168,7 @@ def _planned(
             Depth(stage, vectors.shape[1], each.accuracy)
             for stage, vectors, each in zip(stages, of_stage, by_depth, strict=True)
         ),
-        sizes=tuple(
-            Size(len(labels) // number, number, each.accuracy)
-            for number, each in zip([*dealt, 1], by_size, strict=True)
-        ),
+        sizes=tuple(Size(len(labels) // n, n, each.accuracy) for n, each in zip([*dealt, 1], by_size, strict=True)),
         choices=costs,
         rates=rates,
         suspects=() if labels.ndim > 1 else _suspects(index, found.rows, by_depth[best], labels),

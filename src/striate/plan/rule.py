@@ -73,11 +73,11 @@ class Evidence:
     """To train on."""
 
     looked_at: int
-    """Of these, as many as the estimates are from."""
+    """How many of these the estimates are from."""
 
     classes: int
     accuracy: Estimate
-    """Of a head on the last stage, cross-validated."""
+    """The cross-validated accuracy of a head on the last stage."""
 
     best: str
     """The latest stage of those on which a head does best."""

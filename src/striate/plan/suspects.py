@@ -15,7 +15,7 @@ class Suspect:
     """An image whose label may be wrong."""
 
     place: int
-    """Of the image, among those that were looked at."""
+    """The place of the image among those that were looked at."""
 
     given: int
     """Its class, by its label."""
@@ -24,7 +24,7 @@ class Suspect:
     """The class that the head takes it for."""
 
     probability: float
-    """Of the suggested class."""
+    """The probability of the suggested class."""
 
     margin: float
     """Probability of the given class less that of the likeliest other one; from -1, the most suspect, to 1."""

@@ -41,7 +41,7 @@ class NetworkRecipe:
 
     @property
     def name(self) -> str:
-        """Of the network, in the catalogue."""
+        """The name of the network in the catalogue."""
         return self.model or DEFAULT_MODEL
 
 
@@ -178,7 +178,7 @@ class TrainingRecipe:
     """Steps of a run that are left out, rather than end it, where the loss or the gradient is not finite."""
 
     seed: int = 0
-    """Of the initial weights, the split, the order and every random draw."""
+    """Seed of the initial weights, the split, the order and every random draw."""
 
     @property
     def peak_lr(self) -> float:
@@ -254,13 +254,14 @@ class MachineRecipe:
     """Where the network runs."""
 
     precision: Precision = "auto"
-    """Of the network's arithmetic; weights are always kept in float32."""
+    """Precision of the network's arithmetic; weights are always kept in float32."""
 
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
     """Order of the values of a feature map in memory."""
 
     runtime: Runtime = "auto"
-    """Of frozen layers, which run once: OpenVINO on a CPU where it is installed (the extra `striate[openvino]`)."""
+    """What runs frozen layers, which run once: OpenVINO on a CPU where it is installed (the extra
+    `striate[openvino]`)."""
 
     workers: Annotated[int | None, Parameter(alias="-j")] = None
     """Threads that decode images; one a core unless given. Never changes a result."""

@@ -28,7 +28,7 @@ class Backward(NamedTuple):
     """What PyTorch's `convolution_backward` is given, in its order."""
 
     gradient: Tensor
-    """Of the output (N, out, H, W)."""
+    """The gradient of the output (N, out, H, W)."""
 
     images: Tensor
     weight: Tensor

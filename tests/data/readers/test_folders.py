@@ -139,10 +139,10 @@ def test_a_name_that_is_not_utf_8_is_named(tmp_path: Path, save_picture: SavePic
 
 def test_a_folder_without_classes_is_refused(tmp_path: Path, save_picture: SavePicture) -> None:
     save_picture(tmp_path / "1.png")
-    assert refusal(tmp_path) == f"data: expected folders of pictures, one a class; got {tmp_path}, which has none."
+    assert refusal(tmp_path) == f"data: expected folders of images, one a class; got {tmp_path}, which has none."
     (tmp_path / "ant").mkdir()
     (tmp_path / "ant/notes.txt").write_text("x")
-    assert refusal(tmp_path) == f"data: expected pictures in the class folders of {tmp_path}; got none."
+    assert refusal(tmp_path) == f"data: expected images in the class folders of {tmp_path}; got none."
 
 
 def test_a_link_that_leads_in_a_circle_is_named(tmp_path: Path, save_picture: SavePicture) -> None:

@@ -31,14 +31,14 @@ def read(root: Path) -> Index:
     parts: list[tuple[str, str | None]] = [(f"{name}/", split) for name, split in splits.items()] or [("", None)]
     folders = [(prefix, split, name) for prefix, split in parts for name in _folders(root / prefix)]
     if not folders:
-        raise DataError(f"data: expected folders of pictures, one a class; got {root}, which has none.")
+        raise DataError(f"data: expected folders of images, one a class; got {root}, which has none.")
     names = sorted({name for _, _, name in folders})
 
     found = [_paths(root, f"{prefix}{name}") for prefix, _, name in folders]
     paths = pa.concat_arrays(found)
     is_picture = _is_picture(paths)
     if not is_picture.any():
-        raise DataError(f"data: expected pictures in the class folders of {root}; got none.")
+        raise DataError(f"data: expected images in the class folders of {root}; got none.")
     folder = np.repeat(np.arange(len(folders)), [len(each) for each in found])  # (N,) the number of each row's
     return build(
         root,

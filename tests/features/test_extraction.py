@@ -128,7 +128,7 @@ def test_a_changed_image_alone_is_computed_anew(photos: Path) -> None:
 
 
 def test_an_interrupted_extraction_goes_on(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("striate.features.extract.BATCH_SIZE", 2)
+    monkeypatch.setattr("striate.features.extraction.BATCH_SIZE", 2)
     prefix, done = prefix_of(new_net()), 0
 
     def advance(count: int) -> None:
@@ -254,7 +254,8 @@ def test_of_many_mutations_none_is_served_stale(
         fresh = world.features(prefix)
         monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
         assert fresh.computed == 6
-        torch.testing.assert_close(cached.vectors(), fresh.vectors(), rtol=0, atol=0)
+        # On some processors a batch of one image rounds otherwise than one of six, in the last bit of a value near 0.
+        torch.testing.assert_close(cached.vectors(), fresh.vectors(), rtol=0, atol=2e-6)
         if kind == world.image:
             assert cached.computed == 1
         elif kind != world.precision:

@@ -6,7 +6,7 @@ the image, the precision, and the bytes of the image's file. Change one of them,
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class Features:
 
     layout: Layout
     entries: tuple[NDArray[np.void], ...]
-    """Of each file."""
+    """The entries of each file."""
 
     places: NDArray[np.int64]
     """(N, 2): the file and the entry of each row."""
@@ -154,42 +154,44 @@ def extract(
     """
     view = view or EvaluationView(preprocessing)
     store = _store(prefix, preprocessing, machine, view, log)
-
-    asked: list[int] = rows.tolist()
     stamps = _stamps(index, rows)  # before any byte is read
     known = digests(index, rows, cache_folder("digests"), workers=workers)
-    contents = {row: digest for row, digest in zip(asked, known, strict=True) if digest is not None}
+    contents = {row: digest for row, digest in zip(rows.tolist(), known, strict=True) if digest is not None}
     places = store.find(contents.values())
     if wider is not None and not places.keys() >= set(contents.values()):
         wider_store = _store(wider, preprocessing, machine, view, log)
         places |= _last_values(wider_store, set(contents.values()) - places.keys(), store)
     missing = {digest: row for row, digest in contents.items() if digest not in places}  # one row for each
-    advance(len(asked) - len(missing))
-
+    advance(len(rows) - len(missing))
     reasons: dict[int, str] = {}
-    loader = Loader(
-        IndexedImages(index, max_pixels),
-        batches(np.array(list(missing.values()), np.int64), BATCH_SIZE),
-        preprocessing,
-        _ByContent(view, contents),
-        workers=workers,
-        unreadable=reasons,
-    )
-    with store.writer() as writer:
-        for batch, values in _run(loader, prefix, preprocessing, machine):
-            good = _good(index, batch.rows, stamps, reasons)
-            writer.add([contents[row] for row in batch.rows[good].tolist()], [value[good] for value in values])
-            advance(len(batch.rows))
-        places |= writer.places()
+    order = batches(np.array(list(missing.values()), np.int64), BATCH_SIZE)
+    shown, images = _ByContent(view, contents), IndexedImages(index, max_pixels)
+    loader = Loader(images, order, preprocessing, shown, workers=workers, unreadable=reasons)
+    places |= _computed(index, loader, prefix, machine, store, stamps, contents, advance)
     if places:
         os.utime(store.folder)  # the latest used
         remove_oldest(store.folder.parent, budget, store.folder)
-    bad = {contents[row]: reason for row, reason in reasons.items()}
-    unreadable = {
-        row: bad.get(contents.get(row, b""), CHANGED) for row in asked if contents.get(row, b"") not in places
-    }
-    kept = np.array([row for row in asked if row not in unreadable], np.int64)
-    return _features(kept, unreadable, len(missing), store.layout, [places[contents[row]] for row in kept.tolist()])
+    return _features(rows, contents, places, reasons, len(missing), store.layout)
+
+
+def _computed(
+    index: Index,
+    loader: Loader,
+    prefix: Prefix,
+    machine: Machine,
+    store: Store,
+    stamps: dict[int, Stamp],
+    contents: dict[int, bytes],
+    advance: Callable[[int], None],
+) -> dict[bytes, Place]:
+    """Adds what a frozen part makes of the loader's images to a store."""
+    reasons = {} if loader.unreadable is None else loader.unreadable
+    with store.writer() as writer:
+        for batch, values in _run(loader, prefix, loader.preprocessing, machine):
+            good = _good(index, batch.rows, stamps, reasons)
+            writer.add([contents[row] for row in batch.rows[good].tolist()], [value[good] for value in values])
+            advance(len(batch.rows))
+        return writer.places()
 
 
 def _store(prefix: Prefix, preprocessing: Preprocessing, machine: Machine, view: View, log: Log) -> Store:
@@ -256,9 +258,21 @@ def _stamp(path: Path) -> Stamp:
 
 
 def _features(
-    rows: Rows, unreadable: dict[int, str], computed: int, layout: Layout, places: Sequence[Place]
+    rows: Rows,
+    contents: dict[int, bytes],
+    found: dict[bytes, Place],
+    reasons: dict[int, str],
+    computed: int,
+    layout: Layout,
 ) -> Features:
+    """Those of the rows that were asked for: `found` by what their files hold, or left out for a reason."""
+    bad = {contents[row]: reason for row, reason in reasons.items()}
+    unreadable = {
+        row: bad.get(contents.get(row, b""), CHANGED) for row in rows.tolist() if contents.get(row, b"") not in found
+    }
+    readable = np.array([row for row in rows.tolist() if row not in unreadable], np.int64)
+    places = [found[contents[row]] for row in readable.tolist()]
     files = {id(entries): entries for entries, _ in places}
     number = {key: i for i, key in enumerate(files)}
     table = np.array([(number[id(entries)], place) for entries, place in places], np.int64).reshape(-1, 2)
-    return Features(rows, unreadable, computed, layout, tuple(files.values()), table)
+    return Features(readable, unreadable, computed, layout, tuple(files.values()), table)
