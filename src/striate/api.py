@@ -6,7 +6,7 @@ from typing import Any
 
 from striate import recipe as recipes
 from striate.console import Reporter
-from striate.data import Index, index_of, read
+from striate.data import Index, index_of, read_with
 from striate.errors import UsageError
 from striate.evaluation.scores import Evaluation
 from striate.evaluation.scores import evaluate as evaluate_model
@@ -127,12 +127,7 @@ def _index(data: Any, recipe: Recipe) -> Index:
         return data
     options = recipe.data
     if isinstance(data, str | Path):
-        return read(
-            Path(data),
-            path_column=options.path_column,
-            label_column=options.label_column,
-            label_separator=options.label_separator,
-        )
+        return read_with(Path(data), options)
     return index_of(data, path_column=options.path_column, label_column=options.label_column)
 
 

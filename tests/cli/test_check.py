@@ -36,7 +36,8 @@ def leaking(good: Path) -> Path:
 def test_data_with_nothing_wrong(striate: Striate, good: Path) -> None:
     assert striate("check", good) == (
         0,
-        "20 images, 20 usable; 2 classes; not split 20\n\n0 errors, 0 warnings, 0 info\n",
+        "20 images, 20 usable; 2 classes; not split 20\nread as: class folders; 2 classes, 20 images\n\n"
+        "0 errors, 0 warnings, 0 info\n",
         "",
     )
 
@@ -46,6 +47,7 @@ def test_a_leak_leaves_with_3(striate: Striate, leaking: Path) -> None:
     assert code == 3
     assert out.splitlines() == [
         "21 images, 21 usable; 2 classes; train 19, val 2",
+        "read as: class folders in splits train, val; 2 classes, 21 images",
         "",
         "error: the same image, or nearly, in several splits. A score would count what was trained on.",
         "  2 images, the same file: in train and val: train/a/00.png, val/a/[red]leak.png",

@@ -34,7 +34,8 @@ def test_text_for_a_person(striate: Striate, finished: RunFolder, two_classes: P
     code, out, err = striate("evaluate", finished.model, two_classes, "--split", "all", *PLAIN)
     plain = json.loads(striate("evaluate", finished.model, two_classes, "--split", "all", "--json", *PLAIN)[1])
     assert (code, err) == (0, "")
-    lines = out.splitlines()
+    first, *lines = out.splitlines()
+    assert first == "read as: class folders; 2 classes, 24 images"
     assert lines[0] == "all: 24 images (as asked)"
     low, high = plain["accuracy_low"], plain["accuracy_high"]
     assert lines[1] == f"accuracy {plain['accuracy']:.4f}, 95 % interval {low:.4f} to {high:.4f}"
@@ -65,7 +66,7 @@ def test_unreadable_images_are_named(
     code, out, _ = striate("evaluate", finished.model, tmp_path)
     assert code == 0
     assert "left out: dark/01.png: the file is empty\n" in out
-    assert out.startswith("all: 7 images")
+    assert out.splitlines()[1].startswith("all: 7 images")
 
 
 def test_several_labels(striate: Striate, untrained: Callable[..., Model], two_classes: Path, tmp_path: Path) -> None:
@@ -83,9 +84,9 @@ def test_several_labels(striate: Striate, untrained: Callable[..., Model], two_c
     ("make", "code", "sentence"),
     [
         (lambda root: None, 3, "data: expected a folder, CSV, JSON or Parquet file; got {root}, which does not exist."),
-        (lambda root: root.mkdir(), 3, "data: expected folders of images, one a class; got {root}, which has none."),
         (lambda root: (root / "dark").mkdir(parents=True), 3,
-         "data: expected images in the class folders of {root}; got none."),
+         "data: expected images with labels in {root}; got no image and no labels. Put the images of each class into a "
+         "folder of its own, or give a CSV of path and label; see docs/data.md."),
     ],
 )  # fmt: skip
 def test_data_that_is_not_there(

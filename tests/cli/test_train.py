@@ -190,7 +190,8 @@ def test_an_empty_folder(striate: Striate, tmp_path: Path) -> None:
     assert striate("train", tmp_path) == (
         3,
         "",
-        f"striate: data: expected folders of images, one a class; got {tmp_path}, which has none.\n",
+        f"striate: data: expected images with labels in {tmp_path}; got no image and no labels. Put the images of each "
+        "class into a folder of its own, or give a CSV of path and label; see docs/data.md.\n",
     )
 
 

@@ -15,6 +15,7 @@ from pycocotools import mask as reference
 
 from striate.data import UnreadableError
 from striate.data.coco import BACKGROUND, CROWD, load, stored_values
+from striate.data.formats.record import code_of
 from striate.errors import DataError
 
 # of `pycocotools.mask.decode`, which is older than NumPy 2
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 
 WIDTH, HEIGHT = 9, 7
 Mask = NDArray[np.bool_]
+ANT, BEE = code_of("ant"), code_of("bee")  # the values of categories 3 and 8
 
 
 def annotation(segmentation: object, category: int = 3, **others: object) -> dict[str, object]:
@@ -67,7 +69,7 @@ def test_both_kinds_of_run_lengths_are_those_of_pycocotools(
     text = reference.encode(np.asfortranarray(mask, np.uint8))["counts"].decode()
     for counts in (text, run_lengths(mask)):
         found = values(folder, annotation({"size": [height, width], "counts": counts}), width=width, height=height)
-        assert np.array_equal(np.array(found) == 4, mask)
+        assert np.array_equal(np.array(found) == ANT, mask)
 
 
 points = st.tuples(st.floats(-3, WIDTH + 3), st.floats(-3, HEIGHT + 3))
@@ -80,26 +82,26 @@ def test_polygons_are_those_of_pycocotools(
 ) -> None:
     found = values(tmp_path_factory.mktemp("polygons"), annotation(outline))
     runs = reference.merge(reference.frPyObjects(outline, HEIGHT, WIDTH))
-    assert np.array_equal(np.array(found) == 4, reference.decode(runs) == 1)
+    assert np.array_equal(np.array(found) == ANT, reference.decode(runs) == 1)
 
 
 def test_a_polygon_covers_the_pixels_within_it(tmp_path: Path) -> None:
     """By hand, without any program's word for it: corners lie on the edges of pixels."""
     expected = np.full((HEIGHT, WIDTH), BACKGROUND)
-    expected[2:5, 1:4] = 4
+    expected[2:5, 1:4] = ANT
     assert values(tmp_path, annotation([rectangle(1, 2, 4, 5)])) == expected.tolist()
 
 
 def test_the_smaller_object_is_in_front(tmp_path: Path) -> None:
     small, large = annotation([rectangle(2, 2, 4, 4)], 8), annotation([rectangle(0, 0, 9, 7)], 3)
-    expected = np.full((HEIGHT, WIDTH), 4)
-    expected[2:4, 2:4] = 9
+    expected = np.full((HEIGHT, WIDTH), ANT)
+    expected[2:4, 2:4] = BEE
     assert values(tmp_path, small, large) == values(tmp_path, large, small) == expected.tolist()
 
 
 def test_a_crowd_is_behind_every_object(tmp_path: Path) -> None:
     crowd = annotation([rectangle(0, 0, 2, 2)], 8, iscrowd=1)
-    expected = np.full((HEIGHT, WIDTH), 4)
+    expected = np.full((HEIGHT, WIDTH), ANT)
     assert values(tmp_path, annotation([rectangle(0, 0, 9, 7)]), crowd) == expected.tolist()
     assert np.array(values(tmp_path, crowd))[0, :3].tolist() == [CROWD, CROWD, BACKGROUND]
 
@@ -148,7 +150,7 @@ def test_any_text_is_run_lengths_or_broken(counts: str, tmp_path_factory: pytest
         found = np.array(values(tmp_path_factory.mktemp("text"), annotation(outline)))
     except UnreadableError:
         return
-    assert np.array_equal(found == 4, reference.decode({"size": outline["size"], "counts": counts.encode()}) == 1)
+    assert np.array_equal(found == ANT, reference.decode({"size": outline["size"], "counts": counts.encode()}) == 1)
 
 
 def test_run_lengths_of_another_size_are_broken(tmp_path: Path) -> None:

@@ -65,9 +65,11 @@ def test_a_mapping_names_values_and_colours(tmp_path: Path) -> None:
 
 
 def test_colours_without_a_mapping_are_refused(tmp_path: Path) -> None:
-    root = pairs(tmp_path, [np.full((1, 2, 3), 9, np.uint8)])
-    start = f"{root}/masks/0.png: expected a mask of class numbers; got one of colours, such as #090909."
-    sentence = f"{start} Try --mask-classes."
+    root = pairs(tmp_path, [np.full((1, 2, 3), (9, 9, 8), np.uint8)])
+    sentence = (
+        f"{root}/masks/0.png: expected a mask of class numbers; got one of colours (#090908). Name each with "
+        "--mask-classes, such as --mask-classes.#090908 NAME, or add a labelmap.txt."
+    )
     with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
         read(root)
 
@@ -85,7 +87,7 @@ def test_split_folders_and_images_without_a_mask(tmp_path: Path) -> None:
     index = read(tmp_path)
     assert index.table["split"].to_pylist() == ["train", "val", "val"]
     assert index.table["mask"].to_pylist() == ["train/masks/0.png", "val/masks/0.png", None]
-    assert index.notes == ("pictures without a mask: 1.",)
+    assert index.notes[1:] == ("images without a mask: 1.",)
     with pytest.raises(UnreadableError, match="it has no mask"):
         load_mask(index, 2)
 
@@ -93,7 +95,9 @@ def test_split_folders_and_images_without_a_mask(tmp_path: Path) -> None:
 def test_class_folders_of_png_are_no_masks(tmp_path: Path) -> None:
     for name in ("images/1.png", "masks/2.png"):
         save(tmp_path, name, grid(0))
-    assert read(tmp_path).classes == ("images", "masks")
+    assert read(tmp_path, layout="folders").classes == ("images", "masks")
+    with pytest.raises(DataError, match="but a class would be called images and masks: --layout folders reads it so"):
+        read(tmp_path)
 
 
 def test_masks_that_cannot_be_read(tmp_path: Path) -> None:

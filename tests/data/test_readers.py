@@ -26,7 +26,12 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_what_no_reader_knows_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text("a.png")
-    assert refusal(path) == f"data: expected a folder, CSV, JSON or Parquet file; got {path}."
+    assert refusal(path) == f"data: expected a list of images with their labels, one a line; got {path}, which is none."
+    path = path.rename(tmp_path / "labels.xlsx")
+    assert refusal(path) == (
+        "data: expected a folder, a table (CSV), JSON, XML, Parquet or idx file, an .npz, or a zip or tar archive; got "
+        f"{path}. Spreadsheets are not read: save them as CSV."
+    )
 
 
 def test_a_path_may_start_at_home(tmp_path: Path, save_picture: SavePicture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,27 +42,41 @@ def test_a_path_may_start_at_home(tmp_path: Path, save_picture: SavePicture, mon
 
 
 def test_each_layout_has_its_reader(tmp_path: Path, save_picture: SavePicture) -> None:
-    """Parquet and idx files go before class folders; a CSV is read only where it is named."""
+    """What says different things stops, until the layout or the file is named."""
     save_picture(tmp_path / "ant/1.png")
-    (tmp_path / "labels.CSV").write_text("path,label\nant/1.png,red\n")
-    assert read(tmp_path).classes == ("ant",)
-    assert read(tmp_path / "labels.CSV").classes == ("red",)
+    save_picture(tmp_path / "bee/1.png")
+    assert read(tmp_path).classes == ("ant", "bee")
+    (tmp_path / "labels.CSV").write_text("path,label\nant/1.png,red\nbee/1.png,red\n")
+    assert refusal(tmp_path) == (
+        f"data: expected one meaning of {tmp_path}; got 2 that differ: class folders (--layout folders) or labels in "
+        "labels.CSV, paths `path`, labels `label` (--layout table). Say which with --layout."
+    )
+    assert read(tmp_path, layout="folders").classes == ("ant", "bee")
+    for given in (read(tmp_path, layout="table"), read(tmp_path / "labels.CSV")):
+        assert given.classes == ("red",)
+    (tmp_path / "labels.CSV").unlink()
     (tmp_path / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + bytes([0, 0, 0, 1] * 3) + b"x")
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + bytes([0, 0, 0, 1]) + b"\x02")
-    assert read(tmp_path).classes == ("0", "1", "2")
+    assert read(tmp_path, layout="idx").classes == read(tmp_path / "train-images-idx3-ubyte").classes == ("0", "1", "2")
     pq.write_table(pa.table({"image": [{"bytes": b"x"}], "label": ["blue"]}), tmp_path / "train.parquet")
-    assert read(tmp_path).classes == ("blue",)
-    assert read(tmp_path / "train.parquet").classes == ("blue",)
+    assert read(tmp_path, layout="parquet").classes == read(tmp_path / "train.parquet").classes == ("blue",)
+    assert "got 3 that differ" in refusal(tmp_path)
 
 
 def test_annotations_of_several_kinds_are_refused(tmp_path: Path, save_picture: SavePicture) -> None:
     """Each kind would give another data set, and nobody would notice which was taken."""
     save_picture(tmp_path / "images/1.png")
     (tmp_path / "annotations").mkdir()
-    (tmp_path / "annotations/1.xml").write_text("<annotation><filename>1.png</filename></annotation>")
+    box = "<bndbox><xmin>0</xmin><ymin>0</ymin><xmax>1</xmax><ymax>1</ymax></bndbox>"
+    (tmp_path / "annotations/1.xml").write_text(
+        f"<annotation><filename>1.png</filename><object><name>bee</name>{box}</object></annotation>"
+    )
     assert read(tmp_path).paths() == ["images/1.png"]
     (tmp_path / "annotations/ant.csv").write_text("1.png,0,0,1,1,ant\n")
     assert refusal(tmp_path) == (
-        f"data: expected annotations of one kind in {tmp_path}; got a CSV a class and Pascal VOC XML. "
-        "Give the file that is meant, or move the others elsewhere."
+        f"data: expected one meaning of {tmp_path}; got 2 that differ: Pascal VOC objects in annotations/1.xml "
+        "(--layout voc) or boxes in ant.csv (no header), paths `column 1`, labels `column 6` (--layout boxes). Say "
+        "which with --layout."
     )
+    (tmp_path / "annotations/ant.csv").write_text("1.png,0,0,1,1,bee\n")
+    assert read(tmp_path).notes[1].startswith("what says the same is not read: ")

@@ -74,7 +74,7 @@ def test_raccoon() -> None:
     xml, table = read(data("raccoon")), read(data("raccoon") / "data/raccoon_labels.csv")
     boxes = [sorted(map(tuple, boxes)) for boxes in xml.table["boxes"].to_pylist()]
     assert (len(xml), sum(map(len, boxes)), xml.classes) == (200, 217, ("raccoon",))
-    assert xml.paths() == [f"images/{name}" for name in table.paths()]
+    assert xml.paths() == table.paths()
     assert boxes == [sorted(map(tuple, boxes)) for boxes in table.table["boxes"].to_pylist()]
 
 
@@ -105,7 +105,7 @@ BAD = {
     "png-rgba-named.jpg": (True, "its content is PNG, its name ends in .jpg"),
     "text-named.jpg": (False, "not an image of a known format (JPEG, PNG, BMP, GIF, WEBP, TIFF, PPM)"),
     "truncated.jpg": (False, "image file is truncated"),
-    "voc-size-zero.xml": (False, "not a picture by its name (.xml)"),
+    "voc-size-zero.xml": (False, "not an image by its name (.xml)"),
 }
 
 

@@ -60,7 +60,7 @@ def augment(
         epochs: Epochs to show of each picture.
         seed: Of every random draw.
     """
-    from striate.data import CROP_PCT, MEAN_STD, Preprocessing, read
+    from striate.data import CROP_PCT, MEAN_STD, Preprocessing, read_with
     from striate.report.sheet import draw_sheet
 
     table = settings.data
@@ -70,14 +70,7 @@ def augment(
         if len(values) != channels:
             raise UsageError(f"`--{name}`: expected {channels} numbers, one a channel; got {len(values)}.")
     preprocessing = Preprocessing((channels, size, size), mean, std, table.crop_pct or CROP_PCT)
-    index = read(
-        data,
-        path_column=table.path_column,
-        label_column=table.label_column,
-        label_separator=table.label_separator,
-        weight_column=table.weight_column,
-        mask_classes=table.mask_classes,
-    )
+    index = read_with(data, table)
     if not out.parent.is_dir():
         raise UsageError(f"`--out`: expected a file in a folder that exists; got {out}.")
     skipped = draw_sheet(

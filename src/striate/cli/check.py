@@ -29,7 +29,6 @@ def check(
     html: Path | None = None,
     fix: Path | None = None,
     reading: Reading = READING,
-    mask_classes: Annotated[dict[str, str] | None, as_in_recipe("mask_classes")] = None,
     max_bad: Annotated[float, as_in_recipe("max_bad"), Parameter(validator=Number(gte=0, lte=1))] = DATA.max_bad,
     max_pixels: Annotated[int, as_in_recipe("max_pixels"), Parameter(validator=Number(gte=1))] = DATA.max_pixels,
     workers: Annotated[int | None, as_in_recipe("workers"), Parameter(validator=Number(gte=1))] = None,
@@ -47,7 +46,6 @@ def check(
         fix: Also write an index without what is wrong, for `striate train`; images are never touched.
     """
     from striate.console import Reporter
-    from striate.data import read
     from striate.data.check import Severity, cleaned, examine
     from striate.device import cores
     from striate.files import write_whole
@@ -65,13 +63,7 @@ def check(
         with reporter.progress(title, total, "images") as advance:
             yield lambda count: advance(count, "")
 
-    index = read(
-        data,
-        path_column=reading.path_column,
-        label_column=reading.label_column,
-        label_separator=reading.label_separator,
-        mask_classes=mask_classes,
-    )
+    index = reading.index(data)
     found = examine(index, max_pixels=max_pixels, max_bad=max_bad, workers=workers or cores(), progress=progress)
     if html is not None:
         text = page(found, data.resolve().name, max_pixels)

@@ -38,20 +38,22 @@ def evaluate(
 
     keep_memory()
     loaded = load(model, device=running.device, precision=running.precision)
-    result = score(loaded, reading.index(data), split, running.batch_size, running.workers, mirrored=mirror)
+    index = reading.index(data)
+    result = score(loaded, index, split, running.batch_size, running.workers, mirrored=mirror)
     if json_output:
         print(json.dumps(result.to_dict(), indent=2))
         return
-    _print_text(result)
+    _print_text(result, index.notes[0])
 
 
-def _print_text(result: "Evaluation") -> None:
-    """Prints the scores with their intervals, what was left out, and a row a class."""
+def _print_text(result: "Evaluation", read_as: str) -> None:
+    """Prints what the data was read as, the scores with their intervals, what was left out, and a row a class."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console()
+    console.print(read_as, markup=False, highlight=False, soft_wrap=True)
     metrics = dict(result.metrics)
     console.print(f"{result.split}: {metrics.pop('count'):,} images ({result.why})", highlight=False, soft_wrap=True)
     bounds = {f"{name}{end}" for name in metrics for end in ("_low", "_high")}

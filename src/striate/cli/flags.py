@@ -5,14 +5,14 @@ import functools
 import inspect
 import itertools
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from striate.recipe import KEYS, TABLES, Recipe
+from striate.recipe import KEYS, TABLES, ReadRecipe, Recipe
 from striate.recipe.tables import Device, Precision
 
 if TYPE_CHECKING:
@@ -24,12 +24,13 @@ DEFAULT = Recipe()
 @functools.cache
 def _texts(table: type) -> dict[str, str]:
     """The text under each field of a table of the recipe."""
-    [definition] = ast.parse(textwrap.dedent(inspect.getsource(table))).body
-    body = definition.body if isinstance(definition, ast.ClassDef) else []
-    texts = {}
-    for field, text in itertools.pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-            texts[field.target.id] = inspect.cleandoc(str(ast.literal_eval(text.value))).replace("\n", " ")
+    texts: dict[str, str] = {}
+    for base in filter(is_dataclass, reversed(table.__mro__)):
+        [definition] = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        body = definition.body if isinstance(definition, ast.ClassDef) else []
+        for field, text in itertools.pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+                texts[field.target.id] = inspect.cleandoc(str(ast.literal_eval(text.value))).replace("\n", " ")
     return texts
 
 
@@ -43,23 +44,14 @@ def as_in_recipe(key: str) -> Parameter:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Reading:
-    """How a table of images is read."""
-
-    path_column: Annotated[str, as_in_recipe("path_column")] = DEFAULT.data.path_column
-    label_column: Annotated[str, as_in_recipe("label_column")] = DEFAULT.data.label_column
-    label_separator: Annotated[str, as_in_recipe("label_separator")] = DEFAULT.data.label_separator
+class Reading(ReadRecipe):
+    """What labelled data means, where that is not plain."""
 
     def index(self, data: Path) -> "Index":
         """The index of the images at `data`."""
-        from striate.data import read
+        from striate.data import read_with
 
-        return read(
-            data,
-            path_column=self.path_column,
-            label_column=self.label_column,
-            label_separator=self.label_separator,
-        )
+        return read_with(data, self)
 
 
 @Parameter(name="*")

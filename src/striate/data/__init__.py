@@ -7,7 +7,7 @@ from striate.data.index import Index, Rows, build
 from striate.data.loader import Annotations, Batch, Batches, Loader, advice
 from striate.data.masks import load_mask
 from striate.data.preprocessing import CROP_PCT, MEAN_STD, Preprocessing
-from striate.data.readers import read
+from striate.data.readers import READ_AS, read, read_with
 from striate.data.sampler import Order, batches, weighted_rows
 from striate.data.split import require_trainable, split
 from striate.data.tables import index_of
@@ -16,6 +16,7 @@ from striate.data.views import View, training_view
 __all__ = [
     "CROP_PCT",
     "MEAN_STD",
+    "READ_AS",
     "Annotations",
     "Batch",
     "Batches",
@@ -44,6 +45,7 @@ __all__ = [
     "load_mask",
     "open_image",
     "read",
+    "read_with",
     "require_few_bad",
     "require_trainable",
     "split",

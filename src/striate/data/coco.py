@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from pycocotools import mask as rasteriser
 
 from striate.data.decode import MAX_PIXELS, UnreadableError
+from striate.data.formats.record import code_of
+from striate.data.layouts.json_file import decode_json
 from striate.errors import DataError
-from striate.files import read_bytes
 
 BACKGROUND, CROWD = 0, -1  # values of a mask where there is no object, and where nobody counted them
 REACH = 1  # image sides that an outline may reach outside; what is far away would take long to rasterise
 
-Values = NDArray[np.int32]  # (H, W): the number of the category plus 1, BACKGROUND or CROWD
+Values = NDArray[np.int32]  # (H, W): `code_of` the category's name, BACKGROUND or CROWD
 
 # A file may have a million annotations. `gc=False` and tuples spare Python's search for cycles among them, which would
 # take as long as all else.
@@ -80,10 +81,7 @@ def load(path: Path) -> Coco:
     Raises:
         DataError: if it is none, or two of its images have the same number.
     """
-    try:
-        coco = msgspec.json.decode(read_bytes(path), type=Coco)
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
-        raise DataError(f"{path}: expected COCO JSON; {error}.") from error
+    coco: Coco = decode_json(path, Coco, "COCO JSON")
     if len({image.id for image in coco.images}) < len(coco.images):
         raise DataError(f"{path}: expected a number of its own for each image; got one twice.")
     return coco
@@ -107,7 +105,7 @@ def stored_values(path: Path, number: int, max_pixels: int = MAX_PIXELS) -> Valu
     Raises:
         UnreadableError: if the file lacks that image or says no possible size of it, or an outline is broken.
     """
-    image, annotations = _of_image(path, number)
+    image, annotations, names = _of_image(path, number)
     width, height = image.width, image.height
     if min(width, height) < 1 or width * height > max_pixels:
         raise UnreadableError(f"expected a mask of 1 to {max_pixels:,} pixels; {path.name} says {width} x {height}")
@@ -115,38 +113,45 @@ def stored_values(path: Path, number: int, max_pixels: int = MAX_PIXELS) -> Valu
     objects = []
     for annotation in annotations:
         inside = _inside(annotation, width, height)
-        if annotation.iscrowd or not has_outline(annotation):
+        name = names.get(annotation.category_id)
+        if annotation.iscrowd or not has_outline(annotation) or name is None:
             values[inside] = CROWD
         else:
-            objects.append((np.count_nonzero(inside), annotation.category_id + 1, inside))
+            objects.append((np.count_nonzero(inside), code_of(name), inside))
     for _, value, inside in sorted(objects, key=lambda each: -each[0]):
         values[inside] = value
     return values
 
 
-def _of_image(path: Path, number: int) -> tuple[Image, list[Annotation]]:
+def _of_image(path: Path, number: int) -> tuple[Image, list[Annotation], dict[int, str]]:
     try:
         stamp = path.stat()
         with _one_at_a_time:
-            images, annotations = _by_image(path, stamp.st_mtime_ns, stamp.st_size)
+            images, annotations, names = _by_image(path, stamp.st_mtime_ns, stamp.st_size)
     except (OSError, DataError) as error:
         raise UnreadableError(str(error)) from error
     if number not in images:
         raise UnreadableError(f"{path.name} has no image {number}")
-    return images[number], annotations.get(number, [])
+    return images[number], annotations.get(number, []), names
 
 
 _one_at_a_time = threading.Lock()  # or each thread would read the file
 
 
 @lru_cache(maxsize=4)
-def _by_image(path: Path, mtime_ns: int, size: int) -> tuple[dict[int, Image], dict[int, list[Annotation]]]:
-    """The images of a file and their objects, by the number of the image; read anew once the file has changed."""
+def _by_image(
+    path: Path, mtime_ns: int, size: int
+) -> tuple[dict[int, Image], dict[int, list[Annotation]], dict[int, str]]:
+    """The images of a file and their objects by the number of the image, and the names of the categories.
+
+    The file is read anew once it has changed.
+    """
     coco = load(path)
     annotations: dict[int, list[Annotation]] = defaultdict(list)
     for annotation in coco.annotations:
         annotations[annotation.image_id].append(annotation)
-    return {image.id: image for image in coco.images}, dict(annotations)
+    names = {category.id: category.name for category in coco.categories}
+    return {image.id: image for image in coco.images}, dict(annotations), names
 
 
 def _inside(annotation: Annotation, width: int, height: int) -> NDArray[np.bool_]:
@@ -158,7 +163,7 @@ def _inside(annotation: Annotation, width: int, height: int) -> NDArray[np.bool_
     if isinstance(outline, RunLengths):
         return _from_runs(outline, width, height)
     polygons = outline if outline else _corners(annotation.bbox)
-    return _from_polygons([polygon for polygon in polygons if len(polygon) >= 6], width, height)
+    return polygons_inside([polygon for polygon in polygons if len(polygon) >= 6], width, height)
 
 
 def _corners(bbox: tuple[float, ...]) -> list[list[float]]:
@@ -168,7 +173,12 @@ def _corners(bbox: tuple[float, ...]) -> list[list[float]]:
     return [[x, y, x + w, y, x + w, y + h, x, y + h]]
 
 
-def _from_polygons(polygons: list[list[float]], width: int, height: int) -> NDArray[np.bool_]:
+def polygons_inside(polygons: list[list[float]], width: int, height: int) -> NDArray[np.bool_]:
+    """(H, W) whether a pixel lies in one of the polygons, each x0, y0, x1, y1, ... in pixels.
+
+    Raises:
+        UnreadableError: if a polygon has half a corner, or reaches far out of the image.
+    """
     for polygon in polygons:
         if len(polygon) % 2:
             raise UnreadableError(f"an outline is broken: expected pairs of x and y; got {len(polygon)} numbers")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from striate.augment import Map, Size
 from striate.data.decode import MAX_PIXELS, OpenedImage, Source, UnreadableError, open_image
 from striate.data.index import Index
-from striate.data.paths import IDX_SUFFIXES, file_and_number
-from striate.data.readers import idx, parquet
+from striate.data.paths import ARRAY_SUFFIXES, PARQUET_SUFFIX, file_and_number
+from striate.data.readers import arrays, idx, parquet
 from striate.errors import DataError
 
 
@@ -91,7 +91,7 @@ class IndexedImages:
         if number >= len(container):  # a path of a CSV may name any
             raise UnreadableError(f"{name} holds {len(container)} images, numbered from 0")
         value = container[number]
-        source: Source | None = value if name.endswith(IDX_SUFFIXES) else value.as_py()
+        source: Source | None = value.as_py() if name.lower().endswith(PARQUET_SUFFIX) else value
         return source
 
     def open(self, row: int) -> OpenedImage:
@@ -110,7 +110,10 @@ class IndexedImages:
     def _load(self, name: str) -> Any:
         """The images of a file that holds many, or what is wrong with it."""
         try:
-            load = idx.load_pictures if name.endswith(IDX_SUFFIXES) else parquet.load_images
-            return load(self._root / name)
+            if name.lower().endswith(PARQUET_SUFFIX):
+                return parquet.load_images(self._root / name)
+            if name.lower().endswith(ARRAY_SUFFIXES):
+                return arrays.load_images(self._root / name)
+            return idx.load_images(self._root / name)
         except DataError as error:
             return error

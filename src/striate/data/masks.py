@@ -1,6 +1,7 @@
 """Masks: the class number of each pixel of an image, from the file that holds them."""
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.augment.resample import IGNORED
-from striate.data import coco
+from striate.data import coco, outlines
 from striate.data.decode import FAILURES, MAX_PIXELS, UnreadableError
 from striate.data.index import Index
 from striate.files import read_bytes
 
 Mask = NDArray[np.uint8]  # (H, W)
+DRAWN = re.compile(r"[0-9]{1,9}:[0-9]{1,9}x[0-9]{1,9}")  # what `outlines.mask_path` puts behind a file's name
 
 
 def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]:
@@ -22,11 +24,13 @@ def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]
     Raises:
         UnreadableError: if it cannot be decoded, or is too large.
     """
-    file, _, number = path.name.rpartition("#")
-    if file.endswith(".json") and number.isdecimal():
-        return coco.stored_values(path.with_name(file), int(number), max_pixels)
+    file, _, key = path.name.rpartition("#")
+    if file.endswith(".json") and key.isdecimal():
+        return coco.stored_values(path.with_name(file), int(key), max_pixels)
+    if DRAWN.fullmatch(key):
+        return outlines.stored_values(path.with_name(file), key, max_pixels)
     try:
-        with Image.open(io.BytesIO(read_bytes(path)), formats=("PNG", "BMP", "TIFF", "GIF")) as image:
+        with Image.open(io.BytesIO(read_bytes(path)), formats=("PNG", "BMP", "TIFF", "GIF", "JPEG")) as image:
             if image.width * image.height > max_pixels:
                 raise UnreadableError(f"its mask has more pixels than the limit of {max_pixels:,}")
             return _values(image)
@@ -35,8 +39,14 @@ def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]
 
 
 def _values(image: Image.Image) -> NDArray[np.int32]:
+    if image.format == "JPEG":  # whose colours are blurred: only light and dark are told apart
+        return np.asarray(image.convert("L"), np.int32)
+    if image.format == "GIF":  # whose palettes are in any order
+        image = image.convert("RGB")
     if image.mode in ("RGB", "RGBA"):
         red, green, blue = np.moveaxis(np.asarray(image.convert("RGB"), np.int32), -1, 0)
+        if (red == green).all() and (green == blue).all():
+            return np.asarray(red, np.int32)
         return np.asarray(red << 16 | green << 8 | blue, np.int32)
     if image.mode == "1":
         return np.asarray(image.convert("L"), np.int32)

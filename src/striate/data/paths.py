@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 IDX_SUFFIXES = ("ubyte", "ubyte.gz")
 PARQUET_SUFFIX = ".parquet"
+ARRAY_SUFFIXES = (".npz", ".npy")
 ODD = r"[#\\\x00]|(^|/)\.{0,2}$|^/[^/]*$|^.:"  # a path of which the text before its last `/` is not the whole story
 
 
@@ -19,7 +20,7 @@ def file_and_number(path: str) -> tuple[str, int | None]:
     (('train.parquet', 7), ('photo#7.jpg', None))
     """
     name, _, number = path.rpartition("#")
-    if number.isdecimal() and name.endswith((*IDX_SUFFIXES, PARQUET_SUFFIX)):
+    if number.isdecimal() and name.lower().endswith((*IDX_SUFFIXES, PARQUET_SUFFIX, *ARRAY_SUFFIXES)):
         return name, int(number)
     return path, None
 

@@ -45,9 +45,64 @@ class NetworkRecipe:
         return self.model or DEFAULT_MODEL
 
 
-@Parameter(name="*", group=Group("Data", sort_key=2))
+DATA_GROUP = Group("Data", sort_key=2)
+LayoutName = Literal[
+    "auto",
+    "folders",
+    "subfolders",
+    "names",
+    "images",
+    "table",
+    "lists",
+    "boxes",
+    "masks",
+    "coco",
+    "voc",
+    "yolo",
+    "kitti",
+    "labelme",
+    "label-studio",
+    "cvat",
+    "via",
+    "createml",
+    "supervisely",
+    "parquet",
+    "idx",
+    "arrays",
+]
+
+
+@Parameter(name="*", group=DATA_GROUP)
 @dataclass(frozen=True)
-class DataRecipe:
+class ReadRecipe:
+    """What the data means, where that is not plain: the flags of every verb that reads labelled images."""
+
+    layout: LayoutName = "auto"
+    """What the data is read as, where it could be read in two ways; `auto`: what all of it says."""
+
+    path_column: str = "path"
+    """With a table: the column of the images' paths; common synonyms are known."""
+
+    label_column: str = "label"
+    """With a table or Parquet: the column of the labels; common synonyms are known."""
+
+    label_separator: str = ""
+    """What parts the labels of one image in a table, such as `;`; a label an image unless given."""
+
+    label_pattern: str = ""
+    """Regular expression whose group in parentheses is the label in the name of an image's file."""
+
+    weight_column: str = "weight"
+    """With a table and `--sampling weighted`: the column of how often an image is drawn, in proportion."""
+
+    mask_classes: dict[str, str] = field(default_factory=dict)
+    """Class of each value in masks, such as `--mask-classes.0 road --mask-classes.#ff0000 car`; read from them unless
+    given."""
+
+
+@Parameter(name="*", group=DATA_GROUP)
+@dataclass(frozen=True)
+class DataRecipe(ReadRecipe):
     """How images are found, split and brought to size."""
 
     img_size: int | None = None
@@ -71,22 +126,6 @@ class DataRecipe:
 
     test_fraction: float = 0.15
     """Share held out for `striate evaluate`, where the data has no split at all."""
-
-    path_column: str = "path"
-    """With a CSV: the column of the images' paths."""
-
-    label_column: str = "label"
-    """With a CSV or Parquet: the column of the labels."""
-
-    label_separator: str = ""
-    """What parts the labels of one image in a CSV, such as `;`; a label an image unless given."""
-
-    weight_column: str = "weight"
-    """With a CSV and `--sampling weighted`: the column of how often an image is drawn, in proportion."""
-
-    mask_classes: dict[str, str] = field(default_factory=dict)
-    """Class of each value in masks, such as `--mask-classes.0 road --mask-classes.#ff0000 car`; read from them unless
-    given."""
 
     max_bad: float = 0.01
     """Share of unreadable images above which nothing is trained (exit code 3)."""

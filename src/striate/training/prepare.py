@@ -11,9 +11,10 @@ from striate.console import Reporter
 from striate.data import (
     CROP_PCT,
     MEAN_STD,
+    READ_AS,
     Index,
     Preprocessing,
-    read,
+    read_with,
     require_few_bad,
     require_trainable,
     split,
@@ -107,7 +108,7 @@ def _new(
 
 def read_for(data: Path | Index, recipe: Recipe) -> Index:
     """The index of the data as the recipe's task reads it."""
-    index = data if isinstance(data, Index) else _read(data, recipe)
+    index = data if isinstance(data, Index) else read_with(data, recipe.data)
     return task_of(index, recipe).match(index)
 
 
@@ -126,7 +127,7 @@ def checked_and_split(
         DataError: if too much cannot be read, or what is left cannot be trained on.
     """
     for note in index.notes:
-        reporter.info(f"note: {note}")
+        reporter.info(note if note.startswith(READ_AS) else f"note: {note}")
     found = _checked(index, recipe, findings, reporter)
     index = split(
         found.index,
@@ -137,17 +138,6 @@ def checked_and_split(
     )
     require_trainable(index)
     return index, found
-
-
-def _read(data: Path, recipe: Recipe) -> Index:
-    return read(
-        data,
-        path_column=recipe.data.path_column,
-        label_column=recipe.data.label_column,
-        label_separator=recipe.data.label_separator,
-        weight_column=recipe.data.weight_column,
-        mask_classes=recipe.data.mask_classes,
-    )
 
 
 def _default_output(data: Path | Index, recipe: Recipe) -> Path:

@@ -50,7 +50,7 @@ def test_every_bad_or_odd_file_is_named_in_order(mixed: Path, workers: int) -> N
     assert reasons["ant/2.png"] == "the file is empty"
     assert reasons["ant/3.png"] == UNKNOWN
     assert reasons["ant/4.jpg"].startswith("image file is truncated")
-    assert reasons["ant/notes.txt"] == "not a picture by its name (.txt)"
+    assert reasons["ant/notes.txt"] == "not an image by its name (.txt)"
     assert reasons["bee/2.jpg"] == "its content is BMP, its name ends in .jpg"
     assert reasons["bee/3.png"].startswith("image file is truncated")
     assert reasons["bee/large.png"] == "70 x 30 pixels are more than the limit of 2,000"

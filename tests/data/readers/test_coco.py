@@ -47,7 +47,7 @@ def test_objects_have_corners_and_categories_their_names(tmp_path: Path, save_pi
     assert column(index, "label") == [0, 2, -1]
     assert column(index, "box") == [[0, 0, 1.5, 1], [0, 0, 4, 4], None]
     assert column(index, "mask") == [None] * 3
-    assert (index.mask_classes, index.notes, index.several_labels) == ((), (), False)
+    assert (index.mask_classes, index.notes[1:], index.several_labels) == ((), (), False)
     assert IndexedImages(index).open(2).size == (6, 5)
 
 
@@ -73,9 +73,9 @@ def test_outlines_are_masks(tmp_path: Path, save_picture: SavePicture) -> None:
     expected[1:3, 1:3] = 1
     assert load_mask(index, 0).tolist() == expected.tolist()
     assert not load_mask(index, 1).any()
-    assert index.notes == (
+    assert index.notes[1:] == (
         "left out, crowds, which a mask ignores: 1.",
-        "categories without an object are no classes: cow, ant.",
+        "categories without an object are no classes: cow and ant.",
     )
     index.save(tmp_path / "index.parquet")
     assert load_mask(read(tmp_path / "index.parquet"), 0).tolist() == expected.tolist()
@@ -86,8 +86,8 @@ def test_what_cannot_be_used_is_counted(tmp_path: Path, save_picture: SavePictur
     objects = [annotation(8, 7), annotation(1, 3), annotation(1, 7, (1, 2)), annotation(1, 7, ()), annotation(1, 7)]
     index = read(coco_file(tmp_path / "a.json", {1: "1.png"}, objects, CATEGORIES[:1]))
     assert column(index, "labels") == [[0]]
-    assert index.notes == (
-        "left out, objects of a picture that the file does not list: 1.",
+    assert index.notes[1:] == (
+        "left out, objects of an image that the file does not list: 1.",
         "left out, objects of a category that the file does not declare: 1.",
         "left out, objects without a box of four numbers: 2.",
     )
@@ -105,7 +105,7 @@ def test_what_cannot_be_used_is_counted(tmp_path: Path, save_picture: SavePictur
         ("coco.json", ""),
     ],
 )
-def test_pictures_are_found_where_they_usually_lie(
+def test_images_are_found_where_they_usually_lie(
     file: str, folder: str, tmp_path: Path, save_picture: SavePicture
 ) -> None:
     save_picture(tmp_path / folder / "1.png")
@@ -129,7 +129,7 @@ def test_of_two_folders_the_one_that_the_file_is_named_after(tmp_path: Path, sav
     assert column(index, "split") == ["train", "val"]
 
 
-def test_the_folder_of_pictures_may_be_given(tmp_path: Path, save_picture: SavePicture) -> None:
+def test_the_folder_of_images_may_be_given(tmp_path: Path, save_picture: SavePicture) -> None:
     save_picture(tmp_path / "elsewhere/1.png")
     objects = [annotation(1, 7, segmentation=[[0, 0, 6, 0, 6, 5, 0, 5]])]
     path = coco_file(tmp_path / "data/a.json", {1: "1.png"}, objects)
@@ -138,11 +138,9 @@ def test_the_folder_of_pictures_may_be_given(tmp_path: Path, save_picture: SaveP
     assert (load_mask(index, 0) == 1).all()
 
 
-def test_pictures_that_are_not_there_are_named(tmp_path: Path) -> None:
+def test_images_that_are_not_there_are_named(tmp_path: Path) -> None:
     path = coco_file(tmp_path / "a.json", {1: "1.png"})
-    assert refusal(path) == (
-        f"{path}: expected its pictures beside it, in {tmp_path} or in a folder of that; got no 1.png."
-    )
+    assert refusal(path) == (f"{path}: expected its images beside it or in a folder of {tmp_path}; got no 1.png.")
 
 
 def test_a_path_that_leads_out_has_that_reason(tmp_path: Path, save_picture: SavePicture) -> None:
@@ -174,9 +172,9 @@ def test_a_mask_has_room_for_254_classes(
     assert len(index.mask_classes) == (255 if has_mask else 0)
     if has_mask:
         assert (load_mask(index, 0) == 254).all()  # of objects of one size, the last is in front
-        assert index.notes == ()
+        assert index.notes[1:] == ()
     else:
-        assert index.notes == ("outlines are left out: a mask has room for 254 classes, and there are 255.",)
+        assert index.notes[1:] == ("outlines are left out: a mask has room for 254 classes, and there are 255.",)
 
 
 def test_files_that_contradict_each_other_are_refused(tmp_path: Path, save_picture: SavePicture) -> None:
@@ -184,16 +182,25 @@ def test_files_that_contradict_each_other_are_refused(tmp_path: Path, save_pictu
     coco_file(tmp_path / "a.json", {1: "1.png"})
     coco_file(tmp_path / "b.json", {1: "1.png"})
     assert refusal(tmp_path) == (
-        "data: expected each picture once in all COCO files; got 1.png more than once. Give the one file that is meant."
+        "data: expected each image once in all COCO files; got 1.png more than once. Give the one file that is meant."
     )
-    second = coco_file(tmp_path / "b.json", {1: "1.png"}, categories=[(7, "wasp")])
-    assert refusal(tmp_path) == (
-        f"{second}: expected category 7 to be bee, as in the files before it; got wasp. Give one file at a time."
-    )
+
+
+def test_categories_of_several_files_are_matched_by_name(tmp_path: Path, save_picture: SavePicture) -> None:
+    for name in ("1.png", "2.png"):
+        save_picture(tmp_path / name)
+    coco_file(tmp_path / "a.json", {1: "1.png"}, [annotation(1, 7)])
+    coco_file(tmp_path / "b.json", {1: "2.png"}, [annotation(1, 7)], categories=[(1, "wasp"), (7, "ant"), (9, "bee")])
+    assert read(tmp_path / "a.json").classes == ("bee",)
+    index = read(tmp_path)
+    assert index.classes == ("bee", "ant")
+    assert column(index, "label") == [0, 1]
 
 
 def test_other_json_files_are_no_coco_files(tmp_path: Path, save_picture: SavePicture) -> None:
     save_picture(tmp_path / "ant/1.png")
     (tmp_path / "settings.json").write_text('{"size": 5}')
     assert read(tmp_path).classes == ("ant",)
-    assert refusal(tmp_path / "settings.json").startswith(f"{tmp_path}/settings.json: expected COCO JSON; ")
+    assert refusal(tmp_path / "settings.json").endswith(
+        f"got {tmp_path}/settings.json, which names no image that is here."
+    )

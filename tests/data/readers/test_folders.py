@@ -7,7 +7,6 @@ import pytest
 from reading import column, refusal
 
 from striate.data import IndexedImages, UnreadableError, read
-from striate.data.readers import folders
 from striate.data.readers.folders import image_files
 
 SavePicture = Callable[..., Path]
@@ -61,7 +60,7 @@ def test_other_folders_beside_split_folders_are_no_classes(tmp_path: Path, save_
     assert read(tmp_path).paths() == ["train/ant/1.png"]
 
 
-def test_pictures_may_lie_deeper(tmp_path: Path, save_picture: SavePicture) -> None:
+def test_images_may_lie_deeper(tmp_path: Path, save_picture: SavePicture) -> None:
     save_picture(tmp_path / "train/ant/red/fire/1.png")
     save_picture(tmp_path / "train/ant/2.png")
     index = read(tmp_path)
@@ -76,37 +75,41 @@ def test_hidden_files_and_folders_are_passed_over(tmp_path: Path, save_picture: 
     assert read(tmp_path).paths() == ["ant/1.png"]
 
 
-def test_files_that_are_no_pictures_stay_with_a_reason(tmp_path: Path, save_picture: SavePicture) -> None:
+def test_files_that_are_no_images_stay_with_a_reason(tmp_path: Path, save_picture: SavePicture) -> None:
     save_picture(tmp_path / "ant/1.PNG")
     (tmp_path / "ant/notes.txt").write_text("x")
     (tmp_path / "ant/Thumbs").write_text("x")
     index = read(tmp_path)
     assert dict(zip(index.paths(), column(index, "reason"), strict=True)) == {
         "ant/1.PNG": None,
-        "ant/Thumbs": "not a picture by its name (no suffix)",
-        "ant/notes.txt": "not a picture by its name (.txt)",
+        "ant/Thumbs": "not an image by its name (no suffix)",
+        "ant/notes.txt": "not an image by its name (.txt)",
     }
 
 
 def test_what_is_outside_the_class_folders_is_named(tmp_path: Path, save_picture: SavePicture) -> None:
     for name in ("train/ant/1.png", "extras/1.png", "1.png", ".hidden/1.png"):
         save_picture(tmp_path / name)
-    assert read(tmp_path).notes == ("not read, because outside the class folders: 1.png, extras/.",)
+    assert read(tmp_path).notes[1:] == (
+        "left out: 1 hidden or left by a system (.hidden).",
+        "not read, because outside the class folders: 1.png and extras/.",
+    )
     for i in range(5):
         (tmp_path / f"notes{i}.txt").write_text("x")
-    assert read(tmp_path).notes == (
+    assert read(tmp_path).notes[2:] == (
         "not read, because outside the class folders: 1.png, extras/, notes0.txt, notes1.txt, notes2.txt and 2 more.",
     )
-    assert read(tmp_path / "train").notes == ()
+    assert read(tmp_path / "train").notes[1:] == ()
 
 
-def test_one_class_beside_a_table_is_noted(tmp_path: Path, save_picture: SavePicture) -> None:
+def test_a_class_that_is_called_as_a_folder_of_images_is_refused(tmp_path: Path, save_picture: SavePicture) -> None:
     save_picture(tmp_path / "images/1.png")
     (tmp_path / "labels.csv").touch()
-    advice = "one class folder makes one class; if labels.csv names the classes, give that file."
-    assert advice in read(tmp_path).notes
-    save_picture(tmp_path / "more/1.png")
-    assert advice not in read(tmp_path).notes
+    assert refusal(tmp_path) == (
+        f"data: expected images with labels in {tmp_path}; got 1 image and no labels. It may be class folders, but a "
+        "class would be called images: --layout folders reads it so."
+    )
+    assert read(tmp_path, layout="folders").classes == ("images",)
 
 
 def test_each_class_folder_is_listed_once(
@@ -123,7 +126,7 @@ def test_each_class_folder_is_listed_once(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", counted)
-    index = folders.read(tmp_path)
+    index = read(tmp_path)
     assert index.paths() == ["train/ant/1.png", "train/ant/red/1.png", "val/bee/1.png"]
     assert [listed[name] for name in ("train/ant", "train/ant/red", "val/bee")] == [1, 1, 1]
 
@@ -139,10 +142,16 @@ def test_a_name_that_is_not_utf_8_is_named(tmp_path: Path, save_picture: SavePic
 
 def test_a_folder_without_classes_is_refused(tmp_path: Path, save_picture: SavePicture) -> None:
     save_picture(tmp_path / "1.png")
-    assert refusal(tmp_path) == f"data: expected folders of images, one a class; got {tmp_path}, which has none."
+    advice = "Put the images of each class into a folder of its own, or give a CSV of path and label; see docs/data.md."
+    assert refusal(tmp_path) == (
+        f"data: expected images with labels in {tmp_path}; got 1 image and no labels. {advice}"
+    )
+    (tmp_path / "1.png").unlink()
     (tmp_path / "ant").mkdir()
     (tmp_path / "ant/notes.txt").write_text("x")
-    assert refusal(tmp_path) == f"data: expected images in the class folders of {tmp_path}; got none."
+    assert refusal(tmp_path) == (
+        f"data: expected images with labels in {tmp_path}; got no image and no labels. {advice}"
+    )
 
 
 def test_a_link_that_leads_in_a_circle_is_named(tmp_path: Path, save_picture: SavePicture) -> None:

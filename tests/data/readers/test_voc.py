@@ -28,7 +28,7 @@ def column(index: Index, name: str) -> list[object]:
     return values
 
 
-def test_objects_of_each_picture(tmp_path: Path) -> None:
+def test_objects_of_each_image(tmp_path: Path) -> None:
     root = write(
         tmp_path,
         {
@@ -47,7 +47,7 @@ def test_objects_of_each_picture(tmp_path: Path) -> None:
     assert column(index, "box") == [[0, 0, 10.5, 9], None, None]
     assert column(index, "labels") == [[1, 0, 1], [], []]
     assert column(index, "boxes") == [[[1, 2, 3, 4], [0, 0, 10.5, 9], [5, 5, 6, 6]], [], []]
-    assert index.notes == ("pictures without objects: 2.",)
+    assert index.notes[1:] == ("images without objects: 2.",)
 
 
 def test_the_development_kits_folders(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_the_development_kits_folders(tmp_path: Path) -> None:
     assert index.mask_values[20] == 20
 
 
-def test_annotations_may_lie_beside_their_pictures(tmp_path: Path) -> None:
+def test_annotations_may_lie_beside_their_images(tmp_path: Path) -> None:
     root = write(tmp_path, {"a.jpg": "", "a.xml": annotation("other-name.jpg", ("cat", "1 1 2 2"))})
     assert column(read(root), "box") == [[1, 1, 2, 2]]
 
@@ -85,8 +85,8 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     )
     index = read(root)
     assert column(index, "boxes") == [[[1, 2, 3, 4]]]
-    assert index.notes == (
-        "left out, annotations of a picture that is not there: 1.",
+    assert index.notes[1:] == (
+        "left out, annotations of an image that is not there: 1.",
         "left out, objects without a class or a box of four numbers: 3.",
     )
 
@@ -109,19 +109,19 @@ def test_a_picture_outside_is_never_named(name: str, tmp_path: Path) -> None:
         ("", "expected an annotation in XML; "),
     ],
 )
-def test_a_bad_annotation_is_its_pictures_reason(content: str, reason: str, tmp_path: Path) -> None:
-    root = write(tmp_path, {"images/a.jpg": "", "annotations/a.xml": content})
-    index = read(root)
-    assert not index.usable().any()
+def test_a_bad_annotation_is_its_images_reason(content: str, reason: str, tmp_path: Path) -> None:
+    good = {"images/c.jpg": "", "annotations/c.xml": annotation("c.jpg", ("cat", "1 2 3 4"))}
+    index = read(write(tmp_path / "data", {"images/a.jpg": "", "annotations/a.xml": content} | good))
+    assert index.usable().tolist() == [False, True]
     assert reason in str(column(index, "reason")[0])
-    lone = write(tmp_path / "lone", {"images/b.jpg": "", "annotations/a.xml": content})
+    lone = write(tmp_path / "lone", {"images/b.jpg": "", "annotations/a.xml": content} | good)
     with pytest.raises(DataError, match=r"a\.xml: expected"):
         read(lone)
 
 
 def test_annotations_of_no_picture_are_refused(tmp_path: Path) -> None:
     root = write(tmp_path, {"images/readme.txt": "", "annotations/z.xml": annotation("z.jpg", ("cat", "1 2 3 4"))})
-    with pytest.raises(DataError, match=r"expected annotations of the pictures in .*images; got none that names one"):
+    with pytest.raises(DataError, match=r"expected annotations of the images in .*; got none that names one"):
         read(root)
 
 

@@ -1,35 +1,108 @@
-"""What the readers of boxes share: objects a picture, and where its file lies."""
+"""What the readers of objects share: the objects of each image, and the index that they become."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from striate.data.readers.folders import IMAGE_SUFFIXES
+from striate.augment import Size
+from striate.data.decode import UnreadableError, open_image
+from striate.data.index import Index, build
+from striate.data.layouts.names import natural_key, split_of_path, telling_splits
+from striate.data.layouts.tree import Tree
+from striate.data.paths import SafePaths
 
-IMAGE_FOLDERS = ("jpegimages", "images", "image", "imgs", "img", "pictures", "photos")
+THREADS = 8  # that read the headers of images, which mostly wait for the disk
+Box = Sequence[float]  # xmin, ymin, xmax, ymax in pixels
 
 
 @dataclass
-class Objects:
-    """The objects of one picture."""
+class AnnotatedImage:
+    """The objects of one image."""
 
     names: list[str] = field(default_factory=list)
     """The class of each."""
 
-    boxes: list[list[float]] = field(default_factory=list)
-    """The box of each, xyxy in pixels."""
+    boxes: list[Box] = field(default_factory=list)
+    """The box of each."""
 
     split: str | None = None
     mask: str | None = None
 
+    def add(self, name: str, box: Box) -> None:
+        """Takes in one object."""
+        self.names.append(name)
+        self.boxes.append(box)
 
-def folder_named(root: Path, names: Iterable[str]) -> Path | None:
-    """The first folder in `root` that has one of `names`, however it is written."""
-    folders = {path.name.lower(): path for path in sorted(root.iterdir(), reverse=True) if path.is_dir()}
-    return next((folders[name] for name in names if name in folders), None)
+
+def index_of(
+    root: Path,
+    annotations: Mapping[str, AnnotatedImage],
+    *,
+    classes: Sequence[str] | None = None,
+    reasons: Mapping[str, str] | None = None,
+    notes: Iterable[str] = (),
+    mask_classes: Sequence[str] = (),
+    mask_values: Mapping[int, int] | None = None,
+) -> Index:
+    """An index of images with objects, in the order of their paths.
+
+    Args:
+        root: folder that the paths start from.
+        annotations: by the path of the image.
+        classes: names by class number; those that objects have, as people count, unless given.
+        reasons: why an image is left out, by path.
+        notes: what was left out, in sentences.
+        mask_classes: names of the class numbers in masks.
+        mask_values: class number of each value in masks; each number is its own unless given.
+    """
+    shown = {name for each in annotations.values() for name in each.names}
+    classes = sorted(shown, key=natural_key) if classes is None else [name for name in classes if name in shown]
+    number = {name: place for place, name in enumerate(classes)}
+    paths = sorted(annotations)
+    rows = [annotations[path] for path in paths]
+    safe = SafePaths(root)
+    return build(
+        root,
+        classes,
+        paths,
+        labels=[[number[name] for name in row.names] for row in rows],
+        boxes=[row.boxes for row in rows],
+        mask=[row.mask for row in rows],
+        split=[row.split for row in rows] if telling_splits(row.split for row in rows) else None,
+        reason=[(reasons or {}).get(path) or safe(path) for path in paths],
+        mask_classes=mask_classes,
+        mask_values=mask_values if mask_values is not None else {i: i for i in range(len(mask_classes))},
+        notes=[*notes, *_count_note(rows)],
+    )
 
 
-def images_by_stem(folder: Path, root: Path) -> dict[str, str]:
-    """Paths, from `root`, of the pictures right in `folder`, by their name without its suffix."""
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    return {path.stem: path.relative_to(root).as_posix() for path in reversed(files)}
+def _count_note(rows: Sequence[AnnotatedImage]) -> list[str]:
+    empty = sum(not row.names for row in rows)
+    return [f"images without objects: {empty:,}."] if empty else []
+
+
+def sizes_of(root: Path, paths: Sequence[str]) -> dict[str, Size]:
+    """Width and height of each upright image by its path; one that cannot be opened is left out."""
+    safe = SafePaths(root)
+
+    def size(path: str) -> Size | None:
+        try:
+            return None if safe(path) else open_image(root / path).size
+        except (UnreadableError, OSError):
+            return None
+
+    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
+        sizes = pool.map(size, paths)
+        return {path: found for path, found in zip(paths, sizes, strict=True) if found is not None}
+
+
+def with_siblings(tree: Tree, annotations: dict[str, AnnotatedImage]) -> dict[str, AnnotatedImage]:
+    """The same, and every other image that lies right beside an annotated one, as an image without objects."""
+    folders = {path.rpartition("/")[0] for path in annotations}
+    for path in folders:
+        folder = tree.folder(path)
+        for name in folder.images if folder else ():
+            annotations.setdefault(f"{path}/{name}" if path else name, AnnotatedImage(split=split_of_path(path)))
+    return annotations

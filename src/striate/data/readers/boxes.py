@@ -1,87 +1,162 @@
-"""Boxes in CSV files: one a class without a header, or one with the columns filename, class, xmin, ymin, xmax, ymax."""
+"""Boxes in tables: a row an object, with four numbers and a class."""
 
-import csv
-from pathlib import Path
+import math
+import re
+from collections.abc import Sequence
+
+import msgspec
+import pyarrow as pa
 
 from striate.data.index import Index
-from striate.data.paths import SafePaths
-from striate.data.readers.annotations import IMAGE_FOLDERS, Objects, folder_named
-from striate.data.readers.table import header, lines, reading
-from striate.data.readers.voc import ANNOTATION_FOLDERS, CORNERS, index_of
+from striate.data.layouts.columns import require_columns, split_of_value
+from striate.data.layouts.finder import ImageFinder, normal
+from striate.data.layouts.layout import Finder, Layout
+from striate.data.layouts.options import ReadOptions
+from striate.data.layouts.tables import Table, open_table
+from striate.data.readers.annotations import AnnotatedImage, index_of, sizes_of
 from striate.errors import DataError
+from striate.files import list_names
 
-COLUMNS = ("filename", *CORNERS, "class")
-
-
-def recognises(path: Path) -> bool:
-    """Whether `path` is such a file, or a folder with annotations/CLASS.csv and images."""
-    if path.is_file():
-        return path.suffix.lower() == ".csv" and set(COLUMNS) <= set(header(path))
-    return path.is_dir() and bool(_class_files(path)) and folder_named(path, IMAGE_FOLDERS) is not None
+NUMBER = re.compile(r"-?[0-9.]+(?:[eE][-+]?[0-9]+)?")
+UNNAMED = "object"  # the class of boxes in a table that names none
 
 
-def read(path: Path, image_root: Path | None = None) -> Index:
-    """Reads one file with a header, or the files of all classes of a folder.
+class _Objects(msgspec.Struct):
+    """The objects of one image."""
 
-    Args:
-        path: of the file, or of the folder that holds annotations/ and images/.
-        image_root: folder that the pictures' names start from; where it is not given, the first of the file's own
-            folder, the images/ in it, and the images/ beside it that has the first picture.
+    bbox: list[tuple[float, float, float, float]] = []
+    categories: list[str | int] = []
+    category: list[str | int] = []
+
+
+def read(layout: Layout, options: ReadOptions) -> Index:
+    """Reads the boxes of one table or several; an image without a box is no row, unless its row has empty numbers.
 
     Raises:
-        DataError: if a line has other values than a name, four numbers and a class, or a picture is not there.
+        DataError: if a row has other values than a path, four numbers and a class.
     """
-    if path.is_file():
-        return _read_file(path, image_root)
-    images = folder_named(path, IMAGE_FOLDERS) or path
-    found: dict[str, Objects] = {}
-    for file in _class_files(path):
-        with reading(file), file.open(newline="", encoding="utf-8-sig") as text:
-            reader = csv.reader(text, strict=True)
-            for values in reader:
-                if values:
-                    picture = _beside(images, file.stem, values[0]).relative_to(path).as_posix()
-                    _add(found, picture, values, file, reader.line_num)
-    return _index(path, found)
+    finder = layout.finder or ImageFinder(layout.tree)
+    annotations: dict[str, AnnotatedImage] = {}
+    weights: dict[str, float] = {}
+    notes: list[str] = []
+    for file in layout.files:
+        table = open_table(layout.tree, file, finder, options)
+        require_columns(table.sheet, table.columns, options.path_column, options.label_column)
+        notes += _notes(table, options.weight_column)
+        _add_rows(table, finder, len(layout.files) > 1, annotations)
+        weights |= _weights(table, finder, options.weight_column)
+    _scale(layout, annotations)
+    index = index_of(layout.tree.root, annotations, notes=dict.fromkeys(notes))
+    if not weights:
+        return index
+    return index.with_column("weight", pa.array([weights.get(path) for path in index.paths()], pa.float32()))
 
 
-def _read_file(path: Path, image_root: Path | None) -> Index:
-    found: dict[str, Objects] = {}
-    for line, values in lines(path, COLUMNS):
-        _add(found, values[0], values, path, line)
-    first = next(iter(found), "")
-    places = [path.parent, *(folder_named(place, IMAGE_FOLDERS) for place in (path.parent, path.parent.parent))]
-    root = image_root or next((place for place in places if place is not None and (place / first).is_file()), None)
-    if root is None:
-        raise DataError(f"{path}: expected its pictures beside it or in a folder images; got no {first}.")
-    return _index(root, found)
+def _weights(table: Table, finder: Finder, column: str) -> dict[str, float]:
+    """How often each image is drawn, where a column says so."""
+    if column not in table.sheet.names:
+        return {}
+    place = table.sheet.names.index(column)
+    found: dict[str, float] = {}
+    for line, values in table.sheet.rows():
+        if values[place]:
+            try:
+                found[_path(values[table.path_place], table, finder)] = float(values[place])
+            except ValueError as error:
+                got = f"{values[place]!r:.80}"
+                raise DataError(f"{table.sheet.path}, line {line}: expected a number as weight; got {got}.") from error
+    return found
 
 
-def _index(root: Path, found: dict[str, Objects]) -> Index:
-    safe = SafePaths(root)
-    reasons = {picture: reason for picture in found if (reason := safe(picture)) is not None}
-    return index_of(root, found, reasons)
+def _notes(table: Table, weight_column: str) -> list[str]:
+    columns = table.columns
+    used = {weight_column, columns.path, columns.label, columns.split, columns.box, columns.objects, *columns.corners}
+    unused = [name for name in table.sheet.names if name not in used and table.sheet.has_header]
+    notes = [table.sheet.note] if table.sheet.note else []
+    notes += [f"columns that are not read: {list_names(unused, 12)}."] if unused else []
+    if columns.label is None and columns.objects is None:
+        notes.append(f"{table.file} names no classes: all its boxes are of one class, `{UNNAMED}`.")
+    return notes
 
 
-def _class_files(root: Path) -> list[Path]:
-    folder = folder_named(root, ANNOTATION_FOLDERS)
-    return [] if folder is None else sorted(folder.glob("*.csv"))
+def _add_rows(table: Table, finder: Finder, is_one_of_many: bool, annotations: dict[str, AnnotatedImage]) -> None:
+    columns, names = table.columns, table.sheet.names
+    places = [names.index(name) for name in columns.corners or (columns.box or columns.objects or "",)]
+    label_place = None if columns.label is None else names.index(columns.label)
+    split_place = None if columns.split is None else names.index(columns.split)
+    split = (table.split if is_one_of_many else table.folder_split) if table.sheet.has_header else None
+    objects_place = None if columns.objects is None else names.index(columns.objects)
+    has_sizes = columns.has_sizes or columns.box is not None
+    paths: dict[str, str] = {}
+    for line, values in table.sheet.rows():
+        text = values[table.path_place]
+        if text not in paths:
+            paths[text] = _path(text, table, finder)
+        label = UNNAMED if label_place is None else values[label_place]
+        each = annotations.setdefault(paths[text], AnnotatedImage())
+        each.split = split if split_place is None else split_of_value(values[split_place], columns.split or "")
+        if objects_place is not None:
+            _add_objects(each, values[objects_place], f"{table.sheet.path}, line {line}")
+            continue
+        numbers = _four([values[place] for place in places])
+        if numbers is None and not any(values[place] for place in places):
+            continue  # an image without an object
+        if numbers is None or not text or not label:
+            got = ",".join(values)
+            raise DataError(
+                f"{table.sheet.path}, line {line}: expected a path, four numbers and a class; got {got:.200}."
+            )
+        each.add(label, _corners(numbers) if has_sizes else numbers)
 
 
-def _beside(images: Path, name: str, picture: str) -> Path:
-    """A class's picture: in the class's own folder of pictures, or among all."""
-    own = images / name / picture
-    return own if own.parent.is_dir() else images / picture
-
-
-def _add(found: dict[str, Objects], picture: str, values: list[str], file: Path, line: int) -> None:
-    expected = f"{file}, line {line}: expected a name, four numbers and a class; got {','.join(values)}."
-    if len(values) != len(COLUMNS) or not values[0] or not values[5]:
-        raise DataError(expected)
+def _add_objects(each: AnnotatedImage, text: str, place: str) -> None:
+    """Takes in the objects that one value holds: {"bbox": [[x, y, width, height], ...], "categories": [...]}."""
     try:
-        box = [float(value) for value in values[1:5]]
-    except ValueError as error:
-        raise DataError(expected) from error
-    objects = found.setdefault(picture, Objects())
-    objects.names.append(values[5].strip())
-    objects.boxes.append(box)
+        objects = msgspec.json.decode(text or "{}", type=_Objects)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise DataError(f"{place}: expected lists bbox and categories as `objects`; {error}.") from error
+    names = objects.categories or objects.category
+    if len(objects.bbox) != len(names):
+        raise DataError(
+            f"{place}: expected a category for each bbox in `objects`; got {len(names)} for {len(objects.bbox)}."
+        )
+    for name, box in zip(names, objects.bbox, strict=True):
+        each.add(str(name), _corners(box))
+
+
+def _path(text: str, table: Table, finder: Finder) -> str:
+    """The image that a text means; of a table of one class, first the one in the class's own folder."""
+    if not table.sheet.has_header:
+        own = finder.find(f"{table.file.rpartition('/')[2].rpartition('.')[0]}/{text}", table.folder)
+        if own is not None:
+            return own
+    found = finder.find(text, table.folder)
+    if found is not None or text.startswith("/") or not text:
+        return found or text
+    return f"{table.folder}/{normal(text)}" if table.folder else normal(text)
+
+
+def _four(texts: Sequence[str]) -> list[float] | None:
+    """Four numbers, of four texts or of one that holds all of them."""
+    found = NUMBER.findall(texts[0]) if len(texts) == 1 else texts
+    try:
+        numbers = [float(text) for text in found]
+    except ValueError:
+        return None
+    return numbers if len(numbers) == 4 else None
+
+
+def _corners(numbers: Sequence[float]) -> list[float]:
+    x, y, width, height = numbers
+    return [x, y, x + width, y + height]
+
+
+def _scale(layout: Layout, annotations: dict[str, AnnotatedImage]) -> None:
+    """Turns boxes in shares of the image's size into pixels, where no box has a number above 1."""
+    numbers = [value for each in annotations.values() for box in each.boxes for value in box if math.isfinite(value)]
+    if not numbers or max(numbers) > 1 or all(value in (0, 1) for value in numbers):
+        return
+    sizes = sizes_of(layout.tree.root, list(annotations))
+    for path, each in annotations.items():
+        width, height = sizes.get(path, (0, 0))
+        each.boxes = [[x0 * width, y0 * height, x1 * width, y1 * height] for x0, y0, x1, y1 in each.boxes]

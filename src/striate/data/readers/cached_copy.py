@@ -1,4 +1,4 @@
-"""Files that hold many pictures: unpacked once, into the user's cache, so that any picture can be mapped from there."""
+"""Files that hold many images: unpacked once, into the user's cache, so that any image can be mapped from there."""
 
 import threading
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def cached_copy(path: Path, kind: str, unpack: Callable[[Path], object]) -> Path
 
 
 def numbered(file: str, count: int) -> pa.Array:
-    """The paths of the pictures of a file that holds `count` of them.
+    """The paths of the images of a file that holds `count` of them.
 
     >>> numbered("train.parquet", 2).to_pylist()
     ['train.parquet#0', 'train.parquet#1']

@@ -1,7 +1,5 @@
-"""Class folders: SPLIT/CLASS/picture, or CLASS/picture."""
+"""Class folders: SPLIT/CLASS/image, or CLASS/image."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,127 +8,75 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from striate.data.index import Index, build
+from striate.data.layouts.layout import Layout
+from striate.data.layouts.names import natural_key
+from striate.data.layouts.options import ReadOptions
+from striate.data.layouts.tree import has_no_suffix, suffix_of, survey
 from striate.errors import DataError
-
-SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-TABLES = {".csv", ".json", ".parquet"}  # suffixes of files that may name classes
-NAMED = 5  # files and folders that a note names
+from striate.files import list_names
 
 
-def read(root: Path) -> Index:
-    """Reads class folders, below split folders where `root` has any.
+def read(layout: Layout, options: ReadOptions) -> Index:
+    """Reads class folders.
 
-    Every file below a class folder is a row; one that is no picture by its name stays in the table with that reason.
+    Every file below a class folder is a row; one that is no image stays in the table with that reason.
 
     Raises:
-        DataError: if there is no class folder, or none of them holds a picture.
+        DataError: if a name cannot be written in UTF-8.
     """
-    top = _folders(root)
-    splits = {name: SPLIT_FOLDERS[name.lower()] for name in top if name.lower() in SPLIT_FOLDERS}
-    parts: list[tuple[str, str | None]] = [(f"{name}/", split) for name, split in splits.items()] or [("", None)]
-    folders = [(prefix, split, name) for prefix, split in parts for name in _folders(root / prefix)]
-    if not folders:
-        raise DataError(f"data: expected folders of images, one a class; got {root}, which has none.")
-    names = sorted({name for _, _, name in folders})
-
-    found = [_paths(root, f"{prefix}{name}") for prefix, _, name in folders]
-    paths = pa.concat_arrays(found)
-    is_picture = _is_picture(paths)
-    if not is_picture.any():
-        raise DataError(f"data: expected images in the class folders of {root}; got none.")
-    folder = np.repeat(np.arange(len(folders)), [len(each) for each in found])  # (N,) the number of each row's
+    names = sorted({each.name for each in layout.classes}, key=natural_key)
+    files = [list(each.folder.marked_files()) for each in layout.classes]
+    paths = _column([path for of_class in files for path, _ in of_class])
+    is_image = np.array([image for of_class in files for _, image in of_class], np.bool_)
+    number = np.array([names.index(each.name) for each in layout.classes])
+    folder = np.repeat(np.arange(len(files)), [len(each) for each in files])  # (N,) the number of each row's
+    split = pa.array([each.split for each in layout.classes], pa.string()).take(pa.array(folder))
+    if layout.splits:
+        listed = pa.array([layout.splits.get(path) for path in paths.to_pylist()], pa.string())
+        split = pc.coalesce(listed, split)
     return build(
-        root,
+        layout.tree.root,
         names,
         paths,
-        label=np.array([names.index(name) for _, _, name in folders])[folder],
-        split=pa.array([split for _, split, _ in folders], pa.string()).take(pa.array(folder)),
-        reason=_reasons(paths, is_picture),
-        notes=_notes(root, set(splits) or set(top)) + _advice(root, names),
+        label=number[folder],
+        split=split,
+        reason=_reasons(paths, is_image),
+        notes=_bare_note(paths, is_image),
     )
 
 
 def image_files(root: Path) -> list[Path]:
-    """All files below `root` that are pictures by their name, in the same order everywhere."""
-    return [root / path for path in _files(root, ".") if Path(path).suffix.lower() in IMAGE_SUFFIXES]
+    """All files below `root` that are images by their name, or have no suffix and are images by their content.
+
+    They come in the same order everywhere; what is hidden or litter is passed over.
+
+    Raises:
+        DataError: if a folder cannot be listed.
+    """
+    return [root / path for path, is_image in survey(root).top.marked_files() if is_image]
 
 
-def _is_picture(paths: pa.Array) -> NDArray[np.bool_]:
-    """(N,) whether each path ends as a picture's does."""
-    suffixes = "|".join(sorted(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES))
-    return np.asarray(pc.match_substring_regex(paths, rf"[^/]\.({suffixes})$", ignore_case=True))
-
-
-def _reasons(paths: pa.Array, is_picture: NDArray[np.bool_]) -> pa.Array:
-    """Why rows are left out that are no pictures by their names."""
-    others = pa.array(~is_picture)
-    suffixes = (Path(path).suffix.lower() for path in paths.filter(others).to_pylist())
-    reasons = [f"not a picture by its name ({suffix or 'no suffix'})" for suffix in suffixes]
-    return pc.replace_with_mask(pa.nulls(len(paths), pa.string()), others, pa.array(reasons, pa.string()))
-
-
-def _notes(root: Path, used: set[str]) -> list[str]:
-    """What lies in the folder and is not read."""
-    others = sorted(f"{entry.name}/" if _is_folder(entry) else entry.name for entry in _shown(root))
-    unused = [name for name in others if name.removesuffix("/") not in used]
-    more = f" and {len(unused) - NAMED:,} more" if len(unused) > NAMED else ""
-    return [f"not read, because outside the class folders: {', '.join(unused[:NAMED])}{more}."] if unused else []
-
-
-def _advice(root: Path, names: list[str]) -> list[str]:
-    """What to give instead, where one folder of pictures lies beside tables that may name their classes."""
-    tables = sorted(entry.name for entry in _shown(root) if Path(entry.name).suffix.lower() in TABLES)
-    if len(names) > 1 or not tables:
-        return []
-    return [f"one class folder makes one class; if {' or '.join(tables)} names the classes, give that file."]
-
-
-def _shown(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """What is in a folder and not hidden."""
-    with os.scandir(folder) as entries:
-        yield from (entry for entry in entries if not entry.name.startswith("."))
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _column(paths: list[str]) -> pa.Array:
     try:
-        return entry.is_dir()
-    except OSError:  # a link to itself: a file that cannot be read
-        return False
-
-
-def _holds(link: Path, folder: Path) -> bool:
-    real = link.resolve()
-    return any(above.resolve() == real for above in (folder, *folder.parents))
-
-
-def _folders(path: Path) -> list[str]:
-    return sorted(entry.name for entry in _shown(path) if _is_folder(entry))
-
-
-def _paths(root: Path, folder: str) -> pa.Array:
-    """The paths of all files below `folder`, from `root`."""
-    try:
-        return pa.array(list(_files(root, folder)), pa.string())
+        return pa.array(paths, pa.string())
     except UnicodeEncodeError as error:
         raise DataError(f"data: expected names of files in UTF-8; got {error.object!r}. Rename it.") from error
 
 
-def _files(root: Path, folder: str) -> Iterator[str]:
-    """Paths of all files below `folder`, hidden ones apart, relative to `root`, in the same order everywhere.
+def _reasons(paths: pa.Array, is_image: NDArray[np.bool_]) -> pa.Array:
+    """Why rows are left out that are no images by their names."""
+    others = pa.array(~is_image)
+    suffixes = (suffix_of(path.rpartition("/")[2]) for path in paths.filter(others).to_pylist())
+    reasons = [f"not an image by its name ({suffix or 'no suffix'})" for suffix in suffixes]
+    return pc.replace_with_mask(pa.nulls(len(paths), pa.string()), others, pa.array(reasons, pa.string()))
 
-    Each folder is listed once, and of its files only the names are kept.
-    """
-    names: list[str] = []
-    folders: set[str] = set()
-    for entry in _shown(root / folder):
-        names.append(entry.name)
-        if _is_folder(entry):
-            folders.add(entry.name)
-            if entry.is_symlink() and _holds(Path(entry.path), root / folder):
-                raise DataError(f"{entry.path}: expected no link to a folder that it lies in. Remove the link.")
-    for name in sorted(names):
-        if name in folders:
-            yield from _files(root, f"{folder}/{name}")
-        else:
-            yield f"{folder}/{name}"
+
+def _bare_note(paths: pa.Array, is_image: NDArray[np.bool_]) -> list[str]:
+    """A line on files without a suffix that are no images by their content either."""
+    others = [path for path in paths.filter(pa.array(~is_image)).to_pylist() if has_no_suffix(path.rpartition("/")[2])]
+    if not others:
+        return []
+    return [
+        f"files without a suffix that are no images by their content either: {list_names(others, 4)}. They are not "
+        "read: delete them, or give them the suffix that they should have."
+    ]

@@ -1,6 +1,6 @@
-"""Pictures beside masks: a folder of each, in which files of one name belong together."""
+"""Images beside masks: a folder of each, or both in one, in which files of one name belong together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,77 +8,75 @@ import numpy as np
 from striate.augment.resample import IGNORED
 from striate.data.decode import UnreadableError
 from striate.data.index import Index, build
+from striate.data.layouts.finder import ImageFinder
+from striate.data.layouts.layout import Layout
+from striate.data.layouts.lists import split_lists
+from striate.data.layouts.masks import Pair, pairs_of
+from striate.data.layouts.names import telling_splits
+from striate.data.layouts.options import ReadOptions
+from striate.data.layouts.tree import Tree, suffix_of
 from striate.data.masks import stored_values
-from striate.data.readers.annotations import IMAGE_FOLDERS, folder_named, images_by_stem
-from striate.data.readers.folders import SPLIT_FOLDERS
+from striate.data.paths import SafePaths
+from striate.data.readers.mask_names import MaskNames, mask_names
 from striate.errors import DataError, UsageError
+from striate.files import list_names
 
-IMAGES = (*IMAGE_FOLDERS, "training_images", "train_images")
-MASKS = (
-    "masks",
-    "mask",
-    "ground_truth",
-    "groundtruth",
-    "gt",
-    "labels",
-    "segmentation",
-    "segmentationclass",
-    "annotations",
-)
-ENDINGS = ("_mask", "-mask", "_gt", "_label", "_segmentation")  # that a mask's name may have beyond its picture's
 SAMPLE = 64  # masks, spread evenly, that tell how all are to be read
+WHITE = 0xFFFFFF
+JPEG = frozenset({".jpg", ".jpeg"})
 
 
-def recognises(path: Path) -> bool:
-    """Whether `path`, or a split's folder in it, has a folder of pictures and one of PNG masks with the same names."""
-    return path.is_dir() and any(_pairs(folder, path) for folder, _ in _parts(path))
+def read(layout: Layout, options: ReadOptions) -> Index:
+    """Reads images and their masks; an image without a mask is a row without one.
 
-
-def read(root: Path, mask_classes: Mapping[str, str] | None = None) -> Index:
-    """Reads pictures and their masks; a picture without a mask is a row without one.
-
-    What a mask's values mean is decided once for all: by `mask_classes` where they are given; else, where the masks
-    hold nothing but 0 and 255, background and foreground; else each value is the number of its class, and 255 is
-    ignored.
-
-    Args:
-        root: folder of both folders, or of split folders that hold both.
-        mask_classes: the class of each value of a mask, a number, or #rrggbb of a mask in colours.
+    What a mask's values mean is decided once for all: by `mask_classes` where they are given; else by a file of names
+    or colours beside the masks; else, where the masks hold nothing but two values of which one is 0, background and
+    foreground; else each value is the number of its class, and 255 is ignored.
 
     Raises:
-        DataError: if no picture has a mask.
+        DataError: if no image has a mask, or masks of colours have no names.
         UsageError: if a value is no such number or colour, or there are too many classes.
     """
-    paths: list[str] = []
-    masks: list[str | None] = []
-    splits: list[str | None] = []
-    for folder, split in _parts(root):
-        pictures, by_stem = _pairs(folder, root) or ({}, {})
-        for stem, path in sorted(pictures.items()):
-            paths.append(path)
-            masks.append(next((by_stem[stem + end] for end in ("", *ENDINGS) if stem + end in by_stem), None))
-            splits.append(split)
-    values, classes = _given(mask_classes) if mask_classes else _found(root, [mask for mask in masks if mask])
+    tree = layout.tree
+    pairs = pairs_of(tree)
+    rows = [(pair.images.path_of(name), pair.masks.get(name), pair.split) for pair in pairs for name in _images(pair)]
+    paths = [path for path, _, _ in rows]
+    masks = [mask for _, mask, _ in rows]
+    listed, notes = split_lists(tree, ImageFinder(tree))
+    values, classes = values_of(tree, [mask for mask in masks if mask], options.mask_classes)
     lone = sum(mask is None for mask in masks)
-    notes = [f"pictures without a mask: {lone}."] if lone else []
-    return build(root, (), paths, mask=masks, split=splits, mask_classes=classes, mask_values=values, notes=notes)
+    notes += [f"images without a mask: {lone:,}."] if lone else []
+    splits = [listed.get(path) or split for path, _, split in rows]
+    safe = SafePaths(tree.root)
+    return build(
+        tree.root,
+        (),
+        paths,
+        mask=masks,
+        split=splits if telling_splits(splits) else None,
+        reason=[safe(path) or (mask and safe(mask)) for path, mask, _ in rows],
+        mask_classes=classes,
+        mask_values=values,
+        notes=notes,
+    )
 
 
-def _parts(root: Path) -> list[tuple[Path, str | None]]:
-    """The folders that may hold pictures and masks, and their split."""
-    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and path.name.lower() in SPLIT_FOLDERS]
-    return [(path, SPLIT_FOLDERS[path.name.lower()]) for path in folders] or [(root, None)]
+def _images(pair: Pair) -> list[str]:
+    """The names of the images, without those that are masks of others in the same folder."""
+    masks = {path.rpartition("/")[2] for path in pair.masks.values()} if pair.folder is pair.images else set()
+    return [name for name in pair.images.images if name not in masks]
 
 
-def _pairs(folder: Path, root: Path) -> tuple[dict[str, str], dict[str, str]] | None:
-    """Pictures and masks by stem, where at least one belongs to another."""
-    images, masks = folder_named(folder, IMAGES), folder_named(folder, MASKS)
-    if images is None or masks is None:
-        return None
-    pictures = images_by_stem(images, root)
-    by_stem = {stem: path for stem, path in images_by_stem(masks, root).items() if path.lower().endswith(".png")}
-    together = any(stem + end in by_stem for stem in pictures for end in ("", *ENDINGS))
-    return (pictures, by_stem) if together else None
+def values_of(tree: Tree, masks: Sequence[str], mask_classes: Mapping[str, str]) -> tuple[dict[int, int], list[str]]:
+    """The class number of each value of the masks, and the names of the classes."""
+    if mask_classes:
+        return _given(mask_classes)
+    names = mask_names(tree)
+    if names is not None and names.colours:
+        return _of_colours(names)
+    if masks and all(suffix_of(mask) in JPEG for mask in masks):  # whose values are blurred
+        return {value: int(value >= 128) for value in range(256)}, ["background", "foreground"]
+    return _found(tree.root, masks, names)
 
 
 def _given(mask_classes: Mapping[str, str]) -> tuple[dict[int, int], list[str]]:
@@ -88,17 +86,24 @@ def _given(mask_classes: Mapping[str, str]) -> tuple[dict[int, int], list[str]]:
     return {_value(text): classes.index(name) for text, name in mask_classes.items()}, classes
 
 
+def _of_colours(names: MaskNames) -> tuple[dict[int, int], list[str]]:
+    classes = sorted(dict.fromkeys(names.colours.values()), key=lambda name: name.strip("_").lower() != "background")
+    if len(classes) > IGNORED:
+        raise DataError(f"{names.file}: expected at most {IGNORED} classes of masks; got {len(classes)}.")
+    return {value: classes.index(name) for value, name in names.colours.items()}, classes
+
+
 def _value(text: str) -> int:
     try:
         value = int(text[1:], 16) if text.startswith("#") and len(text) == 7 else int(text)
     except ValueError as error:
         raise UsageError(f"`mask_classes`: expected a number or #rrggbb; got {text}.") from error
-    if value < 0:
+    if not 0 <= value < 2**31:
         raise UsageError(f"`mask_classes`: expected a number from 0; got {text}.")
     return value
 
 
-def _found(root: Path, masks: list[str]) -> tuple[dict[int, int], list[str]]:
+def _found(root: Path, masks: Sequence[str], names: MaskNames | None) -> tuple[dict[int, int], list[str]]:
     """What the values mean, by what a sample of the masks holds."""
     values: set[int] = set()
     for mask in masks[:: max(len(masks) // SAMPLE, 1)]:
@@ -106,12 +111,18 @@ def _found(root: Path, masks: list[str]) -> tuple[dict[int, int], list[str]]:
             values |= set(np.unique(stored_values(root / mask)).tolist())
         except UnreadableError:  # which the check names
             continue
-    if values <= {0, IGNORED}:
-        return {0: 0, IGNORED: 1}, ["background", "foreground"]
-    largest = max(values - {IGNORED})
+    known = len(names.names) if names is not None else 0
+    if names is not None and values <= {*range(known), IGNORED}:
+        return {value: value for value in range(known)}, list(names.names)
+    if len(values - {0}) <= 1 and (not values or 0 in values) and values != {0, 1}:
+        return {0: 0, **dict.fromkeys(values - {0} or {IGNORED}, 1)}, ["background", "foreground"]
+    largest = max(values - {IGNORED}, default=0)
     if largest > IGNORED:
+        grey = all(value % 0x10101 == 0 for value in values)
+        shown = list_names([f"#{value:06x}" for value in sorted(values)], 6)
+        what = "grey levels in three channels" if grey else "colours"
         raise DataError(
-            f"{root / masks[0]}: expected a mask of class numbers; got one of colours, such as #{largest:06x}. "
-            "Try --mask-classes."
+            f"{root / masks[0]}: expected a mask of class numbers; got one of {what} ({shown}). Name each with "
+            f"--mask-classes, such as --mask-classes.#{largest:06x} NAME, or add a labelmap.txt."
         )
     return {value: value for value in range(largest + 1)}, [str(value) for value in range(largest + 1)]

@@ -5,10 +5,7 @@ Source: the Hugging Face Hub's description of image data sets; class names stand
 """
 
 import json
-import os
-import re
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,79 +14,113 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from striate.data.index import Index, build
+from striate.data.layouts.layout import Layout
+from striate.data.layouts.names import natural_key, split_of
+from striate.data.layouts.options import LABEL_COLUMN, ReadOptions
+from striate.data.layouts.packed import parquet_split
 from striate.data.readers.cached_copy import cached_copy, numbered
-from striate.data.readers.folders import SPLIT_FOLDERS
 from striate.errors import DataError
+from striate.files import list_names, regular
 
-AT_A_TIME = 256  # pictures that are copied together
-BEGINNING = 100  # files of a folder
-
-
-def recognises(path: Path) -> bool:
-    """Whether `path` is a Parquet file, or a folder that holds some right in it or in a folder of it.
-
-    Of each of these folders, only the beginning is looked at: where there is Parquet, there is little else.
-    """
-    if path.is_file():
-        return path.suffix == ".parquet"
-    folders = (path, *(each for each in path.iterdir() if each.is_dir()))
-    return any(_begins_with_parquet(folder) for folder in folders)
-
-
-def _begins_with_parquet(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return any(entry.name.endswith(".parquet") and entry.is_file() for entry in islice(entries, BEGINNING))
+AT_A_TIME = 256  # images that are copied together
+LABELS = (
+    "label",
+    "labels",
+    "fine_label",
+    "coarse_label",
+    "class",
+    "category",
+    "target",
+    "cls",
+    "species",
+    "breed",
+    "y",
+)
 
 
-def read(path: Path, label_column: str) -> Index:
-    """Reads one Parquet file, or all below a folder; classes are matched between files by name.
+def read(layout: Layout, options: ReadOptions) -> Index:
+    """Reads Parquet files; classes are matched between them by name.
 
     Raises:
         DataError: if a file is not Parquet, lacks a column, or has a label that its class names do not cover.
     """
-    root = path.parent if path.is_file() else path
-    found = [(file, *_labels(file, label_column)) for file in _files(path)]
+    root = layout.tree.root
+    _require_one_config(layout)
+    found = [(file, *_labels(layout.tree.read_name(file), options.label_column)) for file in layout.files]
     labels = pa.concat_arrays([names for _, names, _, _ in found])
     declared = list(dict.fromkeys(name for *_, names in found for name in names))
     shown: list[str] = pc.unique(labels.drop_null()).to_pylist()
-    are_numbers = all(pa.types.is_integer(kind) for _, _, kind, _ in found)
-    classes = declared or sorted(shown, key=int if are_numbers else None)
+    classes = declared or sorted(shown, key=natural_key)
     unknown = sorted(set(shown) - set(classes))
     if unknown:  # another file of the folder declares names
         raise DataError(
-            f"{path}: expected labels of the classes that its files declare ({', '.join(classes)}); "
-            f"got also {', '.join(unknown)}."
+            f"{root}: expected labels of the classes that its files declare ({list_names(classes)}); "
+            f"got also {list_names(unknown)}."
         )
-    splits = [_split(file, len(names)) for file, names, _, _ in found]
+    splits = [pa.repeat(pa.scalar(parquet_split(file), pa.string()), len(names)) for file, names, _, _ in found]
     return build(
         root,
         classes,
-        pa.concat_arrays([numbered(file.relative_to(root).as_posix(), len(names)) for file, names, _, _ in found]),
+        pa.concat_arrays([numbered(file, len(names)) for file, names, _, _ in found]),
         label=np.asarray(pc.index_in(labels, value_set=pa.array(classes, pa.string())).fill_null(-1), np.int64),
         split=pa.concat_arrays(splits),
     )
 
 
-def _files(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(file for file in path.rglob("*.parquet") if file.is_file())
+def _require_one_config(layout: Layout) -> None:
+    """Stops where folders side by side hold the same splits, and so are several data sets."""
+    folders: dict[tuple[str, str | None], set[str]] = {}
+    for file in layout.files:
+        folder = file.rpartition("/")[0]
+        is_split = split_of(folder.rpartition("/")[2]) is not None
+        key = folder.rpartition("/")[0] if is_split else folder
+        folders.setdefault(("", parquet_split(file)), set()).add(key)
+    several = next((sorted(found) for found in folders.values() if len(found) > 1), None)
+    if several is not None:
+        raise DataError(
+            f"data: expected one data set of Parquet files in {layout.tree.root}; got the same split in "
+            f"{list_names(several)}. Give one of them."
+        )
 
 
-def _split(file: Path, count: int) -> pa.Array:
-    """The split of all pictures of a file, by the word that its name begins with."""
-    word = re.split(r"[-_.]", file.name)[0].lower()
-    return pa.repeat(pa.scalar(SPLIT_FOLDERS.get(word), pa.string()), count)
+def _image_column(schema: pa.Schema) -> str | None:
+    """The column of encoded images: `image`, else the first of {bytes, path} or of bytes."""
+    kinds = {field.name: field.type for field in schema}
+    fit = [name for name, kind in kinds.items() if _holds_bytes(kind)]
+    return next((name for name in ("image", "img") if name in fit), fit[0] if fit else None)
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return bool(kind.get_field_index("bytes") >= 0)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _label_column(schema: pa.Schema, label_column: str, file: Path) -> str:
+    if label_column in schema.names:
+        return label_column
+    known = [name for name in LABELS if name in schema.names] if label_column == LABEL_COLUMN else []
+    if len(known) > 1:
+        raise DataError(
+            f"{file}: expected one column of labels; got {list_names(known)}. Choose one with --label-column."
+        )
+    if not known:
+        got = list_names(schema.names, 12)
+        raise DataError(f"{file}: expected columns image and {label_column}; got {got}. See --label-column.")
+    return known[0]
 
 
 def _labels(file: Path, label_column: str) -> tuple[pa.Array, pa.DataType, list[str]]:
     """The class name of each row, the type of the labels, and the class names that the file declares, in order."""
     try:
-        schema = pq.read_schema(file)
-        missing = {"image", label_column} - set(schema.names)
-        if missing:
-            raise DataError(f"{file}: expected columns image and {label_column}; got {', '.join(schema.names)}.")
-        image = schema.field("image").type
-        if not pa.types.is_struct(image) or image.get_field_index("bytes") < 0:
-            raise DataError(f"{file}: expected a column image of {{bytes, path}}; got {image}.")
+        schema = pq.read_schema(regular(file))
+        if _image_column(schema) is None:
+            if "image" in schema.names:
+                raise DataError(
+                    f"{file}: expected a column image of {{bytes, path}}; got {schema.field('image').type!s:.100}."
+                )
+            raise DataError(f"{file}: expected columns image and {label_column}; got {list_names(schema.names, 12)}.")
+        label_column = _label_column(schema, label_column, file)
         values = pq.read_table(file, columns=[label_column])[label_column].combine_chunks()
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{file}: expected Parquet; {error}.") from error
@@ -97,7 +128,7 @@ def _labels(file: Path, label_column: str) -> tuple[pa.Array, pa.DataType, list[
     if names:
         return _named(values, names, file), values.type, names
     if pa.types.is_nested(values.type):
-        raise DataError(f"{file}: expected one label a picture in `{label_column}`; got {values.type}.")
+        raise DataError(f"{file}: expected one label an image in `{label_column}`; got {values.type}.")
     encoded = values.dictionary_encode()
     texts = pa.array([None if value is None else str(value) for value in encoded.dictionary.to_pylist()], pa.string())
     return texts.take(encoded.indices), values.type, []
@@ -121,30 +152,32 @@ def _declared(schema: pa.Schema, label_column: str) -> list[str]:
     try:
         about = json.loads((schema.metadata or {})[b"huggingface"])
         return [str(name) for name in about["info"]["features"][label_column]["names"]]
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, RecursionError):
         return []
 
 
 def load_images(path: Path) -> pa.ChunkedArray:
-    """The encoded pictures of one file, as a column of bytes, mapped into memory from a copy in the user's cache.
+    """The encoded images of one file, as a column of bytes, mapped into memory from a copy in the user's cache.
 
-    A picture of a Parquet file can be had only by unpacking all those around it. In the copy, every picture stands on
-    its own; it takes as much room as the encoded pictures do.
+    An image of a Parquet file can be had only by unpacking all those around it. In the copy, every image stands on
+    its own; it takes as much room as the encoded images do.
 
     Raises:
-        DataError: if the file is no Parquet file of pictures.
+        DataError: if the file is no Parquet file of images.
     """
     try:
         copy = cached_copy(path, "parquet", partial(_unpack, path))
         return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()["bytes"]
     except (OSError, AttributeError, LookupError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{path}: expected a Parquet file of pictures; {error}.") from error
+        raise DataError(f"{path}: expected a Parquet file of images; {error}.") from error
 
 
 def _unpack(path: Path, to: Path) -> None:
-    """Copies the encoded pictures, a few at a time."""
+    """Copies the encoded images, a few at a time."""
     schema = pa.schema([("bytes", pa.large_binary())])
     with pq.ParquetFile(path) as file, pa.ipc.new_file(str(to), schema) as writer:
-        for batch in file.iter_batches(AT_A_TIME, columns=["image"]):
-            pictures = batch["image"].field("bytes").cast(pa.large_binary())
-            writer.write_batch(pa.record_batch([pictures], schema))
+        name = _image_column(file.schema_arrow) or "image"
+        for batch in file.iter_batches(AT_A_TIME, columns=[name]):
+            column = batch[name]
+            images = column.field("bytes") if pa.types.is_struct(column.type) else column
+            writer.write_batch(pa.record_batch([images.cast(pa.large_binary())], schema))

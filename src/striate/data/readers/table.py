@@ -1,12 +1,7 @@
-"""A CSV with a header: path, label and, if it likes, split and weight."""
+"""Tables of labels: CSV and its kin, and records in JSON, each row an image and its class or classes."""
 
-import csv
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,140 +9,119 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from striate.data.index import Index, build
+from striate.data.layouts.columns import FALSE, TRUE, require_columns, split_of_value
+from striate.data.layouts.finder import ImageFinder, normal
+from striate.data.layouts.layout import Finder, Layout
+from striate.data.layouts.names import natural_key
+from striate.data.layouts.options import ReadOptions
+from striate.data.layouts.sheet import Sheet
+from striate.data.layouts.tables import Table, open_table
 from striate.data.paths import SafePaths
-from striate.data.readers.folders import SPLIT_FOLDERS
-from striate.errors import DataError, nearest
+from striate.errors import DataError
+from striate.files import list_names
 
-BLOCK = 1 << 10  # rows that are Python's values at a time; its garbage collector slows down with more
-
-
-def recognises(path: Path) -> bool:
-    """Whether `path` is a CSV file."""
-    return path.is_file() and path.suffix.lower() == ".csv"
+SAMPLE = 200  # rows, spread evenly, that tell whether all paths begin and end in one way
+PARTING = (";", "|", ",", " ")  # what may part several labels of an image
 
 
-def read(
-    path: Path, path_column: str, label_column: str, separator: str, image_root: Path, weight_column: str = "weight"
-) -> Index:
-    """Reads a CSV of pictures.
+def read(layout: Layout, options: ReadOptions) -> Index:
+    """Reads a table, or those of several splits; classes are matched between them by name.
 
-    A row whose path leads out of `image_root` stays in the table with that reason and is never opened.
-
-    Args:
-        path: of the CSV, UTF-8, its first line the names of its columns.
-        path_column: column of the picture's path, relative to `image_root`.
-        label_column: column of the class name; an empty one means no label.
-        separator: what parts several class names of one picture; "" where each has one.
-        image_root: folder that the paths start from.
-        weight_column: column of how often a picture is drawn, in proportion; it may be missing, or empty for 1.
+    A row whose path leads out of the data's folder stays in the index with that reason and is never opened.
 
     Raises:
-        DataError: if a column is missing, a split or weight is not one, or the file is not such a CSV.
+        DataError: if a column is missing, or a split, weight or label is not one.
     """
-    texts = columns(path, (path_column, label_column), ("split", weight_column))
-    unused = [name for name in header(path) if name not in texts]
-    paths, labels, splits, weights = (texts[name] for name in (path_column, label_column, "split", weight_column))
-    return index_of(Texts(path, paths, labels, splits, weights, partial(_line, path)), separator, image_root, unused)
+    finder = layout.finder or ImageFinder(layout.tree)
+    parts = []
+    for file in layout.files:
+        table = open_table(layout.tree, file, finder, options)
+        part = read_table(table, layout, options, finder)
+        split = table.split if len(layout.files) > 1 else table.folder_split
+        if split is not None and table.columns.split is None:
+            part = part.with_column("split", pa.repeat(pa.scalar(split), len(part)))
+        parts.append(part)
+    return joined(parts)
 
 
-@dataclass(frozen=True)
-class Texts:
-    """A table's columns, (N,) texts each; an empty one is a value that is not given."""
-
-    file: Path
-    paths: pa.Array
-    labels: pa.Array
-    splits: pa.Array
-    weights: pa.Array
-    line: Callable[[int], int]
-    """Gives the number of a row's line, for a message."""
+def joined(parts: Sequence[Index]) -> Index:
+    """One index of several with the same root."""
+    classes = sorted({name for part in parts for name in part.classes}, key=natural_key)
+    tables = [part.with_classes(classes).table for part in parts]
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    return replace(parts[0], table=pa.concat_tables(tables).combine_chunks(), classes=tuple(classes), notes=notes)
 
 
-def index_of(texts: Texts, separator: str, image_root: Path, unused: Sequence[str]) -> Index:
-    """The index of a table, as `read` describes it.
-
-    Args:
-        texts: its columns.
-        separator: what parts several class names of one picture; "" where each has one.
-        image_root: folder that the paths start from.
-        unused: names of the columns that are not read.
-
-    Raises:
-        DataError: if a split or weight is not one.
-    """
-    label, labels, names = _labels(texts.labels, separator)
+def read_table(table: Table, layout: Layout, options: ReadOptions, finder: Finder) -> Index:
+    """The index of one table."""
+    columns = table.columns
+    require_columns(table.sheet, columns, options.path_column, options.label_column)
+    used = [columns.path or "", columns.label or "", columns.split or "", options.weight_column, *columns.one_hot]
+    texts = table.sheet.columns([name for name in dict.fromkeys(used) if name])
+    if columns.one_hot:
+        label, labels, names = _one_hot(table.sheet, texts, columns.one_hot)
+    elif columns.label is not None:
+        label, labels, names = labels_of(texts[columns.label], options.label_separator)
+    else:
+        raise DataError(f"{table.sheet.path}: expected a column of labels; got boxes alone. Try --layout boxes.")
+    paths = resolve(texts[columns.path or ""], table.folder, finder)
+    unused = [name for name in table.sheet.names if name not in used]
+    notes = [table.sheet.note] if table.sheet.note else []
+    notes += [f"columns that are not read: {list_names(unused, 12)}."] if unused else []
+    notes += _parting_note(names) if not options.label_separator and not columns.one_hot else []
     return build(
-        image_root,
+        layout.tree.root,
         names,
-        texts.paths,
+        paths,
         label=label,
         labels=labels,
-        split=_splits(texts),
-        weight=_weights(texts),
-        reason=SafePaths(image_root).reasons(texts.paths),
-        notes=[f"columns that are not read: {', '.join(unused)}."] if unused else (),
+        split=splits_of(table.sheet, texts[columns.split], columns.split) if columns.split else None,
+        weight=_weights(table.sheet, texts[options.weight_column]),
+        reason=SafePaths(layout.tree.root).reasons(paths),
+        notes=notes,
     )
 
 
-def columns(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> dict[str, pa.Array]:
-    """Columns of a CSV as text.
+@dataclass(frozen=True)
+class _Rule:
+    """How the paths of a table become those of an index."""
 
-    Arrow's own reader is quicker, but it takes text after a closing quote, refuses a line that is short, and does not
-    say which line is wrong.
+    before: str
+    after: str
 
-    Raises:
-        DataError: as `lines`.
+
+def resolve(texts: pa.Array, folder: str, finder: Finder) -> pa.Array:
+    """The paths of the images that texts mean, from the root; where no image is found, as they are written.
+
+    Where a sample of them is found by putting the same text before and after each, all are taken so: whether a file is
+    there at all is for the check to say.
+
+    Args:
+        texts: (N,) paths or names.
+        folder: of the table, from the root.
+        finder: finds images.
     """
-    names = (*needed, *optional)
-    rows = (texts for _, texts in lines(path, needed, optional))
-    parts: dict[str, list[pa.Array]] = {name: [pa.array([], pa.string())] for name in names}
-    while block := list(islice(rows, BLOCK)):
-        for name, texts in zip(names, zip(*block, strict=True), strict=True):
-            parts[name].append(pa.array(texts))
-    return {name: pa.concat_arrays(parts.pop(name)) for name in list(parts)}  # each part is held once
+    sample = texts.take(pa.array(np.arange(0, len(texts), max(len(texts) // SAMPLE, 1)))).to_pylist()
+    rules = {_rule(text, finder.find(text, folder)) for text in sample}
+    prefix = f"{folder}/" if folder else ""
+    if len(rules) == 1 and (rule := rules.pop()) is not None:
+        return texts if rule == _Rule("", "") else pc.binary_join_element_wise(rule.before, texts, rule.after, "")
+    found = [
+        finder.find(text, folder)
+        or (text if text[:1] == "/" or not text else prefix + (normal(text) if "\\" in text else text))
+        for text in texts.to_pylist()
+    ]
+    return pa.array(found, pa.string())
 
 
-def header(path: Path) -> list[str]:
-    """The names in the first line of a CSV.
-
-    Raises:
-        DataError: if the file cannot be read as one.
-    """
-    with reading(path), path.open(newline="", encoding="utf-8-sig") as file:
-        return next(csv.reader(file, strict=True), [])
+def _rule(text: str, path: str | None) -> _Rule | None:
+    if path is None or not text or text not in path:
+        return None
+    before, _, after = path.partition(text)
+    return _Rule(before, after)
 
 
-def lines(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> Iterator[tuple[int, list[str]]]:
-    """The number of each line that is not empty, and its values in the columns `needed`, then `optional`.
-
-    A value that is missing is "".
-
-    Raises:
-        DataError: if a needed column is missing, or the file is no CSV in UTF-8.
-    """
-    with reading(path), path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, strict=True)
-        columns = next(reader, [])
-        for column in needed:
-            if column not in columns:
-                hint = nearest(column, columns) if columns else "The file is empty."
-                raise DataError(f"{path}: expected a column `{column}`; got {', '.join(columns) or 'none'}. {hint}")
-        places = [columns.index(column) if column in columns else len(columns) for column in (*needed, *optional)]
-        for values in reader:
-            if values:
-                yield reader.line_num, [values[place] if place < len(values) else "" for place in places]
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turns what goes wrong in a CSV into a sentence."""
-    try:
-        yield
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: expected a CSV in UTF-8; {error}.") from error
-
-
-def _labels(texts: pa.Array, separator: str) -> tuple[NDArray[np.int64] | None, pa.Array | None, list[str]]:
+def labels_of(texts: pa.Array, separator: str) -> tuple[NDArray[np.int64] | None, pa.Array | None, list[str]]:
     """The class number of each row or, where a separator is given, its class numbers; and the names of the classes."""
     if not separator:
         given = pc.utf8_trim_whitespace(texts)
@@ -165,40 +139,68 @@ def _labels(texts: pa.Array, separator: str) -> tuple[NDArray[np.int64] | None, 
 
 def _sorted(texts: pa.Array) -> list[str]:
     """The class names among texts, of which an empty one is none."""
-    return sorted(set(pc.unique(texts).to_pylist()) - {""})
+    return sorted(set(pc.unique(texts).to_pylist()) - {"", None}, key=natural_key)
 
 
 def _numbers(texts: pa.Array, names: list[str]) -> pa.Array:
     return pc.index_in(texts, value_set=pa.array(names, pa.string()))
 
 
-def _splits(texts: Texts) -> pa.Array:
-    place = _numbers(pc.utf8_lower(texts.splits), list(SPLIT_FOLDERS))
-    unknown = np.flatnonzero(pc.and_(place.is_null(), pc.not_equal(texts.splits, "")))
-    if len(unknown):
-        row = int(unknown[0])
+def _one_hot(
+    sheet: Sheet, texts: dict[str, pa.Array], names: Sequence[str]
+) -> tuple[NDArray[np.int64] | None, pa.Array | None, list[str]]:
+    """The class of each row where every row has exactly one, else the classes of each row."""
+    hot = np.stack([_true(sheet, texts[name], name) for name in names], axis=1)  # (N, classes)
+    order = sorted(names, key=natural_key)
+    hot = hot[:, [names.index(name) for name in order]]
+    if (hot.sum(axis=1) == 1).all():
+        return hot.argmax(axis=1).astype(np.int64), None, order
+    rows, classes = np.nonzero(hot)
+    ends = np.cumsum(np.bincount(rows, minlength=len(hot)))
+    offsets = pa.array(np.concatenate([[0], ends]), pa.int32())
+    return None, pa.ListArray.from_arrays(offsets, pa.array(classes, pa.int64())), order
+
+
+def _true(sheet: Sheet, texts: pa.Array, name: str) -> NDArray[np.bool_]:
+    lower = pc.utf8_lower(texts)
+    known = pc.is_in(lower, value_set=pa.array([*TRUE, *FALSE, ""]))
+    if not pc.all(known).as_py() and len(texts):
+        row = int(np.flatnonzero(~np.asarray(known))[0])
         raise DataError(
-            f"{texts.file}, line {texts.line(row)}: expected a split of {', '.join(SPLIT_FOLDERS)}; "
-            f"got {texts.splits[row].as_py()!r}."
+            f"{sheet.path}, line {sheet.line(row)}: expected 0 or 1 in column `{name}`; got {texts[row].as_py()!r}."
         )
-    return pa.array(list(SPLIT_FOLDERS.values())).take(place)
+    return np.asarray(pc.is_in(lower, value_set=pa.array([*TRUE])), np.bool_)
 
 
-def _weights(texts: Texts) -> pa.Array:
-    given = pc.if_else(pc.equal(texts.weights, ""), None, pc.utf8_trim_whitespace(texts.weights))
+def splits_of(sheet: Sheet, texts: pa.Array, column: str) -> pa.Array:
+    """The split of each row; null where none is given.
+
+    Raises:
+        DataError: if a text means no split.
+    """
+    encoded = texts.dictionary_encode()
+    known: list[str | None] = []
+    for text in encoded.dictionary.to_pylist():
+        split = split_of_value(text, column)
+        if text and split is None:
+            row = texts.index(text).as_py()
+            raise DataError(
+                f"{sheet.path}, line {sheet.line(row)}: expected a split such as train, val or test in column "
+                f"`{column}`; got {text!r}."
+            )
+        known.append(split)
+    return pa.array(known, pa.string()).take(encoded.indices)
+
+
+def _weights(sheet: Sheet, texts: pa.Array) -> pa.Array:
+    given = pc.if_else(pc.equal(texts, ""), None, pc.utf8_trim_whitespace(texts))
     try:
         return given.cast(pa.float32())
     except pa.ArrowInvalid as error:
         row = next(row for row, text in enumerate(given) if not _is_number(text))
         raise DataError(
-            f"{texts.file}, line {texts.line(row)}: expected a number as weight; got {texts.weights[row].as_py()!r}."
+            f"{sheet.path}, line {sheet.line(row)}: expected a number as weight; got {texts[row].as_py()!r}."
         ) from error
-
-
-def _line(path: Path, row: int) -> int:
-    """The number of a row's last line, which is asked for only where something is wrong with it."""
-    line, _ = next(islice(lines(path, ()), row, None))
-    return line
 
 
 def _is_number(text: pa.Scalar) -> bool:
@@ -207,3 +209,16 @@ def _is_number(text: pa.Scalar) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
+
+
+def _parting_note(names: Sequence[str]) -> list[str]:
+    """A word where the names of classes look like several of each other, parted by something."""
+    known = set(names)
+    for separator in PARTING:
+        made = [name for name in names if separator in name and all(p.strip() in known for p in name.split(separator))]
+        if len(made) > 1 or (made and separator != " "):
+            return [
+                f"{len(made):,} labels look like several, such as {made[0]!r:.80}: if they are, give "
+                f"--label-separator {separator!r}."
+            ]
+    return []

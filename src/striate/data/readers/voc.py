@@ -1,169 +1,122 @@
-"""Pascal VOC: an XML file a picture, with its objects and their boxes.
+"""Pascal VOC: an XML file an image, with its objects and their boxes.
 
 Source: Everingham et al. 2010, "The Pascal Visual Object Classes (VOC) challenge"; the development kit's folders
-Annotations, JPEGImages, ImageSets/Main and SegmentationClass, and the annotations/ and images/ of labelling tools.
+Annotations, JPEGImages, ImageSets/Main and SegmentationClass, and the folders of labelling tools.
 Coordinates are kept as they are given. VOC counts pixels from 1, most tools that write its format from 0: a difference
 of one pixel that no file tells.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
-from xml.etree import ElementTree
+from collections.abc import Sequence
+from pathlib import PurePosixPath
 
-from striate.data.index import Index, build
+from striate.data.formats.xml_file import parse_xml
+from striate.data.index import Index
+from striate.data.layouts.finder import ImageFinder, stem
+from striate.data.layouts.layout import Finder, Layout
+from striate.data.layouts.lists import split_lists
+from striate.data.layouts.masks import pairs_of
+from striate.data.layouts.names import split_of_path
+from striate.data.layouts.options import ReadOptions
+from striate.data.layouts.tables import folder_of
+from striate.data.layouts.tree import Tree
 from striate.data.paths import SafePaths
-from striate.data.readers.annotations import IMAGE_FOLDERS, Objects, folder_named, images_by_stem
-from striate.data.readers.folders import IMAGE_SUFFIXES, SPLIT_FOLDERS
+from striate.data.readers.annotations import AnnotatedImage, index_of, with_siblings
+from striate.data.readers.mask_names import mask_names
+from striate.data.readers.masks import values_of
 from striate.errors import DataError
 
-ANNOTATION_FOLDERS = ("annotations", "annotation", "xml", "xmls")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
+MOST = 1 << 24  # bytes of an annotation
 VOC_CLASSES = (  # in the order of the values of SegmentationClass, from 1
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
 
 
-def recognises(path: Path) -> bool:
-    """Whether `path` is a folder with XML files beside its pictures, or in a folder of annotations."""
-    return path.is_dir() and next(_xml_files(path), None) is not None
-
-
-def read(root: Path) -> Index:
-    """Reads all annotations below `root`; a picture that has none is a row without a label.
+def read(layout: Layout, options: ReadOptions) -> Index:
+    """Reads all annotations; an image beside annotated ones that has none is a row without a label.
 
     Raises:
-        DataError: if no annotation names a picture that is there.
+        DataError: if no annotation names an image that is there.
     """
-    annotations = folder_named(root, ANNOTATION_FOLDERS) or root
-    folder = folder_named(root, IMAGE_FOLDERS) or root
-    pictures = images_by_stem(folder, root)
-    found: dict[str, Objects] = {}
+    tree = layout.tree
+    finder = layout.finder or ImageFinder(tree)
+    annotations: dict[str, AnnotatedImage] = {}
     reasons: dict[str, str] = {}
-    safe, missing, ignored = SafePaths(root), 0, 0
-    for file in _xml_files(root):
+    safe, missing, left_out = SafePaths(tree.root), 0, 0
+    for file in layout.files:
         try:
-            name, objects, left_out = _annotation(file)
+            name, found, incomplete = _annotation(tree, file)
         except DataError as error:
-            path = pictures.get(file.stem)
+            path = finder.find(stem(file.rpartition("/")[2]), folder_of(file))
             if path is None:
                 raise
-            found[path], reasons[path] = Objects(), str(error)
+            annotations[path], reasons[path] = AnnotatedImage(), str(error)
             continue
-        path = _path(name, file.stem, pictures, folder, root)
-        ignored += left_out
+        path = _image(name, file, finder)
+        left_out += incomplete
         if path is None or safe(path) is not None:
             missing += 1
         else:
-            found[path] = objects
-    if not found:
-        raise DataError(f"{annotations}: expected annotations of the pictures in {folder}; got none that names one.")
-    masks = folder_named(root, ("segmentationclass",))
-    by_stem = {} if masks is None else images_by_stem(masks, root)
-    splits = _splits(root)
-    for path in pictures.values():
-        found.setdefault(path, Objects())
-    for path, objects in found.items():
-        objects.split, objects.mask = splits.get(Path(path).stem), by_stem.get(Path(path).stem)
-    notes = [
-        f"{what}: {number}."
-        for number, what in (
-            (missing, "left out, annotations of a picture that is not there"),
-            (ignored, "left out, objects without a class or a box of four numbers"),
-            (sum(not objects.names for objects in found.values()), "pictures without objects"),
-        )
-        if number
-    ]
-    return index_of(root, found, reasons, notes, ["background", *VOC_CLASSES] if by_stem else [])
-
-
-def index_of(
-    root: Path,
-    found: dict[str, Objects],
-    reasons: dict[str, str] | None = None,
-    notes: list[str] | None = None,
-    mask_classes: list[str] | None = None,
-) -> Index:
-    """An index of pictures with objects, in the order of their paths.
-
-    Args:
-        root: folder that the paths start from.
-        found: objects by the path of their picture.
-        reasons: why a picture is left out, by path.
-        notes: what was left out.
-        mask_classes: names of the class numbers in masks, each of which is its own value.
-    """
-    classes = sorted({name for objects in found.values() for name in objects.names})
-    number = {name: i for i, name in enumerate(classes)}
-    paths = sorted(found)
-    rows = [found[path] for path in paths]
-    return build(
-        root,
-        classes,
-        paths,
-        labels=[[number[name] for name in row.names] for row in rows],
-        boxes=[row.boxes for row in rows],
-        mask=[row.mask for row in rows],
-        split=[row.split for row in rows],
-        reason=[(reasons or {}).get(path) for path in paths],
-        mask_classes=mask_classes or (),
-        mask_values={i: i for i in range(len(mask_classes or ()))},
-        notes=notes or (),
+            found.split = split_of_path(path.rpartition("/")[0])
+            annotations[path] = found
+    if not annotations:
+        raise DataError(f"data: expected annotations of the images in {tree.root}; got none that names one.")
+    annotations = with_siblings(tree, annotations)
+    listed, notes = split_lists(tree, ImageFinder(tree))
+    for path, found in annotations.items():
+        found.split = listed.get(path, found.split)
+    notes += [f"left out, annotations of an image that is not there: {missing:,}."] if missing else []
+    notes += [f"left out, objects without a class or a box of four numbers: {left_out:,}."] if left_out else []
+    values, classes = _masks(tree, annotations, options)
+    return index_of(
+        tree.root, annotations, reasons=reasons, notes=notes, mask_classes=classes, mask_values=values or None
     )
 
 
-def _xml_files(root: Path) -> Iterator[Path]:
-    folder = folder_named(root, ANNOTATION_FOLDERS)
-    if folder is not None:
-        yield from sorted(folder.rglob("*.xml"))
-    elif any(path.suffix.lower() in IMAGE_SUFFIXES for path in root.iterdir()):
-        yield from sorted(root.glob("*.xml"))
-
-
-def _annotation(file: Path) -> tuple[str, Objects, int]:
-    """The picture that a file names, its objects, and how many of them are incomplete.
+def _annotation(tree: Tree, file: str) -> tuple[str, AnnotatedImage, int]:
+    """The image that a file names, its objects, and how many of them are incomplete.
 
     Raises:
         DataError: if it is no such XML file.
     """
-    content = file.read_bytes()
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content or b"\0" in content:  # what can grow without end
-        raise DataError(f"{file}: expected plain XML in UTF-8; got one that declares entities or another encoding.")
-    try:
-        tree = ElementTree.fromstring(content)
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise DataError(f"{file}: expected an annotation in XML; {error}.") from error
-    if tree.tag != "annotation":
-        raise DataError(f"{file}: expected an annotation of Pascal VOC; got <{tree.tag}>.")
-    objects, ignored = Objects(), 0
-    for each in tree.iter("object"):
+    path = tree.read_name(file)
+    root = parse_xml(path, MOST)
+    if root.tag != "annotation":
+        raise DataError(f"{path}: expected an annotation of Pascal VOC; got <{root.tag}>.")
+    found, incomplete = AnnotatedImage(), 0
+    for each in root.iter("object"):
         name = (each.findtext("name") or "").strip()
         try:
             box = [float(each.findtext(f"bndbox/{corner}") or "") for corner in CORNERS]
         except ValueError:
-            ignored += 1
+            incomplete += 1
             continue
-        if not name:
-            ignored += 1
-            continue
-        objects.names.append(name)
-        objects.boxes.append(box)
-    return (tree.findtext("filename") or "").strip(), objects, ignored
+        if name:
+            found.add(name, box)
+        else:
+            incomplete += 1
+    return (root.findtext("filename") or "").strip(), found, incomplete
 
 
-def _path(name: str, stem: str, pictures: dict[str, str], folder: Path, root: Path) -> str | None:
-    """The picture of an annotation: the one that it names, else the one that is named as it is."""
-    named = folder / name.replace("\\", "/")
-    if name and named.is_file() and named.suffix.lower() in IMAGE_SUFFIXES and ".." not in named.parts:
-        return named.relative_to(root).as_posix() if named.is_relative_to(root) else None
-    return pictures.get(stem) or pictures.get(Path(name).stem)
+def _image(name: str, file: str, finder: Finder) -> str | None:
+    """The image of an annotation: the one that it names, else the one that is named as it is."""
+    near = folder_of(file)
+    own = PurePosixPath(name.replace("\\", "/")).name
+    return (own and finder.find(own, near)) or finder.find(stem(file.rpartition("/")[2]), near)
 
 
-def _splits(root: Path) -> dict[str, str]:
-    """The split of each picture by its stem, by the lists in ImageSets/Main."""
-    found: dict[str, str] = {}
-    for name, split in reversed(SPLIT_FOLDERS.items()):
-        file = root / "ImageSets" / "Main" / f"{name}.txt"
-        if file.is_file():
-            found |= {line.split()[0]: split for line in file.read_text(encoding="utf-8").splitlines() if line.split()}
-    return found
+def _masks(
+    tree: Tree, annotations: dict[str, AnnotatedImage], options: ReadOptions
+) -> tuple[dict[int, int], Sequence[str]]:
+    """Gives each annotated image its mask, where there are some; and what their values mean."""
+    masks = {pair.images.path_of(name): mask for pair in pairs_of(tree) for name, mask in pair.masks.items()}
+    used = [mask for path, mask in masks.items() if path in annotations]
+    for path, mask in masks.items():
+        if path in annotations:
+            annotations[path].mask = mask
+    if not used:
+        return {}, ()
+    if not options.mask_classes and mask_names(tree) is None and "segmentationclass" in used[0].lower():
+        return {}, ["background", *VOC_CLASSES]
+    return values_of(tree, used, options.mask_classes)

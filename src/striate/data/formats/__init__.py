@@ -1,0 +1,26 @@
+"""Files of annotations as other tools write them, each as records: an image, its shapes and its labels."""
+
+from pathlib import Path
+
+from striate.data.formats import createml, cvat, label_studio, labelme, supervisely, via
+from striate.data.formats.record import Record, Shape
+
+PARSERS = {
+    "createml": createml.parse,
+    "cvat": cvat.parse,
+    "label-studio": label_studio.parse,
+    "labelme": labelme.parse,
+    "supervisely": supervisely.parse,
+    "via": via.parse,
+}
+
+__all__ = ["PARSERS", "Record", "Shape", "records_of"]
+
+
+def records_of(path: Path, kind: str) -> list[Record]:
+    """The records of a file, in its order.
+
+    Raises:
+        DataError: if the file is not one of that kind.
+    """
+    return PARSERS[kind](path)

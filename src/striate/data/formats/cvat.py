@@ -1,0 +1,54 @@
+"""CVAT: one XML file with the boxes, outlines and tags of each image ("CVAT for images 1.1")."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from striate.data.formats.record import Record, Shape, boxed, outlined
+from striate.data.formats.xml_file import parse_xml
+from striate.data.layouts.names import split_of
+from striate.errors import DataError
+
+
+def parse(path: Path) -> list[Record]:
+    """The records of a file.
+
+    Raises:
+        DataError: if the file is not CVAT's.
+    """
+    tree = parse_xml(path)
+    if tree.tag != "annotations":
+        raise DataError(f"{path}: expected <annotations> of CVAT; got <{tree.tag}>.")
+    return [_record(image) for image in tree.iter("image")]
+
+
+def _record(image: ElementTree.Element) -> Record:
+    record = Record(image.get("name", ""), width=_int(image.get("width")), height=_int(image.get("height")))
+    record.split = split_of(image.get("subset", ""))
+    for each in image:
+        if each.tag == "tag":
+            record.labels += [each.get("label", "")] if each.get("label") else []
+            continue
+        shape = _shape(each)
+        if shape is None:
+            record.left_out += 1
+        else:
+            record.shapes.append(shape)
+    return record
+
+
+def _shape(each: ElementTree.Element) -> Shape | None:
+    label = each.get("label", "")
+    try:
+        if each.tag == "box" and label:
+            x0, y0, x1, y1 = (float(each.get(name, "")) for name in ("xtl", "ytl", "xbr", "ybr"))
+            return boxed(label, x0, y0, x1, y1)
+        if each.tag == "polygon" and label:
+            pairs = (pair.split(",") for pair in each.get("points", "").split(";"))
+            return outlined(label, [(float(x), float(y)) for x, y in pairs])
+    except ValueError:
+        return None
+    return None
+
+
+def _int(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 10 else 0

@@ -1,0 +1,233 @@
+"""What the columns of a table mean: by their names where they are common ones, and by what they hold."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from striate.data.layouts.names import split_of
+from striate.data.layouts.sheet import Sheet
+from striate.data.layouts.synonyms import (
+    CORNERS,
+    FLAGS,
+    LABELS,
+    ONE_BOX,
+    PATHS,
+    SIZES,
+    SPLITS,
+    plain,
+)
+from striate.data.layouts.tree import IMAGE_SUFFIXES, suffix_of
+from striate.errors import DataError, nearest
+from striate.files import list_names
+
+TRUE = frozenset({"1", "1.0", "true", "yes"})
+FALSE = frozenset({"0", "0.0", "false", "no", "-1", "-1.0"})
+FLAG_SPLITS = {  # the split of what is false and of what is true
+    **dict.fromkeys(("isvalid", "isval", "isvalidation"), ("train", "val")),
+    "istest": ("train", "test"),
+    **dict.fromkeys(("istrain", "istraining", "istrainingimage"), ("test", "train")),
+}
+OBJECTS = "objects"
+Find = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The names of a table's columns by what they hold; None or () for what it lacks."""
+
+    path: str | None
+    label: str | None = None
+    one_hot: tuple[str, ...] = ()
+    split: str | None = None
+    corners: tuple[str, ...] = ()
+    """Of boxes: of xmin, ymin, xmax and ymax, or of x, y, width and height."""
+
+    has_sizes: bool = False
+    """Whether `corners` are x, y, width and height."""
+
+    box: str | None = None
+    """The column that holds all four numbers of a box."""
+
+    objects: str | None = None
+    """The column that holds all objects of an image, as Hugging Face's metadata.jsonl has them."""
+
+    found: int = 0
+    """Rows at the beginning of the table whose path means an image that is there."""
+
+    others: tuple[str, ...] = ()
+    """Other columns that could be the labels, and say something else."""
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether a row is an object rather than an image, or holds objects."""
+        return bool(self.corners or self.box or self.objects)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the table says a class of its images."""
+        return bool(self.label or self.one_hot or self.has_boxes)
+
+
+def columns_of(sheet: Sheet, path_column: str, label_column: str, weight_column: str, find: Find) -> Columns:
+    """What the columns of a table mean.
+
+    A column that is named as `path_column` or `label_column` says is always that.
+
+    Args:
+        sheet: the table.
+        path_column: name of the column of paths.
+        label_column: name of the column of labels.
+        weight_column: name of the column of weights, which is neither.
+        find: gives the image that a text means.
+    """
+    by_plain = {plain(name): name for name in reversed(sheet.names)}
+    corners, has_sizes = _corners(sheet, by_plain)
+    box = next((by_plain[name] for name in ONE_BOX if name in by_plain), None)
+    split = next((by_plain[name] for name in SPLITS if name in by_plain and _may_split(sheet, by_plain[name])), None)
+    path = path_column if path_column in sheet.names else _path(sheet, by_plain, find)
+    found = 0 if path is None else _found(sheet, path, find)
+    taken = {path, split, weight_column, box if not corners else None, *corners}
+    if label_column in sheet.names:
+        return Columns(path, label_column, (), split, corners, has_sizes, None if corners else box, found=found)
+    free = [name for name in sheet.names if name not in taken]
+    label, others = _label(sheet, free)
+    objects = OBJECTS if OBJECTS in free and not label else None
+    one_hot = () if label or corners or objects else _one_hot(sheet, free)
+    return Columns(path, label, one_hot, split, corners, has_sizes, None if corners else box, objects, found, others)
+
+
+def with_header(sheet: Sheet, find: Find) -> Sheet:
+    """The table as one without a header, where its first row names an image by a name without suffix."""
+    if sheet.has_header and sheet.records is None and any(map(find, sheet.names)):
+        names = tuple(f"column {place + 1}" for place in range(len(sheet.names)))
+        return replace(sheet, names=names, has_header=False)
+    return sheet
+
+
+def require_columns(sheet: Sheet, columns: Columns, path_column: str, label_column: str) -> None:
+    """Stops where a table lacks a column of paths or of labels.
+
+    Raises:
+        DataError: if it does, or if two columns could be the labels.
+    """
+    needed = [(columns.path, path_column, "--path-column"), (columns.has_labels, label_column, "--label-column")]
+    for found, name, flag in needed:
+        if not found:
+            hint = nearest(name, sheet.names) if sheet.names else "The file is empty."
+            got = list_names(sheet.names, 12) or "none"
+            raise DataError(f"{sheet.path}: expected a column `{name}` ({flag}); got {got}. {hint}")
+    if columns.others:
+        raise DataError(
+            f"{sheet.path}: expected one column of labels; got {list_names([columns.label or '', *columns.others])}, "
+            "which say different things. Choose one with --label-column."
+        )
+
+
+def _path(sheet: Sheet, by_plain: dict[str, str], find: Find) -> str | None:
+    """The column of paths: one that images are found by, else one that is named so or holds names of images."""
+    named = [by_plain[name] for name in PATHS if name in by_plain]
+    unnamed = [name for name in sheet.names if not sheet.has_header or _has_suffixes(sheet, name)]
+    names = dict.fromkeys([*(name for name in named if _has_suffixes(sheet, name)), *named, *unnamed])
+    for name in names:
+        given = sum(map(bool, _texts(sheet, name)))
+        if given and 2 * _found(sheet, name, find) >= given:
+            return name
+    return next((name for name in names if _has_suffixes(sheet, name)), named[0] if named else None)
+
+
+def _found(sheet: Sheet, name: str, find: Find) -> int:
+    return sum(find(text) is not None for text in _texts(sheet, name) if text)
+
+
+def _has_suffixes(sheet: Sheet, name: str) -> bool:
+    texts = [text for text in _texts(sheet, name) if text]
+    return bool(texts) and 2 * sum(suffix_of(text) in IMAGE_SUFFIXES for text in texts) > len(texts)
+
+
+def _texts(sheet: Sheet, name: str) -> list[str]:
+    place = sheet.names.index(name)
+    return [values[place] for values in sheet.head]
+
+
+def _label(sheet: Sheet, free: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    """The column of labels by its name or, of a table without names, the only column left that is no number.
+
+    Of several that part the rows alike, one of names goes before one of numbers.
+    """
+    by_plain = {plain(name): name for name in reversed(free)}
+    for rank in LABELS:
+        named = [by_plain[name] for name in rank if name in by_plain]
+        if named:
+            break
+    else:
+        named = [] if sheet.has_header else _unnamed(sheet, free)
+    if not named:
+        return None, ()
+    named.sort(key=lambda name: _are_numbers(_texts(sheet, name)))
+    others = tuple(name for name in named[1:] if not _part_alike(_texts(sheet, named[0]), _texts(sheet, name)))
+    return named[0], others
+
+
+def _unnamed(sheet: Sheet, free: Sequence[str]) -> list[str]:
+    texts = [name for name in free if not _are_numbers(_texts(sheet, name))]
+    return list(texts if len(texts) == 1 else free if len(free) == 1 else [])
+
+
+def _are_numbers(texts: Iterable[str]) -> bool:
+    return all(re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", text, re.IGNORECASE) for text in texts if text)
+
+
+def _part_alike(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two columns part the rows in the same way: a value of one goes with one of the other."""
+    pairs = set(zip(one, other, strict=True))
+    return len(pairs) == len(set(one)) == len(set(other))
+
+
+def _one_hot(sheet: Sheet, free: Sequence[str]) -> tuple[str, ...]:
+    """The columns that hold nothing but 0 and 1, true and false, or 1 and -1, where there are two or more."""
+    found = [
+        name
+        for name in free
+        if plain(name) not in FLAGS and {text.lower() for text in _texts(sheet, name)} <= TRUE | FALSE and sheet.head
+    ]
+    places = [sheet.names.index(name) for name in found]
+    once = all(sum(values[place].lower() in TRUE for place in places) == 1 for values in sheet.head)
+    rest = [name for name in free if name not in found and plain(name) not in FLAGS]
+    return tuple(found) if len(found) > 1 and (once or not rest) else ()
+
+
+def _may_split(sheet: Sheet, name: str) -> bool:
+    """Whether a column holds what `split_of_value` knows; one that is called `split` is believed."""
+    texts = {text for text in _texts(sheet, name) if text}
+    return plain(name) in SPLITS[:3] or all(split_of_value(text, name) for text in texts)
+
+
+def split_of_value(text: str, column: str) -> str | None:
+    """The split that a value of a column means; None where it means none.
+
+    Of folds that are numbers, 0 is val and the others are train, as is usual.
+
+    >>> split_of_value("Training", "usage"), split_of_value("True", "is_valid"), split_of_value("2", "fold")
+    ('train', 'val', 'train')
+    """
+    name, value = plain(column), text.lower()
+    if name in FLAG_SPLITS and value in TRUE | FALSE:
+        return FLAG_SPLITS[name][value in TRUE]
+    number = re.fullmatch(r"(-?[0-9]+)(\.0)?", text)
+    if number and name in ("fold", "kfold", "folds"):
+        return "val" if int(number[1]) == 0 else "train"
+    return split_of(text)
+
+
+def _corners(sheet: Sheet, by_plain: dict[str, str]) -> tuple[tuple[str, ...], bool]:
+    for names in CORNERS:
+        if all(name in by_plain for name in names):
+            return tuple(by_plain[name] for name in names), False
+    for names in SIZES:
+        if all(name in by_plain for name in names):
+            return tuple(by_plain[name] for name in names), True
+    if not sheet.has_header and len(sheet.names) == 6:
+        rows = [all(values[1:5]) and _are_numbers(values[1:5]) for values in sheet.head]
+        if 2 * sum(rows) >= len(rows) > 0:
+            return sheet.names[1:5], False
+    return (), False

@@ -1,0 +1,141 @@
+"""The readings of a tree as images and masks: a folder of each, or both in one."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from striate.data.layouts.finder import stem
+from striate.data.layouts.layout import Layout
+from striate.data.layouts.names import parts_of, split_of_path, telling_splits
+from striate.data.layouts.pairs import paired
+from striate.data.layouts.tree import Folder, Tree, suffix_of
+from striate.files import list_names
+
+MASK_SUFFIXES = frozenset({".png", ".gif", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg"})
+ENDINGS = (  # that a mask's name may have beyond its image's
+    *("_mask", "-mask", " mask", ".mask", "_masks", "_gt", "-gt", "_label", "_labels", "_seg", "_segmentation"),
+    *("_segmentation_mask", "_annotation", "_anno", "_annot", "_groundtruth", "_ground_truth", "_manual1", "_manual"),
+    *("_trimap", "_l", "_p", "_lbl", "_target", "_matte", "_alpha", "_bin", "_labelids", "_gtfine_labelids"),
+    *("_gtfine_labeltrainids", "_labeltrainids", "_1stho", "_segm", "_pixels", "_superpixels", "_mask_0"),
+)
+BEGINNINGS = ("mask_", "mask-", "gt_", "label_", "seg_", "groundtruth_")
+IMAGE_ENDINGS = (
+    "_leftimg8bit",
+    "_image",
+    "_img",
+    "_training",
+    "_test",
+    "_rgb",
+    "_sat",
+    "_satellite",
+    "_input",
+    "_photo",
+)
+IMAGE_BEGINNINGS = ("image_", "img_", "photo_", "rgb_")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A folder of images, and the mask of each that has one."""
+
+    images: Folder
+    masks: Mapping[str, str]
+    """Path of the mask by the name of its image."""
+
+    folder: Folder
+    """Where the masks lie."""
+
+    @property
+    def split(self) -> str | None:
+        """What the path of the images says."""
+        return split_of_path(self.images.path) if self.images.path else None
+
+
+def find(tree: Tree) -> list[Layout]:
+    """The reading as images and masks, where there are any pairs."""
+    pairs = pairs_of(tree)
+    if not pairs:
+        return []
+    folders = [f"{pair.folder.path or '.'}/" for pair in pairs]
+    what = f"images and masks (masks in {list_names(dict.fromkeys(folders), 4)})"
+    if any(pair.folder is pair.images for pair in pairs):
+        what = "images and masks side by side, told by the ends of their names"
+    order = telling_splits(pair.split for pair in pairs)
+    what += f", in split{'s' if len(order) > 1 else ''} {', '.join(order)}" if order else ""
+    many = _several_a_image(tree)
+    return [Layout("masks", what, tree, doubt=many)]
+
+
+def pairs_of(tree: Tree) -> list[Pair]:
+    """Folders of images with the folders of their masks, in the order of their paths."""
+    folders = [folder for folder in tree.top.walk() if folder.images]
+    masks = {folder.path: folder for folder in folders if _holds_masks(folder)}
+    images = [folder for folder in folders if folder.path not in masks]
+    stems = {path: {base(name) for name in folder.images} for path, folder in masks.items()}
+    bases = [_with_bases(folder) for folder in images]
+    found = []
+    for path, folder in paired(stems, bases).items():
+        image_folder = next(each for each in images if each.path == folder.path)
+        by_base = {base(name): name for name in reversed(masks[path].images)}
+        matched = {
+            name: masks[path].path_of(by_base[image_base(name)])
+            for name in image_folder.images
+            if image_base(name) in by_base
+        }
+        if matched:
+            found.append(Pair(image_folder, matched, masks[path]))
+    together = [pair for folder in images if (pair := _side_by_side(folder)) is not None]
+    return sorted([*found, *together], key=lambda pair: pair.images.path)
+
+
+def _with_bases(folder: Folder) -> Folder:
+    """The folder with the names of its images as masks have them."""
+    return Folder(folder.path, [f"{image_base(name)}.x" for name in folder.images])
+
+
+def _holds_masks(folder: Folder) -> bool:
+    """Whether a folder's path has a word of labels, and its files may be masks."""
+    names = folder.path.split("/")
+    said = any(parts_of(name).role == "labels" for name in names)
+    return said and sum(suffix_of(name) in MASK_SUFFIXES for name in folder.images) * 2 > len(folder.images)
+
+
+def _side_by_side(folder: Folder) -> Pair | None:
+    """The images of a folder that also holds their masks."""
+    by_stem = {stem(name).lower(): name for name in reversed(folder.images)}
+    found: dict[str, str] = {}
+    for name in folder.images:
+        cut = base(name)
+        image = by_stem.get(cut)
+        if cut != stem(name).lower() and image is not None and suffix_of(name) in MASK_SUFFIXES:
+            found.setdefault(image, folder.path_of(name))
+    return Pair(folder, found, folder) if found else None
+
+
+def base(name: str) -> str:
+    """A mask's name without what says that it is one, in lower case.
+
+    >>> base("0_mask.gif"), base("aachen_000000_gtFine_labelIds.png"), base("mask_7.png"), base("7.png")
+    ('0', 'aachen_000000', '7', '7')
+    """
+    return _cut(stem(name).lower(), ENDINGS, BEGINNINGS)
+
+
+def image_base(name: str) -> str:
+    """An image's name without what says that it is one, in lower case, where a mask's may lack it."""
+    return _cut(stem(name).lower(), IMAGE_ENDINGS, IMAGE_BEGINNINGS)
+
+
+def _cut(text: str, endings: Iterable[str], beginnings: Iterable[str]) -> str:
+    ending = max((each for each in endings if text.endswith(each)), key=len, default="")
+    text = text.removesuffix(ending)
+    beginning = next((each for each in beginnings if text.startswith(each)), "")
+    return text.removeprefix(beginning) or text
+
+
+def _several_a_image(tree: Tree) -> str:
+    """What is said where each image has a folder of its own with a mask an object."""
+    own = [folder for folder in tree.top.walk() if folder.name.lower() == "masks" and len(folder.images) > 1]
+    lone = [f for f in own if (up := tree.folder(f.path.rpartition("/")[0] + "/images")) and len(up.images) == 1]
+    if len(lone) < 2:
+        return ""
+    return f"each image has several masks, one an object ({lone[0].path}/ and {len(lone) - 1} more): lay them into one"

@@ -1,0 +1,108 @@
+"""The readings of a tree as objects of its images, in files of annotations."""
+
+from collections.abc import Sequence
+
+from striate.data.layouts.annotation_files import (
+    files_of_kind,
+    folders_of,
+    json_kind,
+    remembered,
+    text_kind,
+    xml_kind,
+)
+from striate.data.layouts.layout import Layout
+from striate.data.layouts.names import split_of_path, telling_splits
+from striate.data.layouts.tree import Tree
+from striate.files import list_names
+
+JSON_KINDS = {
+    "labelme": "boxes and outlines of labelme",
+    "via": "boxes and outlines of VIA, the VGG Image Annotator,",
+    "createml": "boxes of CreateML",
+    "label-studio": "labels of Label Studio",
+    "supervisely": "boxes and outlines of Supervisely",
+}
+TOLD = {
+    **JSON_KINDS,
+    "coco": "COCO objects",
+    "voc": "Pascal VOC objects",
+    "cvat": "boxes, outlines and tags of CVAT",
+    "yolo": "YOLO objects",
+    "kitti": "KITTI objects",
+}
+ONE_AN_IMAGE = ("labelme", "supervisely")
+LISTS = (
+    "train.txt",
+    "val.txt",
+    "valid.txt",
+    "test.txt",
+    "classes.txt",
+    "notes.txt",
+    "readme.txt",
+    "obj.txt",
+    "labels.txt",
+)
+
+
+def find(tree: Tree) -> list[Layout]:
+    """A reading for each kind of annotations that the tree holds."""
+    return [*_coco(tree), *_in_json(tree), *_in_xml(tree), *_in_text(tree)]
+
+
+def told(kind: str) -> str:
+    """What the annotations of a kind are."""
+    return TOLD[kind]
+
+
+def _coco(tree: Tree) -> list[Layout]:
+    files = files_of_kind(tree, ".json", "coco", remembered(json_kind))
+    instances = [file for file in files if "instances" in file.rpartition("/")[2]]
+    chosen = tuple(instances or files)
+    if not chosen:
+        return []
+    return [Layout("coco", f"COCO objects in {list_names(chosen, 3)}{_splits(chosen)}", tree, chosen)]
+
+
+def _in_json(tree: Tree) -> list[Layout]:
+    found = []
+    kind_of = remembered(json_kind)
+    for name, what in JSON_KINDS.items():
+        files = tuple(files_of_kind(tree, ".json", name, kind_of, one_an_image=name in ONE_AN_IMAGE))
+        if files:
+            found.append(Layout(name, f"{what} in {_files(files, 'JSON')}{_splits(files)}", tree, files))
+    return found
+
+
+def _in_xml(tree: Tree) -> list[Layout]:
+    found = []
+    kind_of = remembered(xml_kind)
+    for name in ("voc", "cvat"):
+        files = tuple(files_of_kind(tree, ".xml", name, kind_of, one_an_image=name == "voc"))
+        if files:
+            found.append(Layout(name, f"{TOLD[name]} in {_files(files, 'XML')}{_splits(files)}", tree, files))
+    return found
+
+
+def _in_text(tree: Tree) -> list[Layout]:
+    """YOLO: text files of numbers, named as the images are; and KITTI: of a class and numbers."""
+    found = []
+    kind_of = remembered(text_kind)
+    for name in ("yolo", "kitti"):
+        files = files_of_kind(tree, ".txt", name, kind_of, one_an_image=True)
+        files = [file for file in files if file.rpartition("/")[2] not in LISTS]
+        if files:
+            found.append(Layout(name, f"{TOLD[name]} in {_files(files, 'text')}{_splits(files)}", tree, tuple(files)))
+    return found
+
+
+def _files(files: Sequence[str], kind: str) -> str:
+    """How many files, and where."""
+    if len(files) == 1:
+        return files[0]
+    folders = [folder or "the folder itself" for folder in folders_of(files)]
+    return f"{len(files):,} {kind} files of {list_names(folders, 4)}"
+
+
+def _splits(files: Sequence[str]) -> str:
+    order = telling_splits(split_of_path(file.rpartition(".")[0]) for file in files)
+    return f", in split{'s' if len(order) > 1 else ''} {', '.join(order)}" if order else ""

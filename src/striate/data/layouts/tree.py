@@ -1,0 +1,280 @@
+"""A folder and all below it, listed once: what decides the layout is what the readers read."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from striate.data.layouts.names import is_litter
+from striate.errors import DataError
+from striate.files import list_names, open_regular
+
+IMAGE_SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff", ".avif"),
+        *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".heic", ".heif", ".jxl"),
+    }
+)
+DEPTH = 32  # folders below one another; deeper ones are no data set
+ENDLESS = ("/proc", "/sys")  # where folders are made while they are listed
+STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP", b"P5\n", b"P6\n")
+SAMPLE = 200  # files without a suffix that are looked into, a folder
+
+
+@dataclass(slots=True)
+class Folder:
+    """A folder without what is litter in it."""
+
+    path: str
+    """From the root; "" is the root itself."""
+
+    images: list[str] = field(default_factory=list)
+    """Names of the files that are images by their suffix or, where they have none, by their content; sorted."""
+
+    others: list[str] = field(default_factory=list)
+    """Names of all other files, sorted."""
+
+    folders: dict[str, "Folder"] = field(default_factory=dict)
+    """By their names, sorted."""
+
+    count: int = 0
+    """Images in it and in all folders below."""
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.path.rpartition("/")[2]
+
+    def path_of(self, name: str) -> str:
+        """The path, from the root, of what is called `name` in it."""
+        return f"{self.path}/{name}" if self.path else name
+
+    def walk(self) -> "Iterator[Folder]":
+        """The folder and all below it, in the order of their paths."""
+        waiting = [self]
+        while waiting:
+            folder = waiting.pop()
+            yield folder
+            waiting += reversed(folder.folders.values())
+
+    def with_images(self) -> "list[Folder]":
+        """The folders right in it that hold images, at any depth."""
+        return [folder for folder in self.folders.values() if folder.count]
+
+    def entries(self) -> list[str]:
+        """The names of all files and folders in it, sorted."""
+        return sorted([*self.images, *self.others, *self.folders])
+
+    def marked_files(self) -> Iterator[tuple[str, bool]]:
+        """The paths of all files in it and below, in the order of their names, and whether each is an image."""
+        waiting = [(self, iter(self.entries()), frozenset(self.images))]
+        while waiting:
+            folder, names, images = waiting[-1]
+            name = next(names, None)
+            if name is None:
+                waiting.pop()
+            elif name in folder.folders:
+                below = folder.folders[name]
+                waiting.append((below, iter(below.entries()), frozenset(below.images)))
+            else:
+                yield folder.path_of(name), name in images
+
+
+@dataclass(frozen=True)
+class Tree:
+    """All below a root."""
+
+    root: Path
+    top: Folder
+    notes: tuple[str, ...] = ()
+    """What was left out, in sentences."""
+
+    def folder(self, path: str) -> Folder | None:
+        """The folder at a path from the root, where there is one."""
+        found: Folder | None = self.top
+        for name in path.split("/") if path else ():
+            found = found and found.folders.get(name)
+        return found
+
+    def others(self, *suffixes: str) -> Iterator[str]:
+        """The paths of the files that are no images and end in one of `suffixes`, in order."""
+        for folder in self.top.walk():
+            yield from (folder.path_of(name) for name in folder.others if name.lower().endswith(suffixes))
+
+    def read_name(self, path: str) -> Path:
+        """Where a path from the root lies."""
+        return self.root / path
+
+
+def survey(root: Path) -> Tree:
+    """Lists a folder and all below it, each folder once, wherever links lead.
+
+    What links lead to counts as what it is, except where a link leads to a folder that is listed already.
+
+    Raises:
+        DataError: if a folder cannot be listed, a link leads to a folder that it lies in, or folders lie too deep.
+    """
+    surveyor = _Surveyor(root)
+    top = surveyor.survey(root)
+    return Tree(root, top, tuple(surveyor.notes()))
+
+
+class _Surveyor:
+    """Lists folders, and remembers which it has listed and what it left out."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._visited: set[tuple[int, int]] = set()
+        self._links: list[tuple[Folder, str]] = []
+        self._again: list[str] = []
+        self._endless: list[str] = []
+        self._litter: list[str] = []
+        self._bare: list[str] = []  # images without a suffix
+
+    def survey(self, root: Path) -> Folder:
+        """The folder at `root` and all below; folders before the links to them."""
+        try:
+            status = root.stat()
+        except OSError as error:
+            raise _unlisted(root, error) from error
+        self._visited.add((status.st_dev, status.st_ino))
+        top = Folder("")
+        found = self._list_below(top)
+        while self._links:
+            links, self._links = sorted(self._links, key=lambda link: link[0].path_of(link[1])), []
+            for folder, name in links:  # which may hold links too
+                found += self._follow(folder, name)
+        for folder in sorted(found, key=lambda each: each.path.count("/") + bool(each.path), reverse=True):
+            folder.folders = dict(sorted(folder.folders.items()))
+            folder.count = len(folder.images) + sum(below.count for below in folder.folders.values())
+        return top
+
+    def notes(self) -> Iterator[str]:
+        """What was left out, in sentences."""
+        if self._litter:
+            count = len(self._litter)
+            names = list_names(dict.fromkeys(path.rpartition("/")[2] for path in self._litter), 4)
+            yield f"left out: {count:,} hidden or left by a system ({names})."
+        if self._again:
+            yield f"left out, links to folders that are read already: {list_names(self._again, 4)}."
+        if self._endless:
+            yield f"left out, links to the system's own folders: {list_names(self._endless, 4)}."
+        if self._bare:
+            yield (
+                f"files without a suffix, read because they are images by their content: {list_names(self._bare, 4)}. "
+                "A suffix such as .jpg would help other tools."
+            )
+
+    def _list_below(self, top: Folder) -> list[Folder]:
+        """Lists `top` and all below it that are no links; gives all that were listed."""
+        listed: list[Folder] = []
+        waiting = [top]
+        while waiting:
+            folder = waiting.pop()
+            listed.append(folder)
+            if folder.path.count("/") >= DEPTH:
+                raise DataError(
+                    f"data: expected at most {DEPTH} folders below one another; got more: {self._root / folder.path}. "
+                    "Give the folder that holds the images."
+                )
+            waiting += self._list_one(folder)
+        return listed
+
+    def _list_one(self, folder: Folder) -> list[Folder]:
+        """Fills one folder; gives the folders in it."""
+        path = self._root / folder.path
+        bare: list[str] = []
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    self._take(folder, entry, bare)
+        except OSError as error:
+            raise _unlisted(path, error) from error
+        if bare:
+            self._look_into(folder, bare)
+        folder.images.sort()
+        folder.others.sort()
+        return list(folder.folders.values())
+
+    def _take(self, folder: Folder, entry: os.DirEntry[str], bare: list[str]) -> None:
+        name = entry.name
+        if entry.is_dir(follow_symlinks=False):
+            if is_litter(name, folder=True):
+                self._litter.append(folder.path_of(name))
+                return
+            status = entry.stat(follow_symlinks=False)
+            self._visited.add((status.st_dev, status.st_ino))
+            folder.folders[name] = Folder(folder.path_of(name))
+        elif is_litter(name):
+            self._litter.append(folder.path_of(name))
+        elif entry.is_symlink() and _leads_to_folder(entry):
+            self._links.append((folder, name))
+        elif suffix_of(name) in IMAGE_SUFFIXES:
+            folder.images.append(name)
+        elif has_no_suffix(name):
+            bare.append(name)
+        else:
+            folder.others.append(name)
+
+    def _look_into(self, folder: Folder, names: list[str]) -> None:
+        """Parts files without a suffix into images and others, by how a sample of them begins."""
+        names.sort()
+        sample = names[:: max(len(names) // SAMPLE, 1)]
+        images = {name for name in sample if _begins_as_image(self._root / folder.path_of(name))}
+        if len(sample) < len(names) and len(images) == len(sample):
+            images = set(names)
+        elif images and len(sample) < len(names):
+            images |= {name for name in names if _begins_as_image(self._root / folder.path_of(name))}
+        folder.images += images
+        folder.others += [name for name in names if name not in images]
+        self._bare += map(folder.path_of, sorted(images))
+
+    def _follow(self, folder: Folder, name: str) -> list[Folder]:
+        """Lists the folder that a link leads to, unless that is done already."""
+        link = self._root / folder.path_of(name)
+        try:
+            target = link.resolve()
+            status = target.stat()
+        except (OSError, RuntimeError):
+            return []
+        if (self._root / folder.path).resolve().is_relative_to(target):
+            raise DataError(f"{link}: expected no link to a folder that it lies in. Remove the link.")
+        if any(target.is_relative_to(system) for system in ENDLESS):
+            self._endless.append(folder.path_of(name))
+        elif (status.st_dev, status.st_ino) in self._visited:
+            self._again.append(folder.path_of(name))
+        else:
+            self._visited.add((status.st_dev, status.st_ino))
+            folder.folders[name] = Folder(folder.path_of(name))
+            return self._list_below(folder.folders[name])
+        return []
+
+
+def _unlisted(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: expected a folder that can be listed; {error.strerror}.")
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: a file that cannot be read
+        return False
+
+
+def suffix_of(name: str) -> str:
+    """The suffix of a file's name, in lower case, with its point."""
+    return name[name.rfind(".") :].lower() if "." in name else ""
+
+
+def has_no_suffix(name: str) -> bool:
+    """Whether what follows the last point of a name is no suffix: nothing, or a number."""
+    return not (suffix := suffix_of(name)[1:]) or suffix.isdecimal()
+
+
+def _begins_as_image(path: Path) -> bool:
+    try:
+        with open_regular(path) as file:
+            start = file.read(16)
+    except OSError:
+        return False
+    return start.startswith(STARTS) or start[8:12] == b"WEBP" or start[4:12] in (b"ftypavif", b"ftypheic", b"ftypmif1")

@@ -1,0 +1,114 @@
+"""Annotations of labelme, VIA, CreateML, Supervisely, Label Studio and CVAT: boxes, outlines, classes of images."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from striate.augment.resample import IGNORED
+from striate.data.formats import Record, records_of
+from striate.data.formats.record import code_of
+from striate.data.index import Index, build
+from striate.data.layouts.finder import ImageFinder
+from striate.data.layouts.layout import Finder, Layout
+from striate.data.layouts.names import natural_key, split_of_path, telling_splits
+from striate.data.layouts.options import ReadOptions
+from striate.data.layouts.tables import folder_of
+from striate.data.outlines import mask_path
+from striate.data.paths import SafePaths
+from striate.data.readers.annotations import AnnotatedImage, index_of, sizes_of, with_siblings
+from striate.errors import DataError
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A record, the image that it means, and where it stands."""
+
+    record: Record
+    path: str
+    file: str
+    number: int
+
+
+def read(layout: Layout, options: ReadOptions) -> Index:
+    """Reads boxes and outlines where any image has some, else the classes of whole images.
+
+    Raises:
+        DataError: if a file is not what it seems, or names no image that is there.
+    """
+    finder = layout.finder or ImageFinder(layout.tree)
+    placed: list[_Placed] = []
+    missing = left_out = 0
+    for file in layout.files:
+        near = folder_of(file)
+        for number, record in enumerate(records_of(layout.tree.read_name(file), layout.name)):
+            path = finder.find(record.image, near) or _beside(file, layout, finder)
+            left_out += record.left_out
+            if path is None:
+                missing += 1
+            else:
+                placed.append(_Placed(record, path, file, number))
+    if not placed:
+        raise DataError(f"data: expected annotations of the images in {layout.tree.root}; got none that names one.")
+    notes = [f"left out, annotations of an image that is not there: {missing:,}."] if missing else []
+    notes += [f"left out, shapes that are neither boxes nor outlines with a class: {left_out:,}."] if left_out else []
+    if any(each.record.shapes for each in placed):
+        return _objects(layout, placed, notes)
+    return _labels(layout, placed, notes)
+
+
+def _beside(file: str, layout: Layout, finder: Finder) -> str | None:
+    """The image that a file for one image is named after, as labelme's are."""
+    if layout.name not in ("labelme", "supervisely"):
+        return None
+    name = file.rpartition("/")[2].removesuffix(".json")
+    return finder.find(name, folder_of(file))
+
+
+def _objects(layout: Layout, placed: Sequence[_Placed], notes: list[str]) -> Index:
+    classes = sorted({shape.label for each in placed for shape in each.record.shapes}, key=natural_key)
+    outlined = any(each.record.has_outlines for each in placed) and len(classes) < IGNORED
+    sizes = _sizes(layout, placed) if outlined else {}
+    annotations: dict[str, AnnotatedImage] = {}
+    for each in placed:
+        found = annotations.setdefault(each.path, AnnotatedImage())
+        found.split = each.record.split or split_of_path(each.path.rpartition("/")[0])
+        for shape in each.record.shapes:
+            found.add(shape.label, shape.box)
+        if each.path in sizes and not each.file.startswith("/"):
+            found.mask = mask_path(each.file, each.number, *sizes[each.path])
+    tags = sum(bool(each.record.labels) for each in placed)
+    if tags:
+        notes.append(f"classes of whole images are not read, because there are boxes: {tags:,}.")
+    return index_of(
+        layout.tree.root,
+        with_siblings(layout.tree, annotations),
+        notes=notes,
+        mask_classes=["background", *classes] if outlined else (),
+        mask_values={0: 0, **{code_of(name): place for place, name in enumerate(classes, 1)}} if outlined else {},
+    )
+
+
+def _sizes(layout: Layout, placed: Iterable[_Placed]) -> dict[str, tuple[int, int]]:
+    """Width and height of each image: as the file says or, where it does not, as the image's own file does."""
+    said = {each.path: (each.record.width, each.record.height) for each in placed}
+    unknown = [path for path, size in said.items() if min(size) < 1]
+    return {path: size for path, size in said.items() if min(size) > 0} | sizes_of(layout.tree.root, unknown)
+
+
+def _labels(layout: Layout, placed: Sequence[_Placed], notes: list[str]) -> Index:
+    classes = sorted({label for each in placed for label in each.record.labels}, key=natural_key)
+    number = {name: place for place, name in enumerate(classes)}
+    paths = [each.path for each in placed]
+    several = [[number[label] for label in dict.fromkeys(each.record.labels)] for each in placed]
+    single = all(len(each) <= 1 for each in several)
+    splits = [each.record.split or split_of_path(each.path.rpartition("/")[0]) for each in placed]
+    safe = SafePaths(layout.tree.root)
+    return build(
+        layout.tree.root,
+        classes,
+        paths,
+        label=[each[0] if each else -1 for each in several] if single else None,
+        labels=None if single else several,
+        split=splits if telling_splits(splits) else None,
+        reason=[safe(path) for path in paths],
+        notes=notes,
+    )

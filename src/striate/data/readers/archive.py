@@ -1,0 +1,140 @@
+"""Archives as they were downloaded: unpacked once, into the user's cache, and never outside of it."""
+
+import os
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from striate.data.identity import file_digests
+from striate.data.layouts.names import is_litter
+from striate.data.layouts.tree import Tree
+from striate.errors import DataError
+from striate.files import cache_folder, list_names, open_regular
+
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tbz2", ".txz")
+RATIO = 200  # unpacked bytes a packed one, beyond which more than a gigabyte is a trap
+GB = 1 << 30
+FILES = 20_000_000
+CHUNK = 1 << 20
+Member = tuple[str, int, IO[bytes]]  # name, size, content
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is an archive by its name."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def lone_archive(tree: Tree) -> Path | None:
+    """The archive of a folder that holds no images and one archive.
+
+    Raises:
+        DataError: if it holds several.
+    """
+    found = list(tree.others(*SUFFIXES)) if not tree.top.count else []
+    if len(found) > 1:
+        raise DataError(
+            f"data: expected images or one archive in {tree.root}; got the archives {list_names(found, 4)}. "
+            "Unpack them, each into a folder of its name."
+        )
+    return tree.read_name(found[0]) if found else None
+
+
+def unpacked(path: Path) -> Path:
+    """The folder in the cache that an archive is unpacked in, once for the same bytes.
+
+    Members that lead out of it, links and whatever is no file are left out.
+
+    Raises:
+        DataError: if the archive cannot be read, or would be far larger unpacked.
+    """
+    try:
+        open_regular(path).close()
+        [digest] = file_digests(path.parent, [path.name], cache_folder("digests"))
+        if digest is None:
+            raise DataError(f"{path}: expected an archive; it changed while it was read.")
+        folder = cache_folder("archives") / digest.hex() / _folder_name(path)
+        if not folder.is_dir():
+            _unpack(path, folder)
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        ValueError,
+    ) as error:
+        raise DataError(f"{path}: expected an archive that can be unpacked; {error}.") from error
+    return folder
+
+
+def _folder_name(path: Path) -> str:
+    name = path.name
+    ending = max((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), key=len)
+    return name[: -len(ending)] or "archive"
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    """Unpacks beside the folder, and only then gives it its name."""
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    limit = max(GB, RATIO * path.stat().st_size)
+    total = count = 0
+    try:
+        for name, size, content in _members(path):
+            total, count = total + size, count + 1
+            if total > limit or count > FILES:
+                raise DataError(
+                    f"{path}: expected at most {RATIO} times its own size unpacked; got more. Unpack it yourself "
+                    "if you trust it."
+                )
+            if total > shutil.disk_usage(aside).free + total - size:
+                raise DataError(f"{path}: expected room for {total:,} bytes in {aside.parent}; the disk is full.")
+            _write(aside / name, content, size, path)
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write(to: Path, content: IO[bytes], size: int, path: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with to.open("wb") as file:
+        left = size
+        while chunk := content.read(min(CHUNK, left + 1)):
+            left -= len(chunk)
+            if left < 0:
+                raise DataError(f"{path}: expected members as large as it says; got a larger one.")
+            file.write(chunk)
+
+
+def _members(path: Path) -> Iterator[Member]:
+    """The files of an archive that are no litter and stay within it."""
+    with open_regular(path) as packed:
+        if path.name.lower().endswith(".zip"):
+            with zipfile.ZipFile(packed) as archive:
+                for each in archive.infolist():
+                    if not each.is_dir() and not _is_link(each) and _stays(each.filename):
+                        with archive.open(each) as content:
+                            yield each.filename, each.file_size, content
+        else:
+            with tarfile.open(fileobj=packed, mode="r:*") as tar:
+                for member in tar:
+                    extracted = tar.extractfile(member) if member.isreg() and _stays(member.name) else None
+                    if extracted is not None:
+                        yield member.name, member.size, extracted
+
+
+def _is_link(each: zipfile.ZipInfo) -> bool:
+    return (each.external_attr >> 28) == 0o12
+
+
+def _stays(name: str) -> bool:
+    """Whether a member's name leads into the folder, and no part of it is litter."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not parts or parts[0] == "/" or ".." in parts or "\0" in name or ":" in parts[0]:
+        return False
+    return not any(is_litter(part, folder=True) for part in parts[:-1]) and not is_litter(parts[-1])

@@ -1,0 +1,171 @@
+"""YOLO and KITTI: a text file an image, with its objects."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from striate.augment.resample import IGNORED
+from striate.data.formats import yolo
+from striate.data.index import Index
+from striate.data.layouts.finder import stem
+from striate.data.layouts.layout import Layout
+from striate.data.layouts.names import split_of_path
+from striate.data.layouts.options import ReadOptions
+from striate.data.layouts.pairs import paired
+from striate.data.layouts.text_file import read_lines, read_yaml
+from striate.data.layouts.tree import Tree
+from striate.data.outlines import mask_path
+from striate.data.readers.annotations import AnnotatedImage, index_of, sizes_of, with_siblings
+from striate.errors import DataError
+from striate.files import list_names
+
+NAME_FILES = (
+    "classes.txt",
+    "obj.names",
+    "_darknet.labels",
+    "labels.txt",
+    "names.txt",
+    "class_names.txt",
+    "predefined_classes.txt",
+)
+DONT_CARE = "DontCare"  # of KITTI: a region that nobody has labelled
+
+
+def read(layout: Layout, options: ReadOptions) -> Index:
+    """Reads labels of YOLO; class names are those of data.yaml or of a file of names, else the numbers.
+
+    Raises:
+        DataError: if no label file belongs to an image, or a line is none of YOLO's.
+    """
+    tree = layout.tree
+    about = _about(tree)
+    files = label_files(layout)
+    sizes = sizes_of(tree.root, list(files))
+    annotations: dict[str, AnnotatedImage] = {}
+    numbers: set[int] = set()
+    outlines = False
+    unread: list[str] = []
+    names = _names(tree, about)
+    for path, file in files.items():
+        found = annotations.setdefault(path, AnnotatedImage(split=_split(path, about)))
+        objects = yolo.parse(tree.read_name(file), has_key_points="kpt_shape" in about)
+        if path not in sizes:
+            unread.append(path)  # which the check names
+            continue
+        for each in objects:
+            numbers.add(each.number)
+            found.add(names.get(each.number, str(each.number)), each.scaled(sizes[path]))
+        found.mask = mask_path(file, 0, *sizes[path])
+        outlines = outlines or any(each.corners for each in objects)
+    classes = [names.get(number, str(number)) for number in sorted(numbers)]
+    has_masks = outlines and len(classes) < IGNORED
+    if not has_masks:
+        for found in annotations.values():
+            found.mask = None
+    notes = [f"boxes are left out of images that cannot be opened: {list_names(unread, 4)}."] if unread else []
+    unnamed = [number for number in sorted(numbers) if names and number not in names]
+    notes += [f"classes without a name: {list_names(map(str, unnamed))}."] if unnamed else []
+    return index_of(
+        tree.root,
+        with_siblings(tree, annotations),
+        classes=list(dict.fromkeys(classes)),
+        notes=notes,
+        mask_classes=["background", *classes] if has_masks else (),
+        mask_values={0: 0} | {number + 1: place for place, number in enumerate(sorted(numbers), 1)}
+        if has_masks
+        else {},
+    )
+
+
+def _mask_values(numbers: Iterable[int]) -> dict[int, int]:
+    """The class number of each value that `striate.data.outlines` gives."""
+    return {0: 0} | {number + 1: place for place, number in enumerate(sorted(numbers), 1)}
+
+
+def label_files(layout: Layout) -> dict[str, str]:
+    """The label file of each image, by the path of the image.
+
+    Raises:
+        DataError: if none belongs to an image.
+    """
+    by_folder: dict[str, dict[str, str]] = {}
+    for file in layout.files:
+        folder, _, name = file.rpartition("/")
+        by_folder.setdefault(folder, {})[stem(name)] = file
+    images = [folder for folder in layout.tree.top.walk() if folder.images]
+    found: dict[str, str] = {}
+    image_folders = paired(by_folder, images)
+    for folder, files in by_folder.items():
+        image_folder = image_folders.get(folder)
+        for name in image_folder.images if image_folder else ():
+            if stem(name) in files and image_folder is not None:
+                found[image_folder.path_of(name)] = files[stem(name)]
+    if not found:
+        raise DataError(
+            f"data: expected images named as the label files in {layout.tree.root} are; got none, such as "
+            f"{stem(layout.files[0].rpartition('/')[2])}.jpg for {layout.files[0]}."
+        )
+    return found
+
+
+def _about(tree: Tree) -> Mapping[str, object]:
+    """What the data.yaml of a tree says; nothing where there is none."""
+    for file in sorted(tree.others(".yaml", ".yml"), key=lambda file: (file.count("/"), file)):
+        about = read_yaml(tree.read_name(file))
+        if "names" in about:
+            return about
+    return {}
+
+
+def _names(tree: Tree, about: Mapping[str, object]) -> dict[int, str]:
+    """The name of each class number."""
+    names = about.get("names")
+    if isinstance(names, dict):
+        return {
+            int(number): str(name) for number, name in names.items() if str(number).isdecimal() and len(str(number)) < 7
+        }
+    if isinstance(names, list):
+        return dict(enumerate(map(str, names)))
+    by_name = {file.rpartition("/")[2].lower(): file for file in tree.others(".txt", ".names", ".labels")}
+    for name in NAME_FILES:
+        if name in by_name:
+            return dict(enumerate(line for line in read_lines(tree.read_name(by_name[name])) if line))
+    return {}
+
+
+def _split(path: str, about: Mapping[str, object]) -> str | None:
+    """The split of an image by its folders, else by what data.yaml says of them."""
+    folder = path.rpartition("/")[0]
+    found = split_of_path(folder)
+    if found is not None:
+        return found
+    for split in ("train", "val", "test"):
+        told = about.get(split)
+        places = told if isinstance(told, list) else [told]
+        ends = [str(place).strip("./").removeprefix("../") for place in places if place]
+        if any(end and f"/{folder}/".endswith(f"/{end}/") for end in ends):
+            return split
+    return None
+
+
+def read_kitti(layout: Layout, options: ReadOptions) -> Index:
+    """Reads labels of KITTI: a class, three numbers, then the box in pixels.
+
+    Raises:
+        DataError: if no label file belongs to an image, or a line is none of KITTI's.
+    """
+    annotations: dict[str, AnnotatedImage] = {}
+    for path, file in label_files(layout).items():
+        found = annotations.setdefault(path, AnnotatedImage(split=split_of_path(path.rpartition("/")[0])))
+        for number, line in enumerate(read_lines(layout.tree.read_name(file)), 1):
+            values = line.split()
+            if values and values[0] != DONT_CARE:
+                found.add(values[0], _box(values, f"{layout.tree.read_name(file)}, line {number}"))
+    return index_of(layout.tree.root, with_siblings(layout.tree, annotations))
+
+
+def _box(values: Sequence[str], place: str) -> list[float]:
+    try:
+        return [float(values[column]) for column in (4, 5, 6, 7)]
+    except (ValueError, LookupError) as error:
+        raise DataError(
+            f"{place}: expected a class and 14 numbers, as KITTI has them; got {' '.join(values):.80}."
+        ) from error
