@@ -35,7 +35,8 @@ def test_multiplications_parameters_and_memory_are_those_of_inspect(row: Net) ->
     assert whole.macs == found.macs
     assert whole.parameters == found.parameters
     assert found.training_bytes is not None
-    assert math.isclose(whole.kept_bytes, found.training_bytes, rel_tol=0.06)  # which keeps the image and the logits
+    if not hasattr(net, "branches"):  # which `inspect` counts too
+        assert whole.kept_bytes == found.training_bytes
     assert whole.macs > half.macs >= head.macs
     assert whole.kept_bytes > half.kept_bytes >= head.kept_bytes
     assert whole.parameters > half.parameters >= head.parameters
@@ -46,7 +47,7 @@ def test_what_is_left_of_lenet() -> None:
     found = learning(net, ("conv1", "conv2", "fc1"), (1, 32, 32))
     assert found == Learning(
         macs=120 * 84 + 84 * 3,
-        kept_bytes=4 * (120 + 84),  # the inputs of two dense layers; the second is what relu needs too
+        kept_bytes=4 * (120 + 84 + 3),  # the inputs of two dense layers, the second of which relu needs too; the logits
         parameters=121 * 84 + 85 * 3,
         values=120,
     )

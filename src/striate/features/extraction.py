@@ -25,10 +25,9 @@ from striate.data.views import EvaluationView
 from striate.device import Machine
 from striate.features.store import Layout, Log, Place, Store, remove_oldest
 from striate.files import cache_folder
-from striate.graph.meta import Shapes
+from striate.graph.meta import Shapes, skeleton
 from striate.graph.parts import Prefix, fingerprint
 from striate.graph.runtime import extractor
-from striate.graph.symbolic import skeleton
 from striate.recipe import AugmentRecipe
 
 VERSION = 1  # of what an entry holds; another one asks for other entries

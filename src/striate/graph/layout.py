@@ -12,7 +12,7 @@ Dimension = tuple[Factor, ...]  # several factors where a reshape has merged dim
 
 
 @dataclass(frozen=True)
-class Field:
+class ReceptiveFields:
     """What the elements of a tensor read.
 
     Args:
@@ -27,7 +27,7 @@ class Field:
     places: tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[int, int]] | None = None
 
     @classmethod
-    def of_images(cls, shape: Sequence[int]) -> "Field":
+    def of_images(cls, shape: Sequence[int]) -> "ReceptiveFields":
         """Of images (N, C, H, W)."""
         n, c, h, w = shape
         layout = (plain(n), plain(c), ((h, ROWS),), ((w, COLUMNS),))
@@ -44,18 +44,18 @@ class Field:
         at_end = [{side for _, side in self.layout[d] if side is not None} for d in (-2, -1)]
         return at_end[0] <= {ROWS} and at_end[1] <= {COLUMNS} and not self.sides(range(len(self.layout) - 2))
 
-    def as_map(self, axes: tuple[Axis, Axis], shape: Sequence[int]) -> "Field":
+    def as_map(self, axes: tuple[Axis, Axis], shape: Sequence[int]) -> "ReceptiveFields":
         """The field of a map that windows made of this one."""
         sides = self.sides(range(len(self.layout)))
         ends = [((n, side),) if side in sides else plain(n) for side, n in enumerate(shape[-2:])]
-        return Field(axes, (*(plain(n) for n in shape[:-2]), *ends))
+        return ReceptiveFields(axes, (*(plain(n) for n in shape[:-2]), *ends))
 
-    def saturated(self, sides: Iterable[int]) -> "Field":
+    def saturated(self, sides: Iterable[int]) -> "ReceptiveFields":
         """Every position along these sides reads what all do."""
         rows, columns = (axis.saturated() if side in sides else axis for side, axis in enumerate(self.axes))
-        return Field((rows, columns), self.layout)
+        return ReceptiveFields((rows, columns), self.layout)
 
-    def unpooled(self, shape: Sequence[int]) -> "Field | None":
+    def unpooled(self, shape: Sequence[int]) -> "ReceptiveFields | None":
         """After values were put back to the positions of which this is the field."""
         if self.places is None:
             return None
@@ -65,25 +65,25 @@ class Field:
             for axis, numbers, n in zip(self.axes, windows, size, strict=True)
         )
         layout = (*(plain(n) for n in shape[:2]), ((size[0], ROWS),), ((size[1], COLUMNS),))
-        return Field((rows, columns), layout).reshaped(shape)
+        return ReceptiveFields((rows, columns), layout).reshaped(shape)
 
-    def without(self, sides: set[int]) -> "Field":
+    def without(self, sides: set[int]) -> "ReceptiveFields":
         """These sides are read whole and run along no dimension any more."""
         layout = tuple(tuple((n, None if s in sides else s) for n, s in dimension) for dimension in self.layout)
-        return Field(self.saturated(sides).axes, layout)
+        return ReceptiveFields(self.saturated(sides).axes, layout)
 
-    def reduced(self, dimensions: Iterable[int], keepdim: bool) -> "Field":
+    def reduced(self, dimensions: Iterable[int], keepdim: bool) -> "ReceptiveFields":
         """After a sum, mean or maximum over these dimensions."""
         gone = {d % len(self.layout) for d in dimensions}
         rest = self.without(self.sides(gone))
         layout = [plain(1) if d in gone else dimension for d, dimension in enumerate(rest.layout)]
-        return Field(rest.axes, tuple(x for d, x in enumerate(layout) if keepdim or d not in gone))
+        return ReceptiveFields(rest.axes, tuple(x for d, x in enumerate(layout) if keepdim or d not in gone))
 
-    def permuted(self, order: Sequence[int]) -> "Field":
+    def permuted(self, order: Sequence[int]) -> "ReceptiveFields":
         """After a permutation of dimensions."""
-        return Field(self.axes, tuple(self.layout[d] for d in order))
+        return ReceptiveFields(self.axes, tuple(self.layout[d] for d in order))
 
-    def reshaped(self, shape: Sequence[int]) -> "Field | None":
+    def reshaped(self, shape: Sequence[int]) -> "ReceptiveFields | None":
         """After a reshape; None where it cuts a side of the image into pieces."""
         factors = [factor for dimension in self.layout for factor in dimension if factor[0] != 1]
         layout = []
@@ -105,7 +105,7 @@ class Field:
             layout.append(tuple(taken) or plain(1))
         return replace(self._mark_single_positions(tuple(layout)), places=self.places)
 
-    def _mark_single_positions(self, layout: tuple[Dimension, ...]) -> "Field":
+    def _mark_single_positions(self, layout: tuple[Dimension, ...]) -> "ReceptiveFields":
         """A side of one position has no factor of its own left: put it where a map has it, or leave it out."""
         lost = {side for side, axis in enumerate(self.axes) if axis.count == 1} & self.sides(range(len(self.layout)))
         if len(layout) == 4:
@@ -113,19 +113,19 @@ class Field:
             for side in lost:
                 if places[2 + side] == plain(1):
                     places[2 + side] = ((1, side),)
-            return Field(self.axes, tuple(places))
-        return Field(self.axes, layout)
+            return ReceptiveFields(self.axes, tuple(places))
+        return ReceptiveFields(self.axes, layout)
 
-    def resized(self, shape: Sequence[int]) -> "Field | None":
+    def resized(self, shape: Sequence[int]) -> "ReceptiveFields | None":
         """After an expansion of dimensions of size 1, or the same operation on every element."""
         missing = len(shape) - len(self.layout)
         layout: list[Dimension] = [plain(n) for n in shape[:missing]]
         for n, dimension in zip(shape[missing:], self.layout, strict=True):
             same = prod(m for m, _ in dimension) == n
             layout.append(dimension if same else plain(n))
-        return Field(self.axes, tuple(layout))
+        return ReceptiveFields(self.axes, tuple(layout))
 
-    def join(self, other: "Field", shape: Sequence[int]) -> "Field | None":
+    def join(self, other: "ReceptiveFields", shape: Sequence[int]) -> "ReceptiveFields | None":
         """After an operation that broadcasts two tensors to `shape`."""
         if self is other and len(shape) == len(self.layout):
             return self.resized(shape)
@@ -142,7 +142,7 @@ class Field:
         if len(placed) != len(set(placed)):
             return None
         rows, columns = (a.join(b) for a, b in zip(mine.axes, theirs.axes, strict=True))
-        return Field((rows, columns), tuple(layout))
+        return ReceptiveFields((rows, columns), tuple(layout))
 
 
 def plain(size: int) -> Dimension:

@@ -1,12 +1,12 @@
-"""Networks without memory: built and run on the meta device, where tensors have a shape and no numbers."""
+"""Networks without memory: built and run on the meta device, where tensors have a shape and no values."""
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from striate.graph.shapes import result_of
@@ -48,7 +48,7 @@ class _WithoutValues(QuickMode):
 
 
 def name_of(operation: Any) -> str:
-    """Such as `convolution`; with the library before it where it is not PyTorch's own."""
+    """The name of an operation, such as `convolution`; after that of its library where it is not PyTorch's own."""
     library, name = operation._schema.name.split("::")
     return str(name if library in ("aten", "prims") else f"{library}::{name}")
 
@@ -56,7 +56,7 @@ def name_of(operation: Any) -> str:
 def build(make: Callable[[], nn.Module]) -> nn.Module:
     """The module that `make` returns, with no memory for its weights, as far as its constructor allows.
 
-    A constructor that computes with numbers of its tensors is run as it is, and its module emptied afterwards.
+    A constructor that computes with values of its tensors is run as it is, and its module emptied afterwards.
     """
     try:
         with META, _WithoutValues():
@@ -65,6 +65,15 @@ def build(make: Callable[[], nn.Module]) -> nn.Module:
         if "meta" not in str(error).lower():
             raise
         return make().to(META)
+
+
+def skeleton(net: nn.Module) -> nn.Module:
+    """A copy of a net on the meta device, which takes no memory."""
+    tensors = [*net.parameters(), *net.buffers()]
+    memo: dict[int, Tensor] = {
+        id(t): nn.Parameter(t.to(META), t.requires_grad) if isinstance(t, nn.Parameter) else t.to(META) for t in tensors
+    }
+    return copy.deepcopy(net, memo)
 
 
 @contextmanager
@@ -77,38 +86,3 @@ def mode_of(net: nn.Module, *, training: bool) -> Iterator[None]:
     finally:
         for module, was in before.items():
             module.training = was
-
-
-class Memory(Shapes):
-    """Runs operations by shape alone, and measures how many bytes of their results live at once."""
-
-    def __init__(self, net: nn.Module, images: Tensor) -> None:
-        super().__init__()
-        self._owned = {_identity(tensor) for tensor in (*net.parameters(), *net.buffers())}
-        self._living: dict[int, tuple[StorageWeakRef, int]] = {}
-        self.peak = 0
-        self._notice([images])
-
-    def __torch_dispatch__(
-        self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        out = super().__torch_dispatch__(operation, types, args, kwargs)
-        self._notice(out if isinstance(out, list | tuple) else [out])
-        return out
-
-    def _notice(self, results: Any) -> None:
-        for tensor in results:
-            if isinstance(tensor, Tensor) and (key := _identity(tensor)) not in self._owned:
-                storage = tensor.untyped_storage()
-                self._living[key] = StorageWeakRef(storage), storage.nbytes()
-        if not torch.is_grad_enabled():  # nothing is kept for a backward pass: few live at once
-            self.peak = max(self.peak, self.living())
-
-    def living(self) -> int:
-        """Bytes that live now."""
-        self._living = {key: (ref, size) for key, (ref, size) in self._living.items() if not ref.expired()}
-        return sum(size for _, size in self._living.values())
-
-
-def _identity(tensor: Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata)

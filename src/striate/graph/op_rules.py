@@ -12,12 +12,19 @@ from typing import Any
 
 from torch import Tensor
 
-from striate.graph.layout import COLUMNS, ROWS, Field, plain
+from striate.graph.layout import COLUMNS, ROWS, ReceptiveFields, plain
 from striate.graph.receptive_field import Axis
 
 Arguments = dict[str, Any]
-Fields = Callable[[Tensor], Field | None]
-Rule = Callable[[Arguments, Fields, Tensor], Field | None]
+Lookup = Callable[[Tensor], ReceptiveFields | None]
+Rule = Callable[[Arguments, Lookup, Tensor], ReceptiveFields | None]
+
+
+def arguments_of(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Arguments:
+    """The arguments of a call of an operation, by name, with the defaults of those that were not given."""
+    a: Arguments = {argument.name: argument.default_value for argument in operation._schema.arguments}
+    a |= dict(zip(a, args, strict=False)) | (kwargs or {})
+    return a
 
 
 def tensors_in(value: object) -> Iterable[Tensor]:
@@ -35,20 +42,20 @@ def pair(value: Any) -> tuple[int, int]:
     return (numbers[0], numbers[-1])
 
 
-def elementwise(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def elementwise(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     """What any operand reads at the same place."""
     found = [fields(tensor) for value in a.values() for tensor in tensors_in(value)]
     known = [field for field in found if field is not None]
-    joined: Field | None = known[0].resized(out.shape)
+    joined: ReceptiveFields | None = known[0].resized(out.shape)
     for field in known[1:]:
         joined = joined and joined.join(field, out.shape)
     return joined
 
 
-def _windows(axes: Callable[[Arguments, Field, Tensor], tuple[Axis, Axis]]) -> Rule:
+def _windows(axes: Callable[[Arguments, ReceptiveFields, Tensor], tuple[Axis, Axis]]) -> Rule:
     """A rule of an operation on maps (…, H, W)."""
 
-    def rule(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+    def rule(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
         field = fields(a["self"] if "self" in a else a["input"])
         return field.as_map(axes(a, field, out), out.shape) if field and field.is_map() else None
 
@@ -62,7 +69,7 @@ def window_of(a: Arguments) -> tuple[tuple[int, int], tuple[int, int], tuple[int
     return kernel_size, pair(a["stride"] or kernel_size), pair(a["padding"]), pair(a.get("dilation") or 1)
 
 
-def _window(a: Arguments, field: Field, out: Tensor) -> tuple[Axis, Axis]:
+def _window(a: Arguments, field: ReceptiveFields, out: Tensor) -> tuple[Axis, Axis]:
     numbers = zip(*window_of(a), strict=True)
     transposed = a.get("transposed", False)
     rows, columns = (
@@ -72,7 +79,7 @@ def _window(a: Arguments, field: Field, out: Tensor) -> tuple[Axis, Axis]:
     return rows, columns
 
 
-def _max_pooled(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _max_pooled(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     """Maxima, and their positions, which know the way back."""
     field = _windows(_window)(a, fields, out)
     if field is None or out.is_floating_point():
@@ -82,7 +89,7 @@ def _max_pooled(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
     return replace(field, places=((rows, columns), (h, w)))
 
 
-def _unpooled(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _unpooled(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     """Values put where maxima were: a position reads what the windows around it do."""
     scattered = "index" in a
     index = a["index"] if scattered else a["indices"]
@@ -94,14 +101,14 @@ def _unpooled(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
 
 
 def _each(change: Callable[[Arguments, Axis, int], Axis]) -> Rule:
-    def axes(a: Arguments, field: Field, out: Tensor) -> tuple[Axis, Axis]:
+    def axes(a: Arguments, field: ReceptiveFields, out: Tensor) -> tuple[Axis, Axis]:
         h, w = out.shape[-2:]
         return change(a, field.axes[ROWS], h), change(a, field.axes[COLUMNS], w)
 
     return _windows(axes)
 
 
-def _padded(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _padded(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     field = fields(a["self"])
     pads = a.get("pad", a.get("padding"))
     if field is None or not pads or not field.is_map():
@@ -111,7 +118,7 @@ def _padded(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
     return field.as_map((field.axes[ROWS].moved(-top, 1, h), field.axes[COLUMNS].moved(-left, 1, w)), out.shape)
 
 
-def _reduced(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _reduced(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     field = fields(a["self"])
     if field is None:
         return None
@@ -121,7 +128,7 @@ def _reduced(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
     return field.reduced(dimensions, bool(a.get("keepdim", False)))
 
 
-def _normalised(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _normalised(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     """A softmax or layer norm: every element reads all along the dimensions that are normalised."""
     field = fields(a["self"] if "self" in a else a["input"])
     if field is None:
@@ -130,12 +137,12 @@ def _normalised(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
     return field.saturated(field.sides(over))
 
 
-def _group_norm(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _group_norm(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     field = fields(a["input"])
     return field and field.saturated((ROWS, COLUMNS))
 
 
-def _batch_norm(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _batch_norm(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     field = fields(a["input"])
     uses_batch = a.get("training", False) or a.get("use_input_stats", False)
     return field.saturated((ROWS, COLUMNS)) if field and uses_batch else field
@@ -147,15 +154,15 @@ def operands(a: Arguments) -> tuple[Tensor, Tensor]:
     return a[names[0]], a[names[1]]
 
 
-def _product(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _product(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     """A matrix product: each result reads a row of the first and a column of the second operand."""
     left, right = (fields(operand) for operand in operands(a))
     if left:
         left = left.without(left.sides([-1]))
-        left = Field(left.axes, (*left.layout[:-1], plain(out.shape[-1])))
+        left = ReceptiveFields(left.axes, (*left.layout[:-1], plain(out.shape[-1])))
     if right:
         right = right.without(right.sides([-2]))
-        right = Field(right.axes, (*right.layout[:-2], plain(out.shape[-2]), right.layout[-1]))
+        right = ReceptiveFields(right.axes, (*right.layout[:-2], plain(out.shape[-2]), right.layout[-1]))
     if left and right:
         return left.join(right, out.shape) or left.without({ROWS, COLUMNS}).join(
             right.without({ROWS, COLUMNS}), out.shape
@@ -163,7 +170,7 @@ def _product(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
     return left or right
 
 
-def _attention(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _attention(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     """Every token reads all tokens."""
     found = [fields(a[name]) for name in ("query", "key", "value")]
     whole = [field.saturated(field.sides([-2])) for field in found if field]
@@ -172,12 +179,12 @@ def _attention(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
     return reduce(lambda x, y: x and y.join(x, out.shape), whole[1:], whole[0].resized(out.shape))
 
 
-def _reshaped(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _reshaped(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     field = fields(a["self"])
     return field and field.reshaped(out.shape)
 
 
-def _permuted(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _permuted(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     field = fields(a["self"])
     if field is None:
         return None
@@ -190,19 +197,19 @@ def _permuted(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
     return field.permuted(order)
 
 
-def _concatenated(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _concatenated(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     parts = [fields(tensor) for tensor in a["tensors"]]
     dimension = a.get("dim", 0)
     known = [part for part in parts if part]
     if len(known) < len(parts) or any(part.sides([dimension]) for part in known):
         return None
-    joined: Field | None = known[0].resized(out.shape)
+    joined: ReceptiveFields | None = known[0].resized(out.shape)
     for part in known[1:]:
         joined = joined and joined.join(part, out.shape)
     return joined
 
 
-def _sliced(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _sliced(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     field = fields(a["self"])
     if field is None:
         return None
@@ -218,10 +225,10 @@ def _sliced(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
     axes = (moved, field.axes[COLUMNS]) if side == ROWS else (field.axes[ROWS], moved)
     layout = list(field.layout)
     layout[dimension] = ((out.shape[dimension], side),)
-    return Field(axes, tuple(layout))
+    return ReceptiveFields(axes, tuple(layout))
 
 
-def _split(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _split(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     field = fields(a["self"])
     if field is None or field.sides([a.get("dim", 0)]):
         return None
@@ -230,12 +237,12 @@ def _split(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
     )
 
 
-def _shuffled(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _shuffled(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     """Pixel shuffle: channels become finer positions, each of which reads what its old position did."""
     return _each(lambda _, axis, n: axis.nearest(n))(a, fields, out)
 
 
-def _unshuffled(a: Arguments, fields: Fields, out: Tensor) -> Field | None:
+def _unshuffled(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
     factor = a["downscale_factor"]
     return _each(lambda _, axis, n: axis.window(factor, factor, 0, 1, n))(a, fields, out)
 

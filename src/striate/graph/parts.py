@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from striate.errors import UsageError
-from striate.graph.symbolic import Flow
+from striate.graph.symbolic import ForwardGraph
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ def cut(net: nn.Module, frozen: Sequence[str], input_size: tuple[int, int, int])
     Raises:
         UsageError: the net cannot be followed.
     """
-    flow = Flow(net, input_size)
-    rest = _rest(flow, frozen)
-    crossing = _crossing(flow, rest)
+    whole = ForwardGraph(net, input_size)
+    rest = _rest(whole, frozen)
+    crossing = _crossing(whole, rest)
     return Cut(
-        Maps(_frozen_layers(flow, [crossing])),
-        _rest_module(flow, rest, crossing),
-        tuple(tuple(flow.value(node).shape[1:]) for node in crossing),
+        Maps(_frozen_layers(whole, [crossing])),
+        _rest_module(whole, rest, crossing),
+        tuple(tuple(whole.value(node).shape[1:]) for node in crossing),
     )
 
 
@@ -94,14 +94,14 @@ def vectors(net: nn.Module, depths: Sequence[str], input_size: tuple[int, int, i
     Raises:
         UsageError: a depth is no stage, or the net cannot be followed.
     """
-    flow = Flow(net, input_size)
+    whole = ForwardGraph(net, input_size)
     outputs = []
     for depth in depths:
-        if depth not in flow.stages:
-            raise UsageError(f"`depths`: expected stages of the net ({', '.join(flow.stages)}); got {depth}.")
-        crossing = _crossing(flow, _rest(flow, flow.stages[: flow.stages.index(depth) + 1]))
-        outputs.append([node for node in crossing if node.op != "placeholder" and _is_float(flow, node)])
-    return Vectors(_frozen_layers(flow, outputs))
+        if depth not in whole.stages:
+            raise UsageError(f"`depths`: expected stages of the net ({', '.join(whole.stages)}); got {depth}.")
+        crossing = _crossing(whole, _rest(whole, whole.stages[: whole.stages.index(depth) + 1]))
+        outputs.append([node for node in crossing if node.op != "placeholder" and _is_float(whole, node)])
+    return Vectors(_frozen_layers(whole, outputs))
 
 
 def fingerprint(prefix: Prefix) -> str:
@@ -115,33 +115,33 @@ def fingerprint(prefix: Prefix) -> str:
     return digest.hexdigest()
 
 
-def _is_float(flow: Flow, node: fx.Node) -> bool:
-    return bool(flow.value(node).is_floating_point())
+def _is_float(whole: ForwardGraph, node: fx.Node) -> bool:
+    return bool(whole.value(node).is_floating_point())
 
 
 def _within(name: str, stages: Iterable[str]) -> bool:
     return any(name == stage or name.startswith(f"{stage}.") for stage in stages)
 
 
-def _rest(flow: Flow, frozen: Sequence[str]) -> set[fx.Node]:
+def _rest(whole: ForwardGraph, frozen: Sequence[str]) -> set[fx.Node]:
     """The operations that trained parameters, or dropouts that nothing frozen follows, have a say in."""
     rest: set[fx.Node] = set()
-    for node in flow.nodes:
-        trained = flow.parameters(node) and not _within(str(node.target), frozen)
+    for node in whole.nodes:
+        trained = whole.parameters(node) and not _within(str(node.target), frozen)
         if trained or node.op == "output" or not rest.isdisjoint(node.all_input_nodes):
             rest.add(node)
     feeds_frozen: set[fx.Node] = set()
-    for node in reversed(flow.nodes):
-        if node not in rest and (flow.parameters(node) or not feeds_frozen.isdisjoint(node.users)):
+    for node in reversed(whole.nodes):
+        if node not in rest and (whole.parameters(node) or not feeds_frozen.isdisjoint(node.users)):
             feeds_frozen.add(node)
-    for node in flow.nodes:
-        last = flow.random(node) and node not in feeds_frozen
+    for node in whole.nodes:
+        last = whole.random(node) and node not in feeds_frozen
         if last or not rest.isdisjoint(node.all_input_nodes):
             rest.add(node)
     return rest
 
 
-def _crossing(flow: Flow, rest: set[fx.Node]) -> list[fx.Node]:
+def _crossing(whole: ForwardGraph, rest: set[fx.Node]) -> list[fx.Node]:
     """The tensors that the rest needs of the frozen part; what is no tensor, such as a shape, the rest works out."""
     crossing: set[fx.Node] = set()
     asked = list(rest)
@@ -149,51 +149,51 @@ def _crossing(flow: Flow, rest: set[fx.Node]) -> list[fx.Node]:
         for node in asked.pop().all_input_nodes:
             if node in rest:
                 continue
-            if isinstance(flow.value(node), Tensor):
+            if isinstance(whole.value(node), Tensor):
                 crossing.add(node)
             else:
                 rest.add(node)
                 asked.append(node)
-    for node in flow.nodes:  # what follows from values that cross anyway, without a layer, need not cross too
-        follows = node.op != "placeholder" and not flow.parameters(node)
+    for node in whole.nodes:  # what follows from values that cross anyway, without a layer, need not cross too
+        follows = node.op != "placeholder" and not whole.parameters(node)
         if node in crossing and follows and crossing.union(rest).issuperset(node.all_input_nodes):
             crossing.remove(node)
             rest.add(node)
-    return [node for node in flow.nodes if node in crossing]
+    return [node for node in whole.nodes if node in crossing]
 
 
-def _frozen_layers(flow: Flow, outputs: Sequence[Sequence[fx.Node]]) -> fx.GraphModule:
+def _frozen_layers(whole: ForwardGraph, outputs: Sequence[Sequence[fx.Node]]) -> fx.GraphModule:
     """The operations that lead to `outputs`, with copies of their layers, in evaluation mode and without gradients."""
     graph = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
-    for node in flow.nodes:
+    for node in whole.nodes:
         if node.op == "output":
             continue
-        if flow.random(node):  # which leaves its input alone in evaluation
+        if whole.random(node):  # which leaves its input alone in evaluation
             copies[node] = copies[node.all_input_nodes[0]]
         else:
             copies[node] = graph.node_copy(node, copies.__getitem__)
     groups = [[copies[node] for node in group] for group in outputs]
     graph.output(groups)
     graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output"))
-    return copy.deepcopy(fx.GraphModule(flow.net, graph)).eval().requires_grad_(False)
+    return copy.deepcopy(fx.GraphModule(whole.net, graph)).eval().requires_grad_(False)
 
 
-def _rest_module(flow: Flow, rest: set[fx.Node], crossing: Sequence[fx.Node]) -> fx.GraphModule:
+def _rest_module(whole: ForwardGraph, rest: set[fx.Node], crossing: Sequence[fx.Node]) -> fx.GraphModule:
     """Dropouts that are functions become modules, so that they are idle in evaluation mode alone."""
     graph = fx.Graph()
     copies = {node: graph.placeholder(node.name) for node in crossing}
     dropouts: dict[str, nn.Module] = {}
-    for node in flow.nodes:
+    for node in whole.nodes:
         if node not in rest:
             continue
         if node.target is nn.functional.dropout:
             share = node.args[1] if len(node.args) > 1 else node.kwargs.get("p", 0.5)
-            dropouts[node.name] = nn.Dropout(float(share)).train(flow.net.training)
+            dropouts[node.name] = nn.Dropout(float(share)).train(whole.net.training)
             copies[node] = graph.call_module(node.name, (copies[node.all_input_nodes[0]],))
         else:
             copies[node] = graph.node_copy(node, copies.__getitem__)
-    return fx.GraphModule(_Root(flow.net, dropouts), graph)
+    return fx.GraphModule(_Root(whole.net, dropouts), graph)
 
 
 class _Root(nn.Module):

@@ -1,20 +1,19 @@
-"""How values flow through a net: its operations as a graph, with the shape of each result.
+"""The operations of a net's `forward` as a graph, with the shape of each result.
 
-PyTorch's symbolic tracer follows a `forward` once, with stand-ins for tensors. Where the code asks what only a tensor
-can tell (is the map smaller than the image? how many maps are there?), the answer is found on the meta device.
+PyTorch's symbolic tracer follows the code once, with stand-ins for tensors. Where the code asks what only a tensor can
+tell (is the map smaller than the image? how many maps are there?), the answer is found on the meta device.
 """
 
-import copy
 from collections.abc import Iterator
 from operator import getitem
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.fx.node import map_arg
 
 from striate.errors import UsageError
-from striate.graph.meta import Shapes
+from striate.graph.meta import META, Shapes, skeleton
 
 RANDOM = nn.modules.dropout._DropoutNd  # the class that all of PyTorch's dropouts are of
 
@@ -22,9 +21,9 @@ RANDOM = nn.modules.dropout._DropoutNd  # the class that all of PyTorch's dropou
 class _Values:
     """The result of each operation for one size of image, without memory or arithmetic."""
 
-    def __init__(self, skeleton: nn.Module, input_size: tuple[int, int, int]) -> None:
-        self.skeleton = skeleton
-        self.images = torch.empty(2, *input_size, device="meta")
+    def __init__(self, bare: nn.Module, input_size: tuple[int, int, int]) -> None:
+        self.bare = bare
+        self.images = torch.empty(2, *input_size, device=META)
         self.known: dict[fx.Node, Any] = {}
 
     def of(self, node: fx.Node) -> Any:
@@ -43,10 +42,10 @@ class _Values:
         if node.op == "call_method":
             return getattr(args[0], name)(*args[1:], **kwargs)
         if node.op == "call_module":
-            return self.skeleton.get_submodule(name).forward(*args, **kwargs)  # a call would be traced
+            return self.bare.get_submodule(name).forward(*args, **kwargs)  # a call would be traced
         if node.op == "get_attr":
             owner, _, leaf = name.rpartition(".")
-            return getattr(self.skeleton.get_submodule(owner), leaf)
+            return getattr(self.bare.get_submodule(owner), leaf)
         return args[0]  # the output
 
 
@@ -91,7 +90,7 @@ class _Tracer(fx.Tracer):
         )
 
 
-class Flow:
+class ForwardGraph:
     """A net's graph in evaluation form.
 
     Args:
@@ -135,13 +134,3 @@ class Flow:
     def random(self, node: fx.Node) -> bool:
         """Whether an operation is a dropout, which training draws."""
         return isinstance(self.module(node), RANDOM) or node.target is nn.functional.dropout
-
-
-def skeleton(net: nn.Module) -> nn.Module:
-    """A copy of a net on the meta device, which takes no memory."""
-    tensors = [*net.parameters(), *net.buffers()]
-    memo: dict[int, Tensor] = {
-        id(t): nn.Parameter(t.to("meta"), t.requires_grad) if isinstance(t, nn.Parameter) else t.to("meta")
-        for t in tensors
-    }
-    return copy.deepcopy(net, memo)

@@ -12,21 +12,19 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import cross_entropy
-from torch.utils.flop_counter import FlopCounterMode
 
 from striate.data import Index, IndexedImages, Loader, Preprocessing, Rows, batches
 from striate.device import Machine, cores
 from striate.features.store import GB
+from striate.graph.memory import training_cost
+from striate.graph.meta import META, skeleton
 from striate.graph.parts import cut, vectors
 from striate.graph.runtime import extractor
-from striate.graph.symbolic import skeleton
 from striate.recipe import Recipe
 from striate.training.weight_gradients import faster_backward
 
 SAMPLE = 16  # images that are timed
-PAIR = 2  # images that are counted: batch norm in training asks for more than one
 STORED_BYTES = 2  # of a kept value
 TRAINED_BYTES = 12  # of a parameter that learns, beside itself: its gradient and AdamW's two averages
 HEAD_VIEWS, STAGE_VIEWS = 2, 8  # of each image that are kept, as `--views` says, unless given
@@ -94,23 +92,11 @@ def learning(net: nn.Module, frozen: Sequence[str], input_size: tuple[int, int, 
     """
     bare = skeleton(net).train()
     parted = cut(bare, frozen, input_size)
-    values = parted.prefix(torch.empty(PAIR, *input_size, device="meta"))
     held = {id(parameter) for stage in frozen for parameter in bare.get_submodule(stage).parameters()}
-    own = {tensor.untyped_storage()._cdata for tensor in (*bare.parameters(), *bare.buffers())}
-    kept: dict[int, int] = {}
-
-    def note(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in own:
-            kept[storage._cdata] = storage.nbytes()
-        return tensor
-
-    with FlopCounterMode(display=False) as counter, saved_tensors_hooks(note, lambda tensor: tensor):
-        logits = parted.rest(*values)
-    del logits
+    cost = training_cost(bare, parted.rest, lambda count: parted.prefix(torch.empty(count, *input_size, device=META)))
     return Learning(
-        macs=counter.get_total_flops() // (2 * PAIR),  # which counts an addition with each multiplication
-        kept_bytes=sum(kept.values()) // PAIR,
+        macs=cost.macs,
+        kept_bytes=cost.kept_bytes,
         parameters=sum(parameter.numel() for parameter in bare.parameters() if id(parameter) not in held),
         values=sum(torch.Size(shape).numel() for shape in parted.shapes),
     )

@@ -11,7 +11,7 @@ from striate import recipe as recipes
 from striate.augment.presets import written_out
 from striate.data import CROP_PCT, MEAN_STD
 from striate.errors import SizeError, UsageError
-from striate.graph.meta import META, Memory, build
+from striate.graph.meta import META, Shapes, build
 from striate.nets import create, default_of
 from striate.recipe import Recipe
 from striate.tasks import task_kind
@@ -69,7 +69,7 @@ def _require_outputs(recipe: Recipe, channels: int, size: int) -> None:
     net = build(lambda: create(network.name, in_channels=channels, **network.model_args)).to(META).eval()
     images = torch.empty(2, channels, size, size, device=META)
     try:
-        with torch.no_grad(), Memory(net, images):
+        with torch.no_grad(), Shapes():
             outputs = net(images)
     except (RuntimeError, SizeError) as error:  # a map that became smaller than the next window
         raise UsageError(
