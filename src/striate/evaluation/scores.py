@@ -96,8 +96,8 @@ def evaluate(
     workers = workers or cores()
     if not len(index):
         raise DataError("data: expected pictures to evaluate on; got none.")
-    name, rows, why = evaluation_rows(model, index, which)
     task, matched = model.task, model.task.match(index)
+    name, rows, why = evaluation_rows(model, matched, which)
     pictures = IndexedImages(matched, model.max_pixels)
     unreadable: dict[int, str] = {}
     loader = Loader(
