@@ -47,9 +47,9 @@ MAY_IMPORT = {
     "evaluation": {"model", "data"},
     "api": {"transfer", "training", "evaluation"},
     "explain": {"arithmetic", "model", "data"},
-    "bench": {"training", "inspect"},
+    "machine": {"training", "inspect"},
     "report": {"evaluation", "data", "model"},
-    "cli": {"api", "bench", "explain", "report", "inspect", "weights", "__init__"},
+    "cli": {"api", "machine", "explain", "report", "inspect", "weights", "__init__"},
     "__main__": {"cli"},
     "__init__": {"api", "model", "nets", "tasks"},
 }  # fmt: skip

@@ -9,9 +9,9 @@ Striate = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("striate.bench.ceilings.SIDES", (32,))
-    monkeypatch.setattr("striate.bench.ceilings.CONVOLUTIONS", ((8, 8),))
-    monkeypatch.setattr("striate.bench.ceilings.COPIED", 1 << 16)
+    monkeypatch.setattr("striate.machine.ceilings.SIDES", (32,))
+    monkeypatch.setattr("striate.machine.ceilings.CONVOLUTIONS", ((8, 8),))
+    monkeypatch.setattr("striate.machine.ceilings.COPIED", 1 << 16)
 
 
 FLAGS = ("--quick", "--models", "lenet5_notes", "--img-size", "32", "--batch-size", "4", "--device", "cpu")
@@ -21,7 +21,7 @@ def test_json_for_a_script(striate: Striate, two_classes: Path) -> None:
     code, out, _ = striate("bench", two_classes, "--json", *FLAGS)
     assert code == 0
     found = json.loads(out)
-    assert {"machine", "speeds", "appetites", "advice"} < set(found)
+    assert {"machine", "speeds", "demands", "advice"} < set(found)
     assert [speed["model"] for speed in found["speeds"]] == ["lenet5_notes"] * 2
 
 
@@ -67,7 +67,7 @@ def test_a_quick_run_does_less(
         asked.extend((models, batch_size))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("striate.bench.bench", measure)
+    monkeypatch.setattr("striate.machine.bench", measure)
     code, _, _ = striate("bench", *words)
     assert code == 130
     assert asked == [models, batch_size]

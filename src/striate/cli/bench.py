@@ -2,16 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from striate.cli.flags import DEFAULT, JsonOutput, as_in_recipe
+from striate.recipe.tables import Device
+
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from striate.bench import Bench
-    from striate.bench.timing import Rate
+    from striate.machine import Bench
+    from striate.machine.timing import Rate
 
 MODELS = ("resnet18", "resnet50", "mobilenet_v2")
 BATCH_SIZE, ROUNDS, LEAST_S = 32, 5, 0.2
@@ -25,27 +28,25 @@ def bench(
     models: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True)] = None,
     batch_size: Annotated[int | None, Parameter(alias="-b", validator=Number(gte=2))] = None,
     img_size: Annotated[int, Parameter(validator=Number(gte=1))] = 224,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    device: Annotated[Device, as_in_recipe("device")] = DEFAULT.machine.device,
     quick: Annotated[bool, Parameter(negative="")] = False,
-    json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json_output: JsonOutput = False,
 ) -> None:
-    """Measure what this machine can do, how close networks come to it, and whether pictures reach them in time.
+    """Measure what this machine can do, how close networks come to it, and whether images reach them in time.
 
     Takes some minutes. Every figure is the median of rounds in turn, float32 and bfloat16 side by side.
 
     Args:
-        data: Pictures to load, as for `striate train`; two photos, enlarged and made noisy, unless given.
+        data: Images to load, as for `striate train`; two photos, enlarged and made noisy, unless given.
         models: Networks to train and to run; resnet18, resnet50 and mobilenet_v2 unless given, resnet18 with --quick.
-        batch_size: Pictures a step; 32 unless given, 8 with --quick.
+        batch_size: Images in a step; 32 unless given, 8 with --quick.
         img_size: Height and width that networks see.
-        device: Where they run.
-        quick: Few short rounds: seconds instead of minutes, and figures that are not to be quoted.
-        json_output: Print JSON for a script.
+        quick: Measure in a few short rounds: seconds instead of minutes, and figures that you should not quote.
     """
     from rich.console import Console
 
-    from striate.bench import bench as measure
     from striate.device import choose
+    from striate.machine import bench as measure
 
     machine = choose(device)
     with Console(stderr=True).status("") as line:
@@ -57,7 +58,7 @@ def bench(
             img_size=img_size,
             rounds=QUICK_ROUNDS if quick else ROUNDS,
             least_s=QUICK_LEAST_S if quick else LEAST_S,
-            say=line.update,
+            log=line.update,
         )
     if json_output:
         print(json.dumps(found.to_dict(), indent=2))
@@ -66,21 +67,21 @@ def bench(
     console.print(str(machine), soft_wrap=True)
     if device == "auto" and found.on_cpu:
         console.print("No GPU was found, and none was measured.")
-    for table in (_ceilings(found), _networks(found), _loading(found), _appetites(found)):
+    for table in (_ceilings(found), _networks(found), _loading(found), _demands(found)):
         console.print(table)
     for sentence in found.advice:
         console.print(f"- {sentence}", soft_wrap=True)
 
 
 def _shown(rate: "Rate", unit: float = 1, digits: int = 1) -> str:
-    """The median in some unit, and half of what lies between the quartiles."""
+    """The median in a unit, and half of what lies between the quartiles."""
     return f"{rate.median / unit:,.{digits}f} ±{rate.spread / 2:.0%}"
 
 
 def _ceilings(found: "Bench") -> "Table":
     from rich.table import Table
 
-    table = Table("at its best", "float32", "bfloat16", title="operations a second, in tera; memory in GB a second")
+    table = Table("at its best", "float32", "bfloat16", title="teraoperations a second; memory in GB a second")
     rows = {
         "matrix product": [found.products[name] for name in found.products],
         **{
@@ -98,7 +99,7 @@ def _ceilings(found: "Bench") -> "Table":
 def _networks(found: "Bench") -> "Table":
     from rich.table import Table
 
-    title = "pictures a second, and the share of the best convolution, forward"
+    title = "images a second, and the share of the best forward convolution"
     table = Table("network", "precision", "training", "share", "memory", "inference", "share", title=title)
     for speed in found.speeds:
         ceiling = found.convolutions[f"{speed.precision}, forward"].median
@@ -117,20 +118,20 @@ def _networks(found: "Bench") -> "Table":
 def _loading(found: "Bench") -> "Table":
     from rich.table import Table
 
-    title = "pictures loaded a second"
-    table = Table("pictures", "workers", "from files", "from cache", title=title)
+    title = "images loaded a second"
+    table = Table("images", "workers", "from files", "from cache", title=title)
     for kind, by_source in found.loading.items():
         for workers, rate in by_source["files"].items():
             table.add_row(kind, str(workers), _shown(rate, digits=0), _shown(by_source["cache"][workers], digits=0))
     return table
 
 
-def _appetites(found: "Bench") -> "Table":
+def _demands(found: "Bench") -> "Table":
     from rich.table import Table
 
-    title = "share of the time of training that loading costs"
-    table = Table("network", "takes a second", "pictures", "from files", "from cache", title=title)
-    files, cached = ([one for one in found.appetites if one.source == source] for source in ("files", "cache"))
-    for one, other in zip(files, cached, strict=True):
-        table.add_row(one.model, f"{one.takes:,.1f}", one.pictures, f"{one.lost:.0%}", f"{other.lost:.0%}")
+    title = "share of training time that loading costs"
+    table = Table("network", "trains a second", "images", "from files", "from cache", title=title)
+    files, cached = ([demand for demand in found.demands if demand.source == source] for source in ("files", "cache"))
+    for file, copy in zip(files, cached, strict=True):
+        table.add_row(file.model, f"{file.trained:,.1f}", file.images, f"{file.lost:.0%}", f"{copy.lost:.0%}")
     return table

@@ -5,20 +5,25 @@ import functools
 import inspect
 import itertools
 import textwrap
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
-from cyclopts import Parameter
+from cyclopts import App, ArgumentCollection, Parameter
+from cyclopts.config import Dict
 from cyclopts.validators import Number
 
-from striate.recipe import KEYS, TABLES, ReadRecipe, Recipe
+from striate.recipe import KEYS, TABLES, ReadRecipe, Recipe, load, to_dict
 from striate.recipe.tables import Device, Precision
 
 if TYPE_CHECKING:
     from striate.data import Index
 
 DEFAULT = Recipe()
+Settings = Annotated[Recipe, Parameter(name="*")]
+"""Every flag of a recipe."""
+JsonOutput = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for a script.")]
 
 
 @functools.cache
@@ -40,6 +45,44 @@ def as_in_recipe(key: str) -> Parameter:
     metadata = getattr(get_type_hints(table, include_extras=True)[key], "__metadata__", ())
     aliases = [alias for each in metadata if isinstance(each, Parameter) for alias in each.alias or ()]
     return Parameter(help=_texts(table)[key], alias=aliases)
+
+
+Config = Callable[[App, tuple[str, ...], ArgumentCollection], None]
+
+
+def typed(arguments: ArgumentCollection, name: str) -> str:
+    """What was typed after a flag; "" where it was not."""
+    return next((token.value for argument in arguments if argument.name == name for token in argument.tokens), "")
+
+
+def give_values(path: Path, keys: Collection[str], *call: Any) -> None:
+    """Gives the flags that were not typed the values of a recipe's file.
+
+    Args:
+        path: of the file.
+        keys: of the recipe, those that are flags here.
+        call: what Cyclopts calls a config with: the app, the verb and its arguments.
+    """
+    app, commands, arguments = call
+    tables = to_dict(load(path)).values()
+    values = {key: value for table in tables for key, value in table.items() if key in keys and value != {}}
+    flags = {key.replace("_", "-"): value for key, value in values.items()}
+    # under the verb: of keys that are not, Cyclopts drops those that are named as a verb is, such as `augment`
+    Dict({commands[0]: flags}, source=str(path))(app, commands, arguments)
+
+
+def values_from_recipe(keys: Collection[str] = KEYS.keys()) -> Config:
+    """A source of values for Cyclopts: the file of `--recipe`, for flags that were not typed.
+
+    Args:
+        keys: of the recipe, those that are flags of the verb.
+    """
+
+    def config(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+        if path := typed(arguments, "--recipe"):
+            give_values(Path(path), keys, app, commands, arguments)
+
+    return config
 
 
 @Parameter(name="*")

@@ -1,44 +1,25 @@
 """striate train: a model from images."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, ArgumentCollection, Parameter
-from cyclopts.config import Dict
 
+from striate.cli.flags import DEFAULT, Settings, give_values, typed
 from striate.errors import UsageError
-from striate.recipe import Recipe, load, to_dict
+from striate.recipe import KEYS
 
 
 def values_from_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Gives the flags that were not typed the values of `--recipe FILE`, or of the run of `--resume RUN`."""
-    paths = {name: _typed(arguments, name) for name in ("--recipe", "--resume")}
-    if paths["--recipe"] and paths["--resume"]:
+    recipe, run = typed(arguments, "--recipe"), typed(arguments, "--resume")
+    if recipe and run:
         raise UsageError("`--recipe` and `--resume`: expected one of them; a resumed run has its recipe in its folder.")
-    if paths["--resume"]:
-        path: Path | None = Path(paths["--resume"]) / "recipe.toml"
-        if not Path(paths["--resume"], "recipe.toml").exists():
-            raise UsageError(
-                f"`--resume`: expected the folder of a run; got {paths['--resume']}, which has no recipe.toml."
-            )
-    else:
-        path = Path(paths["--recipe"]) if paths["--recipe"] else None
-    if path is not None:
-        values = {commands[0]: _flags(load(path))}  # under the verb, because a flag may be called as another verb is
-        Dict(values, source=str(path))(app, commands, arguments)
-
-
-def _typed(arguments: ArgumentCollection, name: str) -> str:
-    return next((token.value for argument in arguments if argument.name == name for token in argument.tokens), "")
-
-
-def _flags(recipe: Recipe) -> dict[str, Any]:
-    """The recipe's values by the names of their flags."""
-    tables = to_dict(recipe).values()
-    return {key.replace("_", "-"): value for table in tables for key, value in table.items() if value != {}}
-
-
-DEFAULT = Recipe()
+    path = Path(run) / "recipe.toml" if run else Path(recipe)
+    if run and not path.exists():
+        raise UsageError(f"`--resume`: expected the folder of a run; got {run}, which has no recipe.toml.")
+    if run or recipe:
+        give_values(path, KEYS, app, commands, arguments)
 
 
 def train(
@@ -48,7 +29,7 @@ def train(
     recipe: Path | None = None,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     resume: Path | None = None,
-    settings: Annotated[Recipe, Parameter(name="*")] = DEFAULT,
+    settings: Settings = DEFAULT,
 ) -> None:
     """Train a network on images and keep the best as one model file.
 

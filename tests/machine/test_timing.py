@@ -4,7 +4,7 @@ import time
 import pytest
 import torch
 
-from striate.bench.timing import Rate, rates
+from striate.machine.timing import Rate, rates
 
 
 @pytest.fixture

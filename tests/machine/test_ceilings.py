@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from striate.bench import ceilings
-from striate.bench.ceilings import _convolution, _product, convolutions, memory
-from striate.bench.timing import Rate, Work
 from striate.device import Machine, choose
+from striate.machine import ceilings
+from striate.machine.ceilings import _convolution, _product, convolutions, memory
+from striate.machine.timing import Rate, Work
 
 
 def test_a_product_and_a_sum_are_two_operations() -> None:
@@ -13,7 +13,7 @@ def test_a_product_and_a_sum_are_two_operations() -> None:
 
 @pytest.mark.parametrize(("back", "passes"), [(False, 1), (True, 3)])
 def test_operations_of_a_convolution(back: bool, passes: int) -> None:
-    """Of 32 pictures: 9 weights a pair of channels, at each of 4 x 4 places."""
+    """Of 32 images: 9 weights a pair of channels, at each of 4 x 4 places."""
     work = _convolution(choose("cpu"), torch.float32, 8, 4, back=back)
     assert work() == passes * 32 * 2 * 9 * 8 * 8 * 4 * 4
 

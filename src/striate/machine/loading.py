@@ -1,4 +1,4 @@
-"""How fast pictures reach a network here."""
+"""How fast images reach a network here."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.augment.presets import written_out
-from striate.bench.timing import Rate, Work, rates
 from striate.data import (
     MEAN_STD,
     Images,
@@ -28,31 +27,32 @@ from striate.data.pixel_file import Kept, PixelFile, write
 from striate.data.pixel_policy import Policy
 from striate.device import cores
 from striate.errors import DataError
+from striate.machine.timing import Rate, Work, rates
 from striate.recipe import AugmentRecipe
 
-SIZES = {"640x480": ((640, 480), 64), "12 megapixels": ((4000, 3000), 8)}  # and how many
-MOST = 64  # of a user's pictures
-SHARE = 16  # pictures of a pass for each worker, at least: two of the parts that the loader hands out
-NOISE = 4.0  # as a sensor's, of 255: smooth pictures would be too easy to decode
-QUALITY = 90  # of JPEG
+SIZES = {"640x480": ((640, 480), 64), "12 megapixels": ((4000, 3000), 8)}  # width and height, and how many
+MOST = 64  # how many of a user's images are read
+SHARE = 16  # the fewest images for each worker in a pass: two of the parts that the loader hands out
+NOISE = 4.0  # of 255, as from a sensor: smooth images would be too easy to decode
+JPEG_QUALITY = 90
 
-Loading = dict[str, dict[str, dict[int, Rate]]]  # pictures a second by kind of picture, `files` or `cache`, and workers
+Loading = dict[str, dict[str, dict[int, Rate]]]  # images a second by kind of image, `files` or `cache`, and workers
 
 
 def loading(data: Path | None, batch_size: int, img_size: int, rounds: int, least_s: float) -> Loading:
-    """Pictures a second, augmented as by default, decoded from their files and out of a pixel cache.
+    """Images a second, augmented as by default, decoded from their files and read from a pixel cache.
 
     The pixel cache is one of its own, which is gone afterwards.
 
     Args:
-        data: pictures to read; made from two photos that scikit-learn brings unless given.
-        batch_size: pictures a step.
+        data: images to read; made from two photos that scikit-learn brings unless given.
+        batch_size: images in a step.
         img_size: height and width that a network sees.
         rounds: see `rates`.
         least_s: see `rates`.
 
     Raises:
-        DataError: `data` holds no usable picture.
+        DataError: `data` holds no usable image.
     """
     with _made() if data is None else nullcontext({data.resolve().name: data}) as sources:
         return {name: _of_kind(source, batch_size, img_size, rounds, least_s) for name, source in sources.items()}
@@ -65,17 +65,17 @@ def worker_counts(most: int) -> list[int]:
 
 def _of_kind(data: Path, batch_size: int, img_size: int, rounds: int, least_s: float) -> dict[str, dict[int, Rate]]:
     index = read(data)
-    pictures = IndexedImages(index)
+    images = IndexedImages(index)
     preprocessing = Preprocessing((3, img_size, img_size), *MEAN_STD[3])
     usable = np.flatnonzero(index.usable())
     policy = Policy(2 * img_size, preprocessing.channels, "raw")  # as `--pixel-cache on` has it
-    kept = _kept(pictures, usable[:: max(len(usable) // MOST, 1)][:MOST], policy)
+    kept = _kept(images, usable[:: max(len(usable) // MOST, 1)][:MOST], policy)
     if not kept:
-        raise DataError(f"{data}: expected at least one usable picture; got none.")
+        raise DataError(f"{data}: expected at least one usable image; got none.")
     rows = np.array(list(kept))
     with tempfile.TemporaryDirectory() as folder:
-        cached = _cached(pictures, kept, policy, Path(folder) / "bench.pixels")
-        sources: dict[str, Images] = {"files": pictures, "cache": cached}
+        cached = _cached(images, kept, policy, Path(folder) / "bench.pixels")
+        sources: dict[str, Images] = {"files": images, "cache": cached}
         works = {
             f"{name} {workers}": _pass(source, rows, batch_size, preprocessing, workers)
             for name, source in sources.items()
@@ -86,32 +86,32 @@ def _of_kind(data: Path, batch_size: int, img_size: int, rounds: int, least_s: f
 
 
 def _pass(source: Images, rows: Rows, batch_size: int, preprocessing: Preprocessing, workers: int) -> Work:
-    shown = np.resize(rows, max(len(rows), SHARE * workers))  # repeated where they are few
+    shown = np.resize(rows, max(len(rows), SHARE * workers))  # repeated where there are few
     view = training_view(written_out(AugmentRecipe()), preprocessing, seed=0, epoch=0)
     loader = Loader(source, batches(shown, batch_size), preprocessing, view, workers=workers)
     return lambda: sum(len(batch.rows) for batch in loader)
 
 
-def _kept(pictures: IndexedImages, rows: Rows, policy: Policy) -> dict[int, Kept]:
-    """What a pixel cache would keep of the pictures, without those that cannot be read."""
+def _kept(images: IndexedImages, rows: Rows, policy: Policy) -> dict[int, Kept]:
+    """What a pixel cache would keep of the images, without those that cannot be read."""
     kept = {}
     for row in rows.tolist():
         with suppress(UnreadableError):
-            picture = pictures.open(row)
-            kept[row] = Kept(picture.size, policy.encode(picture))
+            image = images.open(row)
+            kept[row] = Kept(image.size, policy.encode(image))
     return kept
 
 
-def _cached(pictures: IndexedImages, kept: dict[int, Kept], policy: Policy, path: Path) -> CachedImages:
-    """The pictures out of a pixel cache at `path`, which is made."""
+def _cached(images: IndexedImages, kept: dict[int, Kept], policy: Policy, path: Path) -> CachedImages:
+    """The images in a new pixel cache at `path`."""
     digests = {row: row.to_bytes(16) for row in kept}  # what the files hold is of no interest here
     write(path, ((digests[row], kept[row]) for row in kept), digests.values)
-    return CachedImages(pictures, policy, path, print, digests, PixelFile(path))
+    return CachedImages(images, policy, path, print, digests, PixelFile(path))
 
 
 @contextmanager
 def _made() -> Iterator[dict[str, Path]]:
-    """Folders of JPEG files, by the size of the pictures, for the time of a context."""
+    """Folders of JPEG files, by the size of their images, for the duration of a context."""
     from sklearn.datasets import load_sample_images
 
     photos = load_sample_images().images
@@ -123,7 +123,7 @@ def _made() -> Iterator[dict[str, Path]]:
                 noisy = _enlarged(photo, size)
                 for number in range(count // len(photos)):
                     turned = np.roll(noisy, number * size[0] // count, axis=1)  # no two files hold the same
-                    Image.fromarray(turned).save(folder / f"{which}-{number}.jpg", quality=QUALITY)
+                    Image.fromarray(turned).save(folder / f"{which}-{number}.jpg", quality=JPEG_QUALITY)
         yield {name: Path(top) / name for name in SIZES}
 
 

@@ -1,4 +1,4 @@
-"""How fast networks train and answer here."""
+"""How fast networks train and predict here."""
 
 import functools
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from functools import partial
 import torch
 from torch import nn
 
-from striate.bench.peak import peak_bytes
-from striate.bench.timing import Rate, Work, rates
 from striate.device import Machine
 from striate.graph.meta import build
 from striate.inspect import inspect
+from striate.machine.peak import peak_bytes
+from striate.machine.timing import Rate, Work, rates
 from striate.nets import create
 from striate.recipe import TrainingRecipe
 from striate.tasks import task_from_dict, to_device
@@ -20,40 +20,40 @@ from striate.training.weight_gradients import faster_backward
 
 CLASSES = 10
 CLASSIFY = {"name": "classify", "several_labels": False}  # the task of the networks of the catalogue that are timed
-PASSES = 3  # that a training step counts as: forward, and back to maps and to weights
+PASSES = 3  # what a training step counts as: forward, back to the maps, and back to the weights
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Of one network in one precision."""
+    """How fast one network is in one precision."""
 
     model: str
     precision: str
     training: Rate
-    """Pictures a second."""
+    """Images a second."""
 
     inference: Rate
     multiplications: int
-    """Of one picture, forward."""
+    """Those of one image, forward."""
 
     peak_bytes: int | None
-    """Most memory that the network and a step of training took; None where nobody counts."""
+    """The most memory that the network and a training step took; None where the system does not say."""
 
     def training_share(self, ceiling: float) -> float:
-        """Of the operations a second that a convolution reaches."""
+        """The share that training reaches of a convolution's operations a second."""
         return 2 * PASSES * self.multiplications * self.training.median / ceiling
 
     def inference_share(self, ceiling: float) -> float:
-        """Likewise."""
+        """The same for inference."""
         return 2 * self.multiplications * self.inference.median / ceiling
 
 
 @functools.cache
 def multiplications(model: str, img_size: int) -> int:
-    """Of one picture, forward.
+    """The multiplications of one image, forward.
 
     Raises:
-        UsageError: the network is unknown, or cannot take such pictures.
+        UsageError: the network is unknown, or cannot take such images.
     """
     return inspect(build(lambda: create(model, num_classes=CLASSES)), (3, img_size, img_size)).macs
 
@@ -61,18 +61,18 @@ def multiplications(model: str, img_size: int) -> int:
 def speeds(
     model: str, machines: list[Machine], batch_size: int, img_size: int, rounds: int, least_s: float
 ) -> list[Speed]:
-    """Rates of a network, on each machine in turn.
+    """How fast a network trains and predicts, on each machine in turn.
 
     Args:
         model: its name in the catalogue.
-        machines: that it runs on, which differ in precision.
-        batch_size: pictures a step.
+        machines: what it runs on; they differ in precision.
+        batch_size: images a step.
         img_size: height and width.
         rounds: see `rates`.
         least_s: see `rates`.
 
     Raises:
-        UsageError: the network is unknown, or cannot take such pictures.
+        UsageError: the network is unknown, or cannot take such images.
     """
     macs = multiplications(model, img_size)
     images = torch.randn(batch_size, 3, img_size, img_size)
@@ -93,7 +93,7 @@ def speeds(
 
 
 def _begin(model: str, machine: Machine, images: torch.Tensor, works: dict[str, Work]) -> None:
-    """Adds to `works` the training and the inference of a new network, and takes its first step."""
+    """Adds training and inference of a new network to `works`, and takes its first step."""
     net = machine.place(create(model, num_classes=CLASSES))
     works[f"{machine.precision}, training"] = _training(net, machine, images)
     works[f"{machine.precision}, inference"] = _inference(net, machine, images)

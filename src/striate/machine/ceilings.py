@@ -7,14 +7,14 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d
 
-from striate.bench.timing import Rate, Work, rates
 from striate.device import Machine
+from striate.machine.timing import Rate, Work, rates
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-SIDES = (1024, 2048)  # of square matrices
+SIDES = (1024, 2048)  # rows and columns of the matrices
 CONVOLUTIONS = ((64, 56), (128, 28), (256, 14), (256, 28), (512, 14))  # channels, H = W; 3x3, as in ResNet and VGG
-PICTURES = 32
-LARGER = 4  # times the side of matrices, and the number of pictures, that keep a GPU busy
+IMAGES = 32
+LARGER = 4  # times the side of matrices, and the number of images, that keep a GPU busy
 COPIED = 1 << 28  # bytes: more than any cache holds
 
 
@@ -75,7 +75,7 @@ def _scale(machine: Machine) -> int:
 
 
 def _best(works: dict[str, Work], rounds: int, least_s: float) -> dict[str, Rate]:
-    """The best rate of those works whose names are equal up to the last word."""
+    """The best rate among works whose names are equal up to the last word, which says the size."""
     best: dict[str, Rate] = {}
     for name, rate in rates(works, rounds, least_s).items():
         kind = name.rpartition(" ")[0]
@@ -96,11 +96,11 @@ def _product(machine: Machine, dtype: torch.dtype, side: int) -> Work:
 
 def _convolution(machine: Machine, dtype: torch.dtype, channels: int, size: int, *, back: bool) -> Work:
     placed = replace(machine, memory_format="channels_last")
-    pictures = PICTURES * _scale(machine)
-    images = placed.images(torch.randn(pictures, channels, size, size)).to(dtype).requires_grad_(back)
+    count = IMAGES * _scale(machine)
+    images = placed.images(torch.randn(count, channels, size, size)).to(dtype).requires_grad_(back)
     layer = placed.place(nn.Conv2d(channels, channels, 3, padding=1, bias=False))
     weight = layer.weight.detach().to(dtype).requires_grad_(back)
-    operations = 2 * 9 * channels**2 * size**2 * pictures
+    operations = 2 * 9 * channels**2 * size**2 * count
     gradient = torch.ones_like(images)  # of the output, which has the shape of the input
 
     def work() -> float:

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from striate.bench.networks import Speed, _inference, _training, speeds
-from striate.bench.timing import Rate
 from striate.device import choose
 from striate.errors import UsageError
+from striate.machine.networks import Speed, _inference, _training, speeds
+from striate.machine.timing import Rate
 from striate.nets import create
 
 IMAGES = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -43,6 +43,6 @@ def test_shares_of_what_a_convolution_reaches() -> None:
     assert speed.inference_share(2.4e12) == 0.25
 
 
-def test_pictures_that_a_network_cannot_take() -> None:
+def test_images_that_a_network_cannot_take() -> None:
     with pytest.raises(UsageError, match=r"expected H and W of 32; got the shape \[1, 3, 4, 4\]"):
         speeds("lenet5_notes", [choose("cpu")], batch_size=4, img_size=4, rounds=2, least_s=0.0)

@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from striate.bench import Bench, advise
-from striate.bench.conditions import Conditions
-from striate.bench.timing import Rate
+from striate.machine import Bench, advise
+from striate.machine.conditions import Conditions
+from striate.machine.timing import Rate
 
 Found = Callable[..., Bench]
 WORTH_IT = (
@@ -18,7 +18,7 @@ def test_a_machine_on_which_all_is_well(found: Found) -> None:
     fast = {"640x480": {"files": {1: 2000, 2: 4000}, "cache": {1: 5000, 2: 9000}}}
     assert advise(found(speeds=[("wide", "bfloat16", 400)], loading=fast)) == [
         WORTH_IT,
-        "640x480: 2 workers load 4,000 pictures a second, and wide takes 400: the network sets the pace.",
+        "640x480: 2 workers load 4,000 images a second, and wide takes 400: the network sets the pace.",
     ]
 
 
@@ -110,7 +110,7 @@ SPEEDS = [("quick", "bfloat16", 900), ("slow", "bfloat16", 300), ("slower", "bfl
 def test_on_a_gpu_only_networks_that_take_more_than_is_loaded_lose(found: Found) -> None:
     slow = {"12 megapixels": {"files": {1: 350, 2: 340}, "cache": {1: 500, 2: 720}}}
     assert advise(found(device="cuda", speeds=SPEEDS, loading=slow))[-1] == (
-        "12 megapixels: 1 worker loads 350 pictures a second, and these networks lose time to that: quick 61%. "
+        "12 megapixels: 1 worker loads 350 images a second, and these networks lose time to that: quick 61%. "
         "Try --pixel-cache on, which gives 720: at most 20% are lost then."
     )
 
@@ -118,7 +118,7 @@ def test_on_a_gpu_only_networks_that_take_more_than_is_loaded_lose(found: Found)
 def test_on_a_cpu_loading_takes_its_time_from_every_network(found: Found) -> None:
     slow = {"12 megapixels": {"files": {1: 600, 2: 1100}, "cache": {1: 4000, 2: 8100}}}
     assert advise(found(speeds=SPEEDS, loading=slow))[-1] == (
-        "12 megapixels: 2 workers load 1,100 pictures a second, and these networks lose time to that: quick 45%, slow "
+        "12 megapixels: 2 workers load 1,100 images a second, and these networks lose time to that: quick 45%, slow "
         "21%. Try --pixel-cache on, which gives 8,100: at most 10% are lost then."
     )
 
@@ -130,7 +130,7 @@ def test_a_pixel_cache_that_gives_no_more_is_not_advised(found: Found) -> None:
     )
 
 
-def test_kinds_of_pictures_keep_their_order(found: Found) -> None:
+def test_kinds_of_images_keep_their_order(found: Found) -> None:
     fast = {kind: {"files": {1: 9000.0}, "cache": {1: 9000.0}} for kind in ("small", "large")}
     assert [sentence.partition(":")[0] for sentence in advise(found(speeds=SPEEDS, loading=fast))[-2:]] == [
         "small",

@@ -12,12 +12,13 @@ FORGET_PEAK = "5"  # what the second file takes to set the peak of the first bac
 
 
 def peak_bytes(device: torch.device, work: Callable[[], object]) -> int | None:
-    """Does some work, and tells the most bytes held meanwhile beyond those held before.
+    """Does some work, and returns the most bytes held meanwhile, beyond those held before.
 
-    Source: on a GPU, PyTorch's own count. On Linux the kernel's, of the process: proc_pid_status(5), VmRSS and VmHWM.
+    Source: on a GPU, PyTorch's own count; on Linux, what the kernel counts for the process (VmRSS and VmHWM in
+    proc_pid_status(5)).
 
     Returns:
-        None where nobody counts.
+        None where neither is there.
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -43,7 +44,7 @@ def _forget_peak() -> bool:
 
 
 def _of_process(field: str) -> int:
-    """Bytes."""
+    """A field of the process's status, in bytes."""
     lines = STATUS.read_text(encoding="ascii", errors="replace").splitlines()
     (line,) = (line for line in lines if line.startswith(f"{field}:"))
     return int(line.split()[1]) * 1024

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from striate.bench import Bench, bench
-from striate.bench.loading import worker_counts
-from striate.bench.timing import Rate
 from striate.device import choose, cores
 from striate.errors import DataError, UsageError
+from striate.machine import Bench, bench
+from striate.machine.loading import worker_counts
+from striate.machine.timing import Rate
 
 WritePictures = Callable[[Path, Mapping[str, int]], Path]
 QUICK = {"batch_size": 4, "img_size": 32, "rounds": 2, "least_s": 0.0}
@@ -17,9 +17,9 @@ QUICK = {"batch_size": 4, "img_size": 32, "rounds": 2, "least_s": 0.0}
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Less work than a figure needs: here only its form counts."""
-    monkeypatch.setattr("striate.bench.ceilings.SIDES", (32, 64))
-    monkeypatch.setattr("striate.bench.ceilings.CONVOLUTIONS", ((8, 8), (16, 4)))
-    monkeypatch.setattr("striate.bench.ceilings.COPIED", 1 << 16)
+    monkeypatch.setattr("striate.machine.ceilings.SIDES", (32, 64))
+    monkeypatch.setattr("striate.machine.ceilings.CONVOLUTIONS", ((8, 8), (16, 4)))
+    monkeypatch.setattr("striate.machine.ceilings.COPIED", 1 << 16)
 
 
 def positive(rate: Rate) -> bool:
@@ -27,9 +27,9 @@ def positive(rate: Rate) -> bool:
 
 
 def test_everything_is_measured_in_both_precisions(two_classes: Path) -> None:
-    said: list[str] = []
-    found = bench(choose("cpu"), ["lenet5_notes", "resnet20_cifar"], data=two_classes, say=said.append, **QUICK)  # type: ignore[arg-type]
-    assert said == ["memory", "loading pictures", "matrix products", "convolutions", "lenet5_notes", "resnet20_cifar"]
+    lines: list[str] = []
+    found = bench(choose("cpu"), ["lenet5_notes", "resnet20_cifar"], data=two_classes, log=lines.append, **QUICK)  # type: ignore[arg-type]
+    assert lines == ["memory", "loading images", "matrix products", "convolutions", "lenet5_notes", "resnet20_cifar"]
     assert set(found.products) == {"float32", "bfloat16"}
     assert set(found.convolutions) == {
         f"{name}, {way}" for name in ("float32", "bfloat16") for way in ("forward", "forward and back")
@@ -66,7 +66,7 @@ def test_plain_values_for_json(found: Callable[..., Bench]) -> None:
         "memory",
         "speeds",
         "loading",
-        "appetites",
+        "demands",
         "advice",
     ]
     assert plain["machine"] == {
@@ -81,12 +81,12 @@ def test_plain_values_for_json(found: Callable[..., Bench]) -> None:
     assert plain["speeds"][1]["training_share"] == pytest.approx(6 * 10**9 * 400 / 4e12)
     assert plain["speeds"][1]["inference_share"] == pytest.approx(2 * 10**9 * 1200 / 4e12)
     assert plain["loading"]["photos"]["cache"]["1"]["median"] == 1200
-    assert plain["appetites"][0] == {
+    assert plain["demands"][0] == {
         "model": "wide",
-        "pictures": "photos",
+        "images": "photos",
         "source": "files",
-        "takes": 400,
-        "gives": 400,
+        "trained": 400,
+        "loaded": 400,
         "workers": 1,
         "lost": 0.5,
     }
@@ -101,14 +101,14 @@ def test_plain_values_for_json(found: Callable[..., Bench]) -> None:
     ],
 )
 def test_a_network_that_cannot_be_run_is_named_first(model: str, img_size: int, message: str) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     with pytest.raises(UsageError, match=message):
-        bench(choose("cpu"), ["resnet18", model], say=said.append, **QUICK | {"img_size": img_size})  # type: ignore[arg-type]
-    assert said == []
+        bench(choose("cpu"), ["resnet18", model], log=lines.append, **QUICK | {"img_size": img_size})  # type: ignore[arg-type]
+    assert lines == []
 
 
 def test_data_that_is_not_there_is_named_before_networks_run(tmp_path: Path) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     with pytest.raises(DataError, match="missing"):
-        bench(choose("cpu"), [], data=tmp_path / "missing", say=said.append, **QUICK)  # type: ignore[arg-type]
-    assert said == ["memory", "loading pictures"]
+        bench(choose("cpu"), [], data=tmp_path / "missing", log=lines.append, **QUICK)  # type: ignore[arg-type]
+    assert lines == ["memory", "loading images"]

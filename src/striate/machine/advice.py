@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from striate.bench.appetite import Appetite, chosen
 from striate.data.loader import MUCH
+from striate.machine.demand import Demand, faster_precision
 
 if TYPE_CHECKING:
-    from striate.bench.run import Bench
+    from striate.machine.run import Bench
 
-WORTH = 1.2  # times as fast, from which bfloat16 is worth the digits that it lacks
-BUSY = 0.5  # programs a core that wanted to run before, from which a machine is not idle
-LOW = 0.3  # share of the best convolution, below which most of a step is spent on something else
-DEAR = 2.0  # times that fresh memory takes, from which keeping it is worth saying
+WORTH = 1.2  # times as fast as float32: from here on bfloat16 is worth the digits that it lacks
+BUSY = 0.5  # programs that wanted to run, for each core: from here on a machine is not idle
+LOW = 0.3  # share of the best convolution: below it, most of a step is spent on something else
+SLOW_FRESH = 2.0  # times as slow: from here on it is worth keeping memory rather than asking for it anew
 VERDICTS = {
     (True, "bfloat16"): "it is worth its digits, and --precision auto takes it",
     (True, "float32"): "try --precision bfloat16",
@@ -22,7 +22,7 @@ VERDICTS = {
 
 
 def advise(found: "Bench") -> list[str]:
-    """Sentences, the most general first: those of every rule in turn."""
+    """What every rule has to say, in sentences, the most general first."""
     return [sentence for rule in RULES for sentence in rule(found)]
 
 
@@ -45,7 +45,7 @@ def _steadiness(found: "Bench") -> Iterator[str]:
 
 
 def _impossible(found: "Bench") -> Iterator[str]:
-    """Rounds that are alike do not show a machine that was busy for all of them."""
+    """A share above 1: rounds that are alike do not show that a machine was busy for all of them."""
     shares = {
         f"{speed.model} in {speed.precision}": max(speed.training_share(ceiling), speed.inference_share(ceiling))
         for speed in found.speeds
@@ -84,7 +84,7 @@ def _precision(found: "Bench") -> Iterator[str]:
 
 def _memory(found: "Bench") -> Iterator[str]:
     times = found.memory["copied"].median / found.memory["fresh"].median
-    if found.on_cpu and times >= DEAR:
+    if found.on_cpu and times >= SLOW_FRESH:
         yield (
             f"Memory new from the kernel is written {times:.1f} times as slowly as memory that is kept: leave "
             "--keep-memory on."
@@ -92,7 +92,7 @@ def _memory(found: "Bench") -> Iterator[str]:
 
 
 def _bounds(found: "Bench") -> Iterator[str]:
-    for speed in chosen(found.speeds):
+    for speed in faster_precision(found.speeds):
         share = speed.training_share(found.convolutions[f"{speed.precision}, forward"].median)
         if share < LOW:
             yield (
@@ -102,34 +102,33 @@ def _bounds(found: "Bench") -> Iterator[str]:
             )
 
 
-def _appetites(found: "Bench") -> Iterator[str]:
-    appetites = found.appetites
-    for kind in dict.fromkeys(one.pictures for one in appetites):
-        both = [one for one in appetites if one.pictures == kind]
-        files = [one for one in both if one.source == "files"]
-        starving = [one for one in files if one.lost > MUCH]
+def _lost_to_loading(found: "Bench") -> Iterator[str]:
+    for kind in dict.fromkeys(demand.images for demand in found.demands):
+        both = [demand for demand in found.demands if demand.images == kind]
+        files = [demand for demand in both if demand.source == "files"]
+        starving = [demand for demand in files if demand.lost > MUCH]
         if starving:
             yield f"{_loaded(files[0])}, and these networks lose time to that: {_losses(starving)}. {_remedy(both)}"
         else:
-            hungriest = max(files, key=lambda one: one.takes)
-            yield f"{_loaded(files[0])}, and {hungriest.model} takes {hungriest.takes:,.0f}: the network sets the pace."
+            fastest = max(files, key=lambda demand: demand.trained)
+            yield f"{_loaded(files[0])}, and {fastest.model} takes {fastest.trained:,.0f}: the network sets the pace."
 
 
-def _loaded(files: Appetite) -> str:
+def _loaded(files: Demand) -> str:
     by = "1 worker loads" if files.workers == 1 else f"{files.workers} workers load"
-    return f"{files.pictures}: {by} {files.gives:,.0f} pictures a second"
+    return f"{files.images}: {by} {files.loaded:,.0f} images a second"
 
 
-def _losses(starving: list[Appetite]) -> str:
-    return ", ".join(f"{one.model} {one.lost:.0%}" for one in starving)
+def _losses(starving: list[Demand]) -> str:
+    return ", ".join(f"{demand.model} {demand.lost:.0%}" for demand in starving)
 
 
-def _remedy(both: list[Appetite]) -> str:
-    files = max((one for one in both if one.source == "files"), key=lambda one: one.lost)
-    cached = max((one for one in both if one.source == "cache"), key=lambda one: one.lost)
-    if cached.gives < WORTH * files.gives:
+def _remedy(both: list[Demand]) -> str:
+    files = max((demand for demand in both if demand.source == "files"), key=lambda demand: demand.lost)
+    cached = max((demand for demand in both if demand.source == "cache"), key=lambda demand: demand.lost)
+    if cached.loaded < WORTH * files.loaded:
         return "The pixel cache gives hardly more: try fewer augmentations, or a machine of more cores."
-    return f"Try --pixel-cache on, which gives {cached.gives:,.0f}: at most {cached.lost:.0%} are lost then."
+    return f"Try --pixel-cache on, which gives {cached.loaded:,.0f}: at most {cached.lost:.0%} are lost then."
 
 
 RULES: tuple[Callable[["Bench"], Iterator[str]], ...] = (
@@ -140,5 +139,5 @@ RULES: tuple[Callable[["Bench"], Iterator[str]], ...] = (
     _precision,
     _memory,
     _bounds,
-    _appetites,
+    _lost_to_loading,
 )

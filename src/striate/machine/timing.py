@@ -10,12 +10,12 @@ import torch
 
 Work = Callable[[], float]  # does some work, and returns how much
 
-UNSTEADY = 0.25  # spread, as a share of the median, from which a machine was doing something else
+UNSTEADY = 0.25  # spread, as a share of the median: from here on the machine was doing something else
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Work a second: median and quartiles over rounds."""
+    """Work done in a second: the median and the quartiles over all rounds."""
 
     median: float
     low: float
@@ -23,7 +23,7 @@ class Rate:
 
     @property
     def spread(self) -> float:
-        """Between the quartiles, as a share of the median."""
+        """What lies between the quartiles, as a share of the median."""
         return (self.high - self.low) / self.median
 
     @property
@@ -33,12 +33,12 @@ class Rate:
 
 
 def rates(works: Mapping[str, Work], rounds: int, least_s: float) -> dict[str, Rate]:
-    """The rate of each work, all in turn: A B A B.
+    """The rate of each work, measured in turn: A B A B.
 
     Args:
-        works: by name; each is done once before the clock starts.
-        rounds: of which the median is taken, at least 2.
-        least_s: seconds that a round lasts at least.
+        works: what to do, by name; each is done once before the clock starts.
+        rounds: how often each is measured; the median counts; at least 2.
+        least_s: the least seconds that a round lasts.
     """
     found: dict[str, list[float]] = {name: [] for name in works}
     for work in works.values():

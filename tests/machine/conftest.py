@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from striate.bench import Bench
-from striate.bench.conditions import Conditions
-from striate.bench.networks import Speed
-from striate.bench.timing import Rate
 from striate.device import Machine
+from striate.machine import Bench
+from striate.machine.conditions import Conditions
+from striate.machine.networks import Speed
+from striate.machine.timing import Rate
 
 IDLE = Conditions(cores=2, physical_cores=2, threads=2, load=0.1)
 
@@ -18,8 +18,8 @@ def steady(value: float) -> Rate:
     return Rate(value, value, value)
 
 
-def of_networks(model: str, precision: str, pictures: float) -> Speed:
-    return Speed(model, precision, steady(pictures), steady(3 * pictures), multiplications=10**9, peak_bytes=None)
+def of_networks(model: str, precision: str, images: float) -> Speed:
+    return Speed(model, precision, steady(images), steady(3 * images), multiplications=10**9, peak_bytes=None)
 
 
 @pytest.fixture

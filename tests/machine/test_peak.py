@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from striate.bench import peak
-from striate.bench.peak import peak_bytes
+from striate.machine import peak
+from striate.machine.peak import peak_bytes
 
 CPU = torch.device("cpu")
 MEGABYTES = 10**6

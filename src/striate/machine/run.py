@@ -1,0 +1,102 @@
+"""All measurements of a machine, one after the other."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from striate.device import Machine, choose, keep_memory
+from striate.machine.advice import advise
+from striate.machine.ceilings import DTYPES, convolutions, memory, products
+from striate.machine.conditions import Conditions, conditions
+from striate.machine.demand import Demand, demands
+from striate.machine.loading import Loading, loading
+from striate.machine.networks import Speed, multiplications, speeds
+from striate.machine.timing import Rate
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What was measured. Operations, bytes and images are counted for each second."""
+
+    machine: Machine
+    conditions: Conditions
+    products: dict[str, Rate]
+    convolutions: dict[str, Rate]
+    memory: dict[str, Rate]
+    speeds: list[Speed]
+    loading: Loading
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether networks run on the cores that load images."""
+        return self.machine.device.type == "cpu"
+
+    @property
+    def demands(self) -> list[Demand]:
+        """What the networks ask of the loader, and what that costs."""
+        return demands(self.speeds, self.loading, shared=self.on_cpu)
+
+    @property
+    def advice(self) -> list[str]:
+        """What to change, in sentences."""
+        return advise(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        plain = asdict(self)
+        plain["machine"]["device"] = str(self.machine.device)
+        for speed, values in zip(self.speeds, plain["speeds"], strict=True):
+            ceiling = self.convolutions[f"{speed.precision}, forward"].median
+            values["training_share"] = speed.training_share(ceiling)
+            values["inference_share"] = speed.inference_share(ceiling)
+        return plain | {"demands": [asdict(demand) for demand in self.demands], "advice": self.advice}
+
+
+def bench(
+    machine: Machine,
+    models: Sequence[str],
+    *,
+    data: Path | None = None,
+    batch_size: int = 32,
+    img_size: int = 224,
+    rounds: int = 5,
+    least_s: float = 0.2,
+    log: Log = print,
+) -> Bench:
+    """Measures this machine, networks on it, and how fast images reach them.
+
+    Args:
+        machine: as `striate.device.choose` gives it; networks run on its device, in both precisions.
+        models: names of the catalogue.
+        data: images to load; made unless given.
+        batch_size: images in a step.
+        img_size: height and width that networks see.
+        rounds: how often each is measured; the median counts; at least 2.
+        least_s: the least seconds that a round lasts.
+        log: called with what is measured next.
+
+    Raises:
+        UsageError: a network is unknown, or cannot take such images.
+        DataError: `data` holds no usable image.
+    """
+    before = conditions()
+    for model in models:
+        multiplications(model, img_size)  # one that cannot be run is named before the minutes that follow
+    keep_memory()
+    log("memory")
+    memory_rates = memory(machine, rounds, least_s)
+    log("loading images")  # early: data that cannot be read would else be found last
+    loading_rates = loading(data, batch_size, img_size, rounds, least_s)
+    log("matrix products")
+    product_rates = products(machine, rounds, least_s)
+    log("convolutions")
+    convolution_rates = convolutions(machine, rounds, least_s)
+    machines = [choose(machine.device.type, precision) for precision in DTYPES]
+    network_speeds: list[Speed] = []
+    for model in models:
+        log(model)
+        network_speeds += speeds(model, machines, batch_size, img_size, rounds, least_s)
+    return Bench(machine, before, product_rates, convolution_rates, memory_rates, network_speeds, loading_rates)
