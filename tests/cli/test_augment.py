@@ -23,7 +23,7 @@ def test_a_sheet_is_written(striate: Striate, two_classes: Path, tmp_path: Path)
     assert size(out) == (GAP + 3 * (20 + GAP), TITLE + GAP + 3 * (20 + GAP))
 
 
-def test_pictures_are_of_224_pixels_unless_asked_otherwise(
+def test_images_are_of_224_pixels_unless_asked_otherwise(
     striate: Striate, two_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -46,7 +46,7 @@ def test_a_recipe_gives_what_is_not_typed(striate: Striate, two_classes: Path, t
     assert (tmp_path / "other.png").read_bytes() != (tmp_path / "file.png").read_bytes()
 
 
-def test_a_picture_that_cannot_be_read_is_named(striate: Striate, two_classes: Path, tmp_path: Path) -> None:
+def test_a_image_that_cannot_be_read_is_named(striate: Striate, two_classes: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data" / "a"
     folder.mkdir(parents=True)
     (folder / "0.png").write_bytes((two_classes / "dark" / "00.png").read_bytes())
@@ -64,7 +64,7 @@ def test_a_picture_that_cannot_be_read_is_named(striate: Striate, two_classes: P
         (["--rotation", "200"], 2, "`rotation`: expected from 0 to 180 degrees; got 200.0."),
         (["--rotate", "3"], 2, "Unknown option: --rotate. Did you mean --rotation? See `striate --help`."),
         (["--mean", "0.5"], 2, "`--mean`: expected 3 numbers, one a channel; got 1."),
-        (["-o", "none/sheet.png"], 2, "`--out`: expected a file in a folder that exists; got none/sheet.png."),
+        (["-o", "none/sheet.png"], 2, "`--output`: expected a file in a folder that exists; got none/sheet.png."),
     ],
 )
 def test_refusals(striate: Striate, two_classes: Path, words: list[str], code: int, sentence: str) -> None:

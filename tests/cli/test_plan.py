@@ -23,7 +23,7 @@ def test_text_and_figure(striate: Striate, two_classes: Path, base: str, tmp_pat
     code, text, _ = striate("plan", two_classes, "--weights", base, "--out", out, *QUICK)
     assert code == 0
     lines = text.splitlines()
-    assert re.match(r"\d+ of \d+ training images, 2 classes; features of \d+ computed, the rest were kept", lines[0])
+    assert re.match(r"\d+ of \d+ training images, 2 classes; features of \d+ computed, the others cached", lines[0])
     for word in ("conv1", "conv2", "fc1", "all", "none", "accuracy of a head there", "images"):
         assert word in text
     assert lines[-1].startswith("freeze ")
@@ -42,6 +42,19 @@ def test_json(striate: Striate, two_classes: Path, base: str) -> None:
     assert found[0]["depths"] == found[1]["depths"]
 
 
+def test_a_recipe_gives_what_is_not_typed(striate: Striate, two_classes: Path, base: str, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'[transfer]\nweights = "{base}"\nfreeze = "all"\n[training]\nepochs = 3\nseed = 7\n')
+    words = ("plan", two_classes, "--json", "--recipe", recipe, *QUICK)
+    code, text, err = striate(*words, "--epochs", "50")
+    assert (code, err) == (0, err)
+    found = json.loads(text)
+    typed = ("--weights", base, "--seed", "7", "--epochs", "50")
+    again = json.loads(striate("plan", two_classes, "--json", *typed, *QUICK)[1])
+    for key in ("depths", "sizes", "evidence"):
+        assert found[key] == again[key]
+
+
 def test_what_cannot_be_read_is_named(
     striate: Striate, write_pictures: Callable[[Path, Mapping[str, int]], Path], base: str, tmp_path: Path
 ) -> None:
@@ -58,7 +71,11 @@ def test_what_cannot_be_read_is_named(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("{data}",), 2, "--weights"),
+        (
+            ("{data}",),
+            2,
+            "`--weights`: expected the name of published weights, a file of them, or a model file; got none.",
+        ),
         (("{data}", "--weights", "nothing"), 2, "expected the name of published weights, or a file; got nothing."),
         (("{data}", "--weights", "{base}", "--images", "1"), 2, "images"),
         (("{empty}", "--weights", "{base}"), 3, "empty"),

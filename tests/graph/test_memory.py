@@ -27,16 +27,14 @@ def test_multiplications_are_those_that_pytorch_counts(name: str) -> None:
 def test_a_part_of_a_net_is_counted_from_its_own_inputs() -> None:
     net = build(lambda: nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.Conv2d(8, 4, 1)))
     whole = training_cost(net, net, images)
-    rest = training_cost(net, net[2], lambda count: [torch.empty(count, 8, 64, 64, device=META)])
+    rest = training_cost(net, net.get_submodule("2"), lambda count: [torch.empty(count, 8, 64, 64, device=META)])
     assert whole.macs - rest.macs == 3 * 8 * 64 * 64
     assert rest.kept_bytes == 4 * (8 + 4) * 64 * 64  # what it reads, and what it gives
 
 
 def test_statistics_that_do_not_grow_with_the_images_are_not_counted() -> None:
-    plain, normed = (
-        build(lambda layers=layers: nn.Sequential(*layers)).train()
-        for layers in ([nn.Conv2d(3, 8, 1)], [nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8)])
-    )
+    plain = build(lambda: nn.Sequential(nn.Conv2d(3, 8, 1)))
+    normed = build(lambda: nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8)))
     bytes_of = [training_cost(net, net, images).kept_bytes for net in (plain, normed)]
     assert bytes_of[1] - bytes_of[0] == 4 * 8 * 64 * 64  # the convolution's output, which the norm reads
 

@@ -13,12 +13,13 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from striate import __version__
-from striate.cli.augment import augment, values_from_recipe
+from striate.cli.augment import augment, values_from_tables
 from striate.cli.bench import bench
 from striate.cli.check import check
 from striate.cli.demo import demo
 from striate.cli.evaluate import evaluate
 from striate.cli.filter import filter_image
+from striate.cli.flags import values_from_recipe
 from striate.cli.inspect import inspect
 from striate.cli.plan import plan
 from striate.cli.predict import predict
@@ -45,8 +46,8 @@ app = App(
 app.command(demo, sort_key=1)
 app.command(check, sort_key=2)
 app.command(inspect, sort_key=2)
-app.command(plan, sort_key=3)
-app.command(augment, sort_key=3, config=values_from_recipe)
+app.command(plan, sort_key=3, config=values_from_recipe())
+app.command(augment, sort_key=3, config=values_from_tables)
 app.command(train, sort_key=3, config=values_from_file)
 app.command(evaluate, sort_key=4)
 app.command(filter_image, name="filter", sort_key=6)

@@ -1,64 +1,53 @@
-"""striate augment: what augmentation makes of one's own pictures, on one sheet."""
+"""striate augment: what augmentation makes of your own images, on one sheet."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, ArgumentCollection, Parameter
-from cyclopts.config import Dict
+from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from striate.cli.flags import DEFAULT, as_in_recipe, values_from_recipe
 from striate.errors import UsageError
-from striate.recipe import AugmentRecipe, DataRecipe, load, to_dict
+from striate.recipe import KEYS, AugmentRecipe, DataRecipe
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Settings:
-    """The tables of a recipe that say how a picture looks."""
+class Shown:
+    """The tables of a recipe that say how an image looks."""
 
     data: DataRecipe = field(default_factory=DataRecipe)
     augment: AugmentRecipe = field(default_factory=AugmentRecipe)
 
 
-DEFAULT = Settings()
-SIZE = 224  # of most published networks
-
-
-def values_from_recipe(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Gives the flags that were not typed the values of `--recipe FILE`, of the tables that they are in."""
-    typed = [token.value for argument in arguments if argument.name == "--recipe" for token in argument.tokens]
-    if typed:
-        tables = to_dict(load(Path(typed[0])))
-        values = tables["data"] | tables["augment"] | {"seed": tables["training"]["seed"]}
-        flags = {key.replace("_", "-"): value for key, value in values.items() if value != {}}
-        # under the verb: of keys that are not, Cyclopts drops those that are named as a verb is, such as `augment`
-        Dict({"augment": flags}, source=typed[0])(app, commands, arguments)
+SHOWN = Shown()
+SIZE = 224  # that of most published networks
+values_from_tables = values_from_recipe({key for key, table in KEYS.items() if table in vars(SHOWN)} | {"seed"})
 
 
 def augment(
     data: Path,
     /,
     *,
-    out: Annotated[Path, Parameter(alias="-o")] = Path("sheet.png"),
+    output: Annotated[Path, Parameter(alias=("-o", "--out"))] = Path("sheet.png"),
     recipe: Path | None = None,
     count: Annotated[int, Parameter(validator=Number(gte=1))] = 8,
     epochs: Annotated[int, Parameter(validator=Number(gte=1))] = 7,
-    seed: Annotated[int, Parameter(validator=Number(gte=0, lt=2**63))] = 0,
-    settings: Settings = DEFAULT,
+    seed: Annotated[int, as_in_recipe("seed"), Parameter(validator=Number(gte=0, lt=2**63))] = DEFAULT.training.seed,
+    settings: Shown = SHOWN,
 ) -> None:
-    """Draw a sheet of pictures as training would see them, with their boxes and masks on top.
+    """Draw a sheet of images as training would see them, with their boxes and masks on top.
 
-    A row a picture: first what evaluation sees, then what the first epochs of training would. A view is 224 pixels wide
-    and high unless --img-size says otherwise.
+    Each row is one image: first what evaluation sees, then what the first epochs of training would see. A view is 224
+    pixels wide and high unless --img-size says otherwise.
 
     Args:
-        data: Pictures, as for `striate train`.
-        out: PNG file to write.
+        data: Images, as for `striate train`.
+        output: PNG file to write.
         recipe: TOML file with values for the flags below; flags that are typed go before it.
-        count: Pictures to show, spread over the data.
-        epochs: Epochs to show of each picture.
-        seed: Of every random draw.
+        count: Images to show, spread over the data.
+        epochs: Epochs to show of each image.
     """
     from striate.data import CROP_PCT, MEAN_STD, Preprocessing, read_with
     from striate.report.sheet import draw_sheet
@@ -71,13 +60,13 @@ def augment(
             raise UsageError(f"`--{name}`: expected {channels} numbers, one a channel; got {len(values)}.")
     preprocessing = Preprocessing((channels, size, size), mean, std, table.crop_pct or CROP_PCT)
     index = read_with(data, table)
-    if not out.parent.is_dir():
-        raise UsageError(f"`--out`: expected a file in a folder that exists; got {out}.")
+    if not output.parent.is_dir():
+        raise UsageError(f"`--output`: expected a file in a folder that exists; got {output}.")
     skipped = draw_sheet(
         index,
         settings.augment,
         preprocessing,
-        out,
+        output,
         count=count,
         epochs=epochs,
         seed=seed,
@@ -85,4 +74,4 @@ def augment(
     )
     for line in skipped:
         print(f"left out: {line}")
-    print(f"{out}: what evaluation sees, then what training would in epochs 1 to {epochs}.")
+    print(f"{output}: what evaluation sees, then what training would in epochs 1 to {epochs}.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from striate.cli.flags import READING, Reading, as_in_recipe
+from striate.cli.flags import READING, JsonOutput, Reading, as_in_recipe
 from striate.errors import DataError, UsageError
 from striate.recipe import DataRecipe
 
@@ -25,7 +25,7 @@ def check(
     data: Path,
     /,
     *,
-    json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json_output: JsonOutput = False,
     html: Path | None = None,
     fix: Path | None = None,
     reading: Reading = READING,
@@ -41,7 +41,6 @@ def check(
 
     Args:
         data: Images with labels, as for `striate train`.
-        json_output: Print JSON for a script.
         html: Also write a page with small images of what was found.
         fix: Also write an index without what is wrong, for `striate train`; images are never touched.
     """

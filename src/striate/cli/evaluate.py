@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from striate.cli.flags import READING, RUNNING, Reading, Running
+from striate.cli.flags import READING, RUNNING, JsonOutput, Reading, Running
 
 if TYPE_CHECKING:
     from striate.evaluation import Evaluation
@@ -19,7 +19,7 @@ def evaluate(
     *,
     split: Literal["auto", "train", "val", "test", "all"] = "auto",
     mirror: Annotated[bool, Parameter(negative="")] = False,
-    json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json_output: JsonOutput = False,
     reading: Reading = READING,
     running: Running = RUNNING,
 ) -> None:
@@ -30,7 +30,6 @@ def evaluate(
         data: Images with labels, as for `striate train`; classes are matched by name.
         split: Part of the data; `auto` takes test, else val, else all.
         mirror: Answer by the mean over each image and its mirror image; twice the time.
-        json_output: Print JSON for a script.
     """
     from striate.device import keep_memory
     from striate.evaluation import evaluate as score

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from striate.cli.flags import JsonOutput
 from striate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,13 +23,14 @@ def inspect(
     all_rows: Annotated[bool, Parameter(name="--all", negative="")] = False,
     advice: Annotated[bool, Parameter(negative="")] = False,
     compare: Annotated[bool, Parameter(negative="")] = False,
-    json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json_output: JsonOutput = False,
     html: Path | None = None,
 ) -> None:
     """Count what a network costs, a row a layer, without any weights; several networks are compared.
 
     MODEL is a name of the catalogue, a model file (.safetensors), `timm/NAME` where timm is installed, or
-    `package.module:factory`, anything importable from here that makes an nn.Module.
+    `package.module:factory`, anything importable from here that makes an nn.Module. With several networks, --json gives
+    a list.
 
     Args:
         model: Network to inspect.
@@ -39,7 +41,6 @@ def inspect(
         all_rows: Show layers too that only change values in place, such as activations and dropout.
         advice: Say what is odd: lost pixels, heavy layers, savings.
         compare: Compare side by side, as several networks always are; alone it asks for at least two.
-        json_output: Print JSON for a script: an object, or a list of them with several networks.
         html: Write one self-contained page to this file as well.
     """
     from striate.files import write_whole

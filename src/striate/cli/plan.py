@@ -1,16 +1,15 @@
 """striate plan: how much of a published network to keep frozen, before an epoch is spent."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from striate.cli.flags import READING, Reading, as_in_recipe
-from striate.recipe import DataRecipe, MachineRecipe, Recipe, TrainingRecipe, with_values
-from striate.recipe.tables import ClassWeights, Device, Precision, Runtime
+from striate.cli.flags import DEFAULT, JsonOutput, Settings
+from striate.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,60 +18,42 @@ if TYPE_CHECKING:
     from striate.plan import Plan
 
 SHOWN = 10  # labels in doubt that the text names
-DRAWN = 60  # that the sheet shows
-DATA, TRAINING, MACHINE = DataRecipe(), TrainingRecipe(), MachineRecipe()
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Training:
-    """The training whose cost is estimated, and the data as it would see them."""
-
-    img_size: Annotated[int | None, as_in_recipe("img_size")] = DATA.img_size
-    val_fraction: Annotated[float, as_in_recipe("val_fraction")] = DATA.val_fraction
-    test_fraction: Annotated[float, as_in_recipe("test_fraction")] = DATA.test_fraction
-    max_bad: Annotated[float, as_in_recipe("max_bad")] = DATA.max_bad
-    max_pixels: Annotated[int, as_in_recipe("max_pixels")] = DATA.max_pixels
-    cache_budget: Annotated[float, as_in_recipe("cache_budget")] = DATA.cache_budget
-    epochs: Annotated[int, as_in_recipe("epochs")] = TRAINING.epochs
-    batch_size: Annotated[int, as_in_recipe("batch_size")] = TRAINING.batch_size
-    class_weights: Annotated[ClassWeights, as_in_recipe("class_weights")] = TRAINING.class_weights
-    seed: Annotated[int, as_in_recipe("seed")] = TRAINING.seed
-    workers: Annotated[int | None, as_in_recipe("workers")] = MACHINE.workers
-    device: Annotated[Device, as_in_recipe("device")] = MACHINE.device
-    precision: Annotated[Precision, as_in_recipe("precision")] = MACHINE.precision
-    runtime: Annotated[Runtime, as_in_recipe("runtime")] = MACHINE.runtime
+DRAWN = 60  # labels in doubt that the sheet shows
 
 
 def plan(
     data: Path,
     /,
     *,
-    weights: str,
-    out: Path | None = None,
-    json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    recipe: Path | None = None,
+    output: Annotated[Path | None, Parameter(alias=("-o", "--out"))] = None,
+    json_output: JsonOutput = False,
     images: Annotated[int, Parameter(validator=Number(gte=2))] = 2000,
-    reading: Reading = READING,
-    training: Training = Training(),
+    settings: Settings = DEFAULT,
 ) -> None:
     """Say how much of a published network to keep frozen, from features that are computed once.
 
-    The data are read, checked and split as `striate train` would, and the flags of both mean the same. Training images
-    alone are looked at. Their features are cached, so a second plan opens only images that changed.
+    Takes `--weights` and the other flags of the `striate train` that it plans, or their recipe: data are read, checked
+    and split as training would, and costs are those of its epochs and batches. Training images alone are looked at.
+    Their features are cached, so a second plan opens only images that changed.
 
     Args:
         data: Images with labels, as for `striate train`.
-        weights: Name of published weights (`striate weights list`), or a file of them, or a model file.
-        out: Folder for plan.png, both curves, and labels.png, images whose labels may be wrong; made if need be.
-        json_output: Print JSON for a script.
-        images: Most images that are looked at.
+        recipe: TOML file with values for the flags below; flags that are typed go before it.
+        output: Folder for plan.png, both curves, and labels.png, images whose labels may be wrong; made if need be.
+        images: Look at this many images at most.
     """
     from striate import transfer
 
-    values = {**asdict(reading), **asdict(training), "weights": weights, "freeze": "auto"}
-    found, index, preprocessing = transfer.plan(data, with_values(Recipe(), values), most=images)
-    if out is not None:
-        _draw(found, index, preprocessing, out)
+    if not settings.transfer.weights:
+        raise UsageError(
+            "`--weights`: expected the name of published weights, a file of them, or a model file; got none. "
+            "Try one that `striate weights list` names."
+        )
+    planned = replace(settings, transfer=replace(settings.transfer, freeze="auto"))
+    found, index, preprocessing = transfer.plan(data, planned, most=images)
+    if output is not None:
+        _draw(found, index, preprocessing, output)
     if json_output:
         print(json.dumps(found.to_dict(), indent=2))
     else:
@@ -105,7 +86,7 @@ def _print_text(plan: "Plan") -> None:
     evidence = plan.evidence
     console.print(
         f"{evidence.looked_at:,} of {evidence.images:,} training images, {evidence.classes:,} classes; "
-        f"features of {plan.computed:,} computed, the rest were kept",
+        f"features of {plan.computed:,} computed, the others cached",
         highlight=False,
         soft_wrap=True,
     )

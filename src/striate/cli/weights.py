@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from striate.cli.flags import JsonOutput
 from striate.errors import UsageError, WeightsError
 from striate.files import fit_to_print
 
@@ -57,7 +58,7 @@ def _named(name: str, known: "Mapping[str, Manifest]", folder: Path | None) -> "
 
 
 @weights.command(name="list")
-def list_(*, json_output: Annotated[bool, Parameter(name="--json", negative="")] = False, where: Where = HERE) -> None:
+def list_(*, json_output: JsonOutput = False, where: Where = HERE) -> None:
     """List the weights that striate knows, with their licence, accuracy, and whether their file is here.
 
     Of a sha256 that is published whole, or in its first 8 digits, or not at all, these are checked; "pinned" is one of

@@ -164,5 +164,4 @@ def find(tree: Tree, finder: ImageFinder) -> list[Layout]:
 
 def _is_of_one_class(each: ImageList) -> bool:
     """Whether a list says of each image whether it shows one class, as those of Pascal VOC do: dog_train.txt."""
-    labels = {label for _, label in each.rows}
-    return "-1" in labels and labels <= {"1", "0", "-1"} and bool(parts_of(each.name).rest)
+    return {label for _, label in each.rows} <= {"1", "0", "-1"} and bool(parts_of(each.name).rest)

@@ -73,7 +73,7 @@ SESSION_WORDS = frozenset(
     }
 )
 GLUED = re.compile(
-    r"(training|train|validation|valid|val|dev|testing|test|eval)"
+    r"(training|train|validation|valid|val|testing|test)"
     r"(sets?|data|dataset|images?|imgs?|photos|annotations?|annots?|annos?|masks?|labels?|gt|dir|folder|split|zip|val)"
 )
 ROMAN_AND_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|[0-9]+")

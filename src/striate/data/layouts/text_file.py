@@ -5,7 +5,6 @@ from pathlib import Path
 from striate.data.layouts.json_file import read_content
 from striate.errors import DataError
 
-MOST_YAML = 1 << 20  # bytes
 MOST = 256 << 20  # bytes of a list; ImageNet's has 60 MB
 
 
@@ -26,10 +25,7 @@ def read_lines(path: Path) -> list[str]:
     raise DataError(f"{path}: expected a text file in UTF-8.")
 
 
-Yaml = dict[str, str | list[str] | dict[str, str]]
-
-
-def read_yaml(path: Path) -> Yaml:
+def read_yaml(path: Path) -> dict[str, str | list[str] | dict[str, str]]:
     """The keys at the outer level of a YAML file that describes a data set: texts, lists of texts, texts by key.
 
     No more of YAML than that is read: no anchors, no tags, nothing nested deeper.
@@ -37,54 +33,44 @@ def read_yaml(path: Path) -> Yaml:
     Raises:
         DataError: if the file cannot be read.
     """
-    found: Yaml = {}
-    items: list[str] = []
-    pairs: dict[str, str] = {}
-    for line in _joined(read_content(path, MOST_YAML).decode("utf-8", "replace").splitlines()):
+    found: dict[str, str | list[str] | dict[str, str]] = {}
+    key = ""
+    for line in _joined(read_lines_indented(path)):
         text = line.strip()
-        if not text or text.startswith(("---", "%")):
+        if not text or text.startswith(("#", "---", "%")):
             continue
-        key = next(reversed(found), None)
-        if text.startswith("- ") and key is not None:
-            items.append(_scalar(text[2:]))
-            found[key] = items
-        elif line[:1].isspace() and key is not None and ":" in text:
+        if text.startswith("- ") and key:
+            items = found[key] if isinstance(found[key], list) else []
+            found[key] = [*items, _scalar(text[2:])]
+        elif line[:1].isspace() and key and ":" in text:
             inner, _, value = text.partition(":")
-            pairs[_scalar(inner)] = _scalar(value)
-            found[key] = pairs
+            pairs = found[key] if isinstance(found[key], dict) else {}
+            found[key] = {**pairs, _scalar(inner): _scalar(value)}  # type: ignore[dict-item]
         elif ":" in text:
-            name, _, value = text.partition(":")
-            found.pop(_scalar(name), None)
-            found[_scalar(name)] = _value(value.strip())
-            items, pairs = [], {}
+            key, _, value = text.partition(":")
+            key = _scalar(key)
+            found[key] = _value(value.strip())
     return found
 
 
+def read_lines_indented(path: Path) -> list[str]:
+    """The lines of a text file as they stand."""
+    content = read_content(path, 1 << 20)
+    return content.decode("utf-8", "replace").splitlines()
+
+
 def _joined(lines: list[str]) -> list[str]:
-    """Lines without comments, those of a list or mapping in brackets as one."""
-    found: list[list[str]] = []
+    """Lines, those of a list or mapping in brackets as one."""
+    found: list[str] = []
     depth = 0
     for line in lines:
-        text = _without_comment(line)
+        text = line if '"' in line or "'" in line else line.partition(" #")[0]
         if depth:
-            found[-1].append(text.strip())
+            found[-1] += " " + text.strip()
         else:
-            found.append([text])
+            found.append(text)
         depth = max(0, depth + text.count("[") + text.count("{") - text.count("]") - text.count("}"))
-    return [" ".join(parts) for parts in found]
-
-
-def _without_comment(line: str) -> str:
-    """A line up to a number sign that stands in no quotes, after white space or at the beginning."""
-    quote = ""
-    for place, character in enumerate(line):
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"":
-            quote = character
-        elif character == "#" and (place == 0 or line[place - 1] in " \t"):
-            return line[:place]
-    return line
+    return found
 
 
 def _value(text: str) -> str | list[str] | dict[str, str]:
@@ -114,4 +100,4 @@ def _scalar(text: str) -> str:
     text = text.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
-    return text
+    return text.partition(" #")[0].strip()
