@@ -55,7 +55,7 @@ def test_a_dict_of_classes() -> None:
 
 def test_a_pandas_table() -> None:
     pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame({"file": PATHS, "class": LABELS, "split": ["train", "val", "test"]})
+    frame = pandas.DataFrame({"file": list(map(Path, PATHS)), "class": LABELS, "split": ["train", "val", "test"]})
     index = index_of(frame, path_column="file", label_column="class")
     assert shown(index) == ROWS
     assert [index.paths(index.rows(split)) for split in ("train", "val", "test")] == [
@@ -63,6 +63,14 @@ def test_a_pandas_table() -> None:
         ["a/2.png"],
         ["b/3.png"],
     ]
+
+
+def test_empty_cells_of_pandas_are_none() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"path": PATHS, "label": ["cat", None, float("nan")], "weight": [1.0, float("nan"), 2.0]})
+    index = index_of(frame)
+    assert index.labelled().tolist() == [True, False, False]
+    assert index.table["weight"].to_pylist() == [1.0, None, 2.0]
 
 
 def test_paths_may_be_absolute_and_start_from_what_they_share(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Data that a program holds: lists, dicts, and tables of pandas, Arrow or whatever speaks Arrow's interface."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -59,6 +60,9 @@ def _columns(data: Any, path_column: str, label_column: str) -> dict[str, list[A
         return {str(name): list(values) for name, values in data.items()}
     if isinstance(data, Sequence) and not isinstance(data, str | bytes):
         return _columns_of_rows(data, path_column, label_column)
+    if hasattr(data, "to_dict") and hasattr(data, "columns"):  # of pandas; its cells may hold what Arrow cannot
+        columns = {str(name): list(data[name]) for name in data.columns}
+        return {name: [None if _is_nan(value) else value for value in values] for name, values in columns.items()}
     try:
         table = pa.table(data)
     except (TypeError, ValueError, pa.ArrowException) as error:
@@ -66,8 +70,13 @@ def _columns(data: Any, path_column: str, label_column: str) -> dict[str, list[A
             "data: expected a path, an index, a list of (path, label), a dict, or a pandas or Arrow table; "
             f"got {type(data).__name__}."
         ) from error
-    columns: dict[str, list[Any]] = table.to_pydict()
-    return columns
+    found: dict[str, list[Any]] = table.to_pydict()
+    return found
+
+
+def _is_nan(value: Any) -> bool:
+    """Whether a cell is empty, as pandas has it."""
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _listed(paths: Any, name: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The planner's figure: accuracy against depth, and against the number of pictures."""
+"""The planner's figure: accuracy against depth, and against the number of images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ def draw_curves(depths: dict[str, Point], sizes: dict[int, Point], best: str, pa
 
     Args:
         depths: accuracy of a head on each stage, input to output.
-        sizes: accuracy by number of pictures; at least one.
+        sizes: accuracy by number of images; at least one.
         best: the stage that `sizes` is of.
         path: of the PNG.
     """
@@ -37,7 +37,7 @@ def draw_curves(depths: dict[str, Point], sizes: dict[int, Point], best: str, pa
     right.set_xscale("log", base=2)
     right.set_xticks(list(sizes), [f"{count:,}" for count in sizes])
     right.minorticks_off()
-    right.set(xlabel="pictures", title=f"Heads on {best}, by number of pictures")
+    right.set(xlabel="images", title=f"Heads on {best}, by number of images")
     write_whole(path, lambda aside: figure.savefig(aside, format="png"))
 
 
