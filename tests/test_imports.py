@@ -2,7 +2,8 @@
 
 import ast
 import functools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 
@@ -108,6 +109,52 @@ def test_a_part_imports_only_what_it_may(part: str) -> None:
         if other not in allowed(part)
     ]
     assert wrong == []
+
+
+def module_of(path: Path) -> str:
+    """The name by which a file is imported."""
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def modules_imported(tree: ast.AST, modules: Collection[str]) -> set[str]:
+    """Those of the modules that a file imports, wherever in the file it does: at its top, in functions, for types."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            within = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= (within & set(modules)) | ({str(node.module)} if within - set(modules) else set())
+    return names & set(modules)
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    """Within rooms too, so that every file can be read after those that it imports."""
+    files_of = {module_of(path): path for path in files()}
+    graph = {
+        name: modules_imported(ast.parse(path.read_text(encoding="utf-8")), files_of) - {name}
+        for name, path in files_of.items()
+    }
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("import striate.data", {"striate.data"}),
+        ("from striate.data import index", {"striate.data.index"}),
+        ("from striate.data import Index, index", {"striate.data", "striate.data.index"}),
+        ("def f():\n    from striate.data.index import Index", {"striate.data.index"}),
+        ("if TYPE_CHECKING:\n    from striate.data.index import Index", {"striate.data.index"}),
+        ("import numpy", set()),
+    ],
+)
+def test_the_reading_of_modules(code: str, found: set[str]) -> None:
+    assert modules_imported(ast.parse(code), {"striate.data", "striate.data.index"}) == found
 
 
 def test_nobody_imports_cli_but_the_module_that_runs_it() -> None:

@@ -67,7 +67,6 @@ def test_plain_values_for_json(found: Callable[..., Bench]) -> None:
         "speeds",
         "loading",
         "demands",
-        "advice",
     ]
     assert plain["machine"] == {
         "device": "cpu",
@@ -90,7 +89,6 @@ def test_plain_values_for_json(found: Callable[..., Bench]) -> None:
         "workers": 1,
         "lost": 0.5,
     }
-    assert plain["advice"] == bench.advice
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def bench(
     from rich.console import Console
 
     from striate.device import choose
+    from striate.machine import advise
     from striate.machine import bench as measure
 
     machine = choose(device)
@@ -61,7 +62,7 @@ def bench(
             log=line.update,
         )
     if json_output:
-        print(json.dumps(found.to_dict(), indent=2))
+        print(json.dumps(found.to_dict() | {"advice": advise(found)}, indent=2))
         return
     console = Console(highlight=False)
     console.print(str(machine), soft_wrap=True)
@@ -69,7 +70,7 @@ def bench(
         console.print("No GPU was found, and none was measured.")
     for table in (_ceilings(found), _networks(found), _loading(found), _demands(found)):
         console.print(table)
-    for sentence in found.advice:
+    for sentence in advise(found):
         console.print(f"- {sentence}", soft_wrap=True)
 
 

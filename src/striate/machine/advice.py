@@ -1,13 +1,10 @@
 """What to change on this machine, from what was measured."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from striate.data.loader import MUCH
 from striate.machine.demand import Demand, faster_precision
-
-if TYPE_CHECKING:
-    from striate.machine.run import Bench
+from striate.machine.findings import Bench
 
 WORTH = 1.2  # times as fast as float32: from here on bfloat16 is worth the digits that it lacks
 BUSY = 0.5  # programs that wanted to run, for each core: from here on a machine is not idle
@@ -21,12 +18,12 @@ VERDICTS = {
 }  # by whether bfloat16 is clearly faster, and what `auto` takes
 
 
-def advise(found: "Bench") -> list[str]:
+def advise(found: Bench) -> list[str]:
     """What every rule has to say, in sentences, the most general first."""
     return [sentence for rule in RULES for sentence in rule(found)]
 
 
-def _load(found: "Bench") -> Iterator[str]:
+def _load(found: Bench) -> Iterator[str]:
     conditions = found.conditions
     if conditions.load is not None and conditions.load > BUSY * conditions.cores:
         yield (
@@ -35,7 +32,7 @@ def _load(found: "Bench") -> Iterator[str]:
         )
 
 
-def _steadiness(found: "Bench") -> Iterator[str]:
+def _steadiness(found: Bench) -> Iterator[str]:
     rates = [*found.convolutions.values(), *(speed.training for speed in found.speeds)]
     if 2 * sum(rate.unsteady for rate in rates) > len(rates):
         yield (
@@ -44,7 +41,7 @@ def _steadiness(found: "Bench") -> Iterator[str]:
         )
 
 
-def _impossible(found: "Bench") -> Iterator[str]:
+def _impossible(found: Bench) -> Iterator[str]:
     """A share above 1: rounds that are alike do not show that a machine was busy for all of them."""
     shares = {
         f"{speed.model} in {speed.precision}": max(speed.training_share(ceiling), speed.inference_share(ceiling))
@@ -59,7 +56,7 @@ def _impossible(found: "Bench") -> Iterator[str]:
         )
 
 
-def _threads(found: "Bench") -> Iterator[str]:
+def _threads(found: Bench) -> Iterator[str]:
     conditions = found.conditions
     if conditions.threads > conditions.cores:
         yield (
@@ -75,14 +72,14 @@ def _cores(count: int) -> str:
     return "1 core" if count == 1 else f"{count} cores"
 
 
-def _precision(found: "Bench") -> Iterator[str]:
+def _precision(found: Bench) -> Iterator[str]:
     way = "forward and back"
     times = found.convolutions[f"bfloat16, {way}"].median / found.convolutions[f"float32, {way}"].median
     verdict = VERDICTS[times >= WORTH, found.machine.precision]
     yield f"Convolutions run {times:.1f} times as fast in bfloat16 as in float32: {verdict}."
 
 
-def _memory(found: "Bench") -> Iterator[str]:
+def _memory(found: Bench) -> Iterator[str]:
     times = found.memory["copied"].median / found.memory["fresh"].median
     if found.on_cpu and times >= SLOW_FRESH:
         yield (
@@ -91,7 +88,7 @@ def _memory(found: "Bench") -> Iterator[str]:
         )
 
 
-def _bounds(found: "Bench") -> Iterator[str]:
+def _bounds(found: Bench) -> Iterator[str]:
     for speed in faster_precision(found.speeds):
         share = speed.training_share(found.convolutions[f"{speed.precision}, forward"].median)
         if share < LOW:
@@ -102,7 +99,7 @@ def _bounds(found: "Bench") -> Iterator[str]:
             )
 
 
-def _lost_to_loading(found: "Bench") -> Iterator[str]:
+def _lost_to_loading(found: Bench) -> Iterator[str]:
     for kind in dict.fromkeys(demand.images for demand in found.demands):
         both = [demand for demand in found.demands if demand.images == kind]
         files = [demand for demand in both if demand.source == "files"]
@@ -131,7 +128,7 @@ def _remedy(both: list[Demand]) -> str:
     return f"Try --pixel-cache on, which gives {cached.loaded:,.0f}: at most {cached.lost:.0%} are lost then."
 
 
-RULES: tuple[Callable[["Bench"], Iterator[str]], ...] = (
+RULES: tuple[Callable[[Bench], Iterator[str]], ...] = (
     _load,
     _steadiness,
     _impossible,
