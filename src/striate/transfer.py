@@ -18,14 +18,22 @@ from striate.nets.headed import Headed
 from striate.plan.recommend import MOST, Plan, recommend
 from striate.pretrained import Pretrained, pretrained
 from striate.recipe import Recipe
-from striate.tasks import HeadProblem
+from striate.tasks import HeadProblem, settled, task_of
 from striate.training.folder import RunFolder
-from striate.training.freeze import freeze, frozen_stages, keep_statistics, redrawn_stages
+from striate.training.freeze import WITHIN, freeze, frozen_stages, keep_statistics, redrawn_stages
 from striate.training.images import images
 from striate.training.inputs import Inputs
 from striate.training.loop import fit
 from striate.training.network import describe, drawn_network, placed
-from striate.training.prepare import checked_and_split, machine_of, prepare, preprocessing_of, read_for, reopen
+from striate.training.prepare import (
+    checked_and_split,
+    default_output,
+    machine_of,
+    prepare,
+    preprocessing_of,
+    read_data,
+    reopen,
+)
 from striate.training.resolve import resolve as resolve_recipe
 from striate.training.run import Run
 from striate.weights import load_into
@@ -54,8 +62,10 @@ def train(
         DataError: if the data cannot be trained on, or too much of it is unreadable.
         TrainingError: if the loss is no longer a number.
     """
-    base = _base(recipe)
-    with prepare(data, resolve(recipe, base), output, reporter) as run:
+    index = read_data(data, recipe)
+    recipe, base = settled(recipe, index), _base(recipe)
+    recipe = resolve(recipe, base)
+    with prepare(index, recipe, output or default_output(data, recipe), reporter) as run:
         learn(run, lambda: base)
         return run.folder
 
@@ -91,10 +101,10 @@ def plan(
     Returns:
         The plan, the index that it is of, and the preprocessing of its images.
     """
-    base = _base(recipe)
-    recipe, reporter = resolve_recipe(resolve(recipe, base)), reporter or Reporter()
+    index, base = read_data(data, recipe), _base(recipe)
+    recipe, reporter = resolve_recipe(resolve(settled(recipe, index), base)), reporter or Reporter()
     machine, preprocessing = machine_of(recipe), preprocessing_of(recipe)
-    index, _ = checked_and_split(read_for(data, recipe), recipe, reporter)
+    index, _ = checked_and_split(task_of(index, recipe).match(index), recipe, reporter)
     with reporter.progress("features", min(most, len(index.rows("train"))), "images") as advance:
         found = recommend(
             index,
@@ -127,7 +137,7 @@ def pretrained_network(run: Run, base: Callable[[], Pretrained]) -> nn.Module:
     """The run's network with the weights, or those of its checkpoint, a fitted head, and its stages frozen."""
     net = drawn_network(run)
     if run.checkpoint is None:
-        _take_weights(net, base(), run.recipe)
+        _take_weights(net, base(), run)
         if run.recipe.transfer.fit_head:
             _fit_head(run, net, base())
     net = placed(run, net)
@@ -150,7 +160,7 @@ def fit_head_alone(run: Run, base: Pretrained, problem: HeadProblem) -> None:
     started = time.perf_counter()
     found = scored(run, base.net, probe(run, base.net, problem))
     seconds = time.perf_counter() - started
-    net = _take_weights(create(run.network, **run.arguments), base, run.recipe).eval()
+    net = _take_weights(create(run.network, **run.arguments), base, run).eval()
     install(net, found.fitted.head)
     freeze(net, _frozen(run, net))
     describe(run, net)
@@ -226,11 +236,18 @@ def _planned(run: Run, base: Pretrained) -> Run:
     return run.with_recipe(replace(run.recipe, transfer=transfer))
 
 
-def _take_weights(net: nn.Module, base: Pretrained, recipe: Recipe) -> nn.Module:
-    """The net with the weights; what the recipe draws anew, and a head of other classes, keeps its initial values."""
-    drawn = (*redrawn_stages(net, recipe.transfer.redraw), *(heads_of(net) if isinstance(net, Headed) else ()))
+def _take_weights(net: nn.Module, base: Pretrained, run: Run) -> nn.Module:
+    """The run's net with the weights: those of a net of its kind, or of its encoder.
+
+    What the recipe draws anew, and a head of other classes, keeps its initial values.
+    """
+    drawn = (*redrawn_stages(net, run.recipe.transfer.redraw), *(heads_of(net) if isinstance(net, Headed) else ()))
     own, parts = net.state_dict(), tuple(f"{part}." for part in drawn)
-    load_into(net, {k: own[k] if k.startswith(parts) else value for k, value in base.net.state_dict().items()})
+    given = base.net.state_dict()
+    if run.network != base.name:
+        within = {f"{WITHIN}{name}": value for name, value in given.items()}
+        given = own | {name: value for name, value in within.items() if name in own}
+    load_into(net, {k: own[k] if k.startswith(parts) else value for k, value in given.items()})
     return net
 
 

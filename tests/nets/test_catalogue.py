@@ -29,6 +29,7 @@ def test_public_names() -> None:
         "CATALOGUE",
         "create",
         "default_of",
+        "gives_pixels",
         "heads_of",
         "replace_head",
         "takes_vectors",

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from striate.augment.mix import Mix
 from striate.data import Batch, Preprocessing, build
+from striate.errors import DataError
 from striate.recipe import Recipe
 from striate.tasks import Prediction
 from striate.tasks.classify import Classify
 
 THREE = ("a", "b", "c")
 UNMIXED = Mix(torch.tensor([0, 1]), torch.ones(2), torch.zeros(2, 4, dtype=torch.int64), torch.ones(2))
+SHOWN = Preprocessing((1, 32, 32), (0.5,), (0.5,))
 Z = 1.959963984540054  # of the normal distribution, two-sided 95 %
 
 
@@ -29,15 +31,23 @@ def numbers(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def observe(task: Classify, logits: Tensor, labels: Tensor) -> Tensor:
+    """The records of images of a made-up index with these labels."""
+    names = [str(number) for number in range(len(labels))]
+    several = [np.flatnonzero(row).tolist() for row in labels.numpy()] if task.several_labels else None
+    index = build(Path(), task.classes, names, label=None if several else labels.tolist(), labels=several)
+    batch = Batch(torch.zeros(len(labels), 1, 1, 1, dtype=torch.uint8), np.arange(len(labels)))
+    return task.observe(logits, index, batch, SHOWN)
+
+
 def metrics(task: Classify, logits: Tensor, labels: Tensor) -> dict[str, float]:
-    records = task.observe(logits, {"label": labels})
+    records = observe(task, logits, labels)
     assert records.shape == (len(logits), task.record_width)
     return task.metrics(records)
 
 
 def decode(task: Classify, logits: Tensor, paths: list[str]) -> list[Prediction]:
-    preprocessing = Preprocessing((1, 32, 32), (0.5,), (0.5,))
-    return task.decode(logits, paths, [(32, 32)] * len(paths), preprocessing)
+    return task.decode(logits, paths, [(32, 32)] * len(paths), SHOWN)
 
 
 # The loss
@@ -98,12 +108,12 @@ def test_mixed_targets_are_the_shares_of_both_images_classes() -> None:
 def test_targets_are_the_index_s_labels(tmp_path: Path) -> None:
     index = build(tmp_path, THREE, ["x", "y", "z"], label=[2, 0, 1])
     batch = Batch(torch.zeros(2, 1, 1, 1, dtype=torch.uint8), np.array([2, 0]))
-    assert Classify(THREE).targets(index, batch)["label"].tolist() == [1, 2]
+    assert Classify(THREE).targets(index, batch, SHOWN)["label"].tolist() == [1, 2]
     assert Classify.of(index, Recipe()) == Classify(THREE)
     several = build(tmp_path, THREE, ["x", "y"], labels=[[0, 1], []])
     assert Classify.of(several, Recipe()) == Classify(THREE, several_labels=True)
     batch = Batch(torch.zeros(2, 1, 1, 1, dtype=torch.uint8), np.array([1, 0]))
-    assert Classify.of(several, Recipe()).targets(several, batch)["label"].tolist() == [[0, 0, 0], [1, 1, 0]]
+    assert Classify.of(several, Recipe()).targets(several, batch, SHOWN)["label"].tolist() == [[0, 0, 0], [1, 1, 0]]
 
 
 @pytest.mark.parametrize("task", [Classify(THREE), Classify(THREE, several_labels=True)])
@@ -258,7 +268,7 @@ def test_the_score_of_an_image_is_whether_it_is_answered_right() -> None:
 def test_confusion_has_a_row_for_each_true_class() -> None:
     logits = torch.eye(3)[[0, 1, 1, 0]]  # answers
     task = Classify(THREE)
-    records = task.observe(logits, {"label": torch.tensor([0, 0, 0, 1])})
+    records = observe(task, logits, torch.tensor([0, 0, 0, 1]))
     confusion = task.confusion(records)
     assert confusion is not None
     assert task.answers(records).tolist() == [0, 1, 1, 0]
@@ -308,3 +318,12 @@ def test_what_a_file_keeps_of_the_task() -> None:
     assert Classify(THREE).to_dict() == {"name": "classify", "several_labels": False}
     assert Classify(THREE, several_labels=True).to_dict() == {"name": "classify", "several_labels": True}
     assert Classify(THREE).outputs == 3
+
+
+def test_one_class_alone_cannot_be_told_apart(tmp_path: Path) -> None:
+    index = build(tmp_path, ("ant",), ["x", "y"], label=[0, 0])
+    with pytest.raises(DataError) as caught:
+        Classify(("ant",)).require_trainable(index)
+    assert str(caught.value) == "train: expected at least two classes to tell apart; got ant alone."
+    Classify(("ant", "bee")).require_trainable(index)
+    Classify(("ant",), several_labels=True).require_trainable(index)

@@ -75,6 +75,19 @@ class Brightness:
     record_width = 4
 
     @classmethod
+    def suits(cls, index: Index) -> bool:
+        """It is asked for by its name alone."""
+        return False
+
+    @classmethod
+    def resolve(cls, recipe: Recipe) -> Recipe:
+        """As it is."""
+        return recipe
+
+    def require_trainable(self, index: Index) -> None:
+        """Nothing more."""
+
+    @classmethod
     def of(cls, index: Index, recipe: Recipe) -> Self:
         """The same question for all data with masks."""
         if recipe.augment.mixup:
@@ -111,7 +124,7 @@ class Brightness:
         paths = index.table["mask"].to_pylist()
         return {"masks": lambda row: np.asarray(Image.open(index.root / paths[row]))}
 
-    def targets(self, index: Index, batch: Batch) -> Targets:
+    def targets(self, index: Index, batch: Batch, preprocessing: Preprocessing) -> Targets:
         """The share of each half that the mask, as it was transformed, covers."""
         assert batch.masks is not None
         covered = (batch.masks == 1).float()
@@ -134,9 +147,9 @@ class Brightness:
         """One less the mean distance."""
         return 1 - (outputs - targets["halves"]).abs().mean(dim=1).clamp(max=1)
 
-    def observe(self, outputs: Tensor, targets: Targets) -> Tensor:
+    def observe(self, outputs: Tensor, index: Index, batch: Batch, preprocessing: Preprocessing) -> Tensor:
         """Both numbers, answered and true."""
-        return torch.cat([outputs, targets["halves"]], dim=1)
+        return torch.cat([outputs, self.targets(index, batch, preprocessing)["halves"]], dim=1)
 
     def metrics(self, records: Tensor) -> dict[str, float]:
         """The mean closeness, with made-up bounds."""
@@ -303,7 +316,7 @@ def test_an_unknown_task_is_named_with_the_nearest(
 ) -> None:
     with pytest.raises(UsageError) as caught:
         train(two_classes, tiny_recipe(task="clasify"), tmp_path / "run", silent)
-    assert str(caught.value).startswith("`task`: expected one of classify, ")
+    assert str(caught.value).startswith("`task`: expected auto or one of segment, ")
     assert str(caught.value).endswith("got clasify. Did you mean `classify`?")
 
 

@@ -63,7 +63,7 @@ def stepped(run: Run, signal: int = 0, part_size: int | None = None) -> tuple[St
     state.progress.part_size = part_size
     accumulate = Accumulator(run, objective_of(run, net, inputs).train(), state)
     [batch] = inputs.batches([run.index.rows("train")[4:10]], 0, 0)
-    truth = run.task.targets(run.index, batch)
+    truth = run.task.targets(run.index, batch, run.preprocessing)
     shown, targets = inputs.transform(batch, truth, 0)
     sizes = [6] if run.processes.world == 1 else [6, 6]
     step = accumulate(shown, targets, truth, sizes, signal)

@@ -31,7 +31,7 @@ def test_inputs_are_a_function_of_epoch_and_step(
 
     def inputs(epoch: int, start: int) -> list[tuple[torch.Tensor, Targets]]:
         found = source.batches(order, epoch, start)
-        return [source.transform(batch, task.targets(index, batch), epoch) for batch in found]
+        return [source.transform(batch, task.targets(index, batch, shown), epoch) for batch in found]
 
     first, again, other = inputs(0, 0), inputs(0, 1), inputs(1, 0)
     assert (len(first), len(again)) == (2, 1)

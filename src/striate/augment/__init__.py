@@ -1,7 +1,7 @@
 """Augmentation: draw once, compose into one map and one matrix of colour, apply once."""
 
 from striate.augment.draw import Stream, generator
-from striate.augment.geometry import Map, Matrix, Size, central_crop, compose, crop, mirror
+from striate.augment.geometry import Map, Matrix, Size, central_crop, compose, crop, mirror, shown_crop
 from striate.augment.policy import draw_map
 from striate.augment.presets import Augmentation, resolve
 from striate.augment.resample import map_boxes, resample, resample_mask
@@ -22,4 +22,5 @@ __all__ = [
     "resample",
     "resample_mask",
     "resolve",
+    "shown_crop",
 ]

@@ -159,6 +159,26 @@ def central_crop(source: Size, size: Size, crop_pct: float) -> Matrix:
     return crop((x0, y0, x0 + width, y0 + height), size)
 
 
+def shown_crop(source: Size, size: Size, crop_pct: float, crop_mode: str) -> Matrix:
+    """What evaluation shows of a source; the names of the modes are timm's.
+
+    Args:
+        source: width and height of the upright image.
+        size: width and height of the output.
+        crop_pct: the share of what the mode shows at 1 that is shown, around the centre.
+        crop_mode: at 1, center shows the largest box of the output's shape; squash the whole source, stretched to that
+            shape; border the whole source, with its reflection beside it where shapes differ.
+    """
+    if crop_mode == "squash":
+        width, height = source[0] * crop_pct, source[1] * crop_pct
+        x0, y0 = (source[0] - width) / 2, (source[1] - height) / 2
+        return crop((x0, y0, x0 + width, y0 + height), size)
+    if crop_mode == "border":
+        across, down = source[0] / size[0], source[1] / size[1]
+        crop_pct = crop_pct * max(across, down) / min(across, down)
+    return central_crop(source, size, crop_pct)
+
+
 def random_crop(
     draws: NDArray[np.float64], source: Size, size: Size, area: tuple[float, float], ratio: tuple[float, float]
 ) -> Matrix:

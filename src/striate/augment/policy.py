@@ -11,13 +11,13 @@ from striate.augment.geometry import (
     Size,
     about,
     bend,
-    central_crop,
     mirror,
     mirror_top_bottom,
     perspective,
     random_crop,
     rotation,
     shear,
+    shown_crop,
     translation,
     zoom,
 )
@@ -28,7 +28,16 @@ CROP, MIRRORS, MOVES, CORNERS = slice(0, 4), slice(4, 6), slice(6, 12), slice(12
 BENT = slice(20, 21 + KNOTS * KNOTS * 2)
 
 
-def draw_map(augment: Augmentation, source: Size, size: Size, crop_pct: float, seed: int, epoch: int, row: int) -> Map:
+def draw_map(
+    augment: Augmentation,
+    source: Size,
+    size: Size,
+    crop_pct: float,
+    seed: int,
+    epoch: int,
+    row: int,
+    crop_mode: str = "center",
+) -> Map:
     """What training shows of one image in one epoch.
 
     The number of draws is the same for every recipe, so that switching an operation on leaves the others as they were.
@@ -42,6 +51,7 @@ def draw_map(augment: Augmentation, source: Size, size: Size, crop_pct: float, s
         seed: from 0, below 2^63.
         epoch: from 0.
         row: of the image in its index.
+        crop_mode: likewise, see `shown_crop`.
     """
     draws = generator(seed, Stream.AUGMENT, epoch, row).random(BENT.stop)
     left_right, top_bottom = draws[MIRRORS].tolist()
@@ -50,7 +60,7 @@ def draw_map(augment: Augmentation, source: Size, size: Size, crop_pct: float, s
         first = generator(seed, Stream.AUGMENT, 0, row).random(MIRRORS.stop)[MIRRORS.start]
         mirrored = bool(first < augment.mirror) != bool(epoch % 2)
     if augment.crop_scale == (1, 1):
-        matrix = central_crop(source, size, crop_pct)
+        matrix = shown_crop(source, size, crop_pct, crop_mode)
     else:
         matrix = random_crop(draws[CROP], source, size, augment.crop_scale, augment.crop_ratio)
     if mirrored:

@@ -1,13 +1,13 @@
 """How an image becomes the network's input: one frozen record, used by training, evaluation, prediction and export."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import torch
 from torch import Tensor
 
-from striate.augment import Map, Size, central_crop
+from striate.augment import Map, Size, shown_crop
 
 MEAN_STD = {  # of ImageNet for RGB (torchvision's, timm's); for grey, what maps 0 and 1 to -1 and 1
     1: ((0.5,), (0.5,)),
@@ -27,7 +27,9 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     crop_pct: float = CROP_PCT
-    crop_mode: str = "center"
+    crop_mode: Literal["center", "squash", "border"] = "center"
+    """What is shown of an image of another shape; see `shown_crop`."""
+
     interpolation: str = "bilinear"
 
     @property
@@ -41,8 +43,8 @@ class Preprocessing:
         return self.input_size[2], self.input_size[1]
 
     def map(self, source: Size) -> Map:
-        """What evaluation and prediction see of an upright image of size `source`: its middle."""
-        return Map(central_crop(source, self.size, self.crop_pct))
+        """What evaluation and prediction see of an upright image of size `source`; see `shown_crop`."""
+        return Map(shown_crop(source, self.size, self.crop_pct, self.crop_mode))
 
     def normalise(self, images: Tensor, colour: Tensor | None = None) -> Tensor:
         """Float images (N, C, H, W), stored channels-last, of uint8 pixels on any device.

@@ -151,13 +151,11 @@ def require_trainable(index: Index) -> None:
     """Stops where there is nothing to learn from, or something to be asked that was not taught.
 
     Raises:
-        DataError: if a class of val or test has no image in train, train is empty, or there is one class alone.
+        DataError: if a class of val or test has no image in train, or train is empty.
     """
     train = index.counts("train")
     if not any(train.values()):
         raise DataError(f"train: expected at least one labelled image; got none under {index.root}.")
-    if len(index.classes) < 2 and not index.several_labels:
-        raise DataError(f"train: expected at least two classes to tell apart; got {index.classes[0]} alone.")
     for name in ("val", "test"):
         unknown = [c for c, count in index.counts(name).items() if count and not train[c]]
         if unknown:

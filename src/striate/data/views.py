@@ -1,4 +1,4 @@
-"""What a pass shows of each image: its middle, or a random view."""
+"""What a pass shows of each image: what evaluation sees of it, or a random view."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,7 +31,7 @@ class View(Protocol):
 
 @dataclass(frozen=True)
 class EvaluationView:
-    """The middle of each image."""
+    """What evaluation sees of each image; see `Preprocessing.map`."""
 
     preprocessing: Preprocessing
     draws_colour: bool = False
@@ -55,7 +55,7 @@ class TrainingView:
         """A pure function of (seed, epoch, row), so that no number of workers and no order changes it."""
         shown = self.preprocessing
         augment = for_image(self.augment, self.seed, self.epoch, row)
-        map_ = draw_map(augment, source, shown.size, shown.crop_pct, self.seed, self.epoch, row)
+        map_ = draw_map(augment, source, shown.size, shown.crop_pct, self.seed, self.epoch, row, shown.crop_mode)
         colour = draw_colour(augment, shown.channels, self.seed, self.epoch, row) if self.draws_colour else None
         return map_, colour
 

@@ -110,7 +110,7 @@ def evaluate(
     )
     records = torch.cat(
         [
-            task.observe(model.predict_batch(batch.images, mirrored=mirrored), task.targets(matched, batch))
+            task.observe(model.predict_batch(batch.images, mirrored=mirrored), matched, batch, model.preprocessing)
             for batch in loader
         ]
     )

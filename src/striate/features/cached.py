@@ -93,7 +93,7 @@ class CachedFeatures:
         return self._moved(batch.images), targets
 
     @torch.inference_mode()
-    def outputs(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[tuple[Tensor, Targets]]:
+    def outputs(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[tuple[Tensor, Batch]]:
         """By what was kept of the images."""
         for rows in parts:
             if self._val is None:
@@ -101,7 +101,7 @@ class CachedFeatures:
             batch = Batch(_packed(self._val, self._place[rows]), rows)
             with self._run.machine.autocast():
                 output: Tensor = learner(self._moved(batch.images))
-            yield output.float().cpu(), self._run.task.targets(self._run.index, batch)
+            yield output.float().cpu(), batch
 
     def advice(self, wait_share: float) -> str | None:
         """None: reading is all that there is to wait for."""

@@ -72,8 +72,7 @@ def scored(run: Run, net: nn.Module, fitted: Fitted) -> Probed:
 
 def _scores(run: Run, rows: Rows, outputs: Tensor) -> dict[str, float]:
     """The task's metrics of outputs (N, …) for some rows."""
-    targets = run.task.targets(run.index, Batch(outputs, rows))
-    return run.task.metrics(run.task.observe(outputs, targets))
+    return run.task.metrics(run.task.observe(outputs, run.index, Batch(outputs, rows), run.preprocessing))
 
 
 def install(net: nn.Module, head: nn.Module) -> None:

@@ -28,11 +28,20 @@ from typing import Any
 
 from torch import nn
 
-from striate.nets import headed, locator, unet
+from striate.nets import fcn, headed, locator, segnet, unet
 from striate.nets.catalogue import SINGLE, make, single_variant
 from striate.nets.heads import heads_of, replace_head, takes_vectors
 
-__all__ = ["CATALOGUE", "create", "default_of", "heads_of", "replace_head", "takes_vectors", "variant_named"]
+__all__ = [
+    "CATALOGUE",
+    "create",
+    "default_of",
+    "gives_pixels",
+    "heads_of",
+    "replace_head",
+    "takes_vectors",
+    "variant_named",
+]
 
 CATALOGUE: dict[str, Callable[..., nn.Module]] = {
     **SINGLE,
@@ -56,6 +65,11 @@ def variant_named(name: str) -> Callable[..., nn.Module]:
         single_variant(encoder)
         return functools.partial(unet.unet_over, encoder)
     return single_variant(name, CATALOGUE)
+
+
+def gives_pixels(name: str) -> bool:
+    """Whether the net of this name gives logits of each pixel, rather than of the image."""
+    return name in (*fcn.VARIANTS, *segnet.VARIANTS, *unet.VARIANTS) or name.startswith(unet.PREFIX)
 
 
 def default_of(name: str, argument: str) -> int:

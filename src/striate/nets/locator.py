@@ -36,6 +36,7 @@ class LocatorHead(nn.Module):
         self.grid = grid
         self.classes = nn.Linear(in_channels, classes)
         self.boxes = nn.Linear(in_channels * grid**2, 4 * boxes)
+        nn.init.zeros_(self.boxes.weight)
         with torch.no_grad():
             self.boxes.bias.copy_(torch.tensor(FIRST_BOX).repeat(boxes))
 

@@ -33,8 +33,11 @@ class NetworkRecipe:
     model_args: dict[str, bool | int | float | str] = field(default_factory=dict)
     """Arguments of the network, such as `--model-args.activation relu`."""
 
-    task: str = "classify"
-    """What the network is asked, by the task's name."""
+    task: str = "auto"
+    """What the network is asked: classify, locate, or segment; auto asks what the data are annotated for."""
+
+    task_args: dict[str, bool | int | float | str] = field(default_factory=dict)
+    """Options of the task, such as `--task-args.box-loss giou`."""
 
     whiten: bool = False
     """Let the first convolution whiten the patches of the training images, and keep its weights so."""
@@ -114,6 +117,13 @@ class DataRecipe(ReadRecipe):
     crop_pct: float | None = None
     """Share of an image's shorter side that evaluation looks at, around the centre; that of `--weights`, else 0.875,
     unless given."""
+
+    crop_mode: Literal["center", "squash", "border"] | None = None
+    """What is shown of an image of another shape: its center; all of it, squashed; or all of it with a border of its
+    own reflection. The center for classify, else squash, unless given."""
+
+    boxes: Literal["one", "largest"] = "one"
+    """With `--task locate`: of images of several objects, use none, or use all by their largest object."""
 
     mean: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None
     """Subtracted from each channel, of values 0 to 1; ImageNet's for RGB, 0.5 for grey."""

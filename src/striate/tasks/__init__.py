@@ -4,12 +4,15 @@ Everything outside this package asks a task through the protocol `Task`, and fin
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from striate.data import Index
 from striate.errors import UsageError, nearest
 from striate.recipe import Recipe
 from striate.tasks.classify import Classify
+from striate.tasks.locate import Locate
+from striate.tasks.segment import Segment
 from striate.tasks.task import HeadProblem, Objective, Prediction, Targets, Task, split_targets, to_device
 
 __all__ = [
@@ -19,6 +22,7 @@ __all__ = [
     "Prediction",
     "Targets",
     "Task",
+    "settled",
     "split_targets",
     "task_from_dict",
     "task_kind",
@@ -26,8 +30,10 @@ __all__ = [
     "to_device",
 ]
 
-TASKS: dict[str, type[Task]] = {"classify": Classify}
-"""Every task by its name, which recipes and model files use."""
+TASKS: dict[str, type[Task]] = {"segment": Segment, "locate": Locate, "classify": Classify}
+"""Every task by its name, which recipes and model files use; auto takes the first that suits the data."""
+
+AUTO = "auto"
 
 
 def task_kind(name: str) -> type[Task]:
@@ -37,8 +43,25 @@ def task_kind(name: str) -> type[Task]:
         UsageError: there is none of this name.
     """
     if name not in TASKS:
-        raise UsageError(f"`task`: expected one of {', '.join(TASKS)}; got {name}. {nearest(name, TASKS)}")
+        raise UsageError(f"`task`: expected auto or one of {', '.join(TASKS)}; got {name}. {nearest(name, TASKS)}")
     return TASKS[name]
+
+
+def settled(recipe: Recipe, index: Index) -> Recipe:
+    """The recipe with its task named, and filled in what the task decides.
+
+    Args:
+        recipe: whose task may be auto, for the one that suits the data.
+        index: of the data.
+
+    Raises:
+        UsageError: if the recipe asks for what its task cannot do.
+        DataError: if the data are annotated for a task that there is not.
+    """
+    name = recipe.network.task
+    if name == AUTO:
+        name = next(name for name, kind in TASKS.items() if kind.suits(index))
+    return task_kind(name).resolve(replace(recipe, network=replace(recipe.network, task=name)))
 
 
 def task_of(index: Index, recipe: Recipe) -> Task:

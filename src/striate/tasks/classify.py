@@ -1,7 +1,7 @@
 """Classification: one label an image, or several."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from striate.augment import Size
 from striate.augment.mix import Mix
 from striate.data import Annotations, Batch, Index, Preprocessing, Rows
-from striate.errors import UsageError
+from striate.errors import DataError, UsageError
 from striate.recipe import Recipe
 from striate.tasks.task import HeadProblem, Objective, Prediction, Targets
 
@@ -122,6 +122,21 @@ class Classify:
         """The same network with one output a class."""
         return name, {**arguments, "num_classes": self.outputs}
 
+    @classmethod
+    def suits(cls, index: Index) -> bool:
+        """Every index has labels, or nothing to learn."""
+        return True
+
+    @classmethod
+    def resolve(cls, recipe: Recipe) -> Recipe:
+        """Classification looks at the center of an image."""
+        return replace(recipe, data=replace(recipe.data, crop_mode=recipe.data.crop_mode or "center"))
+
+    def require_trainable(self, index: Index) -> None:
+        """Refuses one class alone."""
+        if len(self.classes) < 2 and not self.several_labels:
+            raise DataError(f"train: expected at least two classes to tell apart; got {self.classes[0]} alone.")
+
     def match(self, index: Index) -> Index:
         """The index with labels numbered as in `classes`, matched by name."""
         return index if index.classes == self.classes else index.with_classes(self.classes)
@@ -130,7 +145,7 @@ class Classify:
         """Nothing: labels stay as they are, whatever is done to an image."""
         return {}
 
-    def targets(self, index: Index, batch: Batch) -> Targets:
+    def targets(self, index: Index, batch: Batch, preprocessing: Preprocessing) -> Targets:
         """`label`, (N,) int64; with several labels, (N, classes) float32 of 0 and 1."""
         return {"label": torch.from_numpy(index.labels(batch.rows))}
 
@@ -182,9 +197,10 @@ class Classify:
             return ((outputs > 0) == labels.bool()).all(dim=1).float()
         return (outputs.argmax(dim=1) == labels).float()
 
-    def observe(self, outputs: Tensor, targets: Targets) -> Tensor:
+    def observe(self, outputs: Tensor, index: Index, batch: Batch, preprocessing: Preprocessing) -> Tensor:
         """(N, record_width): logits, then labels."""
-        return torch.cat([outputs, targets["label"].to(outputs).view(len(outputs), -1)], dim=1)
+        labels = self.targets(index, batch, preprocessing)["label"]
+        return torch.cat([outputs, labels.to(outputs).view(len(outputs), -1)], dim=1)
 
     def metrics(self, records: Tensor) -> dict[str, float]:
         """Scores over a set of images, by name.

@@ -39,18 +39,19 @@ class Records:
     @staticmethod
     def width(classes: int) -> int:
         """Numbers in one image's record."""
-        return classes + 4 + 1 + 4
+        return classes + 4 + 1 + 1 + 4
 
     def packed(self) -> Tensor:
-        """(N, width), float64: one row an image."""
-        columns = (self.logits, self.boxes, self.labels[:, None], self.truth)
-        return torch.cat([column.double() for column in columns], dim=1)
+        """(N, width), float32 and finite: one row an image."""
+        known = self.truth.isfinite().all(dim=1, keepdim=True)
+        parts = (self.logits, self.boxes, self.labels[:, None], known, torch.where(known, self.truth, 0.0))
+        return torch.cat([part.float() for part in parts], dim=1)
 
     @staticmethod
     def unpack(records: Tensor, classes: int) -> "Records":
         """What `packed` made one tensor of."""
-        logits, boxes, label, truth = records.split((classes, 4, 1, 4), dim=1)
-        return Records(logits, boxes, label[:, 0].long(), truth)
+        logits, boxes, label, known, truth = records.double().split((classes, 4, 1, 1, 4), dim=1)
+        return Records(logits, boxes, label[:, 0].long(), torch.where(known > 0, truth, torch.nan))
 
 
 def scores(records: Records) -> dict[str, float]:
@@ -70,7 +71,7 @@ def scores(records: Records) -> dict[str, float]:
     known = records.truth.isfinite().all(dim=1)
     overlaps = torch.where(known, iou(ordered(records.boxes), records.truth), 0.0).numpy()
     counted = known.numpy().astype(np.float64)
-    hit = overlaps[:, None] >= np.array(THRESHOLDS) - 1e-9  # 0.6 is no sum of binary fractions
+    hit = overlaps[:, None] >= np.array(THRESHOLDS) - 1e-6  # what float32 boxes are sure of
     both = right * np.where(counted > 0, hit[:, 0], 1.0)
     right_overlaps = right * np.where(counted > 0, overlaps, 1.0)
     ones = np.ones_like(right)

@@ -177,6 +177,24 @@ class Task(Protocol):
         """
         ...
 
+    @classmethod
+    def suits(cls, index: Index) -> bool:
+        """Whether this is the task that a data set is annotated for.
+
+        Raises:
+            DataError: if it is annotated for a task like this one that there is not.
+        """
+        ...
+
+    @classmethod
+    def resolve(cls, recipe: Recipe) -> Recipe:
+        """The recipe with what it leaves open, and this task decides, filled in.
+
+        Raises:
+            UsageError: if the recipe asks for what this task cannot do.
+        """
+        ...
+
     def net(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """The network of the catalogue, with its arguments, that has this task's head."""
         ...
@@ -189,16 +207,25 @@ class Task(Protocol):
         """
         ...
 
+    def require_trainable(self, index: Index) -> None:
+        """Checks an index that has been split, beyond what every task asks of it.
+
+        Raises:
+            DataError: if there is nothing to learn.
+        """
+        ...
+
     def annotations(self, index: Index) -> Annotations:
         """What the loader brings along with images, transformed as they are: masks, boxes, or nothing."""
         ...
 
-    def targets(self, index: Index, batch: Batch) -> Targets:
+    def targets(self, index: Index, batch: Batch, preprocessing: Preprocessing) -> Targets:
         """The targets of a batch, on the CPU.
 
         Args:
             index: as `match` gives it.
             batch: with the `annotations` of the index.
+            preprocessing: of the batch.
         """
         ...
 
@@ -224,8 +251,15 @@ class Task(Protocol):
         """(N,) how well each image is answered, from 0 to 1, against targets that are not mixed."""
         ...
 
-    def observe(self, outputs: Tensor, targets: Targets) -> Tensor:
-        """(N, record_width), float32: all that `metrics` needs to know of each image."""
+    def observe(self, outputs: Tensor, index: Index, batch: Batch, preprocessing: Preprocessing) -> Tensor:
+        """(N, record_width), float32 and finite: all that `metrics` needs to know of each image.
+
+        Args:
+            outputs: (N, …), float32 on the CPU, of a batch as evaluation shows it.
+            index: as in `targets`.
+            batch: likewise.
+            preprocessing: likewise.
+        """
         ...
 
     def metrics(self, records: Tensor) -> dict[str, float]:

@@ -8,6 +8,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from striate.errors import UsageError
 
+WITHIN = "encoder."  # before the names of a net that another one is made over
+
 
 def frozen_stages(net: nn.Module, spec: str) -> tuple[str, ...]:
     """The stages that `--freeze` means, from the input on.
@@ -15,8 +17,8 @@ def frozen_stages(net: nn.Module, spec: str) -> tuple[str, ...]:
     Args:
         net: of which `stages` names what can be frozen, input to output. The end of a stage's name will do where no
             other stage ends so: `layer3` for `encoder.layer3`.
-        spec: "all" for every stage, so that the head alone learns; a stage's name, for it and all before it; a share
-            of the stages, from 0 to 1, rounded to whole stages; "none".
+        spec: "all" for every stage, so that the head alone learns, and what decodes the maps of an encoder; a stage's
+            name, for it and all before it; a share of the stages, from 0 to 1, rounded to whole stages; "none".
 
     Raises:
         UsageError: `spec` is none of these.
@@ -40,7 +42,8 @@ def frozen_stages(net: nn.Module, spec: str) -> tuple[str, ...]:
             f"`freeze`: expected all, none, a share from 0 to 1, or a stage of the network; got {spec}. "
             f"Its stages are {', '.join(stages)}."
         )
-    return stages[: round(share * len(stages))]
+    encoder = tuple(stage for stage in stages if stage.startswith(WITHIN)) or stages
+    return encoder[: round(share * len(encoder))]
 
 
 def redrawn_stages(net: nn.Module, stage: str) -> tuple[str, ...]:

@@ -78,13 +78,13 @@ class ImageInputs:
             return run.machine.images(pixels), targets
         return run.machine.images(mix.apply(pixels)), run.task.mix(targets, mix)
 
-    def outputs(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[tuple[Tensor, Targets]]:
-        """Those of the middle of each image, read from its file."""
+    def outputs(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[tuple[Tensor, Batch]]:
+        """Those of what evaluation sees of each image, read from its file."""
         run = self._run
         annotations = run.task.annotations(run.index)
         for batch in Loader(self._held_out, parts, run.preprocessing, workers=run.workers, **annotations):
             outputs = predict_batch(learner, batch.images, run.preprocessing, run.machine)
-            yield outputs, run.task.targets(run.index, batch)
+            yield outputs, batch
 
     def advice(self, wait_share: float) -> str | None:
         """What a pass of training showed."""

@@ -28,8 +28,8 @@ class Inputs(Protocol):
         """What the learner is shown of a batch (N, …), on its device, and its targets, on the CPU."""
         ...
 
-    def outputs(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[tuple[Tensor, Targets]]:
-        """Outputs (N, …) for the images of each part as evaluation sees them, float32 on the CPU, and their targets."""
+    def outputs(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[tuple[Tensor, Batch]]:
+        """Outputs (N, …) for the images of each part as evaluation sees them, float32 on the CPU, and their batch."""
         ...
 
     def advice(self, wait_share: float) -> str | None:

@@ -107,7 +107,7 @@ def take_step(
 ) -> Step:
     """Learns from a batch and counts it; each process has its share of the batch, by `sizes`."""
     training, progress = run.recipe.training, state.progress
-    truth = run.task.targets(run.index, batch)
+    truth = run.task.targets(run.index, batch, run.preprocessing)
     shown, targets = inputs.transform(batch, truth, progress.epoch)
     step = accumulate(shown, targets, truth, sizes, guards.signal)  # forward and back: the loss, and its gradient
     norm = None
@@ -138,8 +138,8 @@ def score(run: Run, inputs: Inputs, net: nn.Module, guards: Guards) -> dict[str,
     parts = batches(np.arange(len(rows)), math.ceil(run.recipe.training.batch_size / processes.world))
     own = parts[processes.rank :: processes.world]
     records = torch.zeros(len(rows), run.task.record_width)
-    for part, (outputs, targets) in zip(own, inputs.outputs(net, [rows[part] for part in own]), strict=True):
-        records[part] = run.task.observe(outputs, targets)
+    for part, (outputs, batch) in zip(own, inputs.outputs(net, [rows[part] for part in own]), strict=True):
+        records[part] = run.task.observe(outputs, run.index, batch, run.preprocessing)
         guards.between_batches()
     if len(own) < len(parts[:: processes.world]):
         guards.between_batches()  # with the processes that have one batch more

@@ -23,7 +23,7 @@ from striate.data import (
 from striate.data.check import KINDS, Check, Severity, by_kind, examine
 from striate.device import Machine, choose, cores, keep_memory
 from striate.recipe import Recipe
-from striate.tasks import task_of
+from striate.tasks import settled, task_of
 from striate.training import checkpoint
 from striate.training.checkpoint import Checkpoint
 from striate.training.folder import RunFolder
@@ -51,11 +51,13 @@ def prepare(
         DataError: if the data cannot be trained on, or too much of it is unreadable.
     """
     with JoinedProcesses() as processes, ExitStack() as held:
-        recipe = resolve(recipe)
+        found = processes.from_first(lambda: read_data(data, recipe))
+        recipe = resolve(settled(recipe, found))
+        output = output or default_output(data, recipe)
         machine = processes.place(machine_of(recipe))
         first_reporter = _for_first(reporter, processes)
         opening = _opening(processes, machine)
-        folder, recipe, index = processes.from_first(lambda: _new(data, recipe, output, first_reporter, opening, held))
+        folder, recipe, index = processes.from_first(lambda: _new(found, recipe, output, first_reporter, opening, held))
         logging = _logging(first_reporter, folder, processes)
         yield _run(folder, index, recipe, machine, logging, processes)
 
@@ -88,11 +90,11 @@ def reopen(path: Path, recipe: Recipe | None = None, reporter: Reporter | None =
 
 
 def _new(
-    data: Path | Index, recipe: Recipe, output: Path | None, reporter: Reporter, opening: str, held: ExitStack
+    index: Index, recipe: Recipe, output: Path, reporter: Reporter, opening: str, held: ExitStack
 ) -> tuple[RunFolder, Recipe, Index]:
     """A new run folder, held, with the recipe and the checked and split index that the run goes by."""
-    index = read_for(data, recipe)
-    folder = RunFolder.create(output or _default_output(data, recipe))
+    index = task_of(index, recipe).match(index)
+    folder = RunFolder.create(output)
     held.enter_context(folder.held())
     reporter = replace(reporter, log=folder.log)
     if opening:
@@ -106,10 +108,9 @@ def _new(
     return folder, recipe, index
 
 
-def read_for(data: Path | Index, recipe: Recipe) -> Index:
-    """The index of the data as the recipe's task reads it."""
-    index = data if isinstance(data, Index) else read_with(data, recipe.data)
-    return task_of(index, recipe).match(index)
+def read_data(data: Path | Index, recipe: Recipe) -> Index:
+    """The index of data, as the recipe says that they are to be read; an index is given back as it is."""
+    return data if isinstance(data, Index) else read_with(data, recipe.data)
 
 
 def checked_and_split(
@@ -118,7 +119,7 @@ def checked_and_split(
     """The index without what cannot be read, split as the recipe says, copies of an image together.
 
     Args:
-        index: as `read_for` gives it.
+        index: as the task's `match` gives it.
         recipe: its limits, fractions and seed.
         reporter: is told what is wrong.
         findings: file to write all findings to.
@@ -137,10 +138,12 @@ def checked_and_split(
         together=[copies.rows for copies in found.copies],
     )
     require_trainable(index)
+    task_of(index, recipe).require_trainable(index)
     return index, found
 
 
-def _default_output(data: Path | Index, recipe: Recipe) -> Path:
+def default_output(data: Path | Index, recipe: Recipe) -> Path:
+    """The run folder of a run that names none: runs/TASK/DATA-MODEL."""
     if isinstance(data, Index):
         name = data.root.resolve().name or "images"
     else:
@@ -219,7 +222,7 @@ def preprocessing_of(recipe: Recipe) -> Preprocessing:
     data = recipe.data
     channels, size = data.in_channels or 3, data.img_size or 224
     mean, std = data.mean or MEAN_STD[channels][0], data.std or MEAN_STD[channels][1]
-    return Preprocessing((channels, size, size), mean, std, data.crop_pct or CROP_PCT)
+    return Preprocessing((channels, size, size), mean, std, data.crop_pct or CROP_PCT, data.crop_mode or "center")
 
 
 def machine_of(recipe: Recipe) -> Machine:

@@ -1,0 +1,331 @@
+"""Classification with localisation: which class the object of an image has, and the box that it lies in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from striate.augment import Size
+from striate.augment.mix import Mix
+from striate.data import Annotations, Batch, Index, Preprocessing, Rows
+from striate.errors import DataError, UsageError
+from striate.recipe import Recipe
+from striate.tasks.classify import Classify
+from striate.tasks.locate_boxes import iou, ordered, to_original, to_shares
+from striate.tasks.locate_loss import BoxLoss, box_loss
+from striate.tasks.locate_metrics import Records, scores
+from striate.tasks.locate_rows import NO_OBJECT, Objects, boxes_of, matched, objects_of
+from striate.tasks.options import options
+from striate.tasks.task import HeadProblem, Objective, Prediction, Targets
+
+MIXED = ("mixup", "cutmix")  # what makes one image of two objects
+CORNERS = ("x0", "y0", "x1", "y1")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `task_args` may say."""
+
+    box_loss: BoxLoss = "mse"
+    box_weight: float = 10.0
+    """The weight of the box's loss beside the cross-entropy of the class."""
+
+    per_class_boxes: bool = False
+    """One box for each class, of which that of the class counts, instead of one for all."""
+
+    no_object: bool = False
+    """Whether images without an object are used, as a class of their own that has no box."""
+
+    def __post_init__(self) -> None:
+        if not self.box_weight > 0:
+            raise UsageError(f"`task_args.box_weight`: expected a number above 0; got {self.box_weight}.")
+
+
+@dataclass(frozen=True)
+class Located(Prediction):
+    """What a model says about the one object of an image."""
+
+    box: tuple[float, float, float, float] | None = None
+    """x0, y0, x1, y1 in pixels of the upright original; None where there is no object, or the image is unreadable."""
+
+    def row(self, top_k: int) -> dict[str, Any]:
+        """As of classification, with the box after the classes."""
+        row = super().row(top_k)
+        error = row.pop("error")
+        return row | dict(zip(CORNERS, self.box or (None,) * 4, strict=True)) | {"error": error}
+
+
+class ClassAndBox(Objective):
+    """A network with the cross-entropy of its classes and the weighted loss of its boxes.
+
+    Each image has the weight of its class in the mean of both; one without a box has no loss of it.
+    """
+
+    weight: Tensor | None
+
+    def __init__(
+        self, net: nn.Module, task: "Locate", chosen: Options, smoothing: float = 0.0, weight: Tensor | None = None
+    ) -> None:
+        super().__init__(net)
+        self.task = task
+        self.chosen = chosen
+        self.label_smoothing = smoothing
+        self.register_buffer("weight", weight, persistent=False)
+        self._weight_on_cpu = None if weight is None else weight.cpu()
+
+    def forward(self, images: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+        """Mean loss () and outputs (N, outputs).
+
+        Args:
+            images: (N, C, H, W), normalised; or what cached features hold in their place.
+            targets: `label`, (N,) class numbers, and `box`, (N, 4) shares of the image, NaN for none.
+        """
+        outputs: Tensor = self.net(images).float()
+        labels = targets["label"]
+        logits = outputs[:, : len(self.task.classes)]
+        each = cross_entropy(logits, labels, reduction="none", label_smoothing=self.label_smoothing)
+        boxes = self.task.boxes(outputs, labels)
+        each = each + self.chosen.box_weight * box_loss(self.chosen.box_loss, boxes, targets["box"])
+        if self.weight is None:
+            return each.mean(), outputs
+        weight = self.weight[labels]
+        return (each * weight).sum() / weight.sum(), outputs
+
+    def mass(self, targets: Targets) -> float:
+        """The number of images, or the sum of the weights of their classes."""
+        labels, weight = targets["label"], self._weight_on_cpu
+        return len(labels) if weight is None else float(weight[labels].sum())
+
+
+@dataclass(frozen=True)
+class Locate:
+    """The task of naming the one object of an image, and saying where it is."""
+
+    classes: tuple[str, ...]
+    """Names, by class number; `NO_OBJECT` last where that is one."""
+
+    per_class_boxes: bool = False
+    largest: bool = False
+    """Whether images of several objects are used, by their largest."""
+
+    name = "locate"
+    score = "right_iou"
+    image_score = "right_iou"
+
+    @property
+    def no_object(self) -> bool:
+        """Whether the last class is that of images without an object."""
+        return self.classes[-1] == NO_OBJECT
+
+    @property
+    def number_of_boxes(self) -> int:
+        """How many boxes the network gives: one, or one for each class of objects."""
+        return len(self.classes) - self.no_object if self.per_class_boxes else 1
+
+    @property
+    def outputs(self) -> int:
+        """One logit a class, then the four numbers of each box."""
+        return len(self.classes) + 4 * self.number_of_boxes
+
+    @property
+    def record_width(self) -> int:
+        """See `Records`."""
+        return Records.width(len(self.classes))
+
+    @classmethod
+    def suits(cls, index: Index) -> bool:
+        """Whether images have boxes; refuses those that mostly have several."""
+        found = objects_of(index)
+        if found.several > found.one:
+            raise DataError(_cannot_locate(found))
+        return found.one > 0
+
+    @classmethod
+    def resolve(cls, recipe: Recipe) -> Recipe:
+        """All of an image is shown, because an object may lie anywhere; images of two objects are not made."""
+        options(Options, cls.name, recipe.network.task_args)
+        data, augment = recipe.data, recipe.augment
+        for name in MIXED:
+            if getattr(augment, name):
+                raise UsageError(
+                    f"`{name}`: expected 0 with the task locate, whose images show one object; "
+                    f"got {getattr(augment, name)}. Try without it."
+                )
+        return replace(
+            recipe,
+            data=replace(data, crop_mode=data.crop_mode or "squash", crop_pct=data.crop_pct or 1.0),
+            augment=replace(augment, mixup=0.0, cutmix=0.0),
+        )
+
+    @classmethod
+    def of(cls, index: Index, recipe: Recipe) -> Self:
+        """The classes of the index's objects; of images that show several, the recipe says what becomes."""
+        chosen = options(Options, cls.name, recipe.network.task_args)
+        largest = recipe.data.boxes == "largest"
+        found = objects_of(index)
+        if not found.one and not (largest and found.several):
+            raise DataError(_cannot_locate(found))
+        names = tuple(name for name in index.classes if name != NO_OBJECT)
+        return cls((*names, NO_OBJECT) if chosen.no_object else names, chosen.per_class_boxes, largest)
+
+    @classmethod
+    def from_dict(cls, classes: tuple[str, ...], values: Mapping[str, Any]) -> Self:
+        """The task of a model file."""
+        flags = {name: values[name] for name in ("per_class_boxes", "largest")}
+        for name, value in flags.items():
+            if not isinstance(value, bool):
+                raise TypeError(f"{name}: expected true or false; got {value!r}")
+        return cls(classes, **flags)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a model file keeps of the task, besides the class names."""
+        return {"name": self.name, "per_class_boxes": self.per_class_boxes, "largest": self.largest}
+
+    @classmethod
+    def require_outputs(cls, network: str, outputs: Tensor) -> None:
+        """Refuses a network that names pixels."""
+        if outputs.ndim != 2:
+            raise UsageError(f"`model`: expected a network that names an image; got {network}, which names its pixels.")
+
+    def net(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """A `locator` over the network."""
+        own = {"boxes": self.number_of_boxes, "num_classes": self.outputs}
+        return "locator", {"encoder": name, **arguments, **own}
+
+    def require_trainable(self, index: Index) -> None:
+        """Nothing more: where a class is alone, its box is still to be found."""
+
+    def match(self, index: Index) -> Index:
+        """The index of images that show one object, with classes numbered as in `classes`."""
+        return matched(index, self.classes, largest=self.largest)
+
+    def annotations(self, index: Index) -> Annotations:
+        """The boxes."""
+        return {"boxes": boxes_of(index)}
+
+    def targets(self, index: Index, batch: Batch, preprocessing: Preprocessing) -> Targets:
+        """`label`, (N,) int64, and `box`, (N, 4) float32 in shares of what is shown, NaN for none.
+
+        An object that a random crop hardly shows has no box; where that is a class, there is then no object.
+        """
+        labels, boxes = torch.from_numpy(index.labels(batch.rows)), batch.boxes
+        if boxes is None:
+            raise ValueError("`batch`: expected one with boxes; got none.")
+        if self.no_object:
+            labels = torch.where(boxes.isfinite().all(dim=1), labels, len(self.classes) - 1)
+        return {"label": labels, "box": to_shares(boxes, preprocessing.size)}
+
+    def blank_targets(self, count: int, input_size: tuple[int, int, int]) -> Targets:
+        """The first class, in the middle of the image."""
+        return {
+            "label": torch.zeros(count, dtype=torch.int64),
+            "box": torch.tensor([0.25, 0.25, 0.75, 0.75]).repeat(count, 1),
+        }
+
+    def mix(self, targets: Targets, mix: Mix) -> Targets:
+        """Not mixed: `resolve` refuses it."""
+        raise UsageError("`mixup`: expected 0 with the task locate; got more.")
+
+    def objective(self, net: nn.Module, recipe: Recipe | None = None, index: Index | None = None) -> ClassAndBox:
+        """Cross-entropy and the loss of the box, as the recipe asks for them."""
+        if recipe is None:
+            return ClassAndBox(net, self, Options())
+        chosen = options(Options, self.name, recipe.network.task_args)
+        return ClassAndBox(
+            net, self, chosen, recipe.training.label_smoothing, Classify(self.classes).class_weight(index, recipe)
+        )
+
+    def boxes(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """(N, 4) the box that goes with each image's class, in shares, in any order of the edges.
+
+        Args:
+            outputs: (N, outputs).
+            labels: (N,) class numbers.
+        """
+        boxes = outputs[:, len(self.classes) :].unflatten(1, (self.number_of_boxes, 4))
+        which = labels.clamp(max=self.number_of_boxes - 1)
+        chosen: Tensor = boxes.take_along_dim(which[:, None, None], dim=1).squeeze(1)  # (N, 4)
+        return chosen
+
+    def image_scores(self, outputs: Tensor, targets: Targets) -> Tensor:
+        """(N,) the overlap of each box, 0 where the class is wrong; where there is none, whether the class is right."""
+        answers = outputs[:, : len(self.classes)].argmax(dim=1)
+        right, truth = (answers == targets["label"]).float(), targets["box"]
+        overlaps = iou(ordered(self.boxes(outputs, answers)), truth)
+        return right * torch.where(truth.isfinite().all(dim=1), overlaps, 1.0)
+
+    def observe(self, outputs: Tensor, index: Index, batch: Batch, preprocessing: Preprocessing) -> Tensor:
+        """(N, record_width): see `Records`."""
+        targets = self.targets(index, batch, preprocessing)
+        logits = outputs[:, : len(self.classes)]
+        boxes = self.boxes(outputs, logits.argmax(dim=1))
+        return Records(logits, boxes, targets["label"], targets["box"]).packed()
+
+    def metrics(self, records: Tensor) -> dict[str, float]:
+        """See `striate.tasks.locate_metrics.scores`."""
+        return scores(Records.unpack(records, len(self.classes)))
+
+    def line(self, metrics: Mapping[str, float]) -> str:
+        """The overlap and both shares."""
+
+        def with_interval(name: str, text: str) -> str:
+            if name not in metrics:
+                return f"{text}: no image has a box"
+            return f"{text} {metrics[name]:.4f} [{metrics[f'{name}_low']:.4f}, {metrics[f'{name}_high']:.4f}]"
+
+        parts = [with_interval("mean_iou", "mean IoU"), with_interval("iou50", "IoU of 0.5 or more")]
+        if len(self.classes) > 1:
+            parts += [f"accuracy {metrics['accuracy']:.4f}", f"both right {metrics['both']:.4f}"]
+        return ", ".join(parts)
+
+    def confusion(self, records: Tensor) -> NDArray[np.int64] | None:
+        """(classes, classes) images by true class (row) and answer (column)."""
+        known, count = Records.unpack(records, len(self.classes)), len(self.classes)
+        cells = known.labels * count + known.logits.argmax(dim=1)
+        return cells.bincount(minlength=count**2).reshape(count, count).numpy()
+
+    def answers(self, records: Tensor) -> NDArray[np.int64]:
+        """(N,) the class number of the largest logit."""
+        return Records.unpack(records, len(self.classes)).logits.argmax(dim=1).numpy()
+
+    def head_problem(self, index: Index, rows: Rows, recipe: Recipe) -> HeadProblem | None:
+        """None: two heads are trained."""
+        return None
+
+    def decode(
+        self, outputs: Tensor, paths: Sequence[str], sizes: Sequence[Size], preprocessing: Preprocessing
+    ) -> list[Located]:
+        """Predictions with class names, and boxes in pixels of the upright original."""
+        logits = outputs[:, : len(self.classes)]
+        answers = logits.argmax(dim=1)
+        boxes = self.boxes(outputs, answers).double().numpy()
+        predictions = []
+        for path, size, row, answer, box in zip(
+            paths, sizes, logits.double().softmax(dim=1), answers.tolist(), boxes, strict=True
+        ):
+            values, order = row.sort(descending=True, stable=True)
+            named = {self.classes[i]: p for i, p in zip(order.tolist(), values.tolist(), strict=True)}
+            x0, y0, x1, y1 = to_original(box[None], preprocessing.map(size), preprocessing.size, size)[0].tolist()
+            none = self.classes[answer] == NO_OBJECT
+            predictions.append(Located(path, named, (self.classes[answer],), box=None if none else (x0, y0, x1, y1)))
+        return predictions
+
+    def unread(self, path: str, error: str) -> Located:
+        """A prediction without classes or box."""
+        return Located(path, {}, error=error)
+
+
+def _cannot_locate(found: Objects) -> str:
+    """Why an index cannot be located in, and what can be done with it."""
+    if not found.several:
+        return f"boxes: expected images with a box, to locate objects in; got none in {found.images:,}."
+    return (
+        f"boxes: expected images of one object each, to locate it; got {found.several:,} of {found.images:,} images "
+        f"with several. To find all of them is detection, which striate does not do. "
+        "Try --boxes largest, or --task classify, or --task segment where there are masks."
+    )
