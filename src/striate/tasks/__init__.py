@@ -16,6 +16,7 @@ from striate.tasks.segment import Segment
 from striate.tasks.task import HeadProblem, Objective, Prediction, Targets, Task, split_targets, to_device
 
 __all__ = [
+    "AUTO",
     "TASKS",
     "HeadProblem",
     "Objective",
@@ -58,15 +59,19 @@ def settled(recipe: Recipe, index: Index) -> Recipe:
         UsageError: if the recipe asks for what its task cannot do.
         DataError: if the data are annotated for a task that there is not.
     """
-    name = recipe.network.task
-    if name == AUTO:
-        name = next(name for name, kind in TASKS.items() if kind.suits(index))
+    name = _name(recipe, index)
     return task_kind(name).resolve(replace(recipe, network=replace(recipe.network, task=name)))
 
 
 def task_of(index: Index, recipe: Recipe) -> Task:
-    """The task that a recipe names, on the classes of a data set."""
-    return task_kind(recipe.network.task).of(index, recipe)
+    """The task that a recipe names, or that suits the data, on the classes of a data set."""
+    return task_kind(_name(recipe, index)).of(index, recipe)
+
+
+def _name(recipe: Recipe, index: Index) -> str:
+    if recipe.network.task != AUTO:
+        return recipe.network.task
+    return next(name for name, kind in TASKS.items() if kind.suits(index))
 
 
 def task_from_dict(classes: tuple[str, ...], values: Mapping[str, Any]) -> Task:

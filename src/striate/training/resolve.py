@@ -14,7 +14,7 @@ from striate.errors import SizeError, UsageError
 from striate.graph.meta import META, Shapes, build
 from striate.nets import create, default_of
 from striate.recipe import Recipe
-from striate.tasks import task_kind
+from striate.tasks import AUTO, task_kind
 
 RESUMABLE = {
     "machine": None,
@@ -75,7 +75,8 @@ def _require_outputs(recipe: Recipe, channels: int, size: int) -> None:
         raise UsageError(
             f"`img_size`: expected one that {network.name} can take; got {size}: {str(error).rstrip('.')}."
         ) from error
-    task_kind(network.task).require_outputs(network.name, outputs)
+    if network.task != AUTO:  # which only data decide
+        task_kind(network.task).require_outputs(network.name, outputs)
 
 
 def require_resumable(before: Recipe, after: Recipe) -> None:
