@@ -2,19 +2,19 @@ import torch
 from torch import Tensor, nn
 
 from striate.graph.meta import build
-from striate.inspect import Finding, advise, find, inspect
+from striate.inspect import Advice, advise, find, inspect
 
 
-def of(*steps: nn.Module, shape: tuple[int, int, int]) -> dict[str, Finding]:
+def of(*steps: nn.Module, shape: tuple[int, int, int]) -> dict[str, Advice]:
     net = build(lambda: nn.Sequential(*steps).to("meta"))
-    return {finding.kind: finding for finding in advise(inspect(net, shape))}
+    return {advice.kind: advice for advice in advise(inspect(net, shape))}
 
 
 def test_a_fall_of_activations() -> None:
-    found = of(nn.Conv2d(16, 16, 3, stride=4, padding=1), shape=(16, 32, 32))["falls"]
+    found = of(nn.Conv2d(16, 16, 3, stride=4, padding=1), shape=(16, 32, 32))["shrinks"]
     assert found.number == 16
-    assert found.reason.startswith("activation size falls 16.0 times at `0`, from 16,384 to 1,024")
-    assert "falls" not in of(nn.Conv2d(16, 16, 3, stride=2, padding=1), shape=(16, 32, 32))
+    assert found.reason.startswith("the number of activations falls 16.0 times at `0`, from 16,384 to 1,024")
+    assert "shrinks" not in of(nn.Conv2d(16, 16, 3, stride=2, padding=1), shape=(16, 32, 32))
 
 
 def test_even_filters() -> None:
@@ -49,8 +49,8 @@ class Projected(nn.Module):
 def test_pixels_that_another_branch_sees_are_not_lost() -> None:
     for beside in (True, False):
         found = advise(inspect(build(lambda beside=beside: Projected(beside)), (3, 32, 32)))  # type: ignore[misc]
-        lost = [finding for finding in found if finding.kind == "unseen"]
-        assert [finding.number for finding in lost] == ([] if beside else [0.75])
+        lost = [advice for advice in found if advice.kind == "unseen"]
+        assert [advice.number for advice in lost] == ([] if beside else [0.75])
 
 
 def test_a_dense_layer_with_most_weights() -> None:
@@ -61,10 +61,10 @@ def test_a_dense_layer_with_most_weights() -> None:
 
 
 def test_a_small_receptive_field() -> None:
-    found = of(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), shape=(3, 10, 5))["small"]
+    found = of(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), shape=(3, 10, 5))["small_receptive_field"]
     assert found.number == 0.5
     assert "5x5 at `1`, is smaller than the image, 10x5" in found.reason
-    assert "small" not in of(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), shape=(3, 5, 5))
+    assert "small_receptive_field" not in of(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), shape=(3, 5, 5))
 
 
 def test_the_bottleneck_of_the_notes() -> None:

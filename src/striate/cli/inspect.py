@@ -1,4 +1,4 @@
-"""striate inspect: the exact cost of a network, a row a layer."""
+"""striate inspect: the exact cost of a network, one row for each layer."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def inspect(
     json_output: JsonOutput = False,
     html: Path | None = None,
 ) -> None:
-    """Count what a network costs, a row a layer, without any weights; several networks are compared.
+    """Count what a network costs, one row for each layer, without any weights; several networks are compared.
 
     MODEL is a name of the catalogue, a model file (.safetensors), `timm/NAME` where timm is installed, or
     `package.module:factory`, anything importable from here that makes an nn.Module. With several networks, --json gives
@@ -38,10 +38,10 @@ def inspect(
         img_size: Size of the images, as 224 or 224x320 (height first); the network's own unless given.
         num_classes: Classes of its head; its own unless given.
         in_channels: Channels of the images; its own unless given.
-        all_rows: Show layers too that only change values in place, such as activations and dropout.
+        all_rows: Also show layers that only change values in place, such as activations and dropout.
         advice: Say what is odd: lost pixels, heavy layers, savings.
-        compare: Compare side by side, as several networks always are; alone it asks for at least two.
-        html: Write one self-contained page to this file as well.
+        compare: Compare side by side, as is always done with several networks; refuse a single one.
+        html: Also write one self-contained page to this file.
     """
     from striate.files import write_whole
     from striate.inspect import find
@@ -66,7 +66,7 @@ def _print_json(inspections: "list[Inspection]", advice: bool) -> None:
     from striate.inspect import advise
 
     found = [
-        inspection.to_dict() | ({"advice": [vars(finding) for finding in advise(inspection)]} if advice else {})
+        inspection.to_dict() | ({"advice": [vars(found) for found in advise(inspection)]} if advice else {})
         for inspection in inspections
     ]
     print(json.dumps(found[0] if len(found) == 1 else found, indent=2))
@@ -84,7 +84,7 @@ def _print_text(inspections: "list[Inspection]", all_rows: bool, advice: bool) -
     console.print(text.layer_table(inspections[0], every=all_rows) if alone else text.comparison(inspections))
     for inspection in inspections:
         lines = text.summary(inspection) if alone else text.doubts(inspection)
-        lines += text.findings(advise(inspection)) if advice else []
+        lines += text.advice_lines(advise(inspection)) if advice else []
         for line in lines:
             prefix = "" if alone else f"{inspection.name}: "
             console.print(f"{prefix}{line}", markup=False, highlight=False, soft_wrap=True)

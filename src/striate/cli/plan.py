@@ -115,7 +115,7 @@ def _print_text(plan: "Plan") -> None:
 def _choices(plan: "Plan") -> "Table":
     from rich.table import Column, Table
 
-    from striate.inspect.text import size
+    from striate.inspect.text import format_bytes
     from striate.plan.recommend import span
 
     columns = ("accuracy of a head there", "time", "memory", "disk")
@@ -126,8 +126,8 @@ def _choices(plan: "Plan") -> "Table":
             choice.freeze,
             accuracy,
             span(choice.seconds),
-            size(choice.memory_bytes),
-            size(choice.disk_bytes),
+            format_bytes(choice.memory_bytes),
+            format_bytes(choice.disk_bytes),
         )
     return table
 

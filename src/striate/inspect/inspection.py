@@ -9,28 +9,28 @@ from striate.graph.layers import Layer
 
 @dataclass
 class Inspection:
-    """The exact cost of a network, for one image."""
+    """What a network costs, for one image."""
 
     name: str
     input_shape: tuple[int, int, int]
     layers: list[Layer]
     parameters: int
-    """All that the network holds, those in `idle` included."""
+    """All that the network holds, including those in `idle`."""
 
     idle: dict[str, int]
-    """Modules whose parameters this pass does not use, such as side branches, and how many."""
+    """Modules whose parameters this pass does not use, such as side branches, and how many they hold."""
 
     weight_bytes: int
-    """Of parameters and buffers."""
+    """The size of parameters and buffers."""
 
     gradient_bytes: int
-    """Of the gradients of all parameters, which training holds beside the weights; an optimiser's state is extra."""
+    """The size of the gradients that training holds beside the weights; an optimiser's state is extra."""
 
     inference_bytes: int
-    """Peak of the tensors that live at once, the image included; workspace inside an operation is not."""
+    """The peak of the tensors that live at once, including the image; workspace inside an operation is left out."""
 
     training_bytes: int | None
-    """What is kept for the backward pass, an image; None where the network cannot run in training mode."""
+    """What one image keeps for the backward pass; None where the network cannot run in training mode."""
 
     uncounted: dict[str, int] = field(default_factory=dict)
     """Operations whose multiplications are not known, and how often they ran: the totals are lower bounds then."""
@@ -45,12 +45,12 @@ class Inspection:
 
     @cached_property
     def multiply_adds(self) -> int:
-        """Multiplications, and one more an output where a bias is added."""
+        """Multiplications, and one more for each output to which a bias is added."""
         return sum(layer.multiply_adds for layer in self.layers)
 
     @cached_property
     def activations(self) -> int:
-        """Numbers in the outputs of all layers."""
+        """How many values the outputs of all layers have."""
         return sum(layer.activations for layer in self.layers)
 
     @property
@@ -65,11 +65,11 @@ class Inspection:
 
     @property
     def receptive_field(self) -> tuple[int, int] | None:
-        """Of the last layer that still is a map with rows and columns."""
+        """That of the last layer that still is a map with rows and columns."""
         return next((layer.receptive_field for layer in reversed(self.layers) if layer.jump), None)
 
     def totals(self) -> dict[str, Any]:
-        """The numbers of the whole network."""
+        """What the whole network costs."""
         return {
             "parameters": self.parameters,
             "macs": self.macs,
@@ -86,7 +86,7 @@ class Inspection:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """Plain values, for JSON."""
         return {
             "name": self.name,
             "input_shape": self.input_shape,

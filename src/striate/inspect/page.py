@@ -9,11 +9,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from striate.graph.layers import Layer
 from striate.inspect.advice import advise
 from striate.inspect.inspection import Inspection
-from striate.inspect.text import by, comparison_rows, findings, summary
+from striate.inspect.text import advice_lines, comparison_rows, format_shape, summary
 
 
 def page(inspections: Sequence[Inspection]) -> str:
-    """HTML without scripts and outside resources; every name is escaped."""
+    """HTML without scripts or outside resources; every name is escaped."""
     here = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
         loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -34,19 +34,19 @@ def _view(inspection: Inspection) -> dict[str, Any]:
     }
     return {
         "name": inspection.name,
-        "image": by(inspection.input_shape),
+        "image": format_shape(inspection.input_shape),
         "summary": summary(inspection),
-        "findings": findings(advise(inspection)),
+        "advice": advice_lines(advise(inspection)),
         "rows": [_row(layer, largest) for layer in inspection.layers if not layer.elementwise],
     }
 
 
 def _row(layer: Layer, largest: dict[str, int]) -> dict[str, Any]:
-    facts = [f"output {by(layer.shape)}"]
+    facts = [f"output {format_shape(layer.shape)}"]
     if layer.receptive_field:
-        facts.append(f"receptive field {by(layer.receptive_field)}")
+        facts.append(f"receptive field {format_shape(layer.receptive_field)}")
     if layer.jump:
-        facts.append(f"stride {by(layer.jump)}")
+        facts.append(f"stride {format_shape(layer.jump)}")
     if layer.share:
         facts.append(f"{layer.share:.1%} of the multiplications")
     values = (

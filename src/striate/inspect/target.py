@@ -1,4 +1,4 @@
-"""From what a user names to a network without weights: a catalogue name, a model file, timm's, or importable."""
+"""Finds the network that a user names: in the catalogue, in a model file, in timm, or anywhere that can be imported."""
 
 import importlib
 import json
@@ -37,12 +37,12 @@ def find(
     in_channels: int | None = None,
     img_size: tuple[int, int] | None = None,
 ) -> Target:
-    """The network that is meant by `name`, with no memory for its weights.
+    """The network that a name means, with no memory for its weights.
 
     Args:
         name: of the catalogue, or timm/NAME; or the path of a model file that ends in .safetensors; or
             package.module:factory, where calling the factory gives an `nn.Module`.
-        num_classes, in_channels: given to the network where they are not None.
+        num_classes, in_channels: passed to the network where they are not None.
         img_size: (H, W); the network's own unless given.
 
     Raises:
