@@ -237,7 +237,7 @@ def receptive_field(windows: Iterable[Window]) -> ReceptiveField:
 
 
 def conv_params(in_channels: int, out_channels: int, kernel_size: Side, *, groups: int = 1, bias: bool = True) -> int:
-    """Parameters of a convolution, transposed or not: each filter's weights, and one bias an output channel.
+    """Parameters of a convolution, transposed or not: each filter's weights, and one bias for each output channel.
 
     Args:
         in_channels, out_channels: >= 1.
@@ -295,7 +295,7 @@ def transposed_conv_macs(
 
 
 def dense_params(in_features: int, out_features: int, *, bias: bool = True) -> int:
-    """Parameters of a dense layer: a weight for every pair of input and output, and one bias an output.
+    """Parameters of a dense layer: a weight for every pair of input and output, and one bias for each output.
 
     Raises:
         SizeError: a number of features is under 1.
@@ -308,7 +308,7 @@ def dense_params(in_features: int, out_features: int, *, bias: bool = True) -> i
 
 
 def dense_macs(in_features: int, out_features: int) -> int:
-    """Multiplications of a dense layer for one image: one a weight.
+    """Multiplications of a dense layer for one image: one for each weight.
 
     Raises:
         SizeError: a number of features is under 1.

@@ -8,7 +8,7 @@ from striate.blocks import Features
 class Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.features = Features([nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2)], kept=(1, 2))
+        self.features = Features([nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2)], returned=(1, 2))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         maps: list[torch.Tensor] = self.features(images)
@@ -30,7 +30,7 @@ def test_the_last_alone_is_the_default_so_that_a_slice_is_a_chain_too() -> None:
 
 
 def test_a_repeated_layer_counts_once() -> None:
-    assert len(Features([nn.ReLU(), nn.ReLU()], kept=(1, -1))(torch.zeros(1))) == 1
+    assert len(Features([nn.ReLU(), nn.ReLU()], returned=(1, -1))(torch.zeros(1))) == 1
 
 
 def test_tensors_are_named_as_in_a_sequence() -> None:

@@ -1,4 +1,4 @@
-"""What three nets or more share, each part in a file of its own."""
+"""What three or more nets share, each part in its own file."""
 
 from striate.blocks.conv_bn_relu import ConvBnRelu
 from striate.blocks.features import Features

@@ -1,4 +1,4 @@
-"""Convolution, batch norm, relu: what the Inception family is made of."""
+"""Convolution, batch norm and relu: what the Inception family is built from."""
 
 from torch import Tensor, nn
 from torch.nn.functional import relu

@@ -1,4 +1,4 @@
-"""The child that torchvision calls `features`, made to answer as a net's method `features` does."""
+"""The child that torchvision calls `features`, made to work as a net's method `features` does."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,16 +9,16 @@ class Features(nn.ModuleList):
     """A chain of layers that returns the maps after some of them.
 
     In torchvision AlexNet, VGG, SqueezeNet and MobileNet v2 have a child `features`, and their weights are named after
-    it. One attribute cannot be a child and a method, so with us the child is called in the method's place.
+    it. One attribute cannot be both a child and a method, so here the child is called in place of the method.
 
     Args:
         layers: in the order in which images pass them; their names are "0", "1", …
-        kept: the numbers of the layers whose outputs are returned, from 0; by default the last.
+        returned: the numbers of the layers whose outputs are returned, from 0; by default the last.
     """
 
-    def __init__(self, layers: Iterable[nn.Module], kept: Sequence[int] = (-1,)) -> None:
+    def __init__(self, layers: Iterable[nn.Module], returned: Sequence[int] = (-1,)) -> None:
         super().__init__(layers)
-        self.kept = {range(len(self))[i] for i in kept}
+        self.returned = {range(len(self))[i] for i in returned}
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The maps of (N, C, H, W), first to last."""
@@ -26,6 +26,6 @@ class Features(nn.ModuleList):
         x = images
         for i, layer in enumerate(self):
             x = layer(x)
-            if i in self.kept:
+            if i in self.returned:
                 maps.append(x)
         return maps

@@ -1,8 +1,8 @@
-"""Batch norm folded into the convolution before it.
+"""Folds batch norm into the convolution before it.
 
-In evaluation a batch norm is a scale and a shift a channel. Where it alone sees the output of a convolution, the
-scale can be multiplied into the filters and the shift added to the bias: the same values, to rounding, for one
-operation less a layer.
+In evaluation a batch norm is a scale and a shift for each channel. Where it alone reads the output of a convolution,
+the scale can be multiplied into the filters and the shift added to the bias. The values are the same, up to rounding,
+with one operation fewer for each layer.
 """
 
 import copy
@@ -12,7 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def folded(module: fx.GraphModule) -> fx.GraphModule:
-    """A copy, in evaluation mode, without the batch norms that follow a convolution directly and alone.
+    """A copy, in evaluation mode, without the batch norms that alone follow a convolution directly.
 
     Args:
         module: a traced net or a part of one, in which a layer is an operation.

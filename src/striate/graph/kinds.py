@@ -1,8 +1,8 @@
-"""What operations are called in a table."""
+"""The names that operations have in a table."""
 
 from striate.graph.op_rules import ATTENTIONS, BATCH_NORMS, PRODUCTS, Arguments
 
-WORDS = {
+NAMES = {
     "max_pool2d_with_indices": "max pool",
     "avg_pool2d": "average pool",
     "_adaptive_avg_pool2d": "average pool to",
@@ -21,7 +21,10 @@ WORDS = {
 
 
 def kind_of(operation: str, a: Arguments, function: str, window: dict[str, tuple[int, int]], weighted: bool) -> str:
-    """Such as `conv 3x3 /2`, `dense`, `batch norm`, `relu`; functions of several operations keep their own name."""
+    """What an operation does, such as `conv 3x3 /2`, `dense`, `batch norm` or `relu`.
+
+    Functions of several operations keep their own name.
+    """
     plain = operation.strip("_")
     match operation:
         case "convolution":
@@ -33,11 +36,11 @@ def kind_of(operation: str, a: Arguments, function: str, window: dict[str, tuple
         case _ if operation in BATCH_NORMS.split():
             kind = "batch norm"
         case _ if window:
-            kind = f"{WORDS[operation]} {_sides(window['kernel_size'])}{_stride(window)}"
+            kind = f"{NAMES[operation]} {_sides(window['kernel_size'])}{_stride(window)}"
         case "_adaptive_avg_pool2d" | "adaptive_max_pool2d":
-            kind = f"{WORDS[operation]} {_sides(tuple(a['output_size']))}"
-        case _ if operation in WORDS:
-            kind = WORDS[operation]
+            kind = f"{NAMES[operation]} {_sides(tuple(a['output_size']))}"
+        case _ if operation in NAMES:
+            kind = NAMES[operation]
         case _:
             kind = (plain if plain in function else function).replace("_", " ")
     return kind

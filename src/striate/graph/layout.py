@@ -1,4 +1,4 @@
-"""Where in a tensor the rows and columns of the image are, followed through reshapes, products and reductions."""
+"""Follows the rows and columns of the image through a tensor's reshapes, products and reductions."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -7,19 +7,19 @@ from math import prod
 from striate.graph.receptive_field import Axis
 
 ROWS, COLUMNS = 0, 1
-Factor = tuple[int, int | None]  # a size, and which side of the image it runs along; None for channels and the like
+Factor = tuple[int, int | None]  # a size, and the side of the image along which it runs; None for channels and so on
 Dimension = tuple[Factor, ...]  # several factors where a reshape has merged dimensions
 
 
 @dataclass(frozen=True)
 class ReceptiveFields:
-    """What the elements of a tensor read.
+    """The receptive fields of a tensor's elements.
 
     Args:
-        axes: of rows and of columns.
-        layout: of the tensor, a dimension at a time.
-        places: of the positions of maxima that a pooling found: kernel_size, stride, padding and dilation along rows
-            and columns, and the size of the map in which they are.
+        axes: what positions read along rows and along columns.
+        layout: the tensor's dimensions, and which sides of the image run along each.
+        places: for the positions of maxima that a pooling found: its kernel_size, stride, padding and dilation along
+            rows and columns, and the size of the map that it read.
     """
 
     axes: tuple[Axis, Axis]
@@ -28,7 +28,7 @@ class ReceptiveFields:
 
     @classmethod
     def of_images(cls, shape: Sequence[int]) -> "ReceptiveFields":
-        """Of images (N, C, H, W)."""
+        """Those of images (N, C, H, W): every pixel reads itself."""
         n, c, h, w = shape
         layout = (plain(n), plain(c), ((h, ROWS),), ((w, COLUMNS),))
         return cls((Axis.of_pixels(h), Axis.of_pixels(w)), layout)
@@ -45,18 +45,18 @@ class ReceptiveFields:
         return at_end[0] <= {ROWS} and at_end[1] <= {COLUMNS} and not self.sides(range(len(self.layout) - 2))
 
     def as_map(self, axes: tuple[Axis, Axis], shape: Sequence[int]) -> "ReceptiveFields":
-        """The field of a map that windows made of this one."""
+        """Those of a map that windows made of this one."""
         sides = self.sides(range(len(self.layout)))
         ends = [((n, side),) if side in sides else plain(n) for side, n in enumerate(shape[-2:])]
         return ReceptiveFields(axes, (*(plain(n) for n in shape[:-2]), *ends))
 
     def saturated(self, sides: Iterable[int]) -> "ReceptiveFields":
-        """Every position along these sides reads what all do."""
+        """Those after every position along these sides reads what all of them do."""
         rows, columns = (axis.saturated() if side in sides else axis for side, axis in enumerate(self.axes))
         return ReceptiveFields((rows, columns), self.layout)
 
     def unpooled(self, shape: Sequence[int]) -> "ReceptiveFields | None":
-        """After values were put back to the positions of which this is the field."""
+        """Those after values were put back to the positions that this tensor holds."""
         if self.places is None:
             return None
         windows, size = self.places
@@ -68,23 +68,23 @@ class ReceptiveFields:
         return ReceptiveFields((rows, columns), layout).reshaped(shape)
 
     def without(self, sides: set[int]) -> "ReceptiveFields":
-        """These sides are read whole and run along no dimension any more."""
+        """Those after these sides are read whole and run along no dimension any more."""
         layout = tuple(tuple((n, None if s in sides else s) for n, s in dimension) for dimension in self.layout)
         return ReceptiveFields(self.saturated(sides).axes, layout)
 
     def reduced(self, dimensions: Iterable[int], keepdim: bool) -> "ReceptiveFields":
-        """After a sum, mean or maximum over these dimensions."""
+        """Those after a sum, mean or maximum over these dimensions."""
         gone = {d % len(self.layout) for d in dimensions}
         rest = self.without(self.sides(gone))
         layout = [plain(1) if d in gone else dimension for d, dimension in enumerate(rest.layout)]
         return ReceptiveFields(rest.axes, tuple(x for d, x in enumerate(layout) if keepdim or d not in gone))
 
     def permuted(self, order: Sequence[int]) -> "ReceptiveFields":
-        """After a permutation of dimensions."""
+        """Those after a permutation of dimensions."""
         return ReceptiveFields(self.axes, tuple(self.layout[d] for d in order))
 
     def reshaped(self, shape: Sequence[int]) -> "ReceptiveFields | None":
-        """After a reshape; None where it cuts a side of the image into pieces."""
+        """Those after a reshape; None where it cuts a side of the image into pieces."""
         factors = [factor for dimension in self.layout for factor in dimension if factor[0] != 1]
         layout = []
         for size in shape:
@@ -106,7 +106,7 @@ class ReceptiveFields:
         return replace(self._mark_single_positions(tuple(layout)), places=self.places)
 
     def _mark_single_positions(self, layout: tuple[Dimension, ...]) -> "ReceptiveFields":
-        """A side of one position has no factor of its own left: put it where a map has it, or leave it out."""
+        """Puts a side of one position, which has no factor left, where a map has it; or leaves it out."""
         lost = {side for side, axis in enumerate(self.axes) if axis.count == 1} & self.sides(range(len(self.layout)))
         if len(layout) == 4:
             places = list(layout)
@@ -117,7 +117,7 @@ class ReceptiveFields:
         return ReceptiveFields(self.axes, layout)
 
     def resized(self, shape: Sequence[int]) -> "ReceptiveFields | None":
-        """After an expansion of dimensions of size 1, or the same operation on every element."""
+        """Those after dimensions of size 1 were expanded, or after the same operation on every element."""
         missing = len(shape) - len(self.layout)
         layout: list[Dimension] = [plain(n) for n in shape[:missing]]
         for n, dimension in zip(shape[missing:], self.layout, strict=True):
@@ -126,7 +126,7 @@ class ReceptiveFields:
         return ReceptiveFields(self.axes, tuple(layout))
 
     def join(self, other: "ReceptiveFields", shape: Sequence[int]) -> "ReceptiveFields | None":
-        """After an operation that broadcasts two tensors to `shape`."""
+        """Those after an operation that broadcasts two tensors to `shape`."""
         if self is other and len(shape) == len(self.layout):
             return self.resized(shape)
         mine, theirs = self.resized(shape), other.resized(shape)
@@ -146,5 +146,5 @@ class ReceptiveFields:
 
 
 def plain(size: int) -> Dimension:
-    """A dimension that is no side of the image."""
+    """A dimension along which no side of the image runs."""
     return ((size, None),)

@@ -1,7 +1,7 @@
-"""Multiplications of the operations that have any, and the operations that are known to have none.
+"""How many multiplications each operation makes, and which are known to make none.
 
-As in the literature, multiplications are those of convolutions, dense layers and matrix products. Norms, activations,
-pooling, interpolation and element-wise products are not counted. What is in no list here is not known.
+As in the literature, only those of convolutions, dense layers and matrix products count; norms, activations, pooling,
+interpolation and element-wise products do not. Any operation that is in none of the lists here is unknown.
 """
 
 from math import prod
@@ -21,10 +21,10 @@ bernoulli_ empty_like full_like new_empty new_empty_strided new_full new_ones ne
 zeros_like
 """
 CONSTANT = frozenset(CREATED.split())
-"""Operations that take the shape of a tensor and none of its numbers."""
+"""Operations that take the shape of a tensor and none of its values."""
 
 SILENT = frozenset(UNCHANGED.split())
-"""Operations that make no layer: another look at the same numbers, or a copy."""
+"""Operations that make no layer: views of the same values, or copies of them."""
 
 MOVED = """
 _local_scalar_dense argsort col2im cummax cumsum diagonal embedding flip fmod gather grid_sampler_2d im2col index
@@ -39,11 +39,11 @@ WITH_COST = frozenset(f"convolution mv dot vdot addmv linear {PRODUCTS} {ATTENTI
 
 
 def macs_of(operation: str, a: Arguments, out: Tensor) -> tuple[int, int]:
-    """Multiplications of one operation, and the biases that it adds.
+    """How many multiplications one operation makes, and how many biases it adds.
 
     Args:
         operation: a name in `WITH_COST`.
-        a: its arguments, by name.
+        a: its arguments by name.
         out: its first result.
     """
     if operation == "convolution":

@@ -19,8 +19,8 @@ class Memory(Shapes):
     """Runs operations by shape alone, and measures how many bytes of their results live at once.
 
     Args:
-        net: whose parameters and buffers do not count.
-        inputs: which do.
+        net: its parameters and buffers do not count.
+        inputs: these do.
     """
 
     def __init__(self, net: nn.Module, inputs: Sequence[Tensor]) -> None:
@@ -46,13 +46,13 @@ class Memory(Shapes):
             self.peak = max(self.peak, self.living())
 
     def living(self) -> int:
-        """Bytes that live now."""
+        """How many bytes live now."""
         self._living = {key: (ref, size) for key, (ref, size) in self._living.items() if not ref.expired()}
         return sum(size for _, size in self._living.values())
 
 
 class _Counter(Memory):
-    """Counts multiplications too."""
+    """Counts multiplications as well."""
 
     macs = 0
 

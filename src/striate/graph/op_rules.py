@@ -1,8 +1,8 @@
-"""How each operation of PyTorch passes receptive fields on, and which multiplications it makes.
+"""How each operation of PyTorch passes receptive fields on.
 
 Operations are those that reach a device ("aten"), so that functional code, operators and modules look alike.
-A rule takes the operation's arguments by name, tensors that do not depend on the image included; it looks fields up,
-and returns the field of the result, or None where it cannot be followed.
+A rule takes the operation's arguments by name, including tensors that do not depend on the image. It looks up their
+receptive fields and returns those of the result, or None where they cannot be followed.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,14 +21,14 @@ Rule = Callable[[Arguments, Lookup, Tensor], ReceptiveFields | None]
 
 
 def arguments_of(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Arguments:
-    """The arguments of a call of an operation, by name, with the defaults of those that were not given."""
+    """The arguments of an operation's call by name, with the defaults of those that were not given."""
     a: Arguments = {argument.name: argument.default_value for argument in operation._schema.arguments}
     a |= dict(zip(a, args, strict=False)) | (kwargs or {})
     return a
 
 
 def tensors_in(value: object) -> Iterable[Tensor]:
-    """The tensors in an argument, a list of them included."""
+    """The tensors in an argument, which may be a list of them."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, list | tuple):
@@ -43,7 +43,7 @@ def pair(value: Any) -> tuple[int, int]:
 
 
 def elementwise(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
-    """What any operand reads at the same place."""
+    """Each result reads what any operand reads at the same place."""
     found = [fields(tensor) for value in a.values() for tensor in tensors_in(value)]
     known = [field for field in found if field is not None]
     joined: ReceptiveFields | None = known[0].resized(out.shape)
@@ -53,7 +53,7 @@ def elementwise(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | 
 
 
 def _windows(axes: Callable[[Arguments, ReceptiveFields, Tensor], tuple[Axis, Axis]]) -> Rule:
-    """A rule of an operation on maps (…, H, W)."""
+    """Makes a rule for an operation on maps (…, H, W)."""
 
     def rule(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
         field = fields(a["self"] if "self" in a else a["input"])
@@ -63,7 +63,7 @@ def _windows(axes: Callable[[Arguments, ReceptiveFields, Tensor], tuple[Axis, Ax
 
 
 def window_of(a: Arguments) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """Kernel size, stride, padding and dilation of a convolution or pooling, each of rows and columns."""
+    """Kernel size, stride, padding and dilation of a convolution or pooling, each as (rows, columns)."""
     kernel = tuple(a["weight"].shape[2:]) if "weight" in a else a["kernel_size"]
     kernel_size = pair(kernel)
     return kernel_size, pair(a["stride"] or kernel_size), pair(a["padding"]), pair(a.get("dilation") or 1)
@@ -80,7 +80,7 @@ def _window(a: Arguments, field: ReceptiveFields, out: Tensor) -> tuple[Axis, Ax
 
 
 def _max_pooled(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
-    """Maxima, and their positions, which know the way back."""
+    """Max pooling: the maxima, and their positions, which remember where they came from."""
     field = _windows(_window)(a, fields, out)
     if field is None or out.is_floating_point():
         return field
@@ -90,7 +90,7 @@ def _max_pooled(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | 
 
 
 def _unpooled(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
-    """Values put where maxima were: a position reads what the windows around it do."""
+    """Unpooling puts values where maxima were: a position reads what the windows around it do."""
     scattered = "index" in a
     index = a["index"] if scattered else a["indices"]
     values, positions = fields(a["src"] if scattered else a["self"]), fields(index)
@@ -129,7 +129,7 @@ def _reduced(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | Non
 
 
 def _normalised(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
-    """A softmax or layer norm: every element reads all along the dimensions that are normalised."""
+    """In a softmax or layer norm, every element reads all along the dimensions that are normalised."""
     field = fields(a["self"] if "self" in a else a["input"])
     if field is None:
         return None
@@ -149,13 +149,13 @@ def _batch_norm(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | 
 
 
 def operands(a: Arguments) -> tuple[Tensor, Tensor]:
-    """The two matrices, or batches of them, of a product."""
+    """The two matrices of a product, or batches of them."""
     names = [name for name in ("self", "mat1", "mat2", "batch1", "batch2") if name in a][-2:]
     return a[names[0]], a[names[1]]
 
 
 def _product(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
-    """A matrix product: each result reads a row of the first and a column of the second operand."""
+    """In a matrix product, each result reads a row of the first operand and a column of the second."""
     left, right = (fields(operand) for operand in operands(a))
     if left:
         left = left.without(left.sides([-1]))
@@ -171,7 +171,7 @@ def _product(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | Non
 
 
 def _attention(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
-    """Every token reads all tokens."""
+    """In attention, every token reads all tokens."""
     found = [fields(a[name]) for name in ("query", "key", "value")]
     whole = [field.saturated(field.sides([-2])) for field in found if field]
     if len(whole) < 3 or any(field.sides([-1]) for field in whole):
@@ -238,7 +238,7 @@ def _split(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
 
 
 def _shuffled(a: Arguments, fields: Lookup, out: Tensor) -> ReceptiveFields | None:
-    """Pixel shuffle: channels become finer positions, each of which reads what its old position did."""
+    """Pixel shuffle turns channels into finer positions, each of which reads what its old position did."""
     return _each(lambda _, axis, n: axis.nearest(n))(a, fields, out)
 
 

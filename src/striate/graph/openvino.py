@@ -1,4 +1,4 @@
-"""Frozen layers by OpenVINO, which runs them faster on a processor than PyTorch: docs/decisions/openvino.md."""
+"""Runs frozen layers by OpenVINO, which is faster on a processor than PyTorch: see docs/decisions/openvino.md."""
 
 import functools
 import warnings
@@ -20,7 +20,7 @@ HINTS = {"float32": "f32", "bfloat16": "bf16"}  # OpenVINO's names
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of a net that is the same as any of the same operations and values."""
+    """A part of a net, equal to any other with the same operations and values."""
 
     name: str
     prefix: Prefix = field(compare=False)
@@ -30,8 +30,8 @@ class ByOpenVino:
     """Runs the frozen part of a net on normalised images (N, C, H, W), and gives its values in float32.
 
     Args:
-        prefix: with batch norm folded; it stays as it is.
-        machine: a processor, and in which precision.
+        prefix: the frozen part, with batch norm folded; it stays as it is.
+        machine: a processor, with the precision to run in.
     """
 
     def __init__(self, prefix: Prefix, machine: Machine) -> None:
@@ -39,10 +39,10 @@ class ByOpenVino:
         self._precision = machine.precision
 
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
-        """One value for each that crosses.
+        """The values that the frozen part gives.
 
         Raises:
-            UsageError: an operation that OpenVINO does not have.
+            UsageError: the part has an operation that OpenVINO does not.
         """
         channels, height, width = images.shape[1:]
         network = _compiled(self._part, self._precision, (channels, height, width))
@@ -50,7 +50,7 @@ class ByOpenVino:
         return tuple(torch.from_numpy(values[output]) for output in network.outputs)
 
 
-@functools.lru_cache(maxsize=1)  # views of the same pictures, and their splits, ask for the same one after the other
+@functools.lru_cache(maxsize=1)  # several views and splits of the same images ask for the same part in turn
 def _compiled(part: _Part, precision: str, size: tuple[int, int, int]) -> "CompiledModel":
     import openvino
     from openvino import frontend

@@ -1,8 +1,8 @@
-"""A net in two parts: what is frozen, and the rest.
+"""Parts a net in two: what is frozen, and the rest.
 
-What belongs to the frozen part follows from the graph: every operation that no trained parameter has a say in, with
-the activations and the pooling that come after the last frozen layer. Dropout counts as trained where nothing frozen
-comes after it. A few values cross from one part to the other; of a net without skips it is one map or vector.
+What belongs to the frozen part follows from the graph: every operation on which no trained parameter has an influence,
+including the activations and the pooling after the last frozen layer. Dropout counts as trained where nothing frozen
+comes after it. A few values cross from one part to the other: a single map or vector in a net without skips.
 """
 
 import copy
@@ -19,23 +19,23 @@ from striate.graph.symbolic import ForwardGraph
 
 @dataclass(frozen=True)
 class Cut:
-    """A net in two parts: `rest(*prefix(images))` are its logits."""
+    """The two parts of a net: `rest(*prefix(images))` are its logits."""
 
     prefix: "Maps"
-    """images -> the values that cross; a copy of the frozen layers, in evaluation mode, without gradients."""
+    """From images to the values that cross: a copy of the frozen layers, in evaluation mode, without gradients."""
 
     rest: fx.GraphModule
-    """Those values -> logits; it shares its layers with the net, so that to train it is to train the net."""
+    """From those values to logits. It shares its layers with the net, so that training it trains the net."""
 
     shapes: tuple[tuple[int, ...], ...]
-    """Of one picture's part in each value that crosses."""
+    """The shape of each value that crosses, for one image."""
 
 
 def cut(net: nn.Module, frozen: Sequence[str], input_size: tuple[int, int, int]) -> Cut:
     """Parts a net where its frozen stages end.
 
     Args:
-        net: of which `stages` names what can be frozen.
+        net: its `stages` name what can be frozen.
         frozen: the first of these, as `striate.training.freeze.frozen_stages` gives them.
         input_size: channels, height and width of the images; others may not fit the parts.
 
@@ -61,25 +61,25 @@ class Prefix(nn.Module):
 
 
 class Maps(Prefix):
-    """Images (N, C, H, W) -> the values that cross to the rest of the net."""
+    """From images (N, C, H, W) to the values that cross to the rest of the net."""
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """As many as the rest takes."""
+        """As many values as the rest takes."""
         [values] = self.layers(images)
         return tuple(values)
 
 
 class Vectors(Prefix):
-    """Images (N, C, H, W) -> a vector (N, D) of each depth, float32: what would cross there, averaged over H and W."""
+    """From images (N, C, H, W) to a float32 vector (N, D) of each depth: what would cross there, averaged over H, W."""
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """One vector a depth."""
+        """One vector for each depth."""
         depths: list[list[Tensor]] = self.layers(images)
         return tuple(torch.cat([_pooled(value) for value in values], dim=1) for values in depths)
 
 
 def _pooled(value: Tensor) -> Tensor:
-    """(N, D) of a map (N, D, H, W) or a vector (N, D)."""
+    """A map (N, D, H, W) averaged, or a vector (N, D) as it is: (N, D)."""
     return value.float().flatten(2).mean(dim=2) if value.ndim > 2 else value.float()
 
 
@@ -87,8 +87,8 @@ def vectors(net: nn.Module, depths: Sequence[str], input_size: tuple[int, int, i
     """The part of a net that gives vectors at some of its depths, in one pass; a copy, in evaluation mode.
 
     Args:
-        net: of which `stages` names the depths.
-        depths: one or several of `stages`; that of the last one is what the head sees.
+        net: its `stages` name the depths.
+        depths: one or several of `stages`; the vector of the last stage is what the head reads.
         input_size: channels, height and width of the images.
 
     Raises:
@@ -105,7 +105,7 @@ def vectors(net: nn.Module, depths: Sequence[str], input_size: tuple[int, int, i
 
 
 def fingerprint(prefix: Prefix) -> str:
-    """Names what a frozen part computes: its operations, its layers' settings and every value of their tensors."""
+    """A name for what a frozen part computes: its operations, its layers' settings and every value of their tensors."""
     digest = hashlib.blake2b(digest_size=16)
     for text in (type(prefix).__name__, prefix.layers.code, repr(prefix.layers)):
         digest.update(text.encode())
@@ -124,7 +124,7 @@ def _within(name: str, stages: Iterable[str]) -> bool:
 
 
 def _rest(whole: ForwardGraph, frozen: Sequence[str]) -> set[fx.Node]:
-    """The operations that trained parameters, or dropouts that nothing frozen follows, have a say in."""
+    """The operations that trained parameters, or dropouts before nothing frozen, have an influence on."""
     rest: set[fx.Node] = set()
     for node in whole.nodes:
         trained = whole.parameters(node) and not _within(str(node.target), frozen)
@@ -142,7 +142,7 @@ def _rest(whole: ForwardGraph, frozen: Sequence[str]) -> set[fx.Node]:
 
 
 def _crossing(whole: ForwardGraph, rest: set[fx.Node]) -> list[fx.Node]:
-    """The tensors that the rest needs of the frozen part; what is no tensor, such as a shape, the rest works out."""
+    """The tensors that the rest needs from the frozen part; it works out anything else, such as a shape, itself."""
     crossing: set[fx.Node] = set()
     asked = list(rest)
     while asked:
@@ -180,7 +180,7 @@ def _frozen_layers(whole: ForwardGraph, outputs: Sequence[Sequence[fx.Node]]) ->
 
 
 def _rest_module(whole: ForwardGraph, rest: set[fx.Node], crossing: Sequence[fx.Node]) -> fx.GraphModule:
-    """Dropouts that are functions become modules, so that they are idle in evaluation mode alone."""
+    """The rest as a module. Dropouts that were functions become modules, so that evaluation mode turns them off."""
     graph = fx.Graph()
     copies = {node: graph.placeholder(node.name) for node in crossing}
     dropouts: dict[str, nn.Module] = {}

@@ -1,8 +1,8 @@
 """Receptive fields along one side of a map, exact through any graph of windows, joins and changes of resolution.
 
-An `Axis` tells for every position of a map which pixels of the image it reads, from the first to the last. Positions
-repeat: after `len(spans)` positions the same spans come again, `advance` pixels further. So a position outside the map,
-which only padding fills, has a span too, as receptive fields are published: not cut at the border of the image.
+An `Axis` says which pixels of the image every position of a map reads, from the first to the last. Positions repeat:
+after `len(spans)` positions the same spans come again, `advance` pixels further. So a position outside the map, which
+only padding fills, has a span too. Receptive fields are published in this way, not cut at the border of the image.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,12 +17,12 @@ FAR = 1 << 50
 
 @dataclass(frozen=True)
 class Axis:
-    """What the positions along one side of a map read.
+    """The pixels that the positions along one side of a map read.
 
     Args:
-        spans: of positions 0, 1, …, one period of them.
+        spans: those of positions 0, 1, …, for one period.
         advance: pixels from one period to the next; 0 where every position reads the same.
-        count: positions of the map.
+        count: how many positions the map has.
         jump: pixels from one position to the next, on average; the map's stride.
     """
 
@@ -38,21 +38,21 @@ class Axis:
 
     @property
     def size(self) -> int:
-        """Pixels from the first to the last that a position reads, of the position that reads most."""
+        """How many pixels lie between the first and the last, for the position that reads most."""
         return max(0, *(last - first + 1 for first, last in (*self.spans, NOTHING)))
 
     def at(self, position: int) -> Span:
-        """First and last pixel that a position reads, inside the map or beyond its border."""
+        """The first and the last pixel that a position reads, inside the map or beyond its border."""
         periods, rest = divmod(position, len(self.spans))
         first, last = self.spans[rest]
         return first + periods * self.advance, last + periods * self.advance
 
     def window(self, kernel_size: int, stride: int, before: int, dilation: int, count: int) -> "Axis":
-        """After a convolution or pooling with `before` pixels of padding at the start."""
+        """The axis after a convolution or pooling with `before` pixels of padding at the start."""
         return self._read(stride, 1, lambda o: _taps(o * stride - before, kernel_size, dilation), count)
 
     def transposed(self, kernel_size: int, stride: int, padding: int, dilation: int, count: int) -> "Axis":
-        """After a transposed convolution."""
+        """The axis after a transposed convolution."""
 
         def writers(o: int) -> Iterable[int]:
             reach = (o + padding - tap * dilation for tap in range(kernel_size))
@@ -61,17 +61,17 @@ class Axis:
         return self._read(1, stride, writers, count)
 
     def adaptive(self, count: int) -> "Axis":
-        """After adaptive pooling to `count` positions."""
+        """The axis after adaptive pooling to `count` positions."""
         n = self.count
         return self._read(n, count, lambda o: range(o * n // count, -(-(o + 1) * n // count)), count)
 
     def nearest(self, count: int, *, centred: bool = False) -> "Axis":
-        """After copying from the nearest position; `centred` is PyTorch's nearest-exact."""
+        """The axis after copying from the nearest position; `centred` is PyTorch's nearest-exact."""
         n, half = self.count, 1 if centred else 0
         return self._read(n, count, lambda o: [(2 * o + half) * n // (2 * count)], count)
 
     def linear(self, count: int, *, align_corners: bool, reach: int = 1) -> "Axis":
-        """After interpolation between `reach` positions on either side: 1 linear, 2 cubic."""
+        """The axis after interpolation between `reach` positions on either side: 1 linear, 2 cubic."""
         n = self.count
 
         def taps(o: int) -> Iterable[int]:
@@ -84,17 +84,17 @@ class Axis:
         return self._read(n - 1, max(count - 1, 1), taps, count) if align_corners else self._read(n, count, taps, count)
 
     def moved(self, start: int, step: int, count: int) -> "Axis":
-        """Every `step`-th position from `start`, which is negative where a border was put before the map."""
+        """The axis of every `step`-th position from `start`, which is negative where a border was added before."""
         return self._read(step, 1, lambda o: [start + o * step], count)
 
     def saturated(self) -> "Axis":
-        """Every position reads what any of them does, as after an attention or a norm over the map."""
+        """The axis where every position reads what any of them does, as after attention or a norm over the map."""
         if not self.advance:
             return self
         return Axis((_hull(self.at(i) for i in range(self.count)),), 0, self.count, self.jump)
 
     def join(self, other: "Axis") -> "Axis":
-        """After an element-wise operation or concatenation of two maps: what either reads."""
+        """The axis after an element-wise operation or concatenation of two maps: what either reads."""
         if self is other or self == other:
             return self
         if not (self.advance and other.advance):
@@ -110,7 +110,7 @@ class Axis:
         return Axis(spans, int(advance), max(self.count, other.count), max(self.jump, other.jump))
 
     def _read(self, read: int, written: int, taps: Callable[[int], Iterable[int]], count: int) -> "Axis":
-        """A map whose positions read `taps`; `written` of its positions go over `read` positions of this one."""
+        """The axis of a map whose positions read `taps`; `written` of them go over `read` positions of this one."""
         jump = self.jump * Fraction(read, written)
         if not self.advance:
             return Axis(self.spans, 0, count, jump)

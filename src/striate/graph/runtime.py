@@ -1,4 +1,4 @@
-"""The fastest way to run a frozen part of a net: folded, in the machine's precision, by its runtime."""
+"""Runs a frozen part of a net in the fastest way: folded, in the machine's precision, by its runtime."""
 
 import copy
 from collections.abc import Callable
@@ -15,13 +15,13 @@ Extractor = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 def extractor(prefix: Prefix, machine: Machine) -> Extractor:
-    """What runs a frozen part of a net on normalised images (N, C, H, W), and gives its values.
+    """A function that runs a frozen part of a net on normalised images (N, C, H, W), and gives its values.
 
     It runs folded, in the machine's precision, by its runtime; by PyTorch also in its memory format.
 
     Args:
-        prefix: it stays as it is.
-        machine: where and how.
+        prefix: the part, which stays as it is.
+        machine: where and how it runs.
     """
     runnable = copy.deepcopy(prefix)
     runnable.layers = folded(prefix.layers)

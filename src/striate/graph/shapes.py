@@ -1,7 +1,8 @@
-"""Shapes of the results of common operations on meta tensors.
+"""The shapes of the results of common operations on meta tensors.
 
-PyTorch has rules of its own for all of them: they are slow, and the first use of one imports its compiler, which takes
-longer than the inspection of any network. What is not here goes by PyTorch's rule; tests hold both to be equal.
+PyTorch has rules of its own for all of them, but they are slow, and the first use of one imports its compiler, which
+takes longer than the inspection of any network. Operations that are not here go by PyTorch's rule, and tests compare
+the two.
 """
 
 from collections.abc import Callable

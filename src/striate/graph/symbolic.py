@@ -15,11 +15,11 @@ from torch.fx.node import map_arg
 from striate.errors import UsageError
 from striate.graph.meta import META, Shapes, skeleton
 
-RANDOM = nn.modules.dropout._DropoutNd  # the class that all of PyTorch's dropouts are of
+RANDOM = nn.modules.dropout._DropoutNd  # the base class of all of PyTorch's dropouts
 
 
 class _Values:
-    """The result of each operation for one size of image, without memory or arithmetic."""
+    """The results of all operations for one size of image, without memory or arithmetic."""
 
     def __init__(self, bare: nn.Module, input_size: tuple[int, int, int]) -> None:
         self.bare = bare
@@ -80,11 +80,11 @@ class _Tracer(fx.Tracer):
         return next(m.children(), None) is None
 
     def to_bool(self, obj: fx.Proxy) -> bool:
-        """What an `if` goes by."""
+        """The truth value that an `if` asks for."""
         return bool(self.values.of(obj.node))
 
     def iter(self, obj: fx.Proxy) -> Iterator[fx.Proxy]:
-        """What a `for`, or the left side of an assignment, takes apart."""
+        """The parts that a `for`, or the left side of an assignment, takes a result into."""
         return iter(
             [self.create_proxy("call_function", getitem, (obj, i), {}) for i in range(len(self.values.of(obj.node)))]
         )
@@ -94,7 +94,7 @@ class ForwardGraph:
     """A net's graph in evaluation form.
 
     Args:
-        net: of the catalogue, or any net with `stages` that can be traced; it stays as it is.
+        net: one of the catalogue, or any net with `stages` that can be traced; it stays as it is.
         input_size: channels, height and width of its images.
 
     Raises:
@@ -117,7 +117,7 @@ class ForwardGraph:
         self.nodes = list(self.graph.nodes)
 
     def value(self, node: fx.Node) -> Any:
-        """A meta tensor, of two images, or whatever else the operation gives."""
+        """A meta tensor for two images, or whatever else the operation gives."""
         return self._values.of(node)
 
     def module(self, node: fx.Node) -> nn.Module | None:
@@ -132,5 +132,5 @@ class ForwardGraph:
         return node.op == "get_attr" and isinstance(self.value(node), nn.Parameter)
 
     def random(self, node: fx.Node) -> bool:
-        """Whether an operation is a dropout, which training draws."""
+        """Whether an operation is a dropout, which is random in training."""
         return isinstance(self.module(node), RANDOM) or node.target is nn.functional.dropout

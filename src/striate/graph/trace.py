@@ -1,4 +1,4 @@
-"""Runs a network once without values and notes every operation that an image passes: the one place that counts."""
+"""Runs a network once without values, and notes every operation that an image passes."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator

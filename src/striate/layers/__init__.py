@@ -1,1 +1,1 @@
-"""Operators that PyTorch lacks, one a file."""
+"""Operators that PyTorch lacks, one in each file."""

@@ -1,4 +1,4 @@
-"""Activation functions by name, and the units that never answer."""
+"""Activation functions by name, and how to find units that are always zero."""
 
 from collections.abc import Callable
 
@@ -37,10 +37,10 @@ def activation_named(name: str) -> Callable[[Tensor], Tensor]:
 def dead_units(outputs: Tensor) -> Tensor:
     """Which units are zero for every input of a batch: `.sum()` counts them, `.float().mean()` is their share.
 
-    A unit of a linear layer is a feature; a unit of a convolution is a channel, and dead if it is zero everywhere.
+    A unit of a linear layer is a feature. A unit of a convolution is a channel; it is dead if it is zero everywhere.
 
     Args:
-        outputs: of an activation function, (N, C) or (N, C, H, W), for a batch large enough to judge by.
+        outputs: those of an activation function, (N, C) or (N, C, H, W), for a batch large enough to judge by.
 
     Returns:
         (C,), bool.

@@ -14,14 +14,14 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Checkpointed(nn.Sequential):
-    """As `nn.Sequential`, with the same parameter names, but only the output of every sqrt(n)-th layer is kept.
+    """An `nn.Sequential` with the same parameter names that keeps the output of every sqrt(n)-th layer only.
 
     Gradients are identical, dropout draws the same masks, and the running statistics of batch norm move once.
     Forward hooks inside run once more during the backward pass.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Through every layer in turn."""
+        """Runs every layer in turn."""
         if not is_grad_enabled():
             for layer in self:
                 x = layer(x)
@@ -36,12 +36,12 @@ class Checkpointed(nn.Sequential):
 
 def _contexts(segment: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """What surrounds the first pass of a segment, and the second."""
-    return nullcontext(), _still(segment)
+    return nullcontext(), _buffers_unchanged(segment)
 
 
 @contextmanager
-def _still(segment: nn.Module) -> Iterator[None]:
-    """What a segment writes into its buffers is thrown away, as its first pass has written it already."""
+def _buffers_unchanged(segment: nn.Module) -> Iterator[None]:
+    """Throws away what a segment writes into its buffers, because its first pass has written it already."""
     buffers = [(owner, *named) for owner in segment.modules() for named in owner.named_buffers(recurse=False)]
     for owner, name, buffer in buffers:
         setattr(owner, name, buffer.clone())

@@ -1,4 +1,4 @@
-"""Convolution as mathematics has it, and cross-correlation, which deep learning calls by its name.
+"""Convolution as mathematics defines it, and cross-correlation, which deep learning calls convolution.
 
     cross_correlate(x, w)[i, j] = sum of x[i + a, j + b] w[a, b]    the filter as it is: what `nn.Conv2d` does
     convolve(x, w)[i, j]        = sum of x[i - a, j - b] w[a, b]    the filter turned by 180 degrees first
@@ -55,7 +55,7 @@ def cross_correlate(image: Tensor, kernel: Tensor, mode: Mode = "full") -> Tenso
 
 
 def convolve(image: Tensor, kernel: Tensor, mode: Mode = "full") -> Tensor:
-    """The true convolution: as `cross_correlate`, with the kernel turned by 180 degrees.
+    """True convolution: `cross_correlate` with the kernel turned by 180 degrees.
 
     >>> import torch
     >>> convolve(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[1.0, -1.0]]), "valid")

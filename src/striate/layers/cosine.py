@@ -1,4 +1,4 @@
-"""Logits by direction: how alike a vector and that of each class point."""
+"""Logits from directions: the cosine between a vector and that of each class."""
 
 import torch
 from torch import Tensor, nn
@@ -6,9 +6,9 @@ from torch.nn.functional import normalize
 
 
 class Cosine(nn.Module):
-    """Cosines between a standardised vector and one of each class, times a scale that is learnt.
+    """The cosines between a standardised vector and one for each class, times a scale that is learnt.
 
-    Mean and deviation, by which vectors are standardised, are kept and not learnt: 0 and 1 unless set.
+    The mean and the deviation that standardise vectors are buffers: they are not learnt, and 0 and 1 unless set.
 
     Source: Gidaris and Komodakis 2018, arXiv:1804.09458, sec. 3.2.
     """

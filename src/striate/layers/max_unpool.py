@@ -1,7 +1,7 @@
-"""Max pooling that remembers where each maximum was, and its way back.
+"""Max pooling that remembers where each maximum was, and the unpooling that puts values back there.
 
 Source: Badrinarayanan et al. 2015, arXiv:1511.00561, sec. 3 and fig. 3, for windows that do not overlap. PyTorch's
-`max_unpool2d` gives the same numbers; a scatter also runs where that lacks a kernel, and takes any output size.
+`max_unpool2d` gives the same values; a scatter also runs where that lacks a kernel, and takes any output size.
 """
 
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch.nn.functional import max_pool2d_with_indices
 
 
 def max_pool_positions(x: Tensor, kernel_size: int = 2) -> tuple[Tensor, Tensor]:
-    """The maxima of windows that do not overlap, and the place of each as a number row * W + column.
+    """The maxima of windows that do not overlap, and the position of each as row * W + column.
 
     Both are (N, C, floor(H / kernel_size), floor(W / kernel_size)).
     """
@@ -17,7 +17,7 @@ def max_pool_positions(x: Tensor, kernel_size: int = 2) -> tuple[Tensor, Tensor]
 
 
 def max_unpool(x: Tensor, positions: Tensor, size: tuple[int, int]) -> Tensor:
-    """Each value of `x` at its place in a map of `size` (H, W) that is zero elsewhere: (N, C, H, W).
+    """Each value of `x` at its position in a map of `size` (H, W) that is zero elsewhere: (N, C, H, W).
 
     Args:
         x: (N, C, h, w).

@@ -5,7 +5,7 @@ from torch.nn.functional import pad
 
 
 class ZeroPaddedShortcut(nn.Module):
-    """Every `stride`-th pixel, with maps of zeros for the channels that are missing, half before and half after.
+    """Every `stride`-th pixel, with maps of zeros for the missing channels, half of them before and half after.
 
     The paper does not say where the zeros go; half on each side is where the published CIFAR weights have them.
     An odd map of zeros goes after.

@@ -1,10 +1,11 @@
 """Airbench: 94% on CIFAR-10 in 3.29 seconds on a single GPU (Jordan 2024, arXiv:2404.00498, sec. 3 and appendix A).
 
-A small net for short trainings: a whitening of 2x2 patches, three blocks of two convolutions, one linear layer. Widths
-are those of the author's `airbench94`. Of the paper's training, `striate.training.whiten` sets the first layer, recipes
-do the rest.
-Departures: the scales of batch norm are trained (there they stay 1), and its biases at the rate of all (there 64 times
-that); a map of any size is pooled to one value at the end (there a 3x3 map, as 32x32 images give it).
+A small net that trains in seconds: a whitening of 2x2 patches, three blocks of two convolutions, one linear layer. The
+widths are those of the author's `airbench94`. `striate.training.whiten` sets the first layer as in the paper, and
+recipes do the rest of its training.
+Departures: the scales of batch norm are trained (in the paper they stay 1), and its biases learn at the common rate (in
+the paper at 64 times that); a map of any size is pooled to one value at the end (in the paper a 3x3 map, which 32x32
+images give).
 """
 
 from torch import Tensor, nn
@@ -14,14 +15,14 @@ from striate.layers.activation import activation_named
 
 
 def conv(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """A 3x3 convolution that keeps H and W, and at first passes its inputs on as its first outputs (sec. 3.1)."""
+    """A 3x3 convolution that keeps H and W, and begins by passing its inputs on as its first outputs (sec. 3.1)."""
     layer = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
     nn.init.dirac_(layer.weight.data[:in_channels])
     return layer
 
 
 def norm(channels: int) -> nn.BatchNorm2d:
-    """Batch norm with a short memory, as so few steps ask for."""
+    """Batch norm with a short memory, because there are so few steps."""
     return nn.BatchNorm2d(channels, momentum=0.4)
 
 
@@ -34,7 +35,7 @@ class ScaledLinear(nn.Linear):
 
 
 class ConvGroup(nn.Module):
-    """A convolution, pooled by 2, and a second one, normed and activated each."""
+    """A convolution that is pooled by 2, and a second one, each followed by batch norm and an activation."""
 
     def __init__(self, in_channels: int, out_channels: int, activation: str) -> None:
         super().__init__()
@@ -45,13 +46,13 @@ class ConvGroup(nn.Module):
         self.norm2 = norm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) -> (N, out_channels, H/2, W/2), rounded down."""
+        """(N, in_channels, H, W) to (N, out_channels, H/2, W/2), rounded down."""
         x = self.activation(self.norm1(max_pool2d(self.conv1(x), 2)))
         return self.activation(self.norm2(self.conv2(x)))
 
 
 class Airbench(nn.Module):
-    """The whitening layer, a block of each width, and a linear layer of which the answers are scaled down.
+    """The whitening layer, a block of each width, and a linear layer whose outputs are scaled down.
 
     Args:
         widths: channels of each block.

@@ -50,7 +50,7 @@ class AlexNet(nn.Module):
             nn.ReLU(),  # (N, 256, 13, 13)
             nn.MaxPool2d(3, stride=2),  # (N, 256, 6, 6)
         )
-        self.features = Features(layers, kept=(1, 4, 11, 12))
+        self.features = Features(layers, returned=(1, 4, 11, 12))
         self.classifier = nn.Sequential(
             nn.Dropout(0.5),
             nn.Linear(256 * 6 * 6, 4096),
@@ -72,7 +72,7 @@ class AlexNetPaper(nn.Module):
     """The paper's form: response normalisation, overlapping pooling, and linear layers that fix the image size.
 
     Args:
-        groups: into which the second, fourth and fifth convolutions are parted; the paper's two each had a GPU.
+        groups: how many parts the second, fourth and fifth convolutions have; the paper's two had a GPU each.
     """
 
     stages = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")

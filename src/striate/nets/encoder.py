@@ -24,7 +24,7 @@ class Encoder:
     """The net's stages that still hold parameters, named as in a parent that calls it `encoder`."""
 
     explained_layer: str
-    """The net's, named likewise."""
+    """The name of the net's explained layer, likewise."""
 
 
 def encoder_from(net: nn.Module, in_channels: int) -> Encoder:

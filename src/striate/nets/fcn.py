@@ -24,7 +24,12 @@ def stage(in_channels: int, channels: int, depth: int) -> nn.Sequential:
 
 
 class Upsampling(nn.ConvTranspose2d):
-    """A transposed convolution, one filter a channel, that starts as bilinear interpolation by an even `factor`."""
+    """A transposed convolution with one filter for each channel, which starts as bilinear interpolation.
+
+    Args:
+        channels: of input and output.
+        factor: even; H and W grow by it.
+    """
 
     def __init__(self, channels: int, factor: int) -> None:
         super().__init__(channels, channels, 2 * factor, factor, padding=factor // 2, groups=channels, bias=False)
@@ -35,12 +40,12 @@ class Upsampling(nn.ConvTranspose2d):
             self.weight.copy_(ramp[:, None] * ramp)
 
     def resized(self, num_classes: int) -> "Upsampling":
-        """A new one by the same factor, with as many channels as there are classes."""
+        """A new one with the same factor, and as many channels as there are classes."""
         return Upsampling(num_classes, self.factor)
 
 
 class FCN(nn.Module):
-    """VGG-16's convolutions, two wide layers, scores, and their way back to the size of the image.
+    """VGG-16's convolutions, two wide layers, scores, and upsampling back to the size of the image.
 
     Args:
         skips: how many poolings, from the fourth down, add their scores: 0, 1 or 2.

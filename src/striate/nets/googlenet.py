@@ -1,11 +1,11 @@
 """GoogLeNet, the first Inception: going deeper with convolutions (Szegedy et al. 2014, arXiv:1409.4842).
 
 `googlenet` is torchvision's: batch norm after each convolution and no local response normalisation, a 3x3 convolution
-where the paper's table 1 has a 5x5, and what else `TORCHVISION` and `PAPER` below differ in. Names and shapes are
-torchvision's, so its checkpoints load unchanged. It can also change the normalisation of its input (`transform_input`):
-that is preprocessing, and left out here. `googlenet_paper` is the paper's, under the same names; the numbers of its
-local response normalisation, which the paper leaves open, are those of Caffe's bvlc_googlenet (n 5, alpha 1e-4 of
-the mean, beta 0.75, k 1). Initial values are He's in both (2015, arXiv:1502.01852), biases zero: torchvision's, of
+where the paper's table 1 has a 5x5, and the other differences between `TORCHVISION` and `PAPER` below. Names and
+shapes are torchvision's, so its checkpoints load unchanged. torchvision can also change the normalisation of the input
+(`transform_input`), which is preprocessing and left out here. `googlenet_paper` is the paper's net under the same
+names; the numbers of its local response normalisation, which the paper leaves open, are those of Caffe's
+bvlc_googlenet (n 5, alpha 1e-4 of the mean, beta 0.75, k 1). Initial values are He's in both (2015, arXiv:1502.01852), biases zero: torchvision's, of
 deviation 0.01, are so small that the logits of an untrained net in evaluation hardly depend on the image.
 """
 
@@ -43,13 +43,13 @@ def four_by_four(x: Tensor) -> Tensor:
 
 
 def unchanged(x: Tensor) -> Tensor:
-    """The map itself, where a form has no normalisation beside that of its convolutions."""
+    """The map itself, for a form without normalisation beside that of its convolutions."""
     return x
 
 
 @dataclass(frozen=True)
 class Form:
-    """What torchvision's net and the paper's differ in."""
+    """How torchvision's net and the paper's differ."""
 
     conv: Conv
     wide: int  # kernel size of each block's third branch

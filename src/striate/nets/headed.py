@@ -1,4 +1,4 @@
-"""Any net of the catalogue with another head: on one or several of its maps, linear, a small perceptron, or cosines."""
+"""Any net of the catalogue with a head on one or several of its maps: linear, a small perceptron, or cosines."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -57,7 +57,7 @@ class Headed(nn.Module):
         self.image_size: int = net.image_size
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """The encoder's."""
+        """The encoder's maps."""
         maps: list[Tensor] = self.encoder.features(images)
         return maps
 

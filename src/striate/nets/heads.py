@@ -25,7 +25,7 @@ class Perceptron(nn.Sequential):
 
 @runtime_checkable
 class Resizable(Protocol):
-    """A head of a kind of its own, which knows how to make one like itself."""
+    """A head of its own kind, which can make another like itself."""
 
     def resized(self, num_classes: int) -> nn.Module:
         """A new head that differs in the number of its outputs alone."""
@@ -127,7 +127,7 @@ def _convolution(old: nn.Conv2d, out_channels: int) -> nn.Conv2d:
 
 
 def _convolutions(old: nn.Conv2d, out_channels: int, hidden: int) -> nn.Sequential:
-    """The same to `hidden` channels, and a 1x1 convolution from there: one perceptron at each place."""
+    """A convolution to `hidden` channels and a 1x1 convolution from there: one perceptron at each place."""
     return nn.Sequential(_convolution(old, hidden), nn.ReLU(), nn.Conv2d(hidden, out_channels, 1))
 
 

@@ -96,7 +96,7 @@ class Locator(nn.Module):
         self.locate = LocatorHead(encoded.channels[-1], grid, classes, boxes)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """The encoder's."""
+        """The encoder's maps."""
         maps: list[Tensor] = self.encoder.features(images)
         return maps
 

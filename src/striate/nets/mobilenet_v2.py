@@ -68,7 +68,7 @@ class MobileNetV2(nn.Module):
                 layers.append(InvertedResidual(channels, out_channels, stride, expansion))
                 channels = out_channels
         layers.append(conv(channels, 1280, 1))
-        self.features = Features(layers, kept=(1, 3, 6, 13, 18))
+        self.features = Features(layers, returned=(1, 3, 6, 13, 18))
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, num_classes))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

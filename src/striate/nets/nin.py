@@ -15,7 +15,7 @@ from torch.nn.functional import avg_pool2d, dropout, max_pool2d, relu
 def mlpconv(
     in_channels: int, widths: Sequence[int], kernel_size: int, stride: int = 1, padding: int = 0
 ) -> nn.Sequential:
-    """A convolution, then 1x1 convolutions, rectified each: one perceptron slid over the map (fig. 1b, eq. 2)."""
+    """A convolution, then 1x1 convolutions, each with relu: one perceptron slid over the map (fig. 1b, eq. 2)."""
     layers: list[nn.Module] = [nn.Conv2d(in_channels, widths[0], kernel_size, stride, padding), nn.ReLU()]
     for before, after in pairwise(widths):
         layers += [nn.Conv2d(before, after, 1), nn.ReLU()]
@@ -32,7 +32,7 @@ def reset(net: nn.Module) -> None:
 
 
 class NiN(nn.Module):
-    """Four mlpconv layers with overlapping pooling between them; the last one's maps, one a class, are averaged."""
+    """Four mlpconv layers with overlapping pooling between them, whose last maps, one for each class, are averaged."""
 
     stages = ("mlpconv1", "mlpconv2", "mlpconv3", "mlpconv4")
     head = "classifier"
@@ -63,7 +63,7 @@ class NiN(nn.Module):
 
 
 class NiNCifar(nn.Module):
-    """Three mlpconv layers with pooling and dropout between them; the last one's maps, one a class, are averaged."""
+    """Three mlpconv layers with pooling and dropout between them, whose last maps, one for each class, are averaged."""
 
     stages = ("mlpconv1", "mlpconv2", "mlpconv3")
     head = "classifier"

@@ -28,7 +28,7 @@ def conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1)
 
 
 def shortcut(in_channels: int, out_channels: int, stride: int, option: str = "B") -> nn.Module:
-    """What passes a block by; `option` is a key of `SHORTCUTS`."""
+    """The way past a block; `option` is a key of `SHORTCUTS`."""
     if option not in SHORTCUTS:
         choices = "; ".join(f"{name}, {meaning}" for name, meaning in SHORTCUTS.items())
         raise UsageError(f"`shortcut`: expected A, B or C; got {option!r}. Try one of: {choices}.")
@@ -82,7 +82,7 @@ Block = Callable[[int, int, int], nn.Module]  # (in_channels, out_channels, stri
 
 
 def stage(block: Block, in_channels: int, channels: int, depth: int, stride: int) -> nn.Sequential:
-    """`depth` blocks, of which the first changes resolution and channels."""
+    """A chain of `depth` blocks, the first of which changes resolution and channels."""
     first = block(in_channels, channels, stride)
     rest = [block(channels, channels, 1) for _ in range(depth - 1)]
     return nn.Sequential(first, *rest)
@@ -139,7 +139,7 @@ def residual(
     num_classes: int = 1000,
     in_channels: int = 3,
 ) -> ResNet:
-    """A ResNet whose blocks are passed by as `shortcut`, a key of `SHORTCUTS`, says."""
+    """A ResNet with shortcuts of one kind; `shortcut` is a key of `SHORTCUTS`."""
     block = partial(block, option=shortcut)
     return ResNet(block, channels, depths, num_classes=num_classes, in_channels=in_channels)
 

@@ -49,7 +49,7 @@ class SegNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # sec. 4.1
 
     def encode(self, images: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Of each stage its map, and the maxima of that with their positions."""
+        """The map of each stage, with its maxima and their positions."""
         steps = []
         x = images
         for layers in self.encoder:

@@ -35,7 +35,7 @@ def pool() -> nn.MaxPool2d:
 
 
 def fires() -> list[nn.Module]:
-    """fire3 to fire9 of table 1; fire2 takes what the stem gives."""
+    """The modules fire3 to fire9 of table 1; fire2 depends on the stem."""
     return [
         Fire(128, 16, 128),
         Fire(128, 32, 256),
@@ -64,13 +64,13 @@ class SqueezeNet(nn.Module):
         super().__init__()
         channels, kernel_size = stem
         layers: list[nn.Module] = [nn.Conv2d(in_channels, channels, kernel_size, stride=2), nn.ReLU(), pool()]
-        kept = [1]
+        returned = [1]
         for number, fire in enumerate([Fire(channels, 16, 128), *fires()], start=2):
             layers.append(fire)
             if number in pooled:
-                kept.append(len(layers) - 1)
+                returned.append(len(layers) - 1)
                 layers.append(pool())
-        self.features = Features(layers, [*kept, -1])
+        self.features = Features(layers, [*returned, -1])
         self.classifier = nn.Sequential(
             nn.Dropout(0.5), nn.Conv2d(512, num_classes, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
         )

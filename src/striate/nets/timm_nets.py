@@ -1,7 +1,7 @@
-"""Any model of timm (Wightman, PyTorch Image Models), with the surface of a net of ours.
+"""Any model of timm (Wightman, PyTorch Image Models), with the attributes of a net of ours.
 
-timm is an extra: nothing here imports it before a net is made. Parameter names are timm's behind `model.`, since timm's
-own attributes, `features` among them, could not stand beside ours.
+timm is an extra, and nothing here imports it before a net is made. Parameter names are timm's with `model.` before
+them, because timm's own attributes, such as `features`, could not stand beside ours.
 """
 
 import importlib

@@ -145,7 +145,7 @@ class UNet(nn.Module):
         self.image_size: int = encoder.image_size
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """The encoder's."""
+        """The encoder's maps."""
         maps: list[Tensor] = self.encoder.features(images)
         return maps
 

@@ -17,7 +17,7 @@ CHANNELS = (64, 128, 256, 512, 512)  # of the convolutions between one pooling a
 
 
 def conv(in_channels: int, out_channels: int, norm: bool) -> list[nn.Module]:
-    """A 3x3 convolution that keeps H and W, rectified, and normalised before that on request."""
+    """A 3x3 convolution that keeps H and W, and relu, with batch norm between them on request."""
     layer = nn.Conv2d(in_channels, out_channels, 3, padding=1)
     return [layer, nn.BatchNorm2d(out_channels), nn.ReLU()] if norm else [layer, nn.ReLU()]
 
@@ -36,14 +36,14 @@ class VGG(nn.Module):
     def __init__(self, depths: Sequence[int], norm: bool, *, num_classes: int = 1000, in_channels: int = 3) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        kept = []
+        returned = []
         for depth, channels in zip(depths, CHANNELS, strict=True):
             for _ in range(depth):
                 layers += conv(in_channels, channels, norm)
                 in_channels = channels
-            kept.append(len(layers) - 1)
+            returned.append(len(layers) - 1)
             layers.append(nn.MaxPool2d(2))
-        self.features = Features(layers, [*kept, -1])
+        self.features = Features(layers, [*returned, -1])
         self.classifier = nn.Sequential(
             nn.Linear(512 * 7 * 7, 4096),
             nn.ReLU(),
@@ -55,7 +55,7 @@ class VGG(nn.Module):
         )
         learned = [f"features.{i}" for i, layer in enumerate(layers) if isinstance(layer, nn.Conv2d | nn.BatchNorm2d)]
         self.stages = (*learned, "classifier.0", "classifier.3")
-        self.explained_layer = f"features.{kept[-1]}"
+        self.explained_layer = f"features.{returned[-1]}"
         for name, parameter in self.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
