@@ -5,8 +5,9 @@ where the paper's table 1 has a 5x5, and the other differences between `TORCHVIS
 shapes are torchvision's, so its checkpoints load unchanged. torchvision can also change the normalisation of the input
 (`transform_input`), which is preprocessing and left out here. `googlenet_paper` is the paper's net under the same
 names; the numbers of its local response normalisation, which the paper leaves open, are those of Caffe's
-bvlc_googlenet (n 5, alpha 1e-4 of the mean, beta 0.75, k 1). Initial values are He's in both (2015, arXiv:1502.01852), biases zero: torchvision's, of
-deviation 0.01, are so small that the logits of an untrained net in evaluation hardly depend on the image.
+bvlc_googlenet (n 5, alpha 1e-4 of the mean, beta 0.75, k 1). Initial values are He's in both (2015, arXiv:1502.01852),
+with biases zero: torchvision's, of deviation 0.01, are so small that the logits of an untrained net in evaluation
+hardly depend on the image.
 """
 
 from collections.abc import Callable
