@@ -3,7 +3,7 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,10 @@ HARD |= {"augment": "medium", "mixup": 0.2, "epochs": 3, "checkpoint_every": 1e-
 
 
 @pytest.fixture(autouse=True, scope="module")
-def normed() -> None:
-    CATALOGUE["normed"] = Normed
+def normed() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CATALOGUE, "normed", Normed)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -390,8 +392,10 @@ def test_devices_that_do_not_serve_several_processes(monkeypatch: pytest.MonkeyP
             Processes(0, 4, 0, 4).place(machine(device))
 
 
-def test_a_share_of_one_image_is_refused_where_batch_norm_needs_two(silent: Reporter, tmp_path: Path) -> None:
-    CATALOGUE["pooled"] = Pooled
+def test_a_share_of_one_image_is_refused_where_batch_norm_needs_two(
+    silent: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CATALOGUE, "pooled", Pooled)
     recipe = from_dict({"network": {"model": "pooled"}, "training": {"batch_size": 3}})
     message = (
         "`batch_size`: expected 4 images a step or more, 2 for each of 2 processes, because pooled has a batch norm "
