@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from striate.data.index_file import load_index, save_index
+
 ROWS, ROUNDS = 1_000_000, 2
 CLASSES, FOLDERS = 1000, 1000
 MEGABYTE = 1e6
@@ -61,22 +63,21 @@ def save(folder: Path) -> int:
     from striate.data import read
 
     index = read(folder / "table.csv")
-    index.save(folder / "index.parquet")
+    save_index(index, folder / "index.parquet")
     return len(index)
 
 
 def saved(folder: Path) -> int:
     """Ours, from what `Index.save` wrote."""
-    from striate.data import Index
 
-    return len(Index.load(folder / "index.parquet"))
+    return len(load_index(folder / "index.parquet"))
 
 
 def ready(folder: Path) -> int:
     """Ours, saved, and all that a run asks of an index before its first epoch."""
-    from striate.data import Index, split
+    from striate.data import split
 
-    index = split(Index.load(folder / "index.parquet"), val_fraction=0.1, test_fraction=0.1, seed=0)
+    index = split(load_index(folder / "index.parquet"), val_fraction=0.1, test_fraction=0.1, seed=0)
     index.fingerprint()
     index.labels(index.rows("train"))
     return sum(index.counts("train").values()) + sum(index.counts("val").values())

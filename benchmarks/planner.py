@@ -21,6 +21,7 @@ import torch
 
 from striate.console import Reporter
 from striate.data import Index, read, split
+from striate.data.index_file import save_index
 from striate.device import choose
 from striate.evaluation import evaluate
 from striate.model import load
@@ -122,7 +123,7 @@ def scored(data: Path, index: Index, freeze: str, recipe: Recipe, output: Path) 
 def compared(name: str, index: Index, base: Pretrained, recipe: Recipe, tried: list[str], folder: Path) -> Row:
     """The planner first, then every depth, each with features that nobody computed before."""
     data = folder / "index.parquet"
-    index.save(data)
+    save_index(index, data)
     os.environ["STRIATE_CACHE"] = str(folder / "plan")
     started = time.perf_counter()
     planned = split(index, val_fraction=recipe.data.val_fraction, test_fraction=0.0, seed=recipe.training.seed)

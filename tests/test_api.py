@@ -11,7 +11,7 @@ import pytest
 
 import striate
 from striate.console import Reporter
-from striate.data import Index
+from striate.data.index_file import load_index
 from striate.errors import UsageError
 from striate.recipe import Recipe, dumps
 from striate.training import RunFolder
@@ -42,7 +42,7 @@ def test_data_may_be_a_list(
     recipe = tiny_recipe(epochs=1)
     listed = striate.train(pairs, recipe, output=tmp_path / "listed", reporter=silent)
     read = striate.train(two_classes, recipe, output=tmp_path / "read", reporter=silent)
-    first, second = (Index.load(run.index) for run in (listed, read))
+    first, second = (load_index(run.index) for run in (listed, read))
     assert first.table == second.table
     assert (first.root, first.classes) == (second.root, second.classes)
     assert striate.evaluate(listed.model, pairs, workers=1).split == "test"

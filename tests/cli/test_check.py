@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data import Index
+from striate.data.index_file import load_index
 
 Striate = Callable[..., tuple[int, str, str]]
 Save = Callable[..., Path]
@@ -79,7 +79,7 @@ def test_the_page(striate: Striate, leaking: Path, tmp_path: Path) -> None:
 def test_a_cleaned_index_leaves_the_images_alone(striate: Striate, leaking: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in leaking.rglob("*.png")}
     assert striate("check", leaking, "--fix", tmp_path / "clean.parquet")[0] == 3
-    index = Index.load(tmp_path / "clean.parquet")
+    index = load_index(tmp_path / "clean.parquet")
     left_out = dict(zip(index.paths(), index.table["reason"].to_pylist(), strict=True))
     assert {path: reason for path, reason in left_out.items() if reason} == {
         "train/a/00.png": "a copy of val/a/[red]leak.png"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.data.paths import SafePaths
+from striate.data.paths import SafePaths, file_of, to_name, to_text, to_texts
 
 OUT = "its path leads out of the data's folder"
 
@@ -95,3 +95,30 @@ def test_a_folder_that_may_not_be_listed_is_not_followed(tmp_path: Path) -> None
     (tmp_path / "dark").chmod(0o755)
     assert reason is not None
     assert reason.startswith("its path cannot be followed: ")
+
+
+# Names that are not UTF-8 -----------------------------------------------------------------------------------------
+
+
+@given(st.binary(max_size=30).filter(lambda name: b"/" not in name and b"\0" not in name))
+def test_any_name_of_a_file_survives(name: bytes) -> None:
+    text = to_text(os.fsdecode(name))
+    text.encode()
+    assert os.fsencode(to_name(text)) == name
+    assert to_texts([os.fsdecode(name), None, "a"]).to_pylist() == [text, None, "a"]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufffd"))))
+def test_names_in_utf_8_stay_as_they_are(names: list[str]) -> None:
+    assert [to_text(name) for name in names] == names
+    assert to_texts(names).to_pylist() == names
+
+
+def test_a_name_that_is_not_utf_8_is_opened_and_its_links_are_seen(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9")).mkdir()
+    (tmp_path / os.fsdecode(b"caf\xe9") / os.fsdecode(b"\xff.png")).symlink_to("/etc/hostname")
+    (tmp_path / os.fsdecode(b"caf\xe9") / os.fsdecode(b"\xfe.png")).touch()
+    safe = SafePaths(tmp_path)
+    assert safe("caf\ufffde9/\ufffdff.png") == OUT
+    assert safe("caf\ufffde9/\ufffdfe.png") is None
+    assert file_of(tmp_path, "caf\ufffde9/\ufffdfe.png").exists()

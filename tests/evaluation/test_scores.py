@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from striate.data import Index, read
+from striate.data import read
+from striate.data.index_file import load_index
 from striate.errors import DataError
 from striate.evaluation import Evaluation, evaluate, evaluation_rows
 from striate.model import Model, load
@@ -51,7 +52,7 @@ def test_without_a_test_split_val_is_taken_and_told(
 def test_the_data_of_the_training_is_split_as_it_was_then(
     trained: Model, two_classes: Path, finished: RunFolder
 ) -> None:
-    index, then = read(two_classes), Index.load(finished.index)
+    index, then = read(two_classes), load_index(finished.index)
     for which in ("train", "val", "test"):
         name, rows, why = evaluation_rows(trained, index, which)
         assert (name, why) == (which, "as asked")

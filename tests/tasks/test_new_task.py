@@ -26,6 +26,7 @@ from striate.augment.mix import Mix
 from striate.cli.app import main
 from striate.console import Reporter
 from striate.data import Annotations, Batch, Index, Preprocessing, Rows, build
+from striate.data.index_file import load_index, save_index
 from striate.errors import DataError, ModelFileError, UsageError
 from striate.evaluation import evaluate
 from striate.model import load
@@ -209,7 +210,7 @@ def halves(tmp_path: Path) -> Path:
         mask_classes=("background", "bright"),
         mask_values={0: 0, 1: 1},
     )
-    index.save(folder / "index.parquet")
+    save_index(index, folder / "index.parquet")
     return folder / "index.parquet"
 
 
@@ -267,7 +268,7 @@ def test_it_is_stopped_and_resumed_to_the_bit(halves: Path, recipe: Recipe, sile
 def test_it_is_evaluated(halves: Path, recipe: Recipe, silent: Reporter, tmp_path: Path) -> None:
     run = train(halves, recipe, tmp_path / "run", silent)
     model = load(run.model, device="cpu", precision="float32")
-    result = evaluate(model, Index.load(run.index), "val")
+    result = evaluate(model, load_index(run.index), "val")
     assert result.metrics == pytest.approx(model.metrics)
     assert result.confusion is None
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout, relu
 
 from striate.console import Reporter
-from striate.data import Index
+from striate.data.index_file import load_index
 from striate.errors import TrainingError
 from striate.nets import CATALOGUE
 from striate.recipe import Recipe
@@ -108,7 +108,7 @@ def test_a_step_that_is_skipped_changes_nothing(
     assert [step for step, (before, after) in seen.items() if before == after] == [3]
     assert last(run).progress.skipped == 1
     assert last(run).progress.step == 6
-    index = Index.load(run.index)
+    index = load_index(run.index)
     line = next(line for line in run.log.read_text().splitlines() if "step 3: " in line)
     text, _, files = line.partition(" Images of the batch: ")
     assert text.endswith(f"step 3: {found} Skipped, as 1 of at most 1.")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from striate.console import Reporter
 from striate.data import Index
+from striate.data.index_file import load_index
 from striate.errors import DataError, TrainingError
 from striate.evaluation import evaluate
 from striate.model import Model, load
@@ -67,7 +68,7 @@ def test_a_loss_that_is_no_number_stops_the_run(
         "step 5: expected a finite loss; got nan. Try a lower --lr, --clip-grad 1 or --precision float32. "
         f"Last good checkpoint: {run.checkpoint / 'step-000000004.safetensors'}."
     )
-    index = Index.load(run.index)
+    index = load_index(run.index)
     named = files.split(", ")
     assert len(named) == 8
     assert set(named) < set(index.paths(index.rows("train")))
@@ -198,7 +199,7 @@ def test_the_running_average_follows_the_net(
 
 def test_metrics_of_the_model_are_those_of_its_images(finished: RunFolder) -> None:
     model = read(finished)
-    again = evaluate(model, Index.load(finished.index), "val")
+    again = evaluate(model, load_index(finished.index), "val")
     assert again.metrics == pytest.approx(model.metrics)
 
 

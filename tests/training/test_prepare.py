@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from striate.console import Reporter
-from striate.data import Index
+from striate.data.index_file import load_index
 from striate.errors import DataError, UsageError
 from striate.recipe import Recipe
 from striate.training import train
@@ -44,7 +44,7 @@ def test_a_few_are_left_out(
     data = write_pictures(tmp_path / "data", {"dark": 10, "light": 10})
     (data / "dark" / "03.png").write_bytes(b"")
     run = train(data, tiny_recipe(max_bad=0.05, epochs=1), tmp_path / "run", silent)
-    index = Index.load(run.index)
+    index = load_index(run.index)
     assert int(index.usable().sum()) == 19
     used = {path for split in ("train", "val", "test") for path in index.paths(index.rows(split))}
     assert "dark/03.png" not in used

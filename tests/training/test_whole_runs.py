@@ -13,7 +13,7 @@ from torch.nn.functional import dropout
 
 from striate.augment.presets import written_out
 from striate.console import Reporter
-from striate.data import Index
+from striate.data.index_file import load_index
 from striate.errors import TrainingError, UsageError
 from striate.model import load
 from striate.nets import CATALOGUE
@@ -68,7 +68,7 @@ def test_a_run_leaves_the_documented_files(finished: RunFolder) -> None:
         "step-000000006.safetensors",
     ]
     assert finished.check.read_text() == "path,used,reason\n"
-    index = Index.load(finished.index)
+    index = load_index(finished.index)
     assert {split: len(index.rows(split)) for split in ("train", "val", "test")} == {"train": 16, "val": 4, "test": 4}
 
 

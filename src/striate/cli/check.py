@@ -44,8 +44,11 @@ def check(
         html: Also write a page with small images of what was found.
         fix: Also write an index without what is wrong, for `striate train`; images are never touched.
     """
+    from functools import partial
+
     from striate.console import Reporter
     from striate.data.check import Severity, cleaned, examine
+    from striate.data.index_file import save_index
     from striate.device import cores
     from striate.files import write_whole
     from striate.report.check_page import page
@@ -68,7 +71,7 @@ def check(
         text = page(found, data.resolve().name, max_pixels)
         write_whole(html, lambda aside: aside.write_text(text, encoding="utf-8"))
     if fix is not None:
-        write_whole(fix, cleaned(found).save)
+        write_whole(fix, partial(save_index, cleaned(found)))
     if json_output:
         print(json.dumps(found.to_dict(), indent=2))
     else:

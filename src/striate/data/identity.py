@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from striate.data.index import Index, Rows
-from striate.data.paths import file_and_number
+from striate.data.paths import file_and_number, to_name, to_texts
 from striate.files import open_regular, regular, write_whole
 
 SIZE = 16  # bytes of a digest
@@ -48,7 +48,8 @@ def digests(
     """
     places = [file_and_number(path) for path in index.paths(rows)]
     files = list(dict.fromkeys(file for file, _ in places))
-    of_file = dict(zip(files, file_digests(index.root, files, folder, workers, advance), strict=True))
+    names = [to_name(file) for file in files]
+    of_file = dict(zip(files, file_digests(index.root, names, folder, workers, advance), strict=True))
     found: list[bytes | None] = []
     for file, number in places:
         digest = of_file[file]
@@ -119,13 +120,13 @@ def _load(table: Path) -> dict[str, tuple[Stamp, bytes]]:
     except (OSError, pa.ArrowException):
         return {}
     stamps = zip(*(columns[name] for name in STAMP), strict=True)
-    return dict(zip(columns["path"], zip(stamps, columns["digest"], strict=True), strict=True))
+    return dict(zip(map(to_name, columns["path"]), zip(stamps, columns["digest"], strict=True), strict=True))
 
 
 def _save(table: Path, known: dict[str, tuple[Stamp, bytes]]) -> None:
     """Remembers; of two processes at once, the last one's table is kept, and the other reads its files again."""
     columns = [
-        list(known),
+        to_texts(known),
         *([stamp[i] for stamp, _ in known.values()] for i in range(4)),
         [digest for _, digest in known.values()],
     ]

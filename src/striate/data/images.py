@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from striate.augment import Map, Size
 from striate.data.decode import MAX_PIXELS, OpenedImage, Source, UnreadableError, open_image
 from striate.data.index import Index
-from striate.data.paths import ARRAY_SUFFIXES, PARQUET_SUFFIX, file_and_number
+from striate.data.paths import ARRAY_SUFFIXES, PARQUET_SUFFIX, file_and_number, file_of, to_text
 from striate.data.readers import arrays, idx, parquet
 from striate.errors import DataError
 
@@ -59,7 +59,7 @@ class GivenImages:
     def path(self, row: int) -> str:
         """The path where there is one, else the place in the sequence."""
         source = self._sources[row]
-        return str(source) if isinstance(source, Path) else f"image {row}"
+        return to_text(str(source)) if isinstance(source, Path) else f"image {row}"
 
     def open(self, row: int) -> OpenedImage:
         """The image, its header read."""
@@ -84,7 +84,7 @@ class IndexedImages:
     def _source(self, row: int) -> Source | None:
         name, number = file_and_number(self.path(row))
         if number is None:
-            return self._root / name
+            return file_of(self._root, name)
         container = self._container(name)
         if isinstance(container, DataError):
             raise UnreadableError(str(container))
@@ -110,10 +110,11 @@ class IndexedImages:
     def _load(self, name: str) -> Any:
         """The images of a file that holds many, or what is wrong with it."""
         try:
+            file = file_of(self._root, name)
             if name.lower().endswith(PARQUET_SUFFIX):
-                return parquet.load_images(self._root / name)
+                return parquet.load_images(file)
             if name.lower().endswith(ARRAY_SUFFIXES):
-                return arrays.load_images(self._root / name)
-            return idx.load_images(self._root / name)
+                return arrays.load_images(file)
+            return idx.load_images(file)
         except DataError as error:
             return error

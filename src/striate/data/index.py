@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from striate.augment.resample import IGNORED
+from striate.data.paths import to_text, to_texts
 from striate.errors import DataError
-from striate.files import regular
+from striate.files import NAME_LENGTH, fit_to_print, list_names
 
 Rows = NDArray[np.int64]  # row numbers
 
@@ -34,7 +33,7 @@ SCHEMA = pa.schema(
         ("weight", pa.float32()),  # how often the row is drawn, in proportion; null: 1
     ]
 )
-ABOUT = ("classes", "several_labels", "mask_classes", "mask_values", "notes")  # fields that are saved as JSON
+LONGEST_CLASS = 1000  # characters of a class's name
 PART = 1 << 16  # rows that are turned into Python's values at a time
 
 
@@ -127,8 +126,8 @@ class Index:
         missing = sorted(set(self.classes) - set(classes))
         if missing:
             raise DataError(
-                f"classes: expected only those that the model knows ({', '.join(sorted(classes))}); "
-                f"got also {', '.join(missing)}. Rename or leave out those folders or labels."
+                f"classes: expected only those that the model knows ({list_names(sorted(classes))}); "
+                f"got also {list_names(missing)}. Rename or leave out those folders or labels."
             )
         number = np.array([classes.index(name) for name in self.classes] + [-1], np.int64)
         several = self.table["labels"].combine_chunks()
@@ -145,43 +144,6 @@ class Index:
             for start in range(0, len(self), PART):
                 digest.update(json.dumps(self.table[column].slice(start, PART).to_pylist()).encode())
         return digest.hexdigest()[:16]
-
-    def save(self, path: Path) -> None:
-        """Writes the index as Parquet."""
-        about = {name: value for name, value in vars(self).items() if name in ABOUT} | {"root": str(self.root)}
-        pq.write_table(self.table.replace_schema_metadata({"striate": json.dumps(about)}), path)
-
-    @staticmethod
-    def recognises(path: Path) -> bool:
-        """Whether `path` is a file that `save` wrote."""
-        try:
-            return b"striate" in (pq.read_schema(regular(path)).metadata or {})
-        except (OSError, pa.ArrowException):
-            return False
-
-    @staticmethod
-    def load(path: Path) -> "Index":
-        """Reads what `save` wrote.
-
-        Raises:
-            DataError: if the file is not such an index.
-        """
-        try:
-            table = pq.read_table(regular(path), memory_map=True)
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"index {path}: expected a Parquet file that striate wrote; {error}.") from error
-        if b"striate" not in (table.schema.metadata or {}):
-            columns = ", ".join(table.column_names)
-            raise DataError(f"index {path}: expected a Parquet file that striate wrote; got one of {columns}.")
-        about = json.loads(table.schema.metadata[b"striate"])
-        table = table.replace_schema_metadata(None)
-        if table.schema != SCHEMA or about.keys() != {*ABOUT, "root"}:
-            raise DataError(f"index {path}: expected one of this version of striate; got another. Make it anew.")
-        if not {*about["mask_values"].values()} <= {*range(len(about["mask_classes"])), IGNORED}:
-            raise DataError(f"index {path}: expected masks of the classes that it names; got others. Make it anew.")
-        about["mask_values"] = {int(value): number for value, number in about["mask_values"].items()}
-        about = {name: tuple(value) if isinstance(value, list) else value for name, value in about.items()}
-        return Index(table, **about | {"root": Path(about["root"])})
 
 
 def build(
@@ -221,7 +183,7 @@ def build(
         notes: what the reader left out, in sentences.
 
     Raises:
-        DataError: if a path's name is not UTF-8.
+        DataError: if a class's name is too long, or a text is none.
     """
     n = len(paths)
     if boxes is not None and labels is not None:
@@ -240,11 +202,20 @@ def build(
     }
     try:
         columns = {"path": _column("path", paths, n)} | {name: _column(name, of, n) for name, of in values.items()}
-    except UnicodeEncodeError as error:
-        raise DataError(f"data: expected names of files in UTF-8; got {error.object!r}. Rename it.") from error
+        names = [to_text(name) for name in classes]
+        for name in names:
+            name.encode()
+    except UnicodeEncodeError as error:  # half of a character, which JSON can hold and no file's name
+        raise DataError(f"data: expected names that are text; got {error.object!r}. Rename it.") from error
+    longest = max(names, key=len, default="")
+    if len(longest) > LONGEST_CLASS:
+        raise DataError(
+            f"data: expected names of classes of at most {LONGEST_CLASS:,} characters; got one of {len(longest):,}: "
+            f"{fit_to_print(longest, NAME_LENGTH)}. Which column or folder holds the labels?"
+        )
     return Index(
         pa.table(columns, schema=SCHEMA),
-        tuple(classes),
+        tuple(names),
         root,
         several_labels=labels is not None and boxes is None,
         mask_classes=tuple(mask_classes),
@@ -259,6 +230,8 @@ def _column(name: str, values: Any, n: int) -> pa.Array:
         return pa.nulls(n, kind)
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values.cast(kind)
+    if name in ("path", "mask", "reason"):
+        return to_texts(values)
     return pa.array(values, pa.string()).cast(kind) if name == "split" else pa.array(values, kind)
 
 

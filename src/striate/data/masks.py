@@ -12,6 +12,7 @@ from striate.augment.resample import IGNORED
 from striate.data import coco, outlines
 from striate.data.decode import FAILURES, MAX_PIXELS, UnreadableError
 from striate.data.index import Index
+from striate.data.paths import file_of
 from striate.files import read_bytes
 
 Mask = NDArray[np.uint8]  # (H, W)
@@ -62,7 +63,7 @@ def load_mask(index: Index, row: int, max_pixels: int = MAX_PIXELS) -> Mask:
     path = index.table["mask"][row].as_py()
     if path is None:
         raise UnreadableError("it has no mask")
-    return classes_of(stored_values(index.root / path, max_pixels), index)
+    return classes_of(stored_values(file_of(index.root, path), max_pixels), index)
 
 
 def classes_of(values: NDArray[np.int32], index: Index) -> Mask:

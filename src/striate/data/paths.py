@@ -1,6 +1,13 @@
-"""The paths of an index: the file that each means, and whether it stays in the folder of the data."""
+"""The paths of an index: the file that each means, how its name is written, and whether it stays in the data's folder.
+
+A name of a file is any bytes, a column of an index is UTF-8. So a byte that is not UTF-8 is written as the replacement
+character and two digits, and the replacement character itself as that and two dashes; nothing else changes, and nothing
+is lost. What an index holds can therefore be printed, and written to CSV, JSON, Parquet and HTML.
+"""
 
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +18,47 @@ IDX_SUFFIXES = ("ubyte", "ubyte.gz")
 PARQUET_SUFFIX = ".parquet"
 ARRAY_SUFFIXES = (".npz", ".npy")
 ODD = r"[#\\\x00]|(^|/)\.{0,2}$|^/[^/]*$|^.:"  # a path of which the text before its last `/` is not the whole story
+
+MARK = "\ufffd"
+WRITTEN = re.compile(f"{MARK}([0-9a-f][0-9a-f]|--)")
+UNWRITABLE = re.compile(f"[{MARK}\udc80-\udcff]")
+
+
+def to_text(name: str) -> str:
+    """The name or path of a file as an index holds it: text that is always UTF-8.
+
+    >>> to_text("caf\\udce9.jpg") == "caf\\ufffde9.jpg"
+    True
+    """
+    if name.isascii():
+        return name
+    return UNWRITABLE.sub(lambda found: MARK + ("--" if found[0] == MARK else f"{ord(found[0]) - 0xDC00:02x}"), name)
+
+
+def to_name(text: str) -> str:
+    """The name of the file that `to_text` wrote."""
+    if MARK not in text:
+        return text
+    return WRITTEN.sub(lambda found: MARK if found[1] == "--" else chr(0xDC00 + int(found[1], 16)), text)
+
+
+def to_texts(names: Iterable[str | None] | pa.Array) -> pa.Array:
+    """The names of many files as an index holds them; None stays null."""
+    if isinstance(names, pa.Array | pa.ChunkedArray):
+        return names
+    names = list(names)
+    try:
+        texts = pa.array(names, pa.string())
+    except UnicodeEncodeError:
+        return pa.array([None if name is None else to_text(name) for name in names], pa.string())
+    if pc.any(pc.match_substring(texts, MARK)).as_py():
+        return pa.array([None if name is None else to_text(name) for name in names], pa.string())
+    return texts
+
+
+def file_of(root: Path, path: str) -> Path:
+    """The file of a path of an index, of which `root` is the folder."""
+    return root / to_name(path)
 
 
 def file_and_number(path: str) -> tuple[str, int | None]:
@@ -67,8 +115,8 @@ class SafePaths:
 
     def _listed(self, folder: str) -> tuple[str | None, frozenset[str]]:
         try:
-            with os.scandir((self._root / folder).resolve()) as entries:
-                return None, frozenset(entry.name for entry in entries if entry.is_symlink())
+            with os.scandir(file_of(self._root, folder).resolve()) as entries:
+                return None, frozenset(to_text(entry.name) for entry in entries if entry.is_symlink())
         except (FileNotFoundError, NotADirectoryError):  # nothing to be opened, and so no way out
             return None, frozenset()
         except OSError as error:
@@ -76,7 +124,7 @@ class SafePaths:
 
     def _wrong(self, path: str) -> str | None:
         try:
-            inside = (self._root / path).resolve().is_relative_to(self._root)
+            inside = file_of(self._root, path).resolve().is_relative_to(self._root)
         except (OSError, RuntimeError, ValueError) as error:  # a link to itself, a zero byte
             return f"its path cannot be followed: {error}"
         return None if inside else "its path leads out of the data's folder"

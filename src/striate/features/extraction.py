@@ -20,7 +20,7 @@ from striate.augment.geometry import mirror
 from striate.data import Batch, Index, IndexedImages, Loader, Preprocessing, Rows, View, batches, training_view
 from striate.data.decode import MAX_PIXELS
 from striate.data.identity import digests
-from striate.data.paths import file_and_number
+from striate.data.paths import file_and_number, file_of
 from striate.data.views import EvaluationView
 from striate.device import Machine
 from striate.features.store import Layout, Log, Place, Store, remove_oldest
@@ -243,7 +243,7 @@ def _good(index: Index, rows: Rows, stamps: dict[int, Stamp], reasons: dict[int,
 
 def _stamps(index: Index, rows: Rows) -> dict[int, Stamp]:
     """What tells whether the file of each row changed; None where it is not there."""
-    files = [index.root / file_and_number(path)[0] for path in index.paths(rows)]
+    files = [file_of(index.root, file_and_number(path)[0]) for path in index.paths(rows)]
     of_file = {file: _stamp(file) for file in dict.fromkeys(files)}
     return {row: of_file[file] for row, file in zip(rows.tolist(), files, strict=True)}
 

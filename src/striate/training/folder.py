@@ -4,12 +4,14 @@ import csv
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from striate.data import Index
+from striate.data.index_file import save_index
 from striate.errors import UsageError
 from striate.files import write_whole
 from striate.recipe import Recipe, dumps, load
@@ -118,7 +120,7 @@ class RunFolder:
 
     def write_index(self, index: Index) -> None:
         """Keeps the checked and split index."""
-        write_whole(self.index, index.save)
+        write_whole(self.index, partial(save_index, index))
 
     def write_metrics(self, rows: Sequence[dict[str, Any]]) -> None:
         """Writes the metrics of all finished epochs."""

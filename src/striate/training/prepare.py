@@ -21,6 +21,7 @@ from striate.data import (
     write_findings,
 )
 from striate.data.check import KINDS, Check, Severity, by_kind, examine
+from striate.data.index_file import load_index
 from striate.device import Machine, choose, cores, keep_memory
 from striate.recipe import Recipe
 from striate.tasks import settled, task_of
@@ -192,7 +193,7 @@ def _stopped(
     last = checkpoint.last_whole(folder.checkpoint, replace(reporter, log=folder.log).info)
     recipe = resolve(recipe or folder.read_recipe())
     require_resumable(last.recipe if last else folder.read_recipe(), recipe)
-    return folder, recipe, Index.load(folder.index), last
+    return folder, recipe, load_index(folder.index, trusted=True), last
 
 
 def _run(

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from striate.augment.colour import ColourSums
-from striate.data import Index, build
+from striate.data import build
 from striate.data.check import Check, Finding, cleaned
 from striate.data.check.duplicates import Copies
+from striate.data.index_file import load_index, save_index
 
 Row = tuple[str | None, int]  # split, label
 
@@ -79,5 +80,5 @@ def test_classes_that_are_never_taught_are_not_asked_for() -> None:
 def test_the_cleaned_index_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     index = build(Path("data"), ("ant",), ["1.png"], label=[0])
-    cleaned(Check(index, index, (), (), ColourSums())).save(tmp_path / "clean.parquet")
-    assert Index.load(tmp_path / "clean.parquet").root == tmp_path / "data"
+    save_index(cleaned(Check(index, index, (), (), ColourSums())), tmp_path / "clean.parquet")
+    assert load_index(tmp_path / "clean.parquet").root == tmp_path / "data"

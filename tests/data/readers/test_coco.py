@@ -7,6 +7,7 @@ import pytest
 from reading import column, refusal
 
 from striate.data import IndexedImages, UnreadableError, read
+from striate.data.index_file import save_index
 from striate.data.masks import load_mask
 
 SavePicture = Callable[..., Path]
@@ -77,7 +78,7 @@ def test_outlines_are_masks(tmp_path: Path, save_picture: SavePicture) -> None:
         "left out, crowds, which a mask ignores: 1.",
         "categories without an object are no classes: cow and ant.",
     )
-    index.save(tmp_path / "index.parquet")
+    save_index(index, tmp_path / "index.parquet")
     assert load_mask(read(tmp_path / "index.parquet"), 0).tolist() == expected.tolist()
 
 

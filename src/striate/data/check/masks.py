@@ -10,6 +10,7 @@ from striate.data.check.scan_index import Advance, Scan, in_parts, silent
 from striate.data.decode import MAX_PIXELS, UnreadableError
 from striate.data.index import Index, Rows
 from striate.data.masks import stored_values, unknown_values
+from striate.data.paths import file_of
 
 SAME_SHAPE = 0.01  # relative difference of width over height that rounding may explain
 
@@ -54,7 +55,7 @@ def mask_findings(
 def _of_mask(index: Index, row: int, scan: Scan, max_pixels: int) -> list[Finding]:
     """What is wrong with the mask of one row."""
     try:
-        values = stored_values(index.root / index.table["mask"][row].as_py(), max_pixels)
+        values = stored_values(file_of(index.root, index.table["mask"][row].as_py()), max_pixels)
     except UnreadableError as error:
         return [about("mask-unreadable", str(error), index, [row])]
     findings = []

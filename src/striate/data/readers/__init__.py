@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from striate.data.index import Index
+from striate.data.index_file import is_index, load_index
 from striate.data.layouts.decide import layout_of_file, readings, refuse_ambiguous, refuse_unknown, wanted
 from striate.data.layouts.layout import Layout
 from striate.data.layouts.options import LABEL_COLUMN, PATH_COLUMN, WEIGHT_COLUMN, ReadOptions
@@ -97,8 +98,8 @@ def read(
         raise DataError(f"data: expected a folder, CSV, JSON or Parquet file; got {path}, which does not exist.")
     if is_folder:
         return _read_folder(path, options)
-    if Index.recognises(path):
-        index = Index.load(path)
+    if is_index(path):
+        index = load_index(path, image_root)
         notes = [note for note in index.notes if not note.startswith(READ_AS)]
         return _described(replace(index, notes=tuple(notes)), "an index that striate wrote", ())
     if archive.is_archive(path):
