@@ -60,11 +60,11 @@ def test_a_file_of_many_images_is_read_once(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("letters-ubyte#0", r"expected pictures, N x H x W or N x H x W x 3; got shape \(2,\)"),
+        ("letters-ubyte#0", r"expected images, N x H x W or N x H x W x 3; got shape \(2,\)"),
         ("none-ubyte#0", "cannot be read"),
         ("images-ubyte#2", "^images-ubyte holds 2 images, numbered from 0$"),
-        ("none.parquet#0", "expected a Parquet file of pictures"),
-        ("text.parquet#0", "expected a Parquet file of pictures"),
+        ("none.parquet#0", "expected a Parquet file of images"),
+        ("text.parquet#0", "expected a Parquet file of images"),
         ("plain#0", "^No such file or directory$"),
         ("", "^expected a regular file; got a folder$"),
     ],
