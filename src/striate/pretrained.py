@@ -1,23 +1,48 @@
-"""Networks that have learnt before: published weights by name or file, or a model file."""
+"""Networks that have learned before: published weights by name, checkpoints of other programs, and model files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from striate.data import Preprocessing
-from striate.errors import UsageError
-from striate.model import load as load_model
-from striate.nets import create
+from striate import model as models
+from striate.data import CROP_PCT, MEAN_STD, Preprocessing
+from striate.device import Machine, choose
+from striate.errors import ModelFileError, UsageError, WeightsError
+from striate.files import fit_to_print
+from striate.graph.meta import build
+from striate.model import Model
+from striate.nets import create, default_of
 from striate.nets.headed import ENCODER, OWN, Headed
 from striate.recipe import TransferRecipe
-from striate.weights import load, named, published, recognised, unknown_name
+from striate.tasks import task_from_dict
+from striate.tensors import metadata
+from striate.weights import (
+    LAYOUTS,
+    Manifest,
+    digest,
+    fit_to,
+    load_into,
+    named,
+    net_of,
+    published,
+    read_checkpoint,
+    recognised,
+    take,
+    tensors_for,
+    tensors_of,
+    unknown_name,
+)
+
+CENTRED = (0.5,)  # of each channel: mean and deviation of x / 127.5 - 1
+NAMING = {"name": "classify", "several_labels": False}  # what published weights do
+BILINEAR = "bilinear"  # the one interpolation that images are resized by
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A network with weights that have learnt before."""
+    """A network with weights that have learned before."""
 
     net: nn.Module
     """In evaluation mode, with its own head."""
@@ -27,6 +52,39 @@ class Pretrained:
     """The arguments of the net, without classes and channels."""
 
     preprocessing: Preprocessing
+
+    classes: tuple[str, ...] = ()
+    """The names of its head's classes, where they are known."""
+
+    outputs: int = 0
+    """How many classes its head has, where it came with one."""
+
+    said: tuple[str, ...] = ()
+    """What was assumed, chosen or left out, a sentence each."""
+
+    about: dict[str, str] = field(default_factory=dict)
+    """Of the weights: name, file, sha256, source and licence, as far as they are known."""
+
+    def model(self, machine: Machine) -> Model:
+        """A model of it, which answers in its own classes.
+
+        Raises:
+            WeightsError: their names are not known, or not as many.
+        """
+        named_classes, file = len(self.classes), self.about["file"]
+        if named_classes != self.outputs or not named_classes:
+            expected = f"a name for each of its {self.outputs:,} classes"
+            raise WeightsError(f"{file}: expected {expected}; got {named_classes:,}.")
+        arguments = {**self.arguments, "num_classes": len(self.classes), "in_channels": self.preprocessing.channels}
+        return Model(
+            machine.place(self.net).eval(),
+            self.name,
+            arguments,
+            task_from_dict(self.classes, NAMING),
+            self.preprocessing,
+            about={"weights": self.about},
+            machine=machine,
+        )
 
     def headed(self, transfer: TransferRecipe) -> "Pretrained":
         """The same network, with the head that is asked for where its own is another.
@@ -47,33 +105,133 @@ class Pretrained:
         channels = self.preprocessing.channels
         other = create("headed", **wanted, in_channels=channels).eval()
         other.get_submodule("encoder").load_state_dict(net.state_dict(), strict=False)  # all but its head
-        return Pretrained(other, "headed", wanted, self.preprocessing)
+        return replace(self, net=other, name="headed", arguments=wanted)
 
 
-def pretrained(weights: str | Path) -> Pretrained:
-    """The network of published weights, or of a model file of ours.
+def pretrained(
+    weights: str | Path,
+    model: str | None = None,
+    model_args: dict[str, Any] | None = None,
+    *,
+    layout: str | None = None,
+    more: Path | None = None,
+) -> Pretrained:
+    """The network of published weights, of a checkpoint, or of a model file. Nothing is fetched.
 
     Args:
-        weights: the name of a manifest, or of a net; or a file: one that a manifest knows by its sha256, or a model
-            file.
+        weights: the name of published weights, or of a net; or a file: a model file, one that a manifest knows by its
+            sha256, or any other that `read_checkpoint` reads.
+        model: the net that a checkpoint is of; found by names and shapes unless given.
+        model_args: arguments of that net.
+        layout: how a checkpoint names and lays out its tensors; whatever fits unless given.
+        more: a TOML file with further manifests.
 
     Raises:
-        UsageError, WeightsError, ModelFileError: it is none of these, not there, or not whole.
+        UsageError, WeightsError, ModelFileError: it is none of these, not here, or not whole.
+    """
+    path = Path(weights)
+    manifests = published(more)
+    manifest = named(str(weights), manifests)
+    if manifest is not None:
+        return _published(manifest)
+    if not path.exists():
+        hint = unknown_name(str(weights), manifests)
+        shown = fit_to_print(str(weights), 200)
+        raise UsageError(f"`weights`: expected the name of published weights, or a file; got {shown}. {hint}")
+    manifest = None if model or layout else recognised(path, manifests.values())
+    if manifest is not None:
+        return _published(manifest, path)
+    if "striate" in metadata(path):
+        loaded = models.load(path, device="cpu")
+        arguments = {k: v for k, v in loaded.arguments.items() if k not in ("num_classes", "in_channels")}
+        outputs = len(loaded.classes)
+        return Pretrained(loaded.net, loaded.name, arguments, loaded.preprocessing, loaded.classes, outputs)
+    return _foreign(path, model, model_args or {}, layout)
+
+
+def _published(manifest: Manifest, path: Path | None = None) -> Pretrained:
+    """The net of a manifest, with its weights from a file, or from where they are."""
+    preprocessing, said = _preprocessing(manifest)
+    tensors = tensors_of(manifest) if path is None else read_checkpoint(path).tensors
+    net = _made(manifest.arch, manifest.arguments, preprocessing.channels, len(manifest.class_names))
+    said += load_into(net, tensors_for(net, tensors, manifest.layout))
+    about = {key: getattr(manifest, key) for key in ("name", "file", "sha256", "source", "licence")}
+    outputs = len(manifest.class_names) or default_of(manifest.arch, "num_classes")
+    arguments = dict(manifest.arguments)
+    return Pretrained(net, manifest.arch, arguments, preprocessing, manifest.class_names, outputs, said, about)
+
+
+def _made(name: str, arguments: dict[str, Any], channels: int, classes: int) -> Any:
+    """A net of the catalogue in evaluation mode; with its own number of classes where that is 0."""
+    asked = {**arguments, "in_channels": channels, **({"num_classes": classes} if classes else {})}
+    return create(name, **asked).eval()
+
+
+def _preprocessing(manifest: Manifest) -> tuple[Preprocessing, tuple[str, ...]]:
+    """What a manifest says of it, and a sentence where that is done in another way."""
+    try:
+        record = Preprocessing.from_dict(manifest.preprocessing)
+    except ValueError as error:
+        raise UsageError(f"{manifest.name}: `preprocessing`: {fit_to_print(str(error), 200).rstrip('.')}.") from error
+    if record.crop_mode != "center":
+        raise UsageError(
+            f"{manifest.name}: `preprocessing`: expected crop_mode center, which striate does; got {record.crop_mode}."
+        )
+    if record.interpolation == BILINEAR:
+        return record, ()
+    told = f"{manifest.name} was published for {record.interpolation} resizing; images are resized bilinearly."
+    return replace(record, interpolation=BILINEAR), (told,)
+
+
+def _foreign(path: Path, model: str | None, arguments: dict[str, Any], layout: str | None) -> Pretrained:
+    """The net of a checkpoint that nobody described."""
+    checkpoint = read_checkpoint(path)
+    said = list(checkpoint.said)
+    if model is None:
+        model, how = net_of(path, checkpoint.tensors, layout)
+        said.append(how)
+    try:
+        fit = fit_to(build(lambda: create(model, **arguments)).eval(), checkpoint.tensors, layout)
+        channels = fit.channels or default_of(model, "in_channels")
+        net = _made(model, arguments, channels, fit.classes)
+        said += take(net, fit)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    mean, std = MEAN_STD.get(channels, (CENTRED * channels, CENTRED * channels))
+    if LAYOUTS[fit.layout].centred:
+        mean = std = CENTRED * channels
+    size = int(net.image_size)
+    said.append(
+        f"How its images were prepared is not in the file: {size} pixels, mean {_numbers(mean)} and deviation "
+        f"{_numbers(std)} are assumed."
+    )
+    record = Preprocessing((channels, size, size), mean, std, CROP_PCT)
+    about = {"file": path.name, "sha256": digest(path)}
+    return Pretrained(net, model, arguments, record, outputs=fit.classes, said=tuple(said), about=about)
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def load(source: Path | str, *, device: str = "auto", precision: str = "auto") -> Model:
+    """A model, from its file or by the name of published weights.
+
+    Args:
+        source: a file that `Model.save` or `striate train` wrote; or the name of published weights that are here, or
+            of a net with such weights, such as "efficientnet_lite0".
+        device: where it shall run; see `striate.device.choose`.
+        precision: of its arithmetic; likewise.
+
+    Raises:
+        ModelFileError: if the file is not there, not whole, of a later format, or its tensors are not those of its net.
+        WeightsError: if published weights of that name are known, and are not here or not as published.
     """
     manifests = published()
-    manifest = named(str(weights), manifests)
-    path = Path(weights)
+    manifest = None if Path(source).exists() else named(str(source), manifests)
+    if manifest is None and not Path(source).exists() and Path(source).suffix != ".safetensors":
+        shown, hint = fit_to_print(str(source), 200), unknown_name(str(source), manifests)
+        raise ModelFileError(f"{shown}: expected a model file, or the name of published weights; got neither. {hint}")
     if manifest is None:
-        if not path.is_file():
-            raise UsageError(
-                f"`weights`: expected the name of published weights, or a file; got {weights}. "
-                f"{unknown_name(str(weights), manifests)}"
-            )
-        manifest = recognised(path, manifests.values())
-    if manifest is None:
-        model = load_model(path, device="cpu")
-        arguments = {k: v for k, v in model.arguments.items() if k not in ("num_classes", "in_channels")}
-        return Pretrained(model.net, model.name, arguments, model.preprocessing)
-    net = create(manifest.arch, **manifest.arguments).eval()
-    load(net, str(weights))
-    return Pretrained(net, manifest.arch, manifest.arguments, Preprocessing.from_dict(manifest.preprocessing))
+        return models.load(Path(source), device=device, precision=precision)
+    return _published(manifest).model(choose(device, precision))

@@ -53,6 +53,23 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, metadata
 
 
+def metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says of itself, without its tensors; nothing where it is no such file.
+
+    Raises:
+        OSError: the file is not there, or no regular file.
+    """
+    with open_regular(path) as file:
+        header = int.from_bytes(file.read(8), "little")
+        if file.read(1) != b"{" or header > MOST_HEADER:
+            return {}
+    try:
+        with safe_open(path, "pt") as opened:
+            return opened.metadata() or {}
+    except (SafetensorError, UnicodeError):
+        return {}
+
+
 def unsound(tensors: Mapping[str, Tensor], size: int) -> str:
     """What is wrong with tensors of a file of `size` bytes, each of which a network could hold; "" where nothing is.
 

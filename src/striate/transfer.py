@@ -66,6 +66,8 @@ def train(
     recipe, base = settled(recipe, index), _base(recipe)
     recipe = resolve(recipe, base)
     with prepare(index, recipe, output or default_output(data, recipe), reporter) as run:
+        for sentence in base.said:
+            run.reporter.info(sentence)
         learn(run, lambda: base)
         return run.folder
 
@@ -218,7 +220,8 @@ def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
 
 def _base(recipe: Recipe) -> Pretrained:
     """The weights that the recipe names, in a network with the head that it asks for."""
-    return pretrained(recipe.transfer.weights).headed(recipe.transfer)
+    network = recipe.network
+    return pretrained(recipe.transfer.weights, network.model, network.model_args).headed(recipe.transfer)
 
 
 def _frozen(run: Run, net: nn.Module) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ Run = Callable[..., str]
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.setenv("STRIATE_WEIGHTS", str(tmp_path / "here"))
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "here").mkdir()
 
     def run(*words: object) -> str:
@@ -178,8 +179,7 @@ def test_a_pickle_becomes_a_model(run: Run, tmp_path: Path, names: Path) -> None
         ),
         (
             ("--model", "lenet5", "--classes", "names.txt"),
-            "a.safetensors: expected a name for each of its classes; "
-            "fc3: the file has 10 classes and the net 2; it keeps its initial values.",
+            "a.safetensors: expected a name for each of its 10 classes; got 2.",
         ),
     ],
 )
@@ -213,8 +213,8 @@ def test_a_bad_output(run: Run, out: str, sentence: str) -> None:
     [
         ({"mean": [0.5], "std": [0.5]}, "Object missing required field `input_size`."),
         (
-            {"input_size": [1, 32, 32], "mean": [0.5], "std": [0.5], "interpolation": "bicubic"},
-            "expected crop_mode center and interpolation bilinear, which striate does; got center, bicubic.",
+            {"input_size": [1, 32, 32], "mean": [0.5], "std": [0.5], "crop_mode": "border"},
+            "expected crop_mode center, which striate does; got border.",
         ),
     ],
 )

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import sys
-import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from file_server import Plan, serving
 from filelock import FileLock
 from safetensors.torch import load_file, save
 
-from striate.errors import WeightsError
-from striate.weights import Manifest, digest, fetch, read_pin, verify
+from striate.errors import UsageError, WeightsError
+from striate.weights import Manifest, digest, fetch, read_pin
 from striate.weights.manifest import Hub
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3)}
@@ -199,44 +198,18 @@ def test_what_is_there_and_wrong_is_not_replaced(address: str, tmp_path: Path) -
     assert (tmp_path / "mine.safetensors").read_bytes() == b"other"
 
 
-HUB = Hub(repo="a/b", revision="c0ffee", file="x/mine")
+def test_the_hub(plan: Plan, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", f"{address}/")
+    plan.files["/a/b/resolve/c0ffee/x/mine"] = CONTENT
+    published = manifest(hub=Hub(repo="a/b", revision="c0ffee", file="x/mine"))
+    assert fetch(published, tmp_path / "here").read_bytes() == CONTENT
+    monkeypatch.delenv("HF_ENDPOINT")
+    assert published.address == "https://huggingface.co/a/b/resolve/c0ffee/x/mine"
 
 
-def test_the_hub_without_its_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(WeightsError) as caught:
-        fetch(manifest(hub=HUB), tmp_path)
-    assert str(caught.value) == (
-        "lenet5.mine: it lies on the Hugging Face hub; expected huggingface-hub to be installed. "
-        "Try `pip install 'striate[hub]'`."
-    )
-
-
-def client(path: Path, asked: list[tuple[str, str, str]]) -> types.ModuleType:
-    """Stands for huggingface_hub."""
-
-    def hf_hub_download(*, repo_id: str, filename: str, revision: str) -> str:
-        asked.append((repo_id, filename, revision))
-        if not path.exists():
-            raise FileNotFoundError("404")
-        return str(path)
-
-    module = types.ModuleType("huggingface_hub")
-    module.__dict__["hf_hub_download"] = hf_hub_download
-    return module
-
-
-def test_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    cached, asked = tmp_path / "cached", []  # type: ignore[var-annotated]
-    monkeypatch.setitem(sys.modules, "huggingface_hub", client(cached, asked))
-    folder = tmp_path / "folder"
-    with pytest.raises(WeightsError) as caught:
-        fetch(manifest(hub=HUB), folder)
-    assert str(caught.value) == "lenet5.mine: expected x/mine of a/b on the Hugging Face hub; 404."
-    cached.write_bytes(b"other")
-    with pytest.raises(WeightsError, match=f"{cached}: expected lenet5.mine, with sha256"):
-        fetch(manifest(hub=HUB), folder)
-    cached.write_bytes(CONTENT)
-    assert fetch(manifest(hub=HUB), folder).read_bytes() == CONTENT
-    assert set(asked) == {("a/b", "x/mine", "c0ffee")}
-    verify(manifest(), folder / "mine.safetensors")
+def test_a_mirror_without_https_needs_a_whole_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://mirror.example")
+    hub = Hub(repo="a/b", revision="main", file="x")
+    assert manifest(hub=hub).address == "http://mirror.example/a/b/resolve/main/x"
+    with pytest.raises(UsageError, match="expected an address that starts with https://, since no whole sha256 is"):
+        manifest(hub=hub, sha256="")

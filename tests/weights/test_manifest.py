@@ -121,7 +121,6 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
             "lenet5.mine: `classes_sha256`: expected it or `classes`; got "
             "'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb'.",
         ),
-        ({"classes": []}, "lenet5.mine: `classes_sha256`: expected it or `classes`; got ''."),
         ({"layout": "kears"}, "got `kears`. Did you mean `keras`?"),
         ({"sha265": "0"}, "Object contains unknown field `sha265`"),
         ({"size": "large"}, "Expected `int`, got `str`"),

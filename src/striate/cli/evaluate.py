@@ -33,7 +33,7 @@ def evaluate(
     """
     from striate.device import keep_memory
     from striate.evaluation import evaluate as score
-    from striate.model import load
+    from striate.pretrained import load
 
     keep_memory()
     loaded = load(model, device=running.device, precision=running.precision)

@@ -41,7 +41,7 @@ def predict(
     """
     from striate.data.readers.folders import image_files
     from striate.device import keep_memory
-    from striate.model import load
+    from striate.pretrained import load
 
     kind = output_format or (FORMATS.get(output.suffix.lower()) if output else "csv")
     if kind is None or (kind == "parquet" and output is None):

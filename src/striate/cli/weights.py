@@ -4,10 +4,10 @@ import json
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -113,7 +113,7 @@ def list_(*, json_output: JsonOutput = False, where: Where = HERE) -> None:
 
 def _how(manifest: "Manifest") -> str:
     """In a word, how a file comes here."""
-    return "install" if manifest.package else "fetch" if manifest.url or manifest.hub else "no"
+    return "install" if manifest.package else "fetch" if manifest.address else "no"
 
 
 @contextmanager
@@ -193,8 +193,8 @@ class Form:
 
     layout: str | None = None
     """Whose names and layouts: striate (also torchvision, timm), module, keras, keras_mobilenet_v1,
-    keras_mobilenet_v1_folded, caffe, caffe_lenet, timm_vgg, timm_mobilenet_v2, efficientnet_pytorch; striate unless
-    given."""
+    keras_mobilenet_v1_folded, caffe, caffe_lenet, timm_vgg, timm_mobilenet_v2, fastai_resnet, efficientnet_pytorch;
+    with --model, those that fit unless given."""
 
     model: Annotated[str | None, Parameter(alias="-m")] = None
     """Network, by its name in the catalogue: the result is then a model file, to evaluate and predict with."""
@@ -208,8 +208,8 @@ class Form:
     in_channels: Literal[1, 3] | None = None
     """1 for grey, 3 for RGB; what the network was published for unless given."""
 
-    crop_pct: float = 0.875
-    """Share of an image's shorter side that the network sees, around the centre."""
+    crop_pct: float | None = None
+    """Share of an image's shorter side that the network sees, around the centre; 0.875 unless given."""
 
     mean: tuple[float, ...] | None = None
     """Subtracted from each channel, of values 0 to 1; ImageNet's for RGB, 0.5 for grey."""
@@ -243,124 +243,77 @@ def convert(
             them; ImageNet's names are known.
         manifests: TOML file with manifests of further weights.
     """
-    from striate.weights import find, named, published, recognised
-
     if output.suffix != ".safetensors":
         raise UsageError(f"OUTPUT: expected a name that ends in .safetensors; got {output}.")
     if output.resolve() == file.resolve():
         raise UsageError(f"OUTPUT: expected another file than FILE; got {output} twice.")
-    known = published(manifests)
-    by_name = None if file.exists() else named(str(file), known)
-    file = file if by_name is None else find(by_name)
-    manifest = (by_name or recognised(file, known.values())) if form == PLAIN else None
-    if manifest is not None:
-        _write_published(manifest, file, output, classes)
-    elif form.model is not None:
-        _write_model(form, file, output, classes)
-    else:
+    if form.model is None and not _is_known(file, form, manifests):
         _write_tensors(form, file, output, classes)
+    else:
+        _write_model(form, file, output, classes, manifests)
 
 
-def _read(file: Path) -> dict[str, Any]:
-    from striate.weights import read_tensors
+def _is_known(file: Path, form: Form, manifests: Path | None) -> bool:
+    """Whether these are published weights, by name or by sha256, and no flag says what they are."""
+    from striate.weights import named, published, recognised
 
-    return read_tensors(file)
+    known = published(manifests)
+    if not file.exists() and named(str(file), known):
+        return True
+    return form == PLAIN and recognised(file, known.values()) is not None
 
 
 def _write_tensors(form: Form, file: Path, output: Path, classes: Path | None) -> None:
     from safetensors.torch import save_file
 
     from striate.files import write_whole
-    from striate.weights import layout_named
+    from striate.weights import layout_named, read_tensors
 
     if classes or form != Form(layout=form.layout):
         raise UsageError("`--model`: expected the network that the other flags are for; got none.")
-    tensors = layout_named(form.layout or "striate").convert(_read(file))
+    tensors = layout_named(form.layout or "striate").convert(read_tensors(file))
     whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
     write_whole(output, lambda aside: save_file(whole, aside, {"format": "pt"}))
     print(f"{output}: {len(whole)} tensors, {sum(t.numel() for t in whole.values()):,} values.")
 
 
-def _write_published(manifest: "Manifest", file: Path, output: Path, classes: Path | None) -> None:
+def _write_model(form: Form, file: Path, output: Path, classes: Path | None, manifests: Path | None) -> None:
+    """Writes a model file of published weights, or of a checkpoint of the net that is named."""
+    from striate.device import choose
+    from striate.pretrained import pretrained
     from striate.weights import class_names, names_digest
 
-    names = class_names(classes) if classes else manifest.class_names
+    found = pretrained(file, form.model, form.model_args, layout=form.layout, more=manifests)
+    names = class_names(classes) if classes else found.classes
     if not names:
-        raise UsageError(f"`--classes`: expected a file with {manifest.classes_from}, for {manifest.name}; got none.")
-    expected = manifest.classes_sha256 or names_digest(manifest.classes)
-    if names_digest(names) != expected:
-        raise WeightsError(
-            f"{classes}: expected the classes of {manifest.name} in their order, with sha256 {expected}; "
-            f"got {len(names)} with {names_digest(names)}."
-        )
-    about = {key: getattr(manifest, key) for key in ("name", "file", "sha256", "source", "licence")}
-    preprocessing = _preprocessing(manifest.name, manifest.preprocessing)
-    _save(manifest.arch, manifest.arguments, names, preprocessing, (file, manifest.layout, about), output)
-
-
-def _preprocessing(name: str, values: dict[str, Any]) -> "Preprocessing":
-    import msgspec
-
-    from striate.data import Preprocessing
-
-    try:
-        record = Preprocessing.from_dict(values)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{name}: `preprocessing`: {error}.") from error
-    if (record.crop_mode, record.interpolation) != ("center", "bilinear"):
-        raise UsageError(
-            f"{name}: `preprocessing`: expected crop_mode center and interpolation bilinear, which striate does; "
-            f"got {record.crop_mode}, {record.interpolation}."
-        )
-    return record
-
-
-def _write_model(form: Form, file: Path, output: Path, classes: Path | None) -> None:
-    import torch
-
-    from striate.data.preprocessing import MEAN_STD
-    from striate.nets import create, default_of
-    from striate.weights import class_names, digest
-
-    name = form.model or ""
-    channels = form.in_channels or default_of(name, "in_channels")
-    if classes is None:
         raise UsageError("`--classes`: expected a file with the names of the classes; got none.")
-    mean, std = form.mean or MEAN_STD[channels][0], form.std or MEAN_STD[channels][1]
-    for flag, values in (("mean", mean), ("std", std)):
-        if len(values) != channels:
-            raise UsageError(f"`--{flag}`: expected {channels} numbers, one a channel; got {len(values)}.")
-    with torch.device("meta"):
-        published_size: Any = create(name, **form.model_args).image_size
-    size = int(published_size) if form.img_size is None else form.img_size
-    if size < 1:
-        raise UsageError(f"`--img-size`: expected at least 1; got {size}.")
-    record = {"input_size": (channels, size, size), "mean": mean, "std": std, "crop_pct": form.crop_pct}
-    reading = (file, form.layout or "striate", {"file": file.name, "sha256": digest(file)})
-    _save(name, dict(form.model_args), class_names(classes), _preprocessing(name, record), reading, output)
+    if classes and found.classes and names != found.classes:
+        raise WeightsError(
+            f"{classes}: expected the classes of {found.about['name']} in their order, with sha256 "
+            f"{names_digest(found.classes)}; got {len(names)} with {names_digest(names)}."
+        )
+    found = replace(found, classes=names, preprocessing=_preprocessing(form, found.preprocessing))
+    found.model(choose("cpu", "float32")).save(output)
+    for sentence in found.said:
+        print(sentence, file=sys.stderr)
+    parameters = sum(parameter.numel() for parameter in found.net.parameters())
+    print(f"{output}: a model, {found.about.get('name', found.name)}, {parameters:,} parameters, {len(names)} classes.")
 
 
-def _save(
-    name: str,
-    arguments: dict[str, Any],
-    names: tuple[str, ...],
-    preprocessing: "Preprocessing",
-    reading: tuple[Path, str, dict[str, Any]],
-    output: Path,
-) -> None:
-    """Writes a model file of a net of the catalogue and of the tensors of (file, layout, what is known of it)."""
-    from striate.model import Model
-    from striate.nets import create
-    from striate.tasks import task_from_dict
-    from striate.weights import load_into, tensors_for
-
-    arguments = {**arguments, "num_classes": len(names), "in_channels": preprocessing.channels}
-    net = create(name, **arguments).eval()
-    file, layout, about = reading
-    replaced = load_into(net, tensors_for(net, _read(file), layout))
-    if replaced:
-        raise WeightsError(f"{file}: expected a name for each of its classes; {' '.join(replaced)}")
-    task = task_from_dict(names, {"name": "classify", "several_labels": False})
-    Model(net, name, arguments, task, preprocessing, about={"weights": about}).save(output)
-    parameters = sum(parameter.numel() for parameter in net.parameters())
-    print(f"{output}: a model, {about.get('name', name)}, {parameters:,} parameters, {len(names)} classes.")
+def _preprocessing(form: Form, own: "Preprocessing") -> "Preprocessing":
+    """What the flags say of it, and for the rest what is known of the weights."""
+    if form.in_channels not in (None, own.channels):
+        raise UsageError(f"`--in-channels`: expected {own.channels}, of the file; got {form.in_channels}.")
+    for flag, values in (("mean", form.mean), ("std", form.std)):
+        if values is not None and len(values) != own.channels:
+            raise UsageError(f"`--{flag}`: expected {own.channels} numbers, one a channel; got {len(values)}.")
+    if form.img_size is not None and form.img_size < 1:
+        raise UsageError(f"`--img-size`: expected at least 1; got {form.img_size}.")
+    width, height = (form.img_size, form.img_size) if form.img_size else own.size
+    return replace(
+        own,
+        input_size=(own.channels, height, width),
+        mean=form.mean or own.mean,
+        std=form.std or own.std,
+        crop_pct=form.crop_pct or own.crop_pct,
+    )

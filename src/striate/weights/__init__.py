@@ -12,11 +12,12 @@ from striate.weights.convert import (
     unfold_batch_norm,
 )
 from striate.weights.fetch import fetch
+from striate.weights.fit import fit_to, net_of, take
 from striate.weights.layouts import LAYOUTS, Layout, layout_named
 from striate.weights.load import load, load_into, tensors_for
 from striate.weights.manifest import Manifest, published, read_manifests, unknown_name
 from striate.weights.names import class_names, imagenet_classes, names_digest, wordnet_ids
-from striate.weights.read import read_pickle, read_safetensors, read_tensors
+from striate.weights.read import read_checkpoint, read_pickle, read_safetensors, read_tensors
 from striate.weights.store import (
     digest,
     find,
@@ -38,6 +39,7 @@ __all__ = [
     "digest",
     "fetch",
     "find",
+    "fit_to",
     "from_caffe",
     "from_keras",
     "hint",
@@ -48,7 +50,9 @@ __all__ = [
     "load_into",
     "named",
     "names_digest",
+    "net_of",
     "published",
+    "read_checkpoint",
     "read_manifests",
     "read_pickle",
     "read_pin",
@@ -58,6 +62,7 @@ __all__ = [
     "renamed",
     "rescaled_epsilon",
     "strip_prefix",
+    "take",
     "tensors_for",
     "tensors_of",
     "unfold_batch_norm",

@@ -1,17 +1,15 @@
 """Bringing published weights to this machine: with `download`, the one place that opens a connection."""
 
-import importlib
-import shutil
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from striate.errors import WeightsError
-from striate.files import fit_to_print, write_whole
+from striate.files import fit_to_print
 from striate.weights.download import DEFAULT, Limits, Progress, download
-from striate.weights.manifest import Hub, Manifest
+from striate.weights.manifest import Manifest
 from striate.weights.read import require_readable
-from striate.weights.store import Pin, find, is_here, keep, read_pin, require_published, verify, weights_folder
+from striate.weights.store import Pin, find, is_here, keep, read_pin, require_published, weights_folder
 
 
 def fetch(
@@ -37,7 +35,7 @@ def fetch(
     if is_here(manifest, folder):
         return find(manifest, folder)
     folder = folder or weights_folder()
-    if not manifest.url and manifest.hub is None:
+    if not manifest.address:
         raise WeightsError(
             f"{manifest.name}: no address to fetch it from is known; expected a copy of {manifest.file} "
             f"(from {manifest.source}) in {folder}."
@@ -60,11 +58,6 @@ def fetch(
 
 def _fetch(manifest: Manifest, folder: Path, progress: Progress, limits: Limits) -> Path:
     path, pin = folder / manifest.file, read_pin(manifest, folder)
-    if manifest.hub is not None:
-        cached = _from_hub(manifest.name, manifest.hub)
-        verify(manifest, cached, pin)
-        write_whole(path, lambda aside: shutil.copyfile(cached, aside))
-        return find(manifest, folder)
     part = folder / f"{manifest.file}.part"
     _download(manifest, part, pin, progress, limits)
     if manifest.kept == manifest.file:
@@ -79,26 +72,11 @@ def _fetch(manifest: Manifest, folder: Path, progress: Progress, limits: Limits)
 def _download(manifest: Manifest, part: Path, pin: Pin | None, progress: Progress, limits: Limits) -> None:
     """Brings what was published to `part`; what is there of another file is not gone on with twice."""
     continued = part.exists()
-    found = download(manifest.url, part, manifest.most_bytes, progress, limits)
+    found = download(manifest.address, part, manifest.most_bytes, progress, limits)
     try:
-        require_published(manifest, found, part.stat().st_size, manifest.url, pin)
+        require_published(manifest, found, part.stat().st_size, manifest.address, pin)
     except WeightsError:
         part.unlink()
         if not continued:
             raise
         _download(manifest, part, pin, progress, limits)
-
-
-def _from_hub(name: str, hub: Hub) -> Path:
-    try:
-        client = importlib.import_module("huggingface_hub")
-    except ImportError as error:
-        raise WeightsError(
-            f"{name}: it lies on the Hugging Face hub; expected huggingface-hub to be installed. "
-            "Try `pip install 'striate[hub]'`."
-        ) from error
-    try:
-        return Path(client.hf_hub_download(repo_id=hub.repo, filename=hub.file, revision=hub.revision))
-    except (OSError, ValueError) as error:
-        reason = fit_to_print(str(error), 200).rstrip(".")
-        raise WeightsError(f"{name}: expected {hub.file} of {hub.repo} on the Hugging Face hub; {reason}.") from error

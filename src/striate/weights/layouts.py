@@ -6,7 +6,8 @@ from itertools import accumulate
 
 from torch import Tensor
 
-from striate.errors import UsageError, nearest
+from striate.errors import UsageError, WeightsError, nearest
+from striate.files import fit_to_print
 from striate.weights.convert import (
     KERAS_EPSILON,
     from_caffe,
@@ -31,6 +32,9 @@ class Layout:
 
     epsilon: float | None = None
     """Of its batch norms; None where it is the net's own."""
+
+    centred: bool = False
+    """Whether its networks see x / 127.5 - 1, where nothing else is known."""
 
 
 def _blocks(counts: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
@@ -122,19 +126,46 @@ def efficientnet_pytorch(tensors: Tensors) -> dict[str, Tensor]:
     return renamed(tensors, efficientnet_lite0_layers())
 
 
+FASTAI_RESNET = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
+
+
+def fastai_resnet(tensors: Tensors) -> dict[str, Tensor]:
+    """fastai's ResNet: torchvision's without its last two children, numbered, as `0`, and a head of its own as `1`.
+
+    Raises:
+        WeightsError: the names are others.
+    """
+    new = {}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        number, _, leaf = rest.partition(".")
+        if part == "0" and number in FASTAI_RESNET:
+            new[f"{FASTAI_RESNET[number]}.{leaf}"] = tensor
+        elif part != "1":
+            raise WeightsError(f"names: expected fastai's `0.` and `1.`; got {fit_to_print(name, 80)}.")
+    return new
+
+
+def timm(tensors: Tensors) -> dict[str, Tensor]:
+    """timm's, for a net timm/NAME, which holds timm's model as `model`."""
+    return {f"model.{name}": tensor for name, tensor in tensors.items()}
+
+
 LAYOUTS = {
     "striate": Layout("ours: torchvision's where it has the net, else timm's", dict),
     "module": Layout("ours, with `module.` before each name", strip_prefix),
     "keras": Layout("Keras' tensors, under our layers' names", from_keras, KERAS_EPSILON),
-    "keras_mobilenet_v1": Layout("Keras' MobileNet v1", keras_mobilenet_v1, KERAS_EPSILON),
+    "keras_mobilenet_v1": Layout("Keras' MobileNet v1", keras_mobilenet_v1, KERAS_EPSILON, centred=True),
     "keras_mobilenet_v1_folded": Layout(
-        "Keras' MobileNet v1, batch norm folded into the bias", keras_mobilenet_v1_folded, KERAS_EPSILON
+        "Keras' MobileNet v1, batch norm folded into the bias", keras_mobilenet_v1_folded, KERAS_EPSILON, centred=True
     ),
     "caffe": Layout("Caffe's tensors, under our layers' names", from_caffe),
     "caffe_lenet": Layout("Caffe's LeNet", caffe_lenet),
     "timm_vgg": Layout("timm's VGG", timm_vgg),
     "timm_mobilenet_v2": Layout("timm's MobileNet v2", timm_mobilenet_v2),
-    "efficientnet_pytorch": Layout("EfficientNet-PyTorch's EfficientNet-Lite0", efficientnet_pytorch),
+    "timm": Layout("timm's, for a net timm/NAME", timm),
+    "fastai_resnet": Layout("fastai's ResNet, without its head", fastai_resnet),
+    "efficientnet_pytorch": Layout("EfficientNet-PyTorch's EfficientNet-Lite0", efficientnet_pytorch, centred=True),
 }
 
 

@@ -1,12 +1,13 @@
 """Manifests: what is known of each file of published weights, as data."""
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -17,7 +18,7 @@ from striate.weights.names import names_of
 
 WHOLE = 64  # hexadecimal digits of a sha256
 DIGITS = re.compile(r"(?:[0-9a-f]{8,64})?")
-NAME = re.compile(r"[a-z0-9_]+\.[a-z0-9_.]+")
+NAME = re.compile(r"(?:timm/)?[a-z0-9_]+\.[a-z0-9_.]+")
 LOCAL = ("localhost", "127.0.0.1", "::1")
 MOST_BYTES = 1 << 24  # of a file of manifests
 MOST_UNKNOWN = 10**9  # of a file of weights whose size is not published
@@ -35,6 +36,12 @@ class Hub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     file: str
     """Its path in the repository."""
+
+    @property
+    def url(self) -> str:
+        """Its address, at HF_ENDPOINT where the environment names a mirror."""
+        endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+        return f"{endpoint}/{quote(self.repo)}/resolve/{quote(self.revision)}/{quote(self.file)}"
 
 
 class Package(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,7 +104,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Their names, by number of the logit; empty where `classes_sha256` stands for them."""
 
     classes_sha256: str = ""
-    """`names_digest` of names that striate comes with, or that the user has in a file."""
+    """`names_digest` of names that striate comes with, or that the user has in a file; neither where none are known."""
 
     classes_from: str = ""
     """What that file is, in words."""
@@ -125,7 +132,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 self._is_trusted(),
                 "an address that starts with https://, since no whole sha256 is known",
             ),
-            ("classes_sha256", self.classes_sha256, bool(self.classes_sha256) != bool(self.classes), "it or `classes`"),
+            ("classes_sha256", self.classes_sha256, not (self.classes_sha256 and self.classes), "it or `classes`"),
         ):
             if not good:
                 name = fit_to_print(self.name, 80)
@@ -134,13 +141,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def _is_trusted(self) -> bool:
         """Whether what comes from the address cannot be replaced on its way without being noticed."""
-        address = urlsplit(self.url)
+        address = urlsplit(self.address)
         return len(self.sha256) == WHOLE or address.scheme != "http" or address.hostname in LOCAL
 
     @property
     def arch(self) -> str:
         """The name of the net in the catalogue."""
         return self.name.partition(".")[0]
+
+    @property
+    def address(self) -> str:
+        """Where the file can be had; "" where that is not known."""
+        return self.url or (self.hub.url if self.hub else "")
 
     @property
     def most_bytes(self) -> int:

