@@ -37,6 +37,7 @@ def test_pages_hold_blocks_that_run() -> None:
         "networks",
         "inspect",
         "filters",
+        "explain",
         "bench",
         "weights",
         "transfer",

@@ -18,6 +18,7 @@ from striate.cli.bench import bench
 from striate.cli.check import check
 from striate.cli.demo import demo
 from striate.cli.evaluate import evaluate
+from striate.cli.explain import explain
 from striate.cli.filter import filter_image
 from striate.cli.flags import values_from_recipe
 from striate.cli.inspect import inspect
@@ -50,6 +51,7 @@ app.command(plan, sort_key=3, config=values_from_recipe())
 app.command(augment, sort_key=3, config=values_from_tables)
 app.command(train, sort_key=3, config=values_from_file)
 app.command(evaluate, sort_key=4)
+app.command(explain, sort_key=5)
 app.command(filter_image, name="filter", sort_key=6)
 app.command(predict, sort_key=5)
 app.command(weights)

@@ -1,0 +1,113 @@
+"""Figures of explanations: maps laid over images, feature maps, filters, and images in rows."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from striate.explain.activation import Explanation
+    from striate.explain.channels import FeatureMaps
+
+Pixels = NDArray[np.uint8]
+
+CELL = 2.2  # inches a side of an image in a figure
+SHOWN_MAPS = 15  # channels of a feature map
+SHOWN_FILTERS = 64
+OPACITY = 0.6  # of a map where it is strongest
+SHOWN_NAME = 24  # letters of a class name in a title
+
+
+def overlay(image: Pixels, values: NDArray[np.float32]) -> Pixels:
+    """An image with the places that speak for a class coloured; where nothing does, the image is grey.
+
+    Args:
+        image: (H, W, C).
+        values: (H, W); the largest is drawn strongest, 0 and less not at all.
+
+    Returns:
+        (H, W, 3).
+    """
+    from matplotlib import colormaps
+
+    grey = np.broadcast_to(image.mean(axis=2, keepdims=True), (*image.shape[:2], 3))
+    largest = float(values.max())
+    share = np.clip(values / largest, 0, 1) if largest > 0 else np.zeros_like(values)
+    colour = colormaps["inferno"](0.15 + 0.85 * share)[:, :, :3] * 255
+    strength = (OPACITY * np.sqrt(share))[:, :, None]
+    mixed = np.rint(grey * (1 - strength) + colour * strength).clip(0, 255)
+    return np.asarray(mixed, np.uint8)
+
+
+def draw_explanation(explanation: "Explanation") -> Figure:
+    """Each image beside its map; the title has the answer, and the class that is explained where that is another."""
+    count = len(explanation.images)
+    columns = min(count, 3)
+    figure, axes = _grid(count * 2, 2 * columns)
+    for row in range(count):
+        image, number = explanation.images[row], int(explanation.classes[row])
+        answer = int(explanation.probabilities[row].argmax())
+        show(axes[2 * row], image, f"{_name(explanation.names[answer])} {explanation.probabilities[row, answer]:.2f}")
+        title = f"{explanation.method}: {_name(explanation.names[number])}"
+        if number != answer:
+            title += f" {explanation.probabilities[row, number]:.2f}"
+        show(axes[2 * row + 1], overlay(image, explanation.maps[row]), title)
+    return figure
+
+
+def draw_feature_maps(found: "FeatureMaps", row: int) -> Figure:
+    """An image and the maps of the channels that answer most to it, each scaled by itself."""
+    maps = found.maps[row]
+    order = np.argsort(-maps.max(axis=(1, 2)), kind="stable")[:SHOWN_MAPS]
+    figure, axes = _grid(1 + len(order), math.ceil(math.sqrt(1 + len(order))))
+    show(axes[0], found.images[row], found.layer)
+    for axis, channel in zip(axes[1:], order.tolist(), strict=False):
+        axis.imshow(maps[channel], cmap="viridis")
+        axis.set_title(f"{channel}: {maps[channel].min():.2g} to {maps[channel].max():.2g}", fontsize=7)
+    return figure
+
+
+def draw_filters(weights: NDArray[np.float32]) -> Figure:
+    """Up to 64 filters (out_channels, H, W, in_channels), each scaled by itself; grey is zero."""
+    shown = weights[:SHOWN_FILTERS]
+    figure, axes = _grid(len(shown), math.ceil(math.sqrt(len(shown))), cell=0.7)
+    for axis, weight in zip(axes, shown, strict=False):
+        values = weight if weight.shape[-1] == 3 else weight.mean(axis=-1)
+        largest = float(np.abs(values).max()) or 1.0
+        axis.imshow(0.5 + 0.5 * values / largest, cmap="gray", vmin=0, vmax=1)
+    return figure
+
+
+def draw_images(rows: Sequence[Sequence[tuple[Pixels, str]]]) -> Figure:
+    """Rows of images with titles, such as of an image and its neighbours."""
+    columns = max(len(row) for row in rows)
+    figure, axes = _grid(len(rows) * columns, columns)
+    for place, row in enumerate(rows):
+        for column, (image, title) in enumerate(row):
+            show(axes[place * columns + column], image, title)
+    return figure
+
+
+def show(axis: "Axes", image: Pixels, title: str) -> None:
+    """Draws one image (H, W, 1 or 3) with a title, whose dollar signs are no formula."""
+    axis.imshow(np.broadcast_to(image, (*image.shape[:2], 3)))
+    axis.set_title(title.replace("$", r"\$"), fontsize=8)
+
+
+def _name(name: str) -> str:
+    return name if len(name) <= SHOWN_NAME else f"{name[: SHOWN_NAME - 1]}…"
+
+
+def _grid(count: int, columns: int, cell: float = CELL) -> tuple[Figure, list["Axes"]]:
+    """A figure with at least `count` axes without frames."""
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(cell * columns, (cell + 0.25) * rows), dpi=100, layout="constrained")
+    axes: list[Axes] = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axis in axes:
+        axis.axis("off")
+    return figure, axes

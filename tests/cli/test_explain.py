@@ -1,0 +1,112 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.training import RunFolder
+
+Striate = Callable[..., tuple[int, str, str]]
+PLAIN = ("--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def model(finished: RunFolder) -> Path:
+    return finished.model
+
+
+def drawn(path: Path) -> float:
+    """How much the grey levels of an image differ."""
+    with Image.open(path) as image:
+        return float(np.asarray(image.convert("L")).std())
+
+
+def test_maps_of_a_few_images_on_one_sheet(striate: Striate, model: Path, two_classes: Path, tmp_path: Path) -> None:
+    images = [two_classes / "dark" / "00.png", two_classes / "light" / "00.png"]
+    code, out, err = striate("explain", model, *images, "-o", tmp_path / "maps.png", *PLAIN)
+    assert (code, err) == (0, "")
+    first, second = out.splitlines()
+    assert first == f"wrote {tmp_path / 'maps.png'}"
+    assert "Over 2 images: deletion " in second
+    assert drawn(tmp_path / "maps.png") > 10
+
+
+@pytest.mark.parametrize("words", [(), ("--method", "occlusion"), ("--class", "dark"), ("--layer", "conv1")])
+def test_one_image_a_file_in_a_folder(
+    striate: Striate, model: Path, two_classes: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "maps"
+    code, out, _ = striate("explain", model, two_classes, "-o", folder, "--no-check", *words, *PLAIN)
+    assert code == 0
+    assert out == f"wrote 24 images to {folder}\n"
+    names = sorted(path.name for path in folder.iterdir())
+    assert len(names) == 24
+    assert {"00.png", "00-2.png"} <= set(names)
+    assert all(drawn(folder / name) > 10 for name in names[:2])
+
+
+def test_filters_need_no_images(striate: Striate, model: Path, tmp_path: Path) -> None:
+    assert striate("explain", model, "--filters", "-o", tmp_path / "filters.png")[0] == 0
+    assert drawn(tmp_path / "filters.png") > 5
+
+
+def test_images_that_excite_a_channel(striate: Striate, model: Path, two_classes: Path, tmp_path: Path) -> None:
+    words = ("--exciting", "--data", two_classes, "--layer", "conv2", "--channels", "0,3")
+    code, out, _ = striate("explain", model, *words, "-o", tmp_path / "most.png", *PLAIN)
+    assert code == 0
+    assert "conv2: " in out
+    assert "of 16 channels are dead on 24 images" in out
+    assert drawn(tmp_path / "most.png") > 10
+
+
+def test_neighbours(striate: Striate, model: Path, two_classes: Path, tmp_path: Path) -> None:
+    image = two_classes / "dark" / "00.png"
+    words = ("--neighbours", "--data", two_classes)
+    code, out, _ = striate("explain", model, image, *words, "-o", tmp_path / "near.png", *PLAIN)
+    assert (code, out) == (0, f"wrote {tmp_path / 'near.png'}\n")
+
+
+def test_dead_units_of_every_layer(striate: Striate, model: Path, two_classes: Path) -> None:
+    code, out, _ = striate("explain", model, "--dead", "--data", two_classes, *PLAIN)
+    assert code == 0
+    assert "│ conv1" in out
+    assert "│ conv2" in out
+
+
+def test_an_image_that_cannot_be_read_is_named_and_the_others_are_explained(
+    striate: Striate, model: Path, two_classes: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.png").write_bytes(b"")
+    images = [tmp_path / "bad.png", two_classes / "dark" / "00.png"]
+    code, out, err = striate("explain", model, *images, "-o", tmp_path / "maps.png", "--no-check", *PLAIN)
+    assert (code, out) == (3, f"wrote {tmp_path / 'maps.png'}\n")
+    assert err.startswith("striate: 1 of 2 images could not be read; the others are explained.")
+    assert "the file is empty" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        ((), 2, "IMAGES: expected images or folders to explain; got none."),
+        (("--neighbours",), 2, "`--data`: expected images to look in"),
+        (("{data}", "-o", "maps.jpg"), 2, "`--output`: expected a name that ends in .png, or a folder; got maps.jpg."),
+        (
+            ("{data}", "-o", "maps.png"),
+            2,
+            "`--output`: expected a folder for more than 12 images; got maps.png, and 24",
+        ),
+        (("{image}", "--class", "drak"), 2, "`class`: expected a class of the model; got drak. Did you mean `dark`?"),
+        (("{image}", "--layer", "conv9"), 2, "`layer`: expected a module of the network; got conv9."),
+        (("--exciting", "--data", "{data}", "--channels", "99"), 2, "`--channels`: expected numbers under 16"),
+    ],
+)
+def test_misuse(
+    striate: Striate, model: Path, two_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...], code: int, sentence: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    named = {"data": two_classes, "image": two_classes / "dark" / "00.png"}
+    got, _, err = striate("explain", model, *(word.format(**named) for word in words))
+    assert got == code
+    assert sentence in err
