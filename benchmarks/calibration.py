@@ -19,9 +19,10 @@ from planner import DATA, SMALL_WEIGHTS, parted
 from striate.data import Index
 from striate.device import choose
 from striate.features.extraction import extract
-from striate.features.heads import calibrated, fit
+from striate.features.heads import fit
 from striate.graph.parts import vectors
 from striate.pretrained import Pretrained, pretrained
+from striate.tasks.temperature import fit_temperature
 
 PICTURES, SEEDS = (30, 100, 300), range(5)
 
@@ -59,7 +60,7 @@ def main() -> None:
                 fitted = fit([known[drawn]], labels[drawn], len(index.classes), seed=seed)
                 with torch.inference_mode():
                     logits = fitted.head(asked)
-                alone = calibrated(fitted.out_of_fold, labels[drawn], smoothing=0.0)
+                alone = fit_temperature(fitted.out_of_fold, labels[drawn], smoothing=0.0)
                 right = float((logits.argmax(dim=1) == truth).float().mean())
                 rows.append((right, *scores(logits / alone, truth), *scores(logits, truth)))
             right, loss, sure, loss_half, sure_half = np.mean(rows, axis=0)

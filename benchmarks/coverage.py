@@ -14,12 +14,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from striate.evaluation.answers import Answers
 from striate.evaluation.calibration import calibration_error
 from striate.evaluation.classes import class_scores
 from striate.evaluation.intervals import Interval, Resampling
 from striate.evaluation.paired import paired
 from striate.evaluation.selective import abstention, aurc
+from striate.tasks.answers import Answers
 
 CLASSES, GROUP = 5, 5
 TRUTH_IMAGES = 1_000_000

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from striate.evaluation.answers import Answers
 from striate.evaluation.classes import class_scores, confused_pairs, confusion_matrix
 from striate.evaluation.intervals import UNKNOWN, Resampling, share
+from striate.tasks.answers import Answers
 
 NAMES = ("ant", "bee", "cat")
 

@@ -11,7 +11,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from striate.errors import DataError
 from striate.features import fit
-from striate.features.heads import Kind, Problem, calibrated, ridge, softmax
+from striate.features.heads import Kind, Problem, ridge, softmax
+from striate.tasks.temperature import fit_temperature
 
 KINDS: tuple[Kind, ...] = ("softmax", "ridge", "mlp", "cosine")
 
@@ -103,7 +104,7 @@ def test_the_temperature_is_the_one_that_made_the_labels(temperature: float, sev
         labels = torch.bernoulli(logits.sigmoid(), generator=rng)
     else:
         labels = torch.multinomial(logits.softmax(dim=1), 1, generator=rng)[:, 0]
-    assert calibrated(logits * temperature, labels) == pytest.approx(temperature, rel=0.1)
+    assert fit_temperature(logits * temperature, labels) == pytest.approx(temperature, rel=0.1)
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -112,7 +113,7 @@ def test_pictures_that_are_all_answered_right_do_not_make_a_head_sure(pictures: 
     labels = torch.arange(pictures) % 2
     truth = nn.functional.one_hot(labels, 2) if several else labels
     logits = 20.0 * nn.functional.one_hot(labels, 2) - 10.0
-    scaled = logits / calibrated(logits, truth)
+    scaled = logits / fit_temperature(logits, truth)
     sure = scaled.sigmoid() if several else scaled.softmax(dim=1)
     expected = (pictures + 0.5) / (pictures + 1)  # Jeffreys' estimate of a share, of so many right and none wrong
     torch.testing.assert_close(sure[0, 0], torch.tensor(expected), rtol=0, atol=1e-4)

@@ -164,6 +164,16 @@ class Brightness:
     def confusion(self, records: Tensor) -> None:
         """There are no classes to confuse."""
 
+    def graded(self, records: Tensor) -> None:
+        """An answer is no class."""
+
+    def probabilities(self, outputs: Tensor) -> None:
+        """Nor has it a probability."""
+
+    def calibrated(self, outputs: Tensor, targets: Targets) -> Self:
+        """As it is."""
+        return self
+
     def answers(self, records: Tensor) -> NDArray[np.int64]:
         """Which half is brighter."""
         return records[:, :2].argmax(dim=1).numpy()

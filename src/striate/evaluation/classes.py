@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.evaluation.answers import Answers
 from striate.evaluation.intervals import UNKNOWN, Floats, Interval, Resampling, share, wilson
+from striate.tasks.answers import Answers
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def wilson(successes: ArrayLike, counts: ArrayLike, confidence: float = CONFIDEN
 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
 
-    >>> [float(round(bound, 4)) for bound in wilson(8, 10)]
+    >>> [round(float(bound), 4) for bound in wilson(8, 10)]
     [0.4902, 0.9433]
     """
     right, n = np.asarray(successes, np.float64), np.asarray(counts, np.float64)

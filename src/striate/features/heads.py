@@ -7,7 +7,6 @@ into its last. Mean, deviation and axes are those of all pictures; they know not
 """
 
 import functools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,14 +14,15 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, logsigmoid, normalize
+from torch.nn.functional import log_softmax, logsigmoid, normalize
 
 from striate.augment import Stream, generator
 from striate.errors import DataError
 from striate.layers.cosine import Cosine
+from striate.tasks.temperature import fit_temperature
 
 Kind = Literal["softmax", "ridge", "mlp", "cosine"]
 LEAST_STD = 1e-6  # of a feature, below which it is taken for constant
@@ -239,12 +239,12 @@ def _fit(
         for strength, head in _path(solve, problem.of(part != number), strengths):
             held_out[strength][asked] = head(problem.vectors[:pictures][asked])
     shown = problem.of(np.arange(len(part)) < pictures)
-    temperatures = {strength: calibrated(logits, labels) for strength, logits in held_out.items()}
+    temperatures = {strength: fit_temperature(logits, labels) for strength, logits in held_out.items()}
     losses = {s: float(shown.loss(logits / temperatures[s])) for s, logits in held_out.items()}
     best = min(losses, key=lambda strength: losses[strength])
     stronger = strengths[: strengths.index(best) + 1]
     *_, (_, head) = _path(solve, problem, stronger)
-    temperature = temperatures[best] if smoothing is None else calibrated(held_out[best], labels, smoothing)
+    temperature = temperatures[best] if smoothing is None else fit_temperature(held_out[best], labels, smoothing)
     return Fitted(frame.outward(head, temperature), best, temperature, losses, (held_out[best] / temperature).float())
 
 
@@ -289,34 +289,6 @@ def dealt(labels: Tensor, folds: int, seed: int) -> NDArray[np.int64]:
     part = np.empty(len(groups), np.int64)
     part[order] = np.arange(len(groups)) % folds
     return part
-
-
-def calibrated(logits: Tensor, labels: Tensor, smoothing: float | None = None) -> float:
-    """The temperature by which to divide logits so that their cross-entropy is least.
-
-    Where all are right, that of these pictures alone would be as near to nothing as it is looked for, and a mistake on
-    the next one would cost any loss. So half a picture more is taken to be wrong, as with Jeffreys' prior for a share.
-
-    Source: Guo et al. 2017, "On calibration of modern neural networks", arXiv:1706.04599, sec. 4.2.
-
-    Args:
-        logits: (N, classes), of pictures that were not learnt from.
-        labels: (N,) class numbers, or (N, classes) of 0 and 1.
-        smoothing: share of each target that is spread evenly over its answers, instead of what half a picture makes.
-    """
-    logits, several = logits.double(), labels.ndim == 2
-    pictures, classes = logits.shape
-    answers = 2 if several else classes
-    loss = binary_cross_entropy_with_logits if several else cross_entropy
-    truth = labels.double() if several else nn.functional.one_hot(labels, classes).double()
-    if smoothing is None:
-        smoothing = 0.5 / (pictures + 1) * answers / max(answers - 1, 1)
-    truth = truth * (1 - smoothing) + smoothing / answers
-
-    def lost(log_temperature: float) -> float:
-        return float(loss(logits / math.exp(log_temperature), truth))
-
-    return math.exp(minimize_scalar(lost, bounds=(-5.0, 5.0), method="bounded").x)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Classification: one label an image, or several."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -15,7 +16,9 @@ from striate.augment.mix import Mix
 from striate.data import Annotations, Batch, Index, Preprocessing, Rows
 from striate.errors import DataError, UsageError
 from striate.recipe import Recipe
+from striate.tasks.answers import WIDTH, Answers
 from striate.tasks.task import HeadProblem, Objective, Prediction, Targets
+from striate.tasks.temperature import fit_temperature
 
 CONFIDENCE = 0.95
 
@@ -77,6 +80,9 @@ class Classify:
 
     classes: tuple[str, ...]
     several_labels: bool = False
+    temperature: float = 1.0
+    """What logits are divided by before they become probabilities."""
+
     name = "classify"
     image_score = "accuracy"
 
@@ -92,8 +98,8 @@ class Classify:
 
     @property
     def record_width(self) -> int:
-        """The logits, and the class number or, with several labels, a 0 or 1 for each class."""
-        return self.outputs + (self.outputs if self.several_labels else 1)
+        """The fields of `Answers`; with several labels, the logits and a 0 or 1 for each class."""
+        return 2 * self.outputs if self.several_labels else WIDTH
 
     @classmethod
     def of(cls, index: Index, recipe: Recipe) -> Self:
@@ -106,11 +112,15 @@ class Classify:
         several_labels = values["several_labels"]
         if not isinstance(several_labels, bool):
             raise TypeError(f"several_labels: expected true or false; got {several_labels!r}")
-        return cls(classes, several_labels)
+        temperature = values.get("temperature", 1.0)
+        if not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
+            raise TypeError(f"temperature: expected a number above 0; got {temperature!r}")
+        return cls(classes, several_labels, float(temperature))
 
     def to_dict(self) -> dict[str, Any]:
         """What a model file keeps of the task, besides the class names."""
-        return {"name": self.name, "several_labels": self.several_labels}
+        values = {"name": self.name, "several_labels": self.several_labels}
+        return values if self.temperature == 1 else {**values, "temperature": self.temperature}
 
     @classmethod
     def require_outputs(cls, network: str, outputs: Tensor) -> None:
@@ -198,9 +208,11 @@ class Classify:
         return (outputs.argmax(dim=1) == labels).float()
 
     def observe(self, outputs: Tensor, index: Index, batch: Batch, preprocessing: Preprocessing) -> Tensor:
-        """(N, record_width): logits, then labels."""
+        """(N, record_width): the fields of `Answers`; with several labels, logits and labels."""
         labels = self.targets(index, batch, preprocessing)["label"]
-        return torch.cat([outputs, labels.to(outputs).view(len(outputs), -1)], dim=1)
+        if self.several_labels:
+            return torch.cat([outputs / self.temperature, labels.to(outputs)], dim=1)
+        return Answers.records(outputs, labels, self.temperature)
 
     def metrics(self, records: Tensor) -> dict[str, float]:
         """Scores over a set of images, by name.
@@ -211,16 +223,19 @@ class Classify:
         """
         from scipy.stats import binomtest  # here, because it takes a second, and who predicts needs no metrics
 
-        logits, labels = self._logits_and_labels(records)
-        right, count = int(self.image_scores(logits, {"label": labels}).sum()), len(labels)
+        graded, count = self.graded(records), len(records)
+        if graded is not None:
+            right = int(graded.hits.sum())
+        else:
+            logits, labels = records.tensor_split(2, dim=1)
+            right = int(self.image_scores(logits, {"label": labels}).sum())
         low, high = binomtest(right, count).proportion_ci(CONFIDENCE, method="wilson")
         scores = {"count": count, "accuracy": right / count, "accuracy_low": float(low), "accuracy_high": float(high)}
-        if self.several_labels:
-            return scores | _several_label_scores(logits, labels)
-        scores["loss"] = float(cross_entropy(logits, labels))
+        if graded is None:
+            return scores | _several_label_scores(logits.contiguous(), labels.contiguous())
+        scores["loss"] = float(graded.loss.mean(dtype=np.float64))
         if len(self.classes) > 5:
-            top5 = logits.topk(5, dim=1).indices
-            scores["top5_accuracy"] = float((top5 == labels[:, None]).any(dim=1).float().mean())
+            scores["top5_accuracy"] = float((graded.ranks < 5).mean())
         return scores
 
     def line(self, metrics: Mapping[str, float]) -> str:
@@ -232,15 +247,30 @@ class Classify:
 
     def confusion(self, records: Tensor) -> NDArray[np.int64] | None:
         """(classes, classes) images by true class (row) and answer (column); None with several labels."""
-        if self.several_labels:
+        graded = self.graded(records)
+        if graded is None:
             return None
-        logits, labels = self._logits_and_labels(records)
-        cells = labels * self.outputs + logits.argmax(dim=1)
-        return cells.bincount(minlength=self.outputs**2).reshape(self.outputs, self.outputs).numpy()
+        cells = graded.labels.astype(np.int64) * self.outputs + graded.answers
+        return np.bincount(cells, minlength=self.outputs**2).reshape(self.outputs, self.outputs)
 
     def answers(self, records: Tensor) -> NDArray[np.int64]:
         """(N,) the class number of the largest logit."""
-        return self._logits_and_labels(records)[0].argmax(dim=1).numpy()
+        if self.several_labels:
+            return records[:, : self.outputs].argmax(dim=1).numpy()
+        return Answers.from_records(records).answers.astype(np.int64)
+
+    def graded(self, records: Tensor) -> Answers | None:
+        """The answers beside the labels; None with several labels."""
+        return None if self.several_labels else Answers.from_records(records)
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """(N, classes): they add up to 1; with several labels each is on its own."""
+        scaled = outputs.double() / self.temperature
+        return scaled.sigmoid() if self.several_labels else scaled.softmax(dim=1)
+
+    def calibrated(self, outputs: Tensor, targets: Targets) -> Self:
+        """The same task with the temperature at which the cross-entropy is least."""
+        return replace(self, temperature=fit_temperature(outputs, targets["label"]))
 
     def head_problem(self, index: Index, rows: Rows, recipe: Recipe) -> HeadProblem:
         """The labels, with the recipe's class weights and label smoothing."""
@@ -251,9 +281,8 @@ class Classify:
         self, outputs: Tensor, paths: Sequence[str], sizes: Sequence[Size], preprocessing: Preprocessing
     ) -> list[Prediction]:
         """Predictions in class names, from logits (N, classes)."""
-        probabilities = outputs.double().sigmoid() if self.several_labels else outputs.double().softmax(dim=1)
         predictions = []
-        for path, row in zip(paths, probabilities, strict=True):
+        for path, row in zip(paths, self.probabilities(outputs), strict=True):
             values, order = row.sort(descending=True, stable=True)
             named = {self.classes[i]: p for i, p in zip(order.tolist(), values.tolist(), strict=True)}
             chosen = [name for name, p in named.items() if p >= 0.5] if self.several_labels else list(named)[:1]
@@ -263,10 +292,6 @@ class Classify:
     def unread(self, path: str, error: str) -> Prediction:
         """A prediction without classes."""
         return Prediction(path, {}, error=error)
-
-    def _logits_and_labels(self, records: Tensor) -> tuple[Tensor, Tensor]:
-        logits, labels = records[:, : self.outputs].contiguous(), records[:, self.outputs :].contiguous()
-        return logits, labels if self.several_labels else labels[:, 0].long()
 
 
 def _several_label_scores(logits: Tensor, labels: Tensor) -> dict[str, float]:

@@ -15,6 +15,7 @@ from striate.augment.mix import Mix
 from striate.data import Annotations, Batch, Index, Preprocessing, Rows
 from striate.errors import DataError, UsageError
 from striate.recipe import Recipe
+from striate.tasks.answers import Answers
 from striate.tasks.classify import Classify
 from striate.tasks.locate_boxes import iou, ordered, to_original, to_shares
 from striate.tasks.locate_loss import BoxLoss, box_loss
@@ -292,6 +293,19 @@ class Locate:
     def answers(self, records: Tensor) -> NDArray[np.int64]:
         """(N,) the class number of the largest logit."""
         return Records.unpack(records, len(self.classes)).logits.argmax(dim=1).numpy()
+
+    def graded(self, records: Tensor) -> Answers | None:
+        """The classes, whatever their boxes."""
+        known = Records.unpack(records, len(self.classes))
+        return Answers.of(known.logits, known.labels)
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """(N, classes)."""
+        return outputs[:, : len(self.classes)].double().softmax(dim=1)
+
+    def calibrated(self, outputs: Tensor, targets: Targets) -> Self:
+        """The task as it is: it has no temperature."""
+        return self
 
     def head_problem(self, index: Index, rows: Rows, recipe: Recipe) -> HeadProblem | None:
         """None: two heads are trained."""

@@ -20,6 +20,7 @@ from striate.errors import DataError, UsageError
 from striate.nets import gives_pixels
 from striate.nets.unet import PREFIX
 from striate.recipe import Recipe
+from striate.tasks.answers import Answers
 from striate.tasks.options import options
 from striate.tasks.segment_loss import PixelLoss, median_frequency, pixel_loss, pixel_mass
 from striate.tasks.segment_masks import logits_at, mask_at
@@ -256,6 +257,18 @@ class Segment:
         """(N,) the class that most pixels are answered as."""
         answered = records[:, : PER_CLASS * len(self.classes)].chunk(PER_CLASS, dim=1)[2]
         return answered.argmax(dim=1).numpy()
+
+    def graded(self, records: Tensor) -> Answers | None:
+        """None: an image has many answers, one a pixel."""
+        return None
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """(N, classes, H, W)."""
+        return outputs.double().softmax(dim=1)
+
+    def calibrated(self, outputs: Tensor, targets: Targets) -> Self:
+        """The task as it is: it has no temperature."""
+        return self
 
     def head_problem(self, index: Index, rows: Rows, recipe: Recipe) -> HeadProblem | None:
         """None: all that decodes the maps is trained."""

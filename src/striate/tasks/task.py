@@ -18,6 +18,7 @@ from striate.augment import Size
 from striate.augment.mix import Mix
 from striate.data import Annotations, Batch, Index, Preprocessing, Rows
 from striate.recipe import Recipe
+from striate.tasks.answers import Answers
 
 Targets = dict[str, Tensor]
 """What a network should answer, by name; the first dimension of every tensor is the image."""
@@ -275,6 +276,27 @@ class Task(Protocol):
 
     def confusion(self, records: Tensor) -> NDArray[np.int64] | None:
         """(classes, classes) images by true class (row) and answer (column); None where that has no meaning."""
+        ...
+
+    def graded(self, records: Tensor) -> Answers | None:
+        """Each image's answer beside its truth; None where an image's answer is not one class."""
+        ...
+
+    def probabilities(self, outputs: Tensor) -> Tensor | None:
+        """The probability of each class (N, classes, …), float64; None where outputs are no scores of classes.
+
+        Args:
+            outputs: (N, …); what they hold besides scores of classes is left out.
+        """
+        ...
+
+    def calibrated(self, outputs: Tensor, targets: Targets) -> Self:
+        """The same task with the temperature that makes probabilities right as often as they say; or itself.
+
+        Args:
+            outputs: (N, …), of images that were not learned from.
+            targets: of the same images, on the CPU.
+        """
         ...
 
     def answers(self, records: Tensor) -> NDArray[np.int64]:

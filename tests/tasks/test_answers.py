@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from striate.evaluation.answers import Answers
+from striate.tasks.answers import WIDTH, Answers
 
 
 def test_by_hand() -> None:
@@ -45,15 +45,25 @@ def test_a_loss_that_is_too_large_for_a_probability_is_kept() -> None:
 
 
 def test_equal_logits_give_the_first_class_and_another_second() -> None:
-    answers = Answers.of(torch.zeros(1, 3), torch.tensor([2]))
-    assert answers.answers.tolist() == [0]
-    assert answers.seconds.tolist() != [0]
+    answers = Answers.of(torch.zeros(3, 3), torch.tensor([0, 1, 2]))
+    assert answers.answers.tolist() == [0, 0, 0]
+    assert 0 not in answers.seconds
+    assert answers.ranks.tolist() == [0, 1, 2]  # so that the first k are the right answer's no more often than once
 
 
-def test_parts_are_joined_and_chosen() -> None:
+def test_some_are_chosen() -> None:
     logits, labels = torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1])
     whole = Answers.of(logits, labels)
-    joined = Answers.joined([Answers.of(logits[:2], labels[:2]), Answers.of(logits[2:], labels[2:])])
-    assert joined.loss.tolist() == whole.loss.tolist()
-    assert joined.take(whole.hits).labels.tolist() == whole.labels[whole.hits].tolist()
-    assert len(joined.take(np.array([3]))) == 1
+    assert whole.take(whole.hits).labels.tolist() == whole.labels[whole.hits].tolist()
+    assert len(whole.take(np.array([3]))) == 1
+
+
+def test_records_hold_everything_and_what_was_before_the_temperature() -> None:
+    logits, labels = torch.randn(5, 300), torch.tensor([0, 1, 299, 0, 1])
+    records = Answers.records(logits, labels, 2.0)
+    assert records.shape == (5, WIDTH)
+    answers, plain = Answers.from_records(records), Answers.of(logits, labels)
+    assert answers.labels.tolist() == labels.tolist()
+    for name in ("confidence", "loss", "brier"):
+        assert getattr(answers, f"plain_{name}").tolist() == getattr(plain, name).tolist()
+        assert getattr(answers, name).tolist() != getattr(plain, name).tolist()
