@@ -93,10 +93,10 @@ def activation_maps(
         for place in range(0, len(images), batch_size):
             part = images[place : place + batch_size]
             wanted = classes if classes is None or isinstance(classes, str | int) else classes[place:][: len(part)]
-            found, chosen, scores = _weighed(model, pixels(part, model.preprocessing, model.machine), layers, wanted)
+            found, chosen, shares = _weighed(model, pixels(part, model.preprocessing, model.machine), layers, wanted)
             maps.append(found)
             numbers.append(chosen)
-            probabilities.append(scores.softmax(dim=1))
+            probabilities.append(shares)
     coarse = torch.cat(maps)
     return Explanation(
         "CAM" if exact else "Grad-CAM",
@@ -112,9 +112,9 @@ def activation_maps(
 def _weighed(
     model: Model, inputs: Tensor, layers: Sequence[str], classes: str | int | Sequence[str | int] | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Maps (N, h, w), the class of each, and the scores (N, classes), all on the CPU."""
+    """Maps (N, h, w), the class of each, and the probabilities (N, classes), all on the CPU."""
     with captured(model.net, layers, leaves=True) as found:
-        scores = scores_of(model, inputs)
+        scores, shares = scores_of(model, inputs)
         chosen = class_numbers(model, classes, scores.argmax(dim=1))
         total = scores.gather(1, chosen.to(scores.device)[:, None]).sum()  # no image's score depends on another image
         outputs = [found[name] for name in layers]
@@ -125,7 +125,7 @@ def _weighed(
     ]
     largest = max((tuple(one.shape[1:]) for one in maps), key=lambda size: size[0] * size[1])
     summed = torch.stack([resized(one.float().cpu(), largest) for one in maps]).sum(dim=0)
-    return summed, chosen, scores.detach().cpu()
+    return summed, chosen, shares
 
 
 def resized(maps: Tensor, size: Sequence[int]) -> Tensor:
@@ -153,7 +153,7 @@ def is_linear_on_means(model: Model, layer: str) -> bool:
     try:
         with gradients(), evaluating(model.net):
             blank = torch.zeros(2, model.preprocessing.channels, height, width, device=model.machine.device)
-            scores = scores_of(model, blank)
+            scores, _ = scores_of(model, blank)
             return found["noise"].ndim == 4 and all(
                 _is_the_same_everywhere(scores[:, number].sum(), found["noise"]) for number in {0, scores.shape[1] - 1}
             )

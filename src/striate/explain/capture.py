@@ -108,20 +108,23 @@ def class_scores(outputs: Tensor, classes: int) -> Tensor:
     return outputs.flatten(2).mean(dim=2)[:, :classes] if outputs.ndim > 2 else outputs[:, :classes]
 
 
-def scores_of(model: Model, inputs: Tensor) -> Tensor:
-    """The class scores (N, classes) of inputs (N, C, H, W), float32, where gradients are as the caller has them."""
-    return class_scores(model.net(inputs).float(), len(model.classes))
+def scores_of(model: Model, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """The class scores (N, classes) of inputs (N, C, H, W), with a gradient where the caller wants one; and the shares.
+
+    The shares (N, classes) are the probabilities of the classes, on the CPU and without a gradient.
+    """
+    outputs = model.net(inputs).float()
+    scores = class_scores(outputs, len(model.classes))
+    shares = model.task.probabilities(outputs.detach().cpu())
+    if shares is None:
+        shares = scores.detach().cpu().softmax(dim=1)
+    return scores, class_scores(shares.float(), len(model.classes))
 
 
 def probabilities_of(model: Model, inputs: Tensor, batch_size: int) -> Tensor:
     """(N, classes) the probability of each class for inputs (N, C, H, W), without a gradient, on the CPU."""
-    parts = []
     with torch.inference_mode(), evaluating(model.net):
-        for part in inputs.split(batch_size):
-            outputs = model.net(part).float()
-            shares = outputs.softmax(dim=1) if outputs.ndim > 2 else outputs[:, : len(model.classes)].softmax(dim=1)
-            parts.append(class_scores(shares, len(model.classes)).cpu())
-    return torch.cat(parts)
+        return torch.cat([scores_of(model, part)[1] for part in inputs.split(batch_size)])
 
 
 def class_numbers(model: Model, names: str | int | Sequence[str | int] | None, answers: Tensor) -> Tensor:

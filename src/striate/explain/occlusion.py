@@ -52,13 +52,13 @@ def occlusion_maps(
     with torch.inference_mode(), evaluating(model.net):
         for place in range(len(images)):
             inputs = pixels(images[place : place + 1], model.preprocessing, model.machine)
-            whole = scores_of(model, inputs)
+            whole, shares = scores_of(model, inputs)
             wanted = classes if classes is None or isinstance(classes, str | int) else [classes[place]]
             number = class_numbers(model, wanted, whole.argmax(dim=1))
             scores = _hidden_scores(model, inputs, boxes, batch_size)[:, int(number)]
             maps.append(_mean_fall(float(whole[0, int(number)]) - scores, boxes, height, width))
             numbers.append(number)
-            probabilities.append(whole.cpu().softmax(dim=1))
+            probabilities.append(shares)
     return Explanation(
         "occlusion",
         torch.stack(maps).numpy(),
@@ -85,7 +85,7 @@ def _hidden_scores(model: Model, image: Tensor, boxes: list[tuple[slice, slice]]
         hidden = image.repeat(len(some), 1, 1, 1)
         for row, (rows, columns) in enumerate(some):
             hidden[row, :, rows, columns] = 0
-        parts.append(scores_of(model, model.machine.images(hidden)).cpu())
+        parts.append(scores_of(model, model.machine.images(hidden))[0].cpu())
     return torch.cat(parts)
 
 
