@@ -61,9 +61,19 @@ class Explanation:
 
     def figure(self) -> "Figure":
         """Each image beside its map, with the answer and its probability."""
-        from striate.explain.figures import draw_explanation
+        from striate.explain.figures import draw_maps
 
-        return draw_explanation(self)
+        return draw_maps(self.images, self.maps, [self._titles(row) for row in range(len(self.images))])
+
+    def _titles(self, row: int) -> tuple[str, str]:
+        """The answer with its probability, and the class that is explained, with its own where that is another."""
+        from striate.explain.figures import short_name
+
+        shares, number = self.probabilities[row], int(self.classes[row])
+        answer = int(shares.argmax())
+        explained = f"{self.method}: {short_name(self.names[number])}"
+        other = f" {shares[number]:.2f}" if number != answer else ""
+        return f"{short_name(self.names[answer])} {shares[answer]:.2f}", f"{explained}{other}"
 
 
 def activation_maps(

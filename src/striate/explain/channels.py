@@ -35,7 +35,7 @@ class FeatureMaps:
         """One image and the maps of the channels that answer most to it."""
         from striate.explain.figures import draw_feature_maps
 
-        return draw_feature_maps(self, row)
+        return draw_feature_maps(self.images[row], self.maps[row], self.layer)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,6 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from striate.explain.activation import Explanation
-    from striate.explain.channels import FeatureMaps
-
 Pixels = NDArray[np.uint8]
 
 CELL = 2.2  # inches a side of an image in a figure
@@ -44,28 +40,20 @@ def overlay(image: Pixels, values: NDArray[np.float32]) -> Pixels:
     return np.asarray(mixed, np.uint8)
 
 
-def draw_explanation(explanation: "Explanation") -> Figure:
-    """Each image beside its map; the title has the answer, and the class that is explained where that is another."""
-    count = len(explanation.images)
-    columns = min(count, 3)
-    figure, axes = _grid(count * 2, 2 * columns)
-    for row in range(count):
-        image, number = explanation.images[row], int(explanation.classes[row])
-        answer = int(explanation.probabilities[row].argmax())
-        show(axes[2 * row], image, f"{_name(explanation.names[answer])} {explanation.probabilities[row, answer]:.2f}")
-        title = f"{explanation.method}: {_name(explanation.names[number])}"
-        if number != answer:
-            title += f" {explanation.probabilities[row, number]:.2f}"
-        show(axes[2 * row + 1], overlay(image, explanation.maps[row]), title)
+def draw_maps(images: Pixels, maps: NDArray[np.float32], titles: Sequence[tuple[str, str]]) -> Figure:
+    """Each image (N, H, W, C) beside its map (N, H, W), with a title each."""
+    figure, axes = _grid(len(images) * 2, 2 * min(len(images), 3))
+    for row, (above_image, above_map) in enumerate(titles):
+        show(axes[2 * row], images[row], above_image)
+        show(axes[2 * row + 1], overlay(images[row], maps[row]), above_map)
     return figure
 
 
-def draw_feature_maps(found: "FeatureMaps", row: int) -> Figure:
-    """An image and the maps of the channels that answer most to it, each scaled by itself."""
-    maps = found.maps[row]
+def draw_feature_maps(image: Pixels, maps: NDArray[np.float32], title: str) -> Figure:
+    """An image (H, W, C) and the maps (channels, h, w) that answer most to it, each scaled by itself."""
     order = np.argsort(-maps.max(axis=(1, 2)), kind="stable")[:SHOWN_MAPS]
     figure, axes = _grid(1 + len(order), math.ceil(math.sqrt(1 + len(order))))
-    show(axes[0], found.images[row], found.layer)
+    show(axes[0], image, title)
     for axis, channel in zip(axes[1:], order.tolist(), strict=False):
         axis.imshow(maps[channel], cmap="viridis")
         axis.set_title(f"{channel}: {maps[channel].min():.2g} to {maps[channel].max():.2g}", fontsize=7)
@@ -99,7 +87,12 @@ def show(axis: "Axes", image: Pixels, title: str) -> None:
     axis.set_title(title.replace("$", r"\$"), fontsize=8)
 
 
-def _name(name: str) -> str:
+def short_name(name: str) -> str:
+    """The beginning of a long name.
+
+    >>> short_name("a" * 30)
+    'aaaaaaaaaaaaaaaaaaaaaaa…'
+    """
     return name if len(name) <= SHOWN_NAME else f"{name[: SHOWN_NAME - 1]}…"
 
 
