@@ -16,7 +16,7 @@ MakeModel = Callable[..., Model]
 
 def test_embeddings_are_what_the_head_sees(make_model: MakeModel, images: Tensor) -> None:
     model = make_model()
-    weight, bias = model.net.get_parameter("linear.weight"), model.net.get_parameter("linear.bias")
+    weight, bias = (model.net.get_parameter(f"linear.{name}").detach() for name in ("weight", "bias"))
     found = embeddings(model, images)
     assert torch.allclose(found.norm(dim=1), torch.ones(5))
     direction = (model.predict_batch(images) - bias) / (found @ weight.T)  # the length that was taken away
