@@ -102,7 +102,7 @@ def test_classes_that_the_model_does_not_know(
 ) -> None:
     code, out, err = striate("evaluate", finished.model, write_pictures(tmp_path, {"drak": 1}))
     assert (code, out) == (3, "")
-    assert err.startswith("striate: classes: expected only those that the model knows (dark, light); got also drak.")
+    assert err.startswith("striate: classes: expected only those that the model knows (dark and light); got also drak.")
 
 
 def test_a_model_file_that_is_none(striate: Striate, two_classes: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_class_that_the_model_does_not_know(
     with pytest.raises(DataError) as caught:
         evaluate(untrained(), data)
     assert str(caught.value) == (
-        "classes: expected only those that the model knows (dark, light); got also drak, noon. "
+        "classes: expected only those that the model knows (dark and light); got also drak and noon. "
         "Rename or leave out those folders or labels."
     )
 
