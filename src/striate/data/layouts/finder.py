@@ -3,6 +3,8 @@
 import os
 import posixpath
 import re
+import unicodedata
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -33,7 +35,13 @@ class ImageFinder:
             text: a path or a name, as a file of the data writes it.
             near: folder of that file, from the root.
         """
-        path = normal(text)
+        for path in _spellings(normal(text)):
+            found = self._find(path, near)
+            if found is not None:
+                return found
+        return None
+
+    def _find(self, path: str, near: str) -> str | None:
         if not path:
             return None
         names = path.split("/")
@@ -163,6 +171,16 @@ def normal(text: str) -> str:
     if "\0" in path:
         return ""
     return "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def _spellings(path: str) -> list[str]:
+    """A path as it may be spelt on other systems: accents composed or apart, and names of files in Latin-1."""
+    if path.isascii():
+        return [path]
+    spellings = [path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path)]
+    with suppress(UnicodeEncodeError):
+        spellings.append(path.encode("cp1252").decode("utf-8", "surrogateescape"))
+    return list(dict.fromkeys(spellings))
 
 
 def stem(name: str) -> str:

@@ -1,5 +1,6 @@
 """Whether two readings of the same data say the same, so that either may be taken."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -48,7 +49,7 @@ def _said(index: Index) -> dict[str, _Said]:
     for path, label, labels, boxes, mask, split in zip(*columns.values(), strict=True):
         if boxes is not None:
             pairs = zip(labels or (), boxes, strict=True)
-            objects = tuple(sorted((names[number], tuple(round(value) for value in box)) for number, box in pairs))
+            objects = tuple(sorted((names[number], tuple(map(_rounded, box))) for number, box in pairs))
             own: tuple[str, ...] = ()
         else:
             objects = ()
@@ -62,6 +63,11 @@ def _said(index: Index) -> dict[str, _Said]:
         if own or objects or mask:
             found[path] = _Said(own, objects, mask, split)
     return found
+
+
+def _rounded(value: float) -> float:
+    """A number that equals itself, also where it is none."""
+    return round(value) if math.isfinite(value) else math.inf
 
 
 def _says_no_more(one: dict[str, _Said], two: dict[str, _Said]) -> bool:
