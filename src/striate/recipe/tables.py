@@ -98,6 +98,9 @@ class ReadRecipe:
     weight_column: str = "weight"
     """With a table and `--sampling weighted`: the column of how often an image is drawn, in proportion."""
 
+    image_root: str = ""
+    """Folder that the paths of a table, a list or an index start from; found beside the file unless given."""
+
     mask_classes: dict[str, str] = field(default_factory=dict)
     """Class of each value in masks, such as `--mask-classes.0 road --mask-classes.#ff0000 car`; read from them unless
     given."""

@@ -131,13 +131,18 @@ def test_each_class_folder_is_listed_once(
     assert [listed[name] for name in ("train/ant", "train/ant/red", "val/bee")] == [1, 1, 1]
 
 
-def test_a_name_that_is_not_utf_8_is_named(tmp_path: Path, save_picture: SavePicture) -> None:
+def test_names_that_are_not_utf_8_are_read(tmp_path: Path, save_picture: SavePicture) -> None:
+    """A byte that is not is written as the replacement character and two digits."""
     save_picture(tmp_path / "ant/1.png")
     try:
-        (tmp_path / "ant/\udcff.png").touch()
+        (tmp_path / "b\udcffe").mkdir()
+        save_picture(tmp_path / "b\udcffe/caf\udce9.png")
     except OSError:
         pytest.skip("the file system has no such names")
-    assert refusal(tmp_path) == "data: expected names of files in UTF-8; got 'ant/\\udcff.png'. Rename it."
+    index = read(tmp_path)
+    assert index.paths() == ["ant/1.png", "b\ufffdffe/caf\ufffde9.png"]
+    assert index.classes == ("ant", "b\ufffdffe")
+    assert IndexedImages(index).open(1).size == (6, 5)
 
 
 def test_a_folder_without_classes_is_refused(tmp_path: Path, save_picture: SavePicture) -> None:

@@ -1,9 +1,11 @@
 """Class folders: which folders are splits, which are classes, and where that could be read in two ways."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from striate.data.layouts.finder import ImageFinder
 from striate.data.layouts.layout import ClassFolder, Layout
+from striate.data.layouts.lists import split_lists
 from striate.data.layouts.names import (
     UNLABELLED_WORDS,
     is_container,
@@ -12,6 +14,7 @@ from striate.data.layouts.names import (
     parts_of,
     split_and_class,
     split_of,
+    telling_splits,
     words,
 )
 from striate.data.layouts.tree import Folder, Tree
@@ -37,6 +40,11 @@ class _Found:
     deeper: list[ClassFolder] = field(default_factory=list)
     """The other reading, where class folders may lie one level deeper."""
 
+    listed: dict[str, str] = field(default_factory=dict)
+    """The split of each image that a list of the data's names."""
+
+    list_notes: list[str] = field(default_factory=list)
+
     def add(self, other: "_Found") -> None:
         """Takes another split's in."""
         self.classes += other.classes
@@ -46,8 +54,11 @@ class _Found:
         self.deeper += other.deeper
 
 
-def find(tree: Tree) -> list[Layout]:
-    """The readings of a tree as class folders: none, one, or two where the depth of the classes is not plain."""
+def find(tree: Tree, finder: ImageFinder) -> list[Layout]:
+    """The readings of a tree as class folders: none, one, or two where the depth of the classes is not plain.
+
+    Where no folder says a split, text files that list the images of splits do.
+    """
     if not tree.top.count:
         return []
     top, beside = _unwrapped(tree.top)
@@ -56,6 +67,8 @@ def find(tree: Tree) -> list[Layout]:
     found.outside = beside + found.outside
     if not found.classes:
         return []
+    if not any(each.split for each in found.classes):
+        found.listed, found.list_notes = split_lists(tree, finder)
     readings = [_layout(tree, TOP, found, found.classes)]
     if found.deeper and len({each.name for each in found.deeper}) > 1:
         readings.append(_layout(tree, DEEPER, found, found.deeper))
@@ -214,11 +227,12 @@ def _layout(tree: Tree, name: str, found: _Found, classes: list[ClassFolder]) ->
     ]
     return Layout(
         name,
-        _what(name, classes),
+        _what(name, classes, found.listed),
         tree,
         classes=tuple(classes),
+        splits=found.listed,
         doubt=_doubt(names),
-        notes=tuple(note for note, applies in notes if applies),
+        notes=(*found.list_notes, *(note for note, applies in notes if applies)),
     )
 
 
@@ -226,7 +240,7 @@ def _counted(folder: Folder) -> str:
     return f"{folder.path or '.'}/ ({folder.count:,})"
 
 
-def _what(name: str, classes: Iterable[ClassFolder]) -> str:
+def _what(name: str, classes: Iterable[ClassFolder], listed: Mapping[str, str]) -> str:
     """The kind, and the splits with the folders that they were read from."""
     kind = "class folders" if name == TOP else "class folders one level deeper"
     parts: dict[str, list[str]] = {}
@@ -238,6 +252,7 @@ def _what(name: str, classes: Iterable[ClassFolder]) -> str:
                 parts[each.split].append(folder)
     named = [split if folders == [split] else f"{split} ({list_names(folders, 3)})" for split, folders in parts.items()]
     order = ("train", "val", "test")
+    named += telling_splits(listed.values())
     named.sort(key=lambda text: order.index(text.split(" ", 1)[0]))
     return f"{kind} in split{'s' if len(named) > 1 else ''} {', '.join(named)}" if named else kind
 

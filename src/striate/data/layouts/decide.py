@@ -34,7 +34,7 @@ def readings(tree: Tree, options: ReadOptions) -> list[Layout]:
     found = [
         *objects.find(tree),
         *tables.find(tree, finder, options),
-        *class_folders.find(tree),
+        *class_folders.find(tree, finder),
         *lists.find(tree, finder),
         *masks.find(tree),
         *packed.find(tree),

@@ -164,4 +164,6 @@ def find(tree: Tree, finder: ImageFinder) -> list[Layout]:
 
 def _is_of_one_class(each: ImageList) -> bool:
     """Whether a list says of each image whether it shows one class, as those of Pascal VOC do: dog_train.txt."""
-    return {label for _, label in each.rows} <= {"1", "0", "-1"} and bool(parts_of(each.name).rest)
+    labels = {label for _, label in each.rows}
+    is_of_voc = "-1" in labels or "imagesets" in each.folder.lower()
+    return is_of_voc and labels <= {"1", "0", "-1"} and bool(parts_of(each.name).rest)

@@ -73,7 +73,7 @@ SESSION_WORDS = frozenset(
     }
 )
 GLUED = re.compile(
-    r"(training|train|validation|valid|val|testing|test)"
+    r"(training|train|validation|valid|val|dev|testing|test|eval)"
     r"(sets?|data|dataset|images?|imgs?|photos|annotations?|annots?|annos?|masks?|labels?|gt|dir|folder|split|zip|val)"
 )
 ROMAN_AND_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|[0-9]+")
@@ -84,6 +84,7 @@ LITTER_FOLDERS = frozenset(
         *("network trash folder", "temporary items", "thevolumesettingsfolder", "#recycle"),
     }
 )
+LONGEST = 1000  # characters of a name that its place depends on
 DIGITS = re.compile(r"([0-9]+)")
 
 
@@ -226,7 +227,7 @@ def natural_key(name: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
     >>> sorted(["10", "2", "1", "img10", "img9"], key=natural_key)
     ['1', '2', '10', 'img9', 'img10']
     """
-    parts = DIGITS.split(name)  # a text and a number by turns, from a text on
+    parts = DIGITS.split(name[:LONGEST])  # a text and a number by turns, from a text on
     key = tuple((len(part.lstrip("0")), part.lstrip("0")) if place % 2 else part for place, part in enumerate(parts))
     return key, name
 

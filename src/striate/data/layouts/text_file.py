@@ -5,6 +5,7 @@ from pathlib import Path
 from striate.data.layouts.json_file import read_content
 from striate.errors import DataError
 
+MOST_YAML = 1 << 20  # bytes
 MOST = 256 << 20  # bytes of a list; ImageNet's has 60 MB
 
 
@@ -25,7 +26,10 @@ def read_lines(path: Path) -> list[str]:
     raise DataError(f"{path}: expected a text file in UTF-8.")
 
 
-def read_yaml(path: Path) -> dict[str, str | list[str] | dict[str, str]]:
+Yaml = dict[str, str | list[str] | dict[str, str]]
+
+
+def read_yaml(path: Path) -> Yaml:
     """The keys at the outer level of a YAML file that describes a data set: texts, lists of texts, texts by key.
 
     No more of YAML than that is read: no anchors, no tags, nothing nested deeper.
@@ -33,44 +37,54 @@ def read_yaml(path: Path) -> dict[str, str | list[str] | dict[str, str]]:
     Raises:
         DataError: if the file cannot be read.
     """
-    found: dict[str, str | list[str] | dict[str, str]] = {}
-    key = ""
-    for line in _joined(read_lines_indented(path)):
+    found: Yaml = {}
+    items: list[str] = []
+    pairs: dict[str, str] = {}
+    for line in _joined(read_content(path, MOST_YAML).decode("utf-8", "replace").splitlines()):
         text = line.strip()
-        if not text or text.startswith(("#", "---", "%")):
+        if not text or text.startswith(("---", "%")):
             continue
-        if text.startswith("- ") and key:
-            items = found[key] if isinstance(found[key], list) else []
-            found[key] = [*items, _scalar(text[2:])]
-        elif line[:1].isspace() and key and ":" in text:
+        key = next(reversed(found), None)
+        if text.startswith("- ") and key is not None:
+            items.append(_scalar(text[2:]))
+            found[key] = items
+        elif line[:1].isspace() and key is not None and ":" in text:
             inner, _, value = text.partition(":")
-            pairs = found[key] if isinstance(found[key], dict) else {}
-            found[key] = {**pairs, _scalar(inner): _scalar(value)}  # type: ignore[dict-item]
+            pairs[_scalar(inner)] = _scalar(value)
+            found[key] = pairs
         elif ":" in text:
-            key, _, value = text.partition(":")
-            key = _scalar(key)
-            found[key] = _value(value.strip())
+            name, _, value = text.partition(":")
+            found.pop(_scalar(name), None)
+            found[_scalar(name)] = _value(value.strip())
+            items, pairs = [], {}
     return found
-
-
-def read_lines_indented(path: Path) -> list[str]:
-    """The lines of a text file as they stand."""
-    content = read_content(path, 1 << 20)
-    return content.decode("utf-8", "replace").splitlines()
 
 
 def _joined(lines: list[str]) -> list[str]:
-    """Lines, those of a list or mapping in brackets as one."""
-    found: list[str] = []
+    """Lines without comments, those of a list or mapping in brackets as one."""
+    found: list[list[str]] = []
     depth = 0
     for line in lines:
-        text = line if '"' in line or "'" in line else line.partition(" #")[0]
+        text = _without_comment(line)
         if depth:
-            found[-1] += " " + text.strip()
+            found[-1].append(text.strip())
         else:
-            found.append(text)
+            found.append([text])
         depth = max(0, depth + text.count("[") + text.count("{") - text.count("]") - text.count("}"))
-    return found
+    return [" ".join(parts) for parts in found]
+
+
+def _without_comment(line: str) -> str:
+    """A line up to a number sign that stands in no quotes, after white space or at the beginning."""
+    quote = ""
+    for place, character in enumerate(line):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character == "#" and (place == 0 or line[place - 1] in " \t"):
+            return line[:place]
+    return line
 
 
 def _value(text: str) -> str | list[str] | dict[str, str]:
@@ -100,4 +114,4 @@ def _scalar(text: str) -> str:
     text = text.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
-    return text.partition(" #")[0].strip()
+    return text

@@ -111,7 +111,8 @@ def read(
 
 def read_with(path: Path, recipe: ReadRecipe) -> Index:
     """Reads `path` as a recipe or the flags of a verb say; see `read`."""
-    return read(path, **{each.name: getattr(recipe, each.name) for each in fields(ReadRecipe)})
+    options = {each.name: getattr(recipe, each.name) for each in fields(ReadRecipe)}
+    return read(path, **options | {"image_root": Path(recipe.image_root) if recipe.image_root else None})
 
 
 def _read_folder(path: Path, options: ReadOptions) -> Index:

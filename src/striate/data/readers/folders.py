@@ -12,7 +12,7 @@ from striate.data.layouts.layout import Layout
 from striate.data.layouts.names import natural_key
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tree import has_no_suffix, suffix_of, survey
-from striate.errors import DataError
+from striate.data.paths import to_texts
 from striate.files import list_names
 
 
@@ -22,17 +22,17 @@ def read(layout: Layout, options: ReadOptions) -> Index:
     Every file below a class folder is a row; one that is no image stays in the table with that reason.
 
     Raises:
-        DataError: if a name cannot be written in UTF-8.
+        DataError: if a class's name is too long.
     """
     names = sorted({each.name for each in layout.classes}, key=natural_key)
     files = [list(each.folder.marked_files()) for each in layout.classes]
-    paths = _column([path for of_class in files for path, _ in of_class])
+    paths = to_texts([path for of_class in files for path, _ in of_class])
     is_image = np.array([image for of_class in files for _, image in of_class], np.bool_)
     number = np.array([names.index(each.name) for each in layout.classes])
     folder = np.repeat(np.arange(len(files)), [len(each) for each in files])  # (N,) the number of each row's
     split = pa.array([each.split for each in layout.classes], pa.string()).take(pa.array(folder))
     if layout.splits:
-        listed = pa.array([layout.splits.get(path) for path in paths.to_pylist()], pa.string())
+        listed = pa.array([layout.splits.get(path) for of_class in files for path, _ in of_class], pa.string())
         split = pc.coalesce(listed, split)
     return build(
         layout.tree.root,
@@ -54,13 +54,6 @@ def image_files(root: Path) -> list[Path]:
         DataError: if a folder cannot be listed.
     """
     return [root / path for path, is_image in survey(root).top.marked_files() if is_image]
-
-
-def _column(paths: list[str]) -> pa.Array:
-    try:
-        return pa.array(paths, pa.string())
-    except UnicodeEncodeError as error:
-        raise DataError(f"data: expected names of files in UTF-8; got {error.object!r}. Rename it.") from error
 
 
 def _reasons(paths: pa.Array, is_image: NDArray[np.bool_]) -> pa.Array:

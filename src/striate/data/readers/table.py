@@ -16,7 +16,7 @@ from striate.data.layouts.names import natural_key
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.sheet import Sheet
 from striate.data.layouts.tables import Table, open_table
-from striate.data.paths import SafePaths
+from striate.data.paths import SafePaths, to_text, to_texts
 from striate.errors import DataError
 from striate.files import list_names
 
@@ -89,6 +89,11 @@ class _Rule:
     before: str
     after: str
 
+    @property
+    def is_text(self) -> bool:
+        """Whether an index holds it as it stands."""
+        return to_text(self.before) == self.before
+
 
 def resolve(texts: pa.Array, folder: str, finder: Finder) -> pa.Array:
     """The paths of the images that texts mean, from the root; where no image is found, as they are written.
@@ -104,14 +109,14 @@ def resolve(texts: pa.Array, folder: str, finder: Finder) -> pa.Array:
     sample = texts.take(pa.array(np.arange(0, len(texts), max(len(texts) // SAMPLE, 1)))).to_pylist()
     rules = {_rule(text, finder.find(text, folder)) for text in sample}
     prefix = f"{folder}/" if folder else ""
-    if len(rules) == 1 and (rule := rules.pop()) is not None:
+    if len(rules) == 1 and (rule := rules.pop()) is not None and rule.is_text:
         return texts if rule == _Rule("", "") else pc.binary_join_element_wise(rule.before, texts, rule.after, "")
     found = [
         finder.find(text, folder)
         or (text if text[:1] == "/" or not text else prefix + (normal(text) if "\\" in text else text))
         for text in texts.to_pylist()
     ]
-    return pa.array(found, pa.string())
+    return to_texts(found)
 
 
 def _rule(text: str, path: str | None) -> _Rule | None:

@@ -1,0 +1,187 @@
+"""Class folders and their kin."""
+
+from kin.make import KIN, Files, Means, classes, image, kin, photos
+
+SPLIT: dict[str | None, int] = {"train": 4, "val": 2, "test": 2}
+
+
+def three(train: str, val: str, test: str) -> Files:
+    """Class folders in three splits of these names."""
+    return classes(train, 0, 2) | classes(val, 2, 3) | classes(test, 3, 4)
+
+
+for _number, _names in enumerate(
+    [
+        ("training_set", "validation_set", "test_set"),
+        ("Training", "Validation", "Testing"),
+        ("train_images", "val_images", "test_images"),
+        ("images_train", "images_val", "images_test"),
+        ("TRAIN", "VALID", "TEST"),
+        ("tr", "val", "te"),
+        ("train2017", "val2017", "test2017"),
+        ("trainset", "devset", "testset"),
+        ("train_data", "dev_data", "eval_data"),
+        ("data/train", "data/valid", "data/test"),
+        ("dataset/dataset/train", "dataset/dataset/validation", "dataset/dataset/test"),
+        ("seg_train/seg_train", "seg_val/seg_val", "seg_test/seg_test"),
+        ("flowers-train", "flowers-valid", "flowers-test"),
+        ("split/TrainImages", "split/ValImages", "split/TestImages"),
+        ("train/images", "val/images", "test/images"),
+        ("imgs/train", "imgs/val", "imgs/test"),
+        ("train_zip/train", "val_zip/val", "test_zip/test"),
+        ("1_train", "2_val", "3_test"),
+        ("x_train", "x_val", "x_test"),
+    ]
+):
+    KIN[f"splits_{_names[0].replace('/', '-')}"] = (
+        lambda names=_names: three(*names),  # type: ignore[misc]
+        Means("class folders in splits train", counts=SPLIT),
+    )
+
+
+@kin(Means("class folders", counts={"train": 4, "val": 4}))
+def split_after_the_class() -> Files:
+    return classes("", 0, 2, ("ants_train", "bees_train")) | classes("", 0, 2, ("ants_val", "bees_val"))
+
+
+@kin(Means("class folders", counts={"train": 4, "test": 4}))
+def split_below_the_class() -> Files:
+    return {
+        f"{name}/{part}/{number}.jpg": image()
+        for name in ("ants", "bees")
+        for part in ("train", "test")
+        for number in (0, 1)
+    }
+
+
+@kin(Means("class folders"))
+def wrapped_thrice() -> Files:
+    return classes("archive/animals/animals") | {"archive/README.md": "x"}
+
+
+@kin(Means("class folders"))
+def images_below_the_class() -> Files:
+    return {f"{name}/images/{number}.jpg": image() for name in ("ants", "bees") for number in range(4)}
+
+
+@kin(Means("class folders"))
+def doubled_class_folders() -> Files:
+    return {f"{name}/{name}/{number}.jpg": image() for name in ("ants", "bees") for number in range(4)}
+
+
+@kin(Means("class folders"))
+def sessions_below_the_class() -> Files:
+    return {f"{name}/session{s}/{n}.jpg": image() for name in ("ants", "bees") for s in (1, 2) for n in (0, 1)}
+
+
+@kin(Means("class folders"))
+def mixed_depth() -> Files:
+    return photos("ants") | photos("bees", 0, 2) | photos("bees/more/deep", 2, 4)
+
+
+@kin(Means(refused="class folders (--layout folders) or class folders one level deeper (--layout subfolders)"))
+def two_levels() -> Files:
+    return {f"{top}/{low}/0.jpg": image() for top, low in (("fish", "trout"), ("fish", "perch"), ("birds", "robin"))}
+
+
+@kin(Means("class folders", classes=("birds", "fish"), counts={None: 3}, layout_given="folders"))
+def two_levels_outer() -> Files:
+    return two_levels()
+
+
+@kin(Means("class folders one", classes=("perch", "robin", "trout"), counts={None: 3}, layout_given="subfolders"))
+def two_levels_inner() -> Files:
+    return two_levels()
+
+
+@kin(Means(refused="a class would be called train"))
+def vehicles() -> Files:
+    return classes("", names=("car", "bus", "train"))
+
+
+@kin(Means(refused="a class would be called images"))
+def one_folder_of_images() -> Files:
+    return photos("images")
+
+
+@kin(Means(refused="in the names of files, give --label-pattern"))
+def cat_0_jpg() -> Files:
+    return {f"train/{name}.{number}.jpg": image() for name in ("ants", "bees") for number in range(4)} | photos("test1")
+
+
+@kin(Means("labels in the names", counts={"train": 8}, label_pattern=r"^([a-z]+)\.", note="does not fit"))
+def cat_0_jpg_by_pattern() -> Files:
+    return cat_0_jpg()
+
+
+@kin(Means("labels in the names", label_pattern=r"/([^/]+)_\d+\.jpg$"))
+def pattern_of_a_path() -> Files:
+    return {f"images/{name}_{number}.jpg": image() for name in ("ants", "bees") for number in range(4)}
+
+
+@kin(Means("class folders", note="without an image, which is no class: wasps"))
+def empty_class() -> Files:
+    return classes() | {"wasps/": ""}
+
+
+@kin(Means("class folders", counts={"train": 4, "val": 3}, note="class folders without an image: val/bees"))
+def class_empty_in_val() -> Files:
+    return classes("train", 0, 2) | photos("val/ants", 0, 3) | {"val/bees/": ""}
+
+
+@kin(Means("class folders", note="left out: 7 hidden or left by a system"))
+def litter() -> Files:
+    return classes() | {
+        ".git/config": "x", ".DS_Store": "x", "__MACOSX/ants/._0.jpg": "x", "ants/Thumbs.db": "x",
+        "ants/._0.jpg": image(), "bees/desktop.ini": "x", ".ipynb_checkpoints/0-checkpoint.jpg": image(),
+    }  # fmt: skip
+
+
+@kin(Means("class folders", note="read because they are images by their content: ants/0, ants/1, ants/2, ants/3"))
+def no_suffix() -> Files:
+    return {f"{name}/{number}": image() for name in ("ants", "bees") for number in range(4)}
+
+
+@kin(Means("class folders", note="no images by their content either: ants/tmp"))
+def stray_file_without_suffix() -> Files:
+    return classes() | {"ants/tmp": "text"}
+
+
+@kin(Means("class folders"))
+def upper_case_suffixes() -> Files:
+    return {f"{name}/IMG_{number}.JPG": image() for name in ("ants", "bees") for number in range(4)}
+
+
+@kin(Means("class folders", classes=("1", "2", "10", "21")))
+def numbers_as_classes() -> Files:
+    return classes("", 0, 2, ("1", "10", "2", "21"))
+
+
+@kin(Means("class folders", classes=("n01440764", "n01443537"), counts={"train": 8}))
+def wnids() -> Files:
+    return classes("ILSVRC/train", names=("n01440764", "n01443537")) | photos("ILSVRC/val")
+
+
+@kin(Means("class folders", classes=("BACKGROUND_Google", "accordion"), note="BACKGROUND_Google/tmp"))
+def caltech_101() -> Files:
+    found = classes("101_ObjectCategories", names=("accordion", "BACKGROUND_Google"))
+    return found | {"101_ObjectCategories/BACKGROUND_Google/tmp": "x"}
+
+
+@kin(Means("class folders in splits train, val, test", counts={"train": 4, "val": 2, "test": 2}, note="splits by"))
+def food_101() -> Files:
+    lists = {
+        "food/meta/train.txt": "ants/0\nants/1\nbees/0\nbees/1\n", "food/meta/test.txt": "ants/2\nbees/2\n",
+        "food/meta/val.txt": "ants/3\nbees/3\n", "food/meta/classes.txt": "ants\nbees\n",
+    }  # fmt: skip
+    return classes("food/images") | lists
+
+
+@kin(Means("class folders", counts={"train": 4}, note="in no class folder: test/"))
+def kaggle_folders_with_a_flat_test() -> Files:
+    return classes("train", 0, 2) | photos("test") | {"sample_submission.csv": "id,label\n0,ants\n"}
+
+
+@kin(Means("class folders", counts={"train": 4}, note="in no class folder: test/unknown/"))
+def keras_unknown() -> Files:
+    return classes("train", 0, 2) | photos("test/unknown")

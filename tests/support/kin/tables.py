@@ -1,0 +1,133 @@
+"""Tables and lists."""
+
+import json
+
+from kin.make import KIN, Files, Means, image, kin, photos
+
+
+@kin(Means("labels in train.csv"))
+def kaggle_ids() -> Files:
+    rows = "".join(f"a{n},ants\nb{n},bees\n" for n in range(4))
+    images = {f"train/{letter}{n}.jpg": image() for letter in "ab" for n in range(4)}
+    return images | photos("test") | {"train.csv": "id,label\n" + rows, "sample_submission.csv": "id,label\n0,ants\n"}
+
+
+@kin(Means("labels in labels.csv", note="columns that are not read: width"))
+def table_beside_images() -> Files:
+    rows = "".join(f"{n}.jpg,{'ants' if n < 4 else 'bees'},9\n" for n in range(8))
+    return photos("images", 0, 8) | {"labels.csv": "image_name,species,width\n" + rows}
+
+
+@kin(Means("labels in meta.csv", given="tables/meta.csv"))
+def table_in_a_folder_beside() -> Files:
+    rows = "".join(f"{n},{'ants' if n < 4 else 'bees'}\n" for n in range(8))
+    return photos("images", 0, 8) | {"tables/meta.csv": "image_id,class\n" + rows}
+
+
+@kin(Means("labels in tables of the splits", counts={"train": 4, "test": 4}))
+def a_table_a_split() -> Files:
+    train = "filename,label\n" + "".join(f"{n}.jpg,{'ants' if n < 2 else 'bees'}\n" for n in range(4))
+    test = "filename,label\n" + "".join(f"{n}.jpg,{'ants' if n < 6 else 'bees'}\n" for n in range(4, 8))
+    return photos("images", 0, 8) | {"train.csv": train, "test.csv": test}
+
+
+@kin(Means("labels in tables of the splits", counts={"train": 4, "test": 4}))
+def gtsrb() -> Files:
+    train = "Width,Height,ClassId,Path\n" + "".join(f"24,16,{c},Train/{c}/{n}.png\n" for c in (0, 1) for n in (0, 1))
+    test = "Width,Height,ClassId,Path\n" + "".join(f"24,16,{n % 2},Test/{n}.png\n" for n in range(4))
+    images = {f"Train/{c}/{n}.png": image("PNG") for c in (0, 1) for n in (0, 1)}
+    return images | {f"Test/{n}.png": image("PNG") for n in range(4)} | {"Train.csv": train, "Test.csv": test}
+
+
+KIN["gtsrb"] = gtsrb, Means("labels in tables of the splits", ("0", "1"), {"train": 4, "test": 4})
+
+
+@kin(Means("labels in list.csv", counts={"train": 6, "val": 2}))
+def semicolons_and_folds() -> Files:
+    rows = "".join(f"images\\{n}.jpg;{'ants' if n < 4 else 'bees'};{n % 4}\r\n" for n in range(8))
+    return photos("images", 0, 8) | {"list.csv": "Image;Category;fold\r\n" + rows}
+
+
+@kin(Means("labels in list.csv", classes=("abeja", "año"), note="Latin-1"))
+def latin_1() -> Files:
+    rows = "".join(f"{n}.jpg;{'año' if n < 4 else 'abeja'}\n" for n in range(8))
+    return photos("", 0, 8) | {"list.csv": ("file;label\n" + rows).encode("cp1252")}
+
+
+@kin(Means("labels in list.csv", classes=("abeja", "año")))
+def utf_16() -> Files:
+    rows = "".join(f"{n}.jpg\t{'año' if n < 4 else 'abeja'}\n" for n in range(8))
+    return photos("", 0, 8) | {"list.csv": ("file\tlabel\n" + rows).encode("utf-16")}
+
+
+@kin(Means("labels in list.csv", counts={"train": 4, "val": 2, "test": 2}))
+def subset_column() -> Files:
+    parts = ["Training"] * 2 + ["Validation", "Test"]
+    rows = "".join(f"{n}.jpg,{'ants' if n < 4 else 'bees'},{parts[n % 4]}\n" for n in range(8))
+    return photos("", 0, 8) | {"list.csv": "img,target,subset\n" + rows}
+
+
+@kin(Means("labels in _classes.csv", counts={"train": 4, "val": 4}))
+def roboflow_one_hot() -> Files:
+    table = "filename, ants, bees\n" + "".join(f"{n}.jpg, {int(n < 2)}, {int(n >= 2)}\n" for n in range(4))
+    return photos("train") | photos("valid") | {"train/_classes.csv": table, "valid/_classes.csv": table}
+
+
+KIN["roboflow_one_hot"] = roboflow_one_hot, Means("labels in tables of the splits", counts={"train": 4, "val": 4})
+
+
+@kin(Means("labels in train.csv", classes=("ants", "bees"), counts={None: 4}))
+def several_labels() -> Files:
+    return photos("images") | {"train.csv": "image_id,ants,bees\n0.jpg,1,1\n1.jpg,0,1\n2.jpg,1,0\n3.jpg,0,0\n"}
+
+
+@kin(Means("labels in labels.json"))
+def json_of_labels() -> Files:
+    return photos("images", 0, 8) | {
+        "labels.json": json.dumps({f"{n}.jpg": "ants" if n < 4 else "bees" for n in range(8)})
+    }
+
+
+@kin(Means("labels in metadata.jsonl", counts={"train": 4}))
+def hugging_face_metadata() -> Files:
+    rows = "".join(json.dumps({"file_name": f"{n}.jpg", "label": "ants" if n < 2 else "bees"}) + "\n" for n in range(4))
+    return photos("train") | {"train/metadata.jsonl": rows}
+
+
+@kin(Means(refused="expected one column of labels; got species and breed"))
+def two_columns_of_labels() -> Files:
+    return photos("") | {"t.csv": "file,species,breed\n0.jpg,cat,a\n1.jpg,cat,b\n2.jpg,dog,c\n3.jpg,dog,c\n"}
+
+
+@kin(Means(refused="no column of t.csv is known to hold labels"))
+def no_column_of_labels() -> Files:
+    return photos("images") | {"t.csv": "file,width,comment\n0.jpg,9,x\n1.jpg,9,y\n2.jpg,8,z\n3.jpg,9,x\n"}
+
+
+@kin(Means("a list of images and labels", classes=("0", "1"), counts={"train": 4, "val": 2, "test": 2}))
+def flowers_lists() -> Files:
+    line = {part: "".join(f"jpg/{n}.jpg {n % 2}\n" for n in numbers) for part, numbers in
+            {"train": range(4), "valid": (4, 5), "test": (6, 7)}.items()}  # fmt: skip
+    return photos("jpg", 0, 8) | {f"{part}.txt": text for part, text in line.items()}
+
+
+@kin(Means("a list of images and labels", classes=("Abyssinian", "Bengal"), given="annotations/trainval.txt"))
+def pets_list() -> Files:
+    lines = "#Image CLASS-ID SPECIES BREED ID\n"
+    lines += "".join(f"{name}_{n} {c} 1 {c}\n" for c, name in ((1, "Abyssinian"), (2, "Bengal")) for n in range(4))
+    images = {f"images/{name}_{n}.jpg": image() for name in ("Abyssinian", "Bengal") for n in range(4)}
+    return images | {"annotations/trainval.txt": lines}
+
+
+@kin(Means("a list of images and labels", classes=("707-320", "Fokker 100"), counts={None: 4}))
+def aircraft_list() -> Files:
+    images = {f"images/{n:07d}.jpg": image() for n in range(4)}
+    return images | {"images_variant.txt": "0000000 707-320\n0000001 Fokker 100\n0000002 707-320\n0000003 Fokker 100\n"}
+
+
+@kin(Means("a list of images and labels", classes=("ants", "bees"), counts={None: 4}, note="names of classes by"))
+def list_of_numbers_with_names() -> Files:
+    return photos("images") | {
+        "list.txt": "".join(f"images/{n}.jpg {n % 2}\n" for n in range(4)),
+        "classes.txt": "ants\nbees\n",
+    }
