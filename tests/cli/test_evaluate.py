@@ -110,3 +110,13 @@ def test_a_model_file_that_is_none(striate: Striate, two_classes: Path) -> None:
     code, out, err = striate("evaluate", path, two_classes)
     assert (code, out) == (1, "")
     assert err.startswith(f"striate: {path}: expected a safetensors file that is whole; ")
+
+
+def test_the_threshold_that_keeps_an_accuracy(striate: Striate, finished: RunFolder, two_classes: Path) -> None:
+    words = ("--split", "all", "--abstain-at", 0.5, *PLAIN)
+    code, out, _ = striate("evaluate", finished.model, two_classes, *words)
+    assert code == 0
+    assert "calibration error 0." in out
+    assert "accuracy 0.5 or more from probability 0." in out
+    plain = json.loads(striate("evaluate", finished.model, two_classes, "--json", *words)[1])
+    assert plain["abstention"]["answered"]["value"] == 1.0

@@ -210,6 +210,10 @@ def test_per_class_by_hand() -> None:
 def test_plain_values_for_json() -> None:
     result = example([[3, 1, 0], [2, 4, 0], [0, 0, 0]])
     plain = json.loads(json.dumps(result.to_dict()))
+    assert [(pair["truth"], pair["answer"], pair["count"]) for pair in plain.pop("confused")] == [
+        ("b", "a", 2),
+        ("a", "b", 1),
+    ]
     assert plain == {
         "split": "test",
         "why": "as asked",
@@ -235,3 +239,16 @@ def test_with_several_labels_there_is_no_confusion(untrained: MakeModel, two_cla
     assert plain["count"] == 3
     assert {"mean_average_precision", "f1"} <= plain.keys()
     assert not {"per_class", "confusion"} & plain.keys()
+
+
+def test_calibration_and_abstention_are_those_of_the_answers(trained: Model, two_classes: Path) -> None:
+    result = evaluate(trained, read(two_classes), "all")
+    assert result.graded is not None
+    assert result.graded.hits.mean() == result.metrics["accuracy"]
+    plain = json.loads(json.dumps(result.to_dict()))["calibration"]
+    assert plain["loss"]["value"] == pytest.approx(result.metrics["loss"], rel=1e-5)
+    assert plain["calibration_error"]["low"] <= plain["calibration_error"]["value"]
+    assert sum(each["count"] for each in plain["bins"]) == 24
+    found = result.abstention(0.5)
+    assert found is not None
+    assert found.answered.value == 1.0

@@ -1,6 +1,7 @@
 """The scores of a model on one split of a data set."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,12 @@ from numpy.typing import NDArray
 from striate.data import Index, IndexedImages, Loader, Rows, batches, split
 from striate.device import cores
 from striate.errors import DataError
+from striate.evaluation.calibration import calibration_error, reliability
+from striate.evaluation.classes import confused_pairs
+from striate.evaluation.intervals import Resampling
+from striate.evaluation.selective import Abstention, abstention, aurc
 from striate.model import Model
+from striate.tasks.answers import Answers
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,34 @@ class Evaluation:
     unreadable: tuple[str, ...] = ()
     """Files that were left out, with the reason."""
 
+    graded: Answers | None = None
+    """Each image's answer beside its truth; None where an image's answer is not one class."""
+
+    @cached_property
+    def resampling(self) -> Resampling:
+        """The bootstrap draws that all figures share."""
+        return Resampling(len(self.rows))
+
+    def calibration(self) -> dict[str, Any]:
+        """How far probabilities can be believed, each figure with its interval; empty where `graded` is None."""
+        if self.graded is None:
+            return {}
+        graded = self.graded
+        loss, brier = self.resampling.means(np.stack([graded.loss, graded.brier], axis=1))
+        return {
+            "calibration_error": calibration_error(graded.confidence, graded.hits, self.resampling).to_dict(),
+            "brier": brier.to_dict(),
+            "loss": loss.to_dict(),
+            "aurc": aurc(graded.confidence, graded.hits, self.resampling).to_dict(),
+            "bins": reliability(graded.confidence, graded.hits).to_dict(),
+        }
+
+    def abstention(self, wanted: float) -> Abstention | None:
+        """The threshold of probability that keeps a wanted accuracy; None where `graded` is None."""
+        if self.graded is None:
+            return None
+        return abstention(self.graded.confidence, self.graded.hits, wanted, self.resampling)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         plain: dict[str, Any] = {
@@ -51,7 +85,10 @@ class Evaluation:
             **self.metrics,
             "unreadable": list(self.unreadable),
         }
+        if self.graded is not None:
+            plain["calibration"] = self.calibration()
         if self.confusion is not None:
+            plain["confused"] = [pair.to_dict() for pair in confused_pairs(self.confusion, self.classes)]
             plain["per_class"] = self.per_class()
             plain["confusion"] = {"classes": list(self.classes), "matrix": self.confusion.tolist()}
         return plain
@@ -126,6 +163,7 @@ def evaluate(
         classes=model.classes,
         rows=rows,
         answers=task.answers(records),
+        graded=task.graded(records),
         mirrored=mirrored,
         unreadable=tuple(f"{pictures.path(row)}: {reason}" for row, reason in sorted(unreadable.items())),
     )
