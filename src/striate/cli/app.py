@@ -16,6 +16,7 @@ from striate import __version__
 from striate.cli.augment import augment, values_from_tables
 from striate.cli.bench import bench
 from striate.cli.check import check
+from striate.cli.compare import compare
 from striate.cli.demo import demo
 from striate.cli.evaluate import evaluate
 from striate.cli.explain import explain
@@ -51,6 +52,7 @@ app.command(plan, sort_key=3, config=values_from_recipe())
 app.command(augment, sort_key=3, config=values_from_tables)
 app.command(train, sort_key=3, config=values_from_file)
 app.command(evaluate, sort_key=4)
+app.command(compare, sort_key=4)
 app.command(explain, sort_key=5)
 app.command(filter_image, name="filter", sort_key=6)
 app.command(predict, sort_key=5)
