@@ -38,6 +38,7 @@ def test_pages_hold_blocks_that_run() -> None:
         "inspect",
         "filters",
         "explain",
+        "evaluate",
         "bench",
         "weights",
         "transfer",
