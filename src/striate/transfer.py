@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from striate.console import Reporter
-from striate.data import Index, Preprocessing
+from striate.data import Index, IndexedImages, Preprocessing, batches
 from striate.errors import UsageError
 from striate.features.cached import cached_features
 from striate.features.fit_head import install, probe, require_head_on_vectors, scored
+from striate.features.fit_parts import fit_parts, install_parts
 from striate.nets import create, heads_of
 from striate.nets.headed import Headed
 from striate.plan.recommend import MOST, Plan, recommend
@@ -21,7 +23,7 @@ from striate.recipe import Recipe
 from striate.tasks import HeadProblem, settled, task_of
 from striate.training.folder import RunFolder
 from striate.training.freeze import WITHIN, freeze, frozen_stages, keep_statistics, redrawn_stages
-from striate.training.images import images
+from striate.training.images import ImageInputs, images
 from striate.training.inputs import Inputs
 from striate.training.loop import fit
 from striate.training.network import describe, drawn_network, placed
@@ -126,6 +128,8 @@ def learn(run: Run, base: Callable[[], Pretrained]) -> None:
     if run.checkpoint is None:
         if run.recipe.transfer.freeze == "auto":
             run = _planned(run, base())
+        if _frozen_whole(run, base()) and fit_parts_alone(run, base()):
+            return
         net = base().net
         problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
         if problem is not None and _frozen(run, net) == net.stages and _why_not_fitted(net) is None:
@@ -152,7 +156,8 @@ def pretrained_network(run: Run, base: Callable[[], Pretrained]) -> nn.Module:
 def inputs_of(run: Run, net: nn.Module) -> Inputs:
     """The features of the frozen stages, unless nothing is frozen or nothing shall be cached."""
     frozen, count = _frozen(run, net), run.recipe.transfer.views
-    if not frozen or count == 0:
+    follows = "masks" in run.task.annotations(run.index)  # what is transformed with the pixels of each image
+    if not frozen or count == 0 or (follows and count is None):
         return images(run)
     return cached_features(run, net, frozen, count or VIEWS)
 
@@ -176,6 +181,30 @@ def fit_head_alone(run: Run, base: Pretrained, problem: HeadProblem) -> None:
         row |= {f"cv_{name}": value for name, value in found.cross_validated.items()}
         run.folder.write_metrics([row | {f"val_{name}": value for name, value in found.val.items()}])
     run.reporter.info(f"model: {run.folder.model}, {seconds:.1f} s after the check of the images")
+
+
+def fit_parts_alone(run: Run, base: Pretrained) -> bool:
+    """Fits each layer of a head of several, where the task has one, and leaves the run folder as training would."""
+    started = time.perf_counter()
+    net = _take_weights(drawn_network(run), base, run).eval()
+    found = fit_parts(run, net)
+    if found is None:
+        return False
+    install_parts(net, found.layers)
+    freeze(net, _frozen(run, net))
+    describe(run, net)
+    net = run.machine.place(net).eval()
+    row = {"epoch": 1, "step": 0, "train_s": time.perf_counter() - started}
+    metrics = _scores_on_val(run, net)
+    for name, scores in (("cross-validation on train", found.cross_validated), ("val", metrics)):
+        if scores:
+            run.reporter.info(f"{name}: {run.task.line(scores)}, loss {scores['loss']:.4f}")
+    if run.processes.first:
+        run.model(net, metrics, epoch=1, head={"strengths": found.strengths}).save(run.folder.model)
+        row |= {f"cv_{name}": value for name, value in found.cross_validated.items()}
+        run.folder.write_metrics([row | {f"val_{name}": value for name, value in metrics.items()}])
+    run.reporter.info(f"model: {run.folder.model}, {row['train_s']:.1f} s after the check of the images")
+    return True
 
 
 def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
@@ -224,6 +253,21 @@ def _base(recipe: Recipe) -> Pretrained:
     return pretrained(recipe.transfer.weights, network.model, network.model_args).headed(recipe.transfer)
 
 
+def _scores_on_val(run: Run, net: nn.Module) -> dict[str, float]:
+    """The task's metrics on val, of images that are read from their files; empty without such images."""
+    rows, inputs = run.index.rows("val"), ImageInputs(run, IndexedImages(run.index, run.recipe.data.max_pixels))
+    records = [
+        run.task.observe(outputs, run.index, batch, run.preprocessing)
+        for outputs, batch in inputs.outputs(net, batches(rows, run.recipe.training.batch_size))
+    ]
+    return run.task.metrics(torch.cat(records)) if records else {}
+
+
+def _frozen_whole(run: Run, base: Pretrained) -> bool:
+    """Whether all of the weights' network is frozen."""
+    return _frozen(run, base.net) == base.net.stages
+
+
 def _frozen(run: Run, net: nn.Module) -> tuple[str, ...]:
     """The stages of a net that the recipe freezes."""
     return frozen_stages(net, run.recipe.transfer.freeze or "all")
@@ -258,6 +302,10 @@ def _fit_head(run: Run, net: nn.Module, base: Pretrained) -> None:
     """Lets training begin with a head that is fitted to what the weights give for the images, where that can be."""
     problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
     if problem is None:
+        found = None if run.recipe.transfer.redraw else fit_parts(run, net)
+        if found is not None:
+            install_parts(net, found.layers)
+            run.reporter.info(f"the head as fitted: {run.task.line(found.cross_validated)} in cross-validation")
         return
     why_not = _why_not_fitted(base.net)
     if run.recipe.transfer.redraw:

@@ -31,7 +31,7 @@ from striate.errors import DataError, ModelFileError, UsageError
 from striate.evaluation import evaluate
 from striate.model import load
 from striate.recipe import Recipe
-from striate.tasks import TASKS, HeadProblem, Objective, Prediction, Targets
+from striate.tasks import TASKS, HeadProblem, Objective, Prediction, Targets, ValueProblem
 from striate.training import RunFolder, resume, train
 from striate.training.signals import Interrupted
 
@@ -76,7 +76,7 @@ class Brightness:
     record_width = 4
 
     @classmethod
-    def suits(cls, index: Index) -> bool:
+    def suits(cls, index: Index, recipe: Recipe) -> bool:
         """It is asked for by its name alone."""
         return False
 
@@ -181,6 +181,12 @@ class Brightness:
     def head_problem(self, index: Index, rows: Rows, recipe: Recipe) -> HeadProblem | None:
         """Not fitted."""
         return None
+
+    def head_parts(
+        self, index: Index, rows: Rows, recipe: Recipe, views: Sequence[Targets]
+    ) -> dict[str, HeadProblem | ValueProblem]:
+        """Not fitted."""
+        return {}
 
     def decode(
         self, outputs: Tensor, paths: Sequence[str], sizes: Sequence[Size], preprocessing: Preprocessing

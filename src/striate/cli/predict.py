@@ -1,22 +1,20 @@
-"""striate predict: class names and probabilities of images, as a table."""
+"""striate predict: what a model says about images, as a table, a data set, masks or drawings."""
 
-import csv
-import json
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from striate.cli.flags import RUNNING, Running
+from striate.cli.predict_files import drawing, kind_of, write
 from striate.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from striate.tasks import Prediction
 
-FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+Format = Literal["csv", "jsonl", "parquet", "coco", "voc", "png"]
 
 
 def predict(
@@ -24,7 +22,8 @@ def predict(
     /,
     *images: Path,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
-    output_format: Annotated[Literal["csv", "jsonl", "parquet"] | None, Parameter(name="--format")] = None,
+    output_format: Annotated[Format | None, Parameter(name="--format")] = None,
+    draw: Path | None = None,
     top_k: Annotated[int, Parameter(validator=Number(gte=1))] = 3,
     running: Running = RUNNING,
 ) -> None:
@@ -35,21 +34,22 @@ def predict(
     Args:
         model: Model file.
         images: Images and folders of images.
-        output: File to write, .csv, .jsonl or .parquet; CSV to the terminal unless given.
-        output_format: What to write; by the output's name unless given.
+        output: File to write, .csv, .jsonl, .parquet, or .json for COCO; with --format voc or png, the folder of a file
+            for each image. CSV to the terminal unless given.
+        output_format: What to write; by the output's name unless given. Boxes are written as coco or voc, masks as coco
+            or png, all as a table.
+        draw: Folder to write each image to, with its class, box or mask drawn on it.
         top_k: Most probable classes an image, with their probabilities.
     """
     from striate.data.readers.folders import image_files
     from striate.device import keep_memory
     from striate.pretrained import load
+    from striate.tasks.files import require_kind
 
-    kind = output_format or (FORMATS.get(output.suffix.lower()) if output else "csv")
-    if kind is None or (kind == "parquet" and output is None):
-        raise UsageError(f"`--output`: expected a name that ends in {', '.join(FORMATS)}; got {output}. Try --format.")
-    if output is not None and not output.parent.is_dir():
-        raise UsageError(f"`--output`: expected a folder that exists; got {output.parent}.")
+    kind = kind_of(output, output_format)
     keep_memory()
     loaded = load(model, device=running.device, precision=running.precision)
+    require_kind(kind, loaded.task)
     sources: list[Path] = []
     for path in images:
         found = image_files(path) if path.is_dir() else [path]
@@ -58,57 +58,20 @@ def predict(
         sources += found
     if not sources:
         raise UsageError("IMAGES: expected images or folders to predict; got none.")
-    predictions = loaded.predict_each(sources, running.batch_size, running.workers)
-    names = min(top_k, len(loaded.classes))
     bad: list[str] = []
-    write(_rows(predictions, names, bad), kind, output)
+    predictions = _noting(loaded.predict_each(sources, running.batch_size, running.workers), bad)
+    if draw is not None:
+        predictions = drawing(predictions, draw, loaded.classes)
+    write(predictions, kind, output, loaded.classes, min(top_k, len(loaded.classes)))
     if bad:
         raise DataError(
             f"{len(bad)} of {len(sources)} images could not be read; the others are predicted. {'; '.join(bad)}"
         )
 
 
-def _rows(predictions: "Iterable[Prediction]", top_k: int, bad: list[str]) -> Iterator[dict[str, Any]]:
-    """A row an image, as its prediction gives it; `bad` takes those that could not be read."""
+def _noting(predictions: "Iterable[Prediction]", bad: list[str]) -> "Iterator[Prediction]":
+    """The same predictions; `bad` takes those of images that could not be read."""
     for prediction in predictions:
         if prediction.error:
             bad.append(f"{prediction.path}: {prediction.error}")
-        yield prediction.row(top_k)
-
-
-def write(rows: Iterable[dict[str, Any]], kind: str, output: Path | None) -> None:
-    """Writes rows of equal keys as they come.
-
-    Args:
-        rows: at least one.
-        kind: csv, jsonl or parquet.
-        output: file; the standard output if None.
-    """
-    from striate.files import write_whole
-
-    if output is None:
-        _write_text(rows, kind, sys.stdout)
-    elif kind == "parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        write_whole(output, lambda aside: pq.write_table(pa.Table.from_pylist(list(rows)), aside))
-    else:
-
-        def write_text(aside: Path) -> None:
-            with aside.open("w", newline="", encoding="utf-8") as file:
-                _write_text(rows, kind, file)
-
-        write_whole(output, write_text)
-
-
-def _write_text(rows: Iterable[dict[str, Any]], kind: str, file: Any) -> None:
-    writer = None
-    for row in rows:
-        if kind == "jsonl":
-            file.write(json.dumps(row) + "\n")
-            continue
-        if writer is None:
-            writer = csv.DictWriter(file, row.keys(), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow({key: f"{value:.6f}" if isinstance(value, float) else value for key, value in row.items()})
+        yield prediction

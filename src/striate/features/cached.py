@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.data import Batch, Batches, Rows
-from striate.data.views import EvaluationView
 from striate.device import Machine
 from striate.errors import UsageError
+from striate.features.boxes import boxes_shown
 from striate.features.extraction import Features
-from striate.features.views import features_of, views
+from striate.features.views import features_of, plain_view, views
 from striate.graph.parts import Cut, cut
 from striate.tasks import Targets
 from striate.training.run import Run
@@ -39,16 +40,23 @@ def cached_features(run: Run, net: nn.Module, frozen: Sequence[str], count: int)
                 f"`{name}`: expected 0 where the maps of frozen stages are kept; got {value}. "
                 "Try --views 0, which computes them anew from images in every epoch."
             )
-    if run.task.annotations(run.index):
-        raise UsageError(
-            f"`views`: expected 0 with the task {run.task.name}, whose targets follow each image's transform; "
-            f"got {count}. Try --views 0."
-        )
+    rows, held_out, shown = run.index.rows("train"), run.index.rows("val"), views(run, count)
+    boxes = Boxes([boxes_shown(run, rows, view) for view in shown], boxes_shown(run, held_out, plain_view(run)))
     prefix = cut(net, frozen, run.preprocessing.input_size).prefix
-    held_out = run.index.rows("val")
-    train = features_of(run, run.index.rows("train"), prefix, views(run, count), "train")
-    val = features_of(run, held_out, prefix, [EvaluationView(run.preprocessing)], "val") if len(held_out) else [None]
-    return CachedFeatures(run, frozen, train, val[0])
+    train = features_of(run, rows, prefix, shown, "train")
+    val = features_of(run, held_out, prefix, [plain_view(run)], "val") if len(held_out) else [None]
+    return CachedFeatures(run, frozen, train, val[0], boxes)
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """The boxes that go along with cached features, in pixels of each view; None where the task asks for none."""
+
+    train: Sequence[NDArray[np.float32] | None]
+    """(N, 4) of the training images, for each view."""
+
+    val: NDArray[np.float32] | None
+    """(N, 4) of the images held out."""
 
 
 class CachedFeatures:
@@ -57,17 +65,21 @@ class CachedFeatures:
     An epoch shows one kept view of each image, the next epoch the next.
     """
 
-    def __init__(self, run: Run, frozen: Sequence[str], train: Sequence[Features], val: Features | None) -> None:
+    def __init__(
+        self, run: Run, frozen: Sequence[str], train: Sequence[Features], val: Features | None, boxes: Boxes
+    ) -> None:
         """Args:
         run: whose images they are.
         frozen: names of stages.
         train: of the training images, each view.
         val: of the images held out, where there are any.
+        boxes: of both.
         """
         self._run = run
         self._frozen = frozen
         self._train = train
         self._val = val
+        self._boxes = boxes
         self._place = np.empty(len(run.index), np.int64)  # of each row among those of its split
         for split in ("train", "val"):
             rows = run.index.rows(split)
@@ -80,13 +92,13 @@ class CachedFeatures:
     def blank(self, count: int) -> Tensor:
         """Vectors (N, D) of zeros."""
         rows = self._run.index.rows("train")[:1]
-        return self._moved(_packed(self._train[0], self._place[rows])).repeat(count, 1).zero_()
+        return self._moved(packed(self._train[0], self._place[rows])).repeat(count, 1).zero_()
 
     def batches(self, order: Batches, epoch: int, start: int) -> Iterator[Batch]:
         """Batches whose `images` are vectors (N, D), in the precision that they are kept in."""
         for step in range(start, len(order)):
             rows = order[step]
-            yield Batch(self._shown(rows, epoch), rows)
+            yield Batch(self._shown(rows, epoch), rows, boxes=self._boxes_shown(rows, epoch))
 
     def transform(self, batch: Batch, targets: Targets, epoch: int) -> tuple[Tensor, Targets]:
         """Vectors (N, D), and the targets."""
@@ -98,7 +110,8 @@ class CachedFeatures:
         for rows in parts:
             if self._val is None:
                 return
-            batch = Batch(_packed(self._val, self._place[rows]), rows)
+            boxes = None if self._boxes.val is None else torch.from_numpy(self._boxes.val[self._place[rows]])
+            batch = Batch(packed(self._val, self._place[rows]), rows, boxes=boxes)
             with self._run.machine.autocast():
                 output: Tensor = learner(self._moved(batch.images))
             yield output.float().cpu(), batch
@@ -109,16 +122,27 @@ class CachedFeatures:
 
     def _shown(self, rows: Rows, epoch: int) -> Tensor:
         """(N, D): of each row the view whose turn it is."""
-        turn = (rows + epoch) % len(self._train)
+        turn = self._turn(rows, epoch)
         values: Tensor | None = None
         for number in np.unique(turn).tolist():
             which = np.flatnonzero(turn == number)
-            some = _packed(self._train[number], self._place[rows[which]])
+            some = packed(self._train[number], self._place[rows[which]])
             values = some.new_empty(len(rows), some.shape[1]) if values is None else values
             values[torch.from_numpy(which)] = some
         if values is None:
             raise ValueError("`rows`: expected at least one; got none.")
         return values
+
+    def _boxes_shown(self, rows: Rows, epoch: int) -> Tensor | None:
+        """(N, 4): the box of each row in the view whose turn it is; None where the task asks for none."""
+        turn, places = self._turn(rows, epoch), self._place[rows]
+        shown = [self._boxes.train[view] for view in turn.tolist()]
+        chosen = [boxes[place] for boxes, place in zip(shown, places.tolist(), strict=True) if boxes is not None]
+        return torch.from_numpy(np.stack(chosen)) if chosen else None
+
+    def _turn(self, rows: Rows, epoch: int) -> NDArray[np.int64]:
+        """(N,) the number of the view that an epoch shows of each row."""
+        return np.asarray((rows + epoch) % len(self._train), np.int64)
 
     def _moved(self, packed: Tensor) -> Tensor:
         """On the device, in the precision that arithmetic gives there."""
@@ -126,7 +150,7 @@ class CachedFeatures:
         return packed.to(self._run.machine.device, dtype)
 
 
-def _packed(features: Features, which: NDArray[np.int64]) -> Tensor:
+def packed(features: Features, which: NDArray[np.int64]) -> Tensor:
     """(N, D): the values of some rows, flat and side by side."""
     return torch.cat([value.flatten(1) for value in features.values(which)], dim=1)
 

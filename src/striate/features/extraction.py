@@ -103,7 +103,7 @@ def drawn_views(augment: AugmentRecipe, preprocessing: Preprocessing, seed: int,
 
 
 @dataclass(frozen=True)
-class _ByContent:
+class ByContent:
     """A view that draws by what an image's file holds, not by its row: a new image before it changes nothing."""
 
     view: View
@@ -111,9 +111,11 @@ class _ByContent:
 
     @property
     def draws_colour(self) -> bool:
+        """Whether the view does."""
         return self.view.draws_colour
 
     def __call__(self, row: int, source: Size) -> tuple[Map, NDArray[np.float32] | None]:
+        """The view's, of the row that the contents make."""
         return self.view(int.from_bytes(self.contents[row][:7]), source)
 
 
@@ -164,7 +166,7 @@ def extract(
     advance(len(rows) - len(missing))
     reasons: dict[int, str] = {}
     order = batches(np.array(list(missing.values()), np.int64), BATCH_SIZE)
-    shown, images = _ByContent(view, contents), IndexedImages(index, max_pixels)
+    shown, images = ByContent(view, contents), IndexedImages(index, max_pixels)
     loader = Loader(images, order, preprocessing, shown, workers=workers, unreadable=reasons)
     places |= _computed(index, loader, prefix, machine, store, stamps, contents, advance)
     if places:

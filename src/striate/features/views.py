@@ -25,6 +25,11 @@ def views(run: Run, count: int) -> list[View]:
     return [EvaluationView(shown), *mirrored, *drawn][:count]
 
 
+def plain_view(run: Run) -> View:
+    """The view of evaluation."""
+    return EvaluationView(run.preprocessing)
+
+
 def features_of(
     run: Run, rows: Rows, prefix: Prefix, shown: Sequence[View], what: str, wider: Prefix | None = None
 ) -> list[Features]:

@@ -13,7 +13,7 @@ from striate.recipe import Recipe
 from striate.tasks.classify import Classify
 from striate.tasks.locate import Locate
 from striate.tasks.segment import Segment
-from striate.tasks.task import HeadProblem, Objective, Prediction, Targets, Task, split_targets, to_device
+from striate.tasks.task import HeadProblem, Objective, Prediction, Targets, Task, ValueProblem, split_targets, to_device
 
 __all__ = [
     "AUTO",
@@ -23,6 +23,7 @@ __all__ = [
     "Prediction",
     "Targets",
     "Task",
+    "ValueProblem",
     "settled",
     "split_targets",
     "task_from_dict",
@@ -71,7 +72,7 @@ def task_of(index: Index, recipe: Recipe) -> Task:
 def _name(recipe: Recipe, index: Index) -> str:
     if recipe.network.task != AUTO:
         return recipe.network.task
-    return next(name for name, kind in TASKS.items() if kind.suits(index))
+    return next(name for name, kind in TASKS.items() if kind.suits(index, recipe))
 
 
 def task_from_dict(classes: tuple[str, ...], values: Mapping[str, Any]) -> Task:

@@ -17,7 +17,7 @@ from striate.data import Annotations, Batch, Index, Preprocessing, Rows
 from striate.errors import DataError, UsageError
 from striate.recipe import Recipe
 from striate.tasks.answers import WIDTH, Answers
-from striate.tasks.task import HeadProblem, Objective, Prediction, Targets
+from striate.tasks.task import HeadProblem, Objective, Prediction, Targets, ValueProblem
 from striate.tasks.temperature import fit_temperature
 
 CONFIDENCE = 0.95
@@ -133,7 +133,7 @@ class Classify:
         return name, {**arguments, "num_classes": self.outputs}
 
     @classmethod
-    def suits(cls, index: Index) -> bool:
+    def suits(cls, index: Index, recipe: Recipe) -> bool:
         """Every index has labels, or nothing to learn."""
         return True
 
@@ -276,6 +276,12 @@ class Classify:
         """The labels, with the recipe's class weights and label smoothing."""
         smoothing = None if self.several_labels else recipe.training.label_smoothing or None
         return HeadProblem(torch.from_numpy(index.labels(rows)), self.class_weight(index, recipe), smoothing)
+
+    def head_parts(
+        self, index: Index, rows: Rows, recipe: Recipe, views: Sequence[Targets]
+    ) -> dict[str, HeadProblem | ValueProblem]:
+        """None: the head is one layer."""
+        return {}
 
     def decode(
         self, outputs: Tensor, paths: Sequence[str], sizes: Sequence[Size], preprocessing: Preprocessing

@@ -22,8 +22,9 @@ from striate.tasks.locate_loss import BoxLoss, box_loss
 from striate.tasks.locate_metrics import Records, scores
 from striate.tasks.locate_rows import NO_OBJECT, Objects, boxes_of, matched, objects_of
 from striate.tasks.options import options
-from striate.tasks.task import HeadProblem, Objective, Prediction, Targets
+from striate.tasks.task import HeadProblem, Objective, Prediction, Targets, ValueProblem
 
+LOCATOR = "locator"  # the net of the catalogue with two heads
 MIXED = ("mixup", "cutmix")  # what makes one image of two objects
 CORNERS = ("x0", "y0", "x1", "y1")
 
@@ -53,6 +54,9 @@ class Located(Prediction):
 
     box: tuple[float, float, float, float] | None = None
     """x0, y0, x1, y1 in pixels of the upright original; None where there is no object, or the image is unreadable."""
+
+    size: Size = (0, 0)
+    """Width and height of the upright original."""
 
     def row(self, top_k: int) -> dict[str, Any]:
         """As of classification, with the box after the classes."""
@@ -139,9 +143,11 @@ class Locate:
         return Records.width(len(self.classes))
 
     @classmethod
-    def suits(cls, index: Index) -> bool:
-        """Whether images have boxes; refuses those that mostly have several."""
+    def suits(cls, index: Index, recipe: Recipe) -> bool:
+        """Whether images have boxes; refuses those that mostly have several, unless the largest is asked for."""
         found = objects_of(index)
+        if recipe.data.boxes == "largest":
+            return found.one + found.several > 0
         if found.several > found.one:
             raise DataError(_cannot_locate(found))
         return found.one > 0
@@ -196,7 +202,8 @@ class Locate:
     def net(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """A `locator` over the network."""
         own = {"boxes": self.number_of_boxes, "num_classes": self.outputs}
-        return "locator", {"encoder": name, **arguments, **own}
+        over = {} if name == LOCATOR else {"encoder": name}
+        return LOCATOR, {**over, **arguments, **own}
 
     def require_trainable(self, index: Index) -> None:
         """Nothing more: where a class is alone, its box is still to be found."""
@@ -308,8 +315,21 @@ class Locate:
         return self
 
     def head_problem(self, index: Index, rows: Rows, recipe: Recipe) -> HeadProblem | None:
-        """None: two heads are trained."""
+        """None: the head is of two layers."""
         return None
+
+    def head_parts(
+        self, index: Index, rows: Rows, recipe: Recipe, views: Sequence[Targets]
+    ) -> dict[str, HeadProblem | ValueProblem]:
+        """The labels for the classes, and the boxes for the boxes, of which one for each class is the same for all."""
+        smoothing = recipe.training.label_smoothing or None
+        parts: dict[str, HeadProblem | ValueProblem] = {
+            "boxes": ValueProblem(tuple(targets["box"].repeat(1, self.number_of_boxes) for targets in views))
+        }
+        if len(self.classes) > 1:
+            weight = Classify(self.classes).class_weight(index, recipe)
+            parts["classes"] = HeadProblem(views[0]["label"], weight, smoothing)
+        return parts
 
     def decode(
         self, outputs: Tensor, paths: Sequence[str], sizes: Sequence[Size], preprocessing: Preprocessing
@@ -326,7 +346,8 @@ class Locate:
             named = {self.classes[i]: p for i, p in zip(order.tolist(), values.tolist(), strict=True)}
             x0, y0, x1, y1 = to_original(box[None], preprocessing.map(size), preprocessing.size, size)[0].tolist()
             none = self.classes[answer] == NO_OBJECT
-            predictions.append(Located(path, named, (self.classes[answer],), box=None if none else (x0, y0, x1, y1)))
+            found = None if none else (x0, y0, x1, y1)
+            predictions.append(Located(path, named, (self.classes[answer],), box=found, size=size))
         return predictions
 
     def unread(self, path: str, error: str) -> Located:

@@ -66,19 +66,19 @@ def matched(index: Index, classes: tuple[str, ...], *, largest: bool) -> Index:
     counts, usable = counts_of(named), named.usable()
     reasons: list[str | None] = named.table["reason"].to_pylist()
     notes = []
-    empty = usable & (counts == 0)
+    empty, several = usable & (counts == 0), usable & (counts > 1)
     if classes[-1] == NO_OBJECT:
         label = np.where(empty, len(classes) - 1, np.asarray(named.table["label"], np.int64))
         named = named.with_column("label", pa.array(label))
     elif empty.any():
-        notes.append(f"{empty.sum():,} images without an object are left out; `--task-args.no-object true` uses them.")
+        notes.append(f"left out, images without an object: {empty.sum():,}; `--task-args.no-object true` uses them.")
         _give(reasons, empty, NONE)
-    several = usable & (counts > 1)
     if several.any() and not largest:
-        notes.append(f"{several.sum():,} images of several objects are left out; `--boxes largest` uses them.")
+        notes.append(f"left out, images of several objects: {several.sum():,}; `--boxes largest` uses them.")
         _give(reasons, several, SEVERAL)
     elif several.any():
-        notes.append(f"{several.sum():,} images of several objects are used by their largest.")
+        notes.append(f"used by their largest object, images of several: {several.sum():,}.")
+    notes = [note for note in notes if note not in named.notes]  # of an index that was matched before
     return replace(named.with_column("reason", reasons), notes=(*named.notes, *notes), several_labels=False)
 
 

@@ -25,7 +25,7 @@ from striate.tasks.options import options
 from striate.tasks.segment_loss import PixelLoss, median_frequency, pixel_loss, pixel_mass
 from striate.tasks.segment_masks import logits_at, mask_at
 from striate.tasks.segment_metrics import PER_CLASS, class_ious, record, scores, width
-from striate.tasks.task import HeadProblem, Objective, Prediction, Targets
+from striate.tasks.task import HeadProblem, Objective, Prediction, Targets, ValueProblem
 
 MIXED = ("mixup", "cutmix")  # what makes one image of two
 COUNTED = 500  # masks of train, spread evenly, in which pixels are counted for class weights
@@ -109,7 +109,7 @@ class Segment:
         return width(len(self.classes))
 
     @classmethod
-    def suits(cls, index: Index) -> bool:
+    def suits(cls, index: Index, recipe: Recipe) -> bool:
         """Whether images have masks."""
         return len(index.mask_classes) > 1
 
@@ -273,6 +273,12 @@ class Segment:
     def head_problem(self, index: Index, rows: Rows, recipe: Recipe) -> HeadProblem | None:
         """None: all that decodes the maps is trained."""
         return None
+
+    def head_parts(
+        self, index: Index, rows: Rows, recipe: Recipe, views: Sequence[Targets]
+    ) -> dict[str, HeadProblem | ValueProblem]:
+        """None: all that decodes the maps is trained."""
+        return {}
 
     def decode(
         self, outputs: Tensor, paths: Sequence[str], sizes: Sequence[Size], preprocessing: Preprocessing

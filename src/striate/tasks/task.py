@@ -6,7 +6,7 @@ what they mean in the user's terms. Adding one takes a file beside this one and 
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -53,6 +53,10 @@ class Prediction:
     def top(self, k: int) -> list[tuple[str, float]]:
         """The `k` most probable classes with their probabilities."""
         return list(self.probabilities.items())[:k]
+
+    def renamed(self, path: str) -> Self:
+        """The same prediction of an image that is called otherwise."""
+        return replace(self, path=path)
 
     def row(self, top_k: int) -> dict[str, Any]:
         """One row of a table: the path, the labels, the `top_k` most probable classes, and the error.
@@ -107,6 +111,14 @@ class HeadProblem:
 
     label_smoothing: float | None
     """The smoothing of the loss with which training would go on from the head; None for none."""
+
+
+@dataclass(frozen=True)
+class ValueProblem:
+    """What a layer of numbers, such as a box, is fitted to by least squares."""
+
+    values: tuple[Tensor, ...]
+    """(N, K) for each view of the images, that of evaluation first; NaN where an image has none."""
 
 
 class Task(Protocol):
@@ -179,7 +191,7 @@ class Task(Protocol):
         ...
 
     @classmethod
-    def suits(cls, index: Index) -> bool:
+    def suits(cls, index: Index, recipe: Recipe) -> bool:
         """Whether this is the task that a data set is annotated for.
 
         Raises:
@@ -305,6 +317,22 @@ class Task(Protocol):
 
     def head_problem(self, index: Index, rows: Rows, recipe: Recipe) -> HeadProblem | None:
         """What a linear head on features would be fitted to; None where this task has no such head."""
+        ...
+
+    def head_parts(
+        self, index: Index, rows: Rows, recipe: Recipe, views: Sequence[Targets]
+    ) -> dict[str, HeadProblem | ValueProblem]:
+        """What each linear layer of a head of several would be fitted to; empty where this task has no such head.
+
+        Args:
+            index: as in `targets`.
+            rows: (N,) of the index.
+            recipe: its class weights and the like.
+            views: the targets of these rows, for each view that features are of.
+
+        Returns:
+            Problems by the names of layers within the head.
+        """
         ...
 
     def decode(
