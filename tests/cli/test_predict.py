@@ -129,7 +129,7 @@ def test_no_images(striate: Striate, finished: RunFolder, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["out.txt", "out"])
 def test_an_output_of_no_known_format(striate: Striate, finished: RunFolder, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    expected = f"`--output`: expected a name that ends in .csv, .jsonl, .parquet; got {path}. Try --format."
+    expected = f"`--output`: expected a name that ends in .csv, .jsonl, .parquet, .json; got {path}. Try --format."
     assert refusal(striate("predict", finished.model, "a.png", "-o", path), 2) == expected
 
 
