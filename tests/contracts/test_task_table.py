@@ -169,7 +169,8 @@ def test_a_model_file_gives_the_same_predictions(case: Case, tmp_path: Path) -> 
 
 
 def test_an_image_that_cannot_be_read_has_a_row_of_the_same_keys(case: Case) -> None:
-    good, bad = case.model().predict([case.index.root / "00.png", b""])
+    sources: list[Path | bytes | str] = [case.index.root / "00.png", b""]
+    good, bad = case.model().predict(sources)  # type: ignore[arg-type]  # of several kinds, as `Source` has them
     assert bad.error
     assert list(good.row(2)) == list(bad.row(2))
     assert bad.row(2)["error"] == bad.error

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ def kind_of(output: Path | None, asked: str | None) -> str:
     if kind is None:
         raise UsageError(f"`--output`: expected a name that ends in {', '.join(SUFFIXES)}; got {output}. Try --format.")
     if output is None and kind not in ("csv", "jsonl"):
-        raise UsageError(f"`--output`: expected {'a folder' if kind in FOLDERS else 'a file'} for {kind}; got none.")
+        expected = "a folder" if kind in FOLDERS else f"a name that ends in {', '.join(SUFFIXES)}"
+        raise UsageError(f"`--output`: expected {expected}; got {output}.")
     if output is not None and not output.parent.is_dir():
         raise UsageError(f"`--output`: expected a folder that exists; got {output.parent}.")
     return kind
@@ -106,11 +108,13 @@ def _write_folder(predictions: "Iterable[Prediction]", kind: str, folder: Path) 
         target = folder / f"{names(each.path)}.{'xml' if kind == 'voc' else 'png'}"
         target.parent.mkdir(parents=True, exist_ok=True)
         if kind == "voc":
-            text = voc_annotation(each)
-            write_whole(target, lambda aside, text=text: aside.write_text(text, encoding="utf-8"))
+            write_whole(target, partial(_write_string, voc_annotation(each)))
         else:
-            image = mask_image(each)
-            write_whole(target, lambda aside, image=image: image.save(aside, format="PNG"))
+            write_whole(target, partial(mask_image(each).save, format="PNG"))
+
+
+def _write_string(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")
 
 
 class Names:
@@ -161,5 +165,5 @@ def drawing(predictions: "Iterable[Prediction]", folder: Path, classes: Sequence
             image.thumbnail((LARGEST, LARGEST))
             shown = drawn(each, image, classes)
             target = folder / f"{names(each.path)}.jpg"
-            write_whole(target, lambda aside, shown=shown: shown.save(aside, format="JPEG", quality=QUALITY))
+            write_whole(target, partial(shown.save, format="JPEG", quality=QUALITY))
         yield each
