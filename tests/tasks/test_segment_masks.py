@@ -26,7 +26,7 @@ def test_what_the_network_saw_comes_back_where_it_was(crop_mode: str, size: tupl
     image = np.stack([x * 250 / width, y * 250 / height, np.full(x.shape, 99.0)], axis=-1).astype(np.uint8)
     preprocessing = shown(crop_mode, size=(96, 96))
     map_ = preprocessing.map(size)
-    logits = torch.from_numpy(resample(image, map_, preprocessing.size)).movedim(-1, 0).float()
+    logits = torch.from_numpy(resample(image, map_, preprocessing.size).copy()).movedim(-1, 0).float()
     back = whole(logits, size, preprocessing)
     assert back.shape == (3, height, width)
     corners = map_.points(np.array([[0.0, 0.0], [96.0, 96.0]]), preprocessing.size)
