@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from striate.data.index import Index, Rows
-from striate.data.paths import file_and_number, to_name, to_texts
+from striate.data.paths import file_and_number, to_name, to_text
 from striate.files import open_regular, regular, write_whole
 
 SIZE = 16  # bytes of a digest
@@ -126,7 +126,7 @@ def _load(table: Path) -> dict[str, tuple[Stamp, bytes]]:
 def _save(table: Path, known: dict[str, tuple[Stamp, bytes]]) -> None:
     """Remembers; of two processes at once, the last one's table is kept, and the other reads its files again."""
     columns = [
-        to_texts(known),
+        pa.array(map(to_text, known), pa.string()),
         *([stamp[i] for stamp, _ in known.values()] for i in range(4)),
         [digest for _, digest in known.values()],
     ]

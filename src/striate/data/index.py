@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from striate.data.paths import to_text, to_texts
+from striate.data.paths import as_text, to_texts
 from striate.errors import DataError
 from striate.files import NAME_LENGTH, fit_to_print, list_names
 
@@ -202,7 +202,7 @@ def build(
     }
     try:
         columns = {"path": _column("path", paths, n)} | {name: _column(name, of, n) for name, of in values.items()}
-        names = [to_text(name) for name in classes]
+        names = [as_text(name) for name in classes]
         for name in names:
             name.encode()
     except UnicodeEncodeError as error:  # half of a character, which JSON can hold and no file's name

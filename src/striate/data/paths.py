@@ -22,6 +22,7 @@ ODD = r"[#\\\x00]|(^|/)\.{0,2}$|^/[^/]*$|^.:"  # a path of which the text before
 MARK = "\ufffd"
 WRITTEN = re.compile(f"{MARK}([0-9a-f][0-9a-f]|--)")
 UNWRITABLE = re.compile(f"[{MARK}\udc80-\udcff]")
+NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 
 
 def to_text(name: str) -> str:
@@ -43,17 +44,19 @@ def to_name(text: str) -> str:
 
 
 def to_texts(names: Iterable[str | None] | pa.Array) -> pa.Array:
-    """The names of many files as an index holds them; None stays null."""
+    """Many names as a column, None as null; those that are no UTF-8 as `to_text` writes them, all others unchanged."""
     if isinstance(names, pa.Array | pa.ChunkedArray):
         return names
     names = list(names)
     try:
-        texts = pa.array(names, pa.string())
+        return pa.array(names, pa.string())
     except UnicodeEncodeError:
-        return pa.array([None if name is None else to_text(name) for name in names], pa.string())
-    if pc.any(pc.match_substring(texts, MARK)).as_py():
-        return pa.array([None if name is None else to_text(name) for name in names], pa.string())
-    return texts
+        return pa.array([name and as_text(name) for name in names], pa.string())
+
+
+def as_text(name: str) -> str:
+    """A name as `to_text` writes it, if it is no UTF-8: for names of which some have been written so already."""
+    return to_text(name) if NOT_UTF_8.search(name) else name
 
 
 def file_of(root: Path, path: str) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from striate.data.index import SPLITS, Index, build
+from striate.data.paths import to_text
 from striate.errors import DataError, nearest
 
 
@@ -42,7 +43,7 @@ def index_of(data: Any, *, path_column: str = "path", label_column: str = "label
     return build(
         root,
         classes,
-        [path.relative_to(root).as_posix() for path in paths],
+        [to_text(path.relative_to(root).as_posix()) for path in paths],
         label=None if several else labels,
         labels=labels if several else None,
         split=_splits(columns.get("split")),

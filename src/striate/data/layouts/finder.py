@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from striate.data.layouts.names import is_container, parts_of, split_of_path
 from striate.data.layouts.tree import IMAGE_SUFFIXES, Folder, Tree, suffix_of
+from striate.data.paths import file_of
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")  # what Label Studio puts before a file's name
 LOCAL = re.compile(r"^.*[?&]d=")  # what Label Studio puts before a path of its own disk
@@ -152,7 +153,7 @@ class DirectFinder:
         found = f"{near}/{path}" if near else path
         if not path or ".." in path.split("/"):
             return None
-        return found if os.path.isfile(self._root / found) else None  # noqa: PTH113 - `Path.is_file` raises on a long name
+        return found if os.path.isfile(file_of(self._root, found)) else None  # noqa: PTH113 - `Path.is_file` raises on a long name
 
 
 def normal(text: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from striate.data.layouts.names import is_litter
+from striate.data.paths import file_of, to_text
 from striate.errors import DataError
 from striate.files import list_names, open_regular
 
@@ -103,7 +104,7 @@ class Tree:
 
     def read_name(self, path: str) -> Path:
         """Where a path from the root lies."""
-        return self.root / path
+        return file_of(self.root, path)
 
 
 def survey(root: Path) -> Tree:
@@ -173,8 +174,9 @@ class _Surveyor:
             folder = waiting.pop()
             listed.append(folder)
             if folder.path.count("/") >= DEPTH:
+                deep = file_of(self._root, folder.path)
                 raise DataError(
-                    f"data: expected at most {DEPTH} folders below one another; got more: {self._root / folder.path}. "
+                    f"data: expected at most {DEPTH} folders below one another; got more: {deep}. "
                     "Give the folder that holds the images."
                 )
             waiting += self._list_one(folder)
@@ -182,7 +184,7 @@ class _Surveyor:
 
     def _list_one(self, folder: Folder) -> list[Folder]:
         """Fills one folder; gives the folders in it."""
-        path = self._root / folder.path
+        path = file_of(self._root, folder.path)
         bare: list[str] = []
         try:
             with os.scandir(path) as entries:
@@ -197,7 +199,7 @@ class _Surveyor:
         return list(folder.folders.values())
 
     def _take(self, folder: Folder, entry: os.DirEntry[str], bare: list[str]) -> None:
-        name = entry.name
+        name = to_text(entry.name)
         if entry.is_dir(follow_symlinks=False):
             if is_litter(name, folder=True):
                 self._litter.append(folder.path_of(name))
@@ -220,24 +222,24 @@ class _Surveyor:
         """Parts files without a suffix into images and others, by how a sample of them begins."""
         names.sort()
         sample = names[:: max(len(names) // SAMPLE, 1)]
-        images = {name for name in sample if _begins_as_image(self._root / folder.path_of(name))}
+        images = {name for name in sample if _begins_as_image(file_of(self._root, folder.path_of(name)))}
         if len(sample) < len(names) and len(images) == len(sample):
             images = set(names)
         elif images and len(sample) < len(names):
-            images |= {name for name in names if _begins_as_image(self._root / folder.path_of(name))}
+            images |= {name for name in names if _begins_as_image(file_of(self._root, folder.path_of(name)))}
         folder.images += images
         folder.others += [name for name in names if name not in images]
         self._bare += map(folder.path_of, sorted(images))
 
     def _follow(self, folder: Folder, name: str) -> list[Folder]:
         """Lists the folder that a link leads to, unless that is done already."""
-        link = self._root / folder.path_of(name)
+        link = file_of(self._root, folder.path_of(name))
         try:
             target = link.resolve()
             status = target.stat()
         except (OSError, RuntimeError):
             return []
-        if (self._root / folder.path).resolve().is_relative_to(target):
+        if file_of(self._root, folder.path).resolve().is_relative_to(target):
             raise DataError(f"{link}: expected no link to a folder that it lies in. Remove the link.")
         if any(target.is_relative_to(system) for system in ENDLESS):
             self._endless.append(folder.path_of(name))

@@ -11,7 +11,7 @@ from striate.data.decode import UnreadableError, open_image
 from striate.data.index import Index, build
 from striate.data.layouts.names import natural_key, split_of_path, telling_splits
 from striate.data.layouts.tree import Tree
-from striate.data.paths import SafePaths
+from striate.data.paths import SafePaths, file_of
 
 THREADS = 8  # that read the headers of images, which mostly wait for the disk
 Box = Sequence[float]  # xmin, ymin, xmax, ymax in pixels
@@ -89,7 +89,7 @@ def sizes_of(root: Path, paths: Sequence[str]) -> dict[str, Size]:
 
     def size(path: str) -> Size | None:
         try:
-            return None if safe(path) else open_image(root / path).size
+            return None if safe(path) else open_image(file_of(root, path)).size
         except (UnreadableError, OSError):
             return None
 

@@ -25,6 +25,7 @@ from striate.data.index import Index, build
 from striate.data.layouts.layout import Layout
 from striate.data.layouts.names import parts_of
 from striate.data.layouts.options import ReadOptions
+from striate.data.paths import file_of
 from striate.data.readers.cached_copy import cached_copy, numbered
 from striate.errors import DataError
 from striate.files import list_names, open_regular
@@ -65,7 +66,7 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         DataError: if an array of images has no labels, or is of no such shape.
     """
     root = layout.tree.root
-    found = {file: arrays_of(root / file) for file in layout.files}
+    found = {file: arrays_of(file_of(root, file)) for file in layout.files}
     images = [(file, each) for file, arrays in found.items() for each in arrays if _is(IMAGES, each.name)]
     labels = [each for arrays in found.values() for each in arrays if _is(LABELS, each.name)]
     if not images:

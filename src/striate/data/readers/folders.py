@@ -12,7 +12,7 @@ from striate.data.layouts.layout import Layout
 from striate.data.layouts.names import natural_key
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tree import has_no_suffix, suffix_of, survey
-from striate.data.paths import to_texts
+from striate.data.paths import file_of
 from striate.files import list_names
 
 
@@ -26,7 +26,7 @@ def read(layout: Layout, options: ReadOptions) -> Index:
     """
     names = sorted({each.name for each in layout.classes}, key=natural_key)
     files = [list(each.folder.marked_files()) for each in layout.classes]
-    paths = to_texts([path for of_class in files for path, _ in of_class])
+    paths = pa.array([path for of_class in files for path, _ in of_class], pa.string())
     is_image = np.array([image for of_class in files for _, image in of_class], np.bool_)
     number = np.array([names.index(each.name) for each in layout.classes])
     folder = np.repeat(np.arange(len(files)), [len(each) for each in files])  # (N,) the number of each row's
@@ -53,7 +53,7 @@ def image_files(root: Path) -> list[Path]:
     Raises:
         DataError: if a folder cannot be listed.
     """
-    return [root / path for path, is_image in survey(root).top.marked_files() if is_image]
+    return [file_of(root, path) for path, is_image in survey(root).top.marked_files() if is_image]
 
 
 def _reasons(paths: pa.Array, is_image: NDArray[np.bool_]) -> pa.Array:

@@ -16,7 +16,7 @@ from striate.data.layouts.names import telling_splits
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tree import Tree, suffix_of
 from striate.data.masks import stored_values
-from striate.data.paths import SafePaths
+from striate.data.paths import SafePaths, file_of
 from striate.data.readers.mask_names import MaskNames, mask_names
 from striate.errors import DataError, UsageError
 from striate.files import list_names
@@ -108,7 +108,7 @@ def _found(root: Path, masks: Sequence[str], names: MaskNames | None) -> tuple[d
     values: set[int] = set()
     for mask in masks[:: max(len(masks) // SAMPLE, 1)]:
         try:
-            values |= set(np.unique(stored_values(root / mask)).tolist())
+            values |= set(np.unique(stored_values(file_of(root, mask))).tolist())
         except UnreadableError:  # which the check names
             continue
     known = len(names.names) if names is not None else 0
@@ -122,7 +122,7 @@ def _found(root: Path, masks: Sequence[str], names: MaskNames | None) -> tuple[d
         shown = list_names([f"#{value:06x}" for value in sorted(values)], 6)
         what = "grey levels in three channels" if grey else "colours"
         raise DataError(
-            f"{root / masks[0]}: expected a mask of class numbers; got one of {what} ({shown}). Name each with "
+            f"{file_of(root, masks[0])}: expected a mask of class numbers; got one of {what} ({shown}). Name each with "
             f"--mask-classes, such as --mask-classes.#{largest:06x} NAME, or add a labelmap.txt."
         )
     return {value: value for value in range(largest + 1)}, [str(value) for value in range(largest + 1)]
