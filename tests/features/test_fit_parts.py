@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from task_table import boxed
@@ -16,7 +17,7 @@ from striate.training import train
 def test_the_heads_of_a_locator_begin_as_fitted(
     freeze: str, tiny_recipe: Callable[..., Recipe], silent: Reporter, tmp_path: Path
 ) -> None:
-    values = {"model_args": {}, "crop_pct": None, "in_channels": 1, "img_size": 32, "epochs": 1}
+    values: dict[str, Any] = {"model_args": {}, "crop_pct": None, "in_channels": 1, "img_size": 32, "epochs": 1}
     index = boxed(tmp_path / "data")
     first = train(index, tiny_recipe(**values | {"model": "resnet20_cifar"}), tmp_path / "first", silent)
     recipe = tiny_recipe(**values | {"model": None, "weights": str(first.model), "freeze": freeze})
