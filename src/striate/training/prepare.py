@@ -24,7 +24,7 @@ from striate.data.check import KINDS, Check, Severity, by_kind, examine
 from striate.data.index_file import load_index
 from striate.device import Machine, choose, cores, keep_memory
 from striate.recipe import Recipe
-from striate.tasks import settled, task_of
+from striate.tasks import AUTO, settled, task_of
 from striate.training import checkpoint
 from striate.training.checkpoint import Checkpoint
 from striate.training.folder import RunFolder
@@ -191,9 +191,18 @@ def _stopped(
     held.enter_context(folder.held())
     folder.tidy()
     last = checkpoint.last_whole(folder.checkpoint, replace(reporter, log=folder.log).info)
-    recipe = resolve(recipe or folder.read_recipe())
-    require_resumable(last.recipe if last else folder.read_recipe(), recipe)
-    return folder, recipe, load_index(folder.index, trusted=True), last
+    index = load_index(folder.index, trusted=True)
+    before = _decided(last.recipe if last else folder.read_recipe(), index, "classify")
+    recipe = resolve(_decided(recipe or folder.read_recipe(), index, before.network.task))
+    require_resumable(before, recipe)
+    return folder, recipe, index, last
+
+
+def _decided(recipe: Recipe, index: Index, task: str) -> Recipe:
+    """The recipe with what its task fills in; `task` is for one that names none, as older recipes do."""
+    if recipe.network.task == AUTO:
+        recipe = replace(recipe, network=replace(recipe.network, task=task))
+    return settled(recipe, index)
 
 
 def _run(
