@@ -1,18 +1,13 @@
 """Heads: right solutions, honest cross-validation, calibrated."""
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from striate.errors import DataError
-from striate.features import fit
-from striate.features.heads import Kind, Problem, ridge, softmax
-from striate.tasks.temperature import fit_temperature
+from striate.features import fit, heads
+from striate.features.heads import Kind
 
 KINDS: tuple[Kind, ...] = ("softmax", "ridge", "mlp", "cosine")
 
@@ -26,27 +21,6 @@ def blobs(
     centres = apart * torch.nn.functional.normalize(torch.randn(classes, features, generator=rng))
     vectors = centres[labels] + torch.randn(n, features, generator=rng)
     return vectors * torch.logspace(-2, 2, features) + 5, labels
-
-
-def problem(vectors: Tensor, targets: Tensor, several: bool = False) -> Problem:
-    return Problem(vectors.double(), targets.double(), torch.ones_like(targets, dtype=torch.float64), several)
-
-
-def test_softmax_is_the_solution_that_scikit_learn_finds() -> None:
-    vectors, labels = blobs(apart=1.5)
-    vectors = (vectors - vectors.mean(dim=0)) / vectors.std(dim=0)
-    head = softmax(problem(vectors, nn.functional.one_hot(labels)), 0.01, None)
-    other = LogisticRegression(C=1 / (0.01 * len(labels)), tol=1e-8, max_iter=1000).fit(vectors.numpy(), labels.numpy())
-    np.testing.assert_allclose(head.weight.numpy(), other.coef_, atol=2e-3)
-
-
-def test_ridge_is_the_solution_that_scikit_learn_finds() -> None:
-    vectors, labels = blobs(apart=1.5)
-    targets = nn.functional.one_hot(labels)
-    head = ridge(problem(vectors, targets), 0.1, None)
-    other = Ridge(alpha=0.1 * len(labels)).fit(vectors.double().numpy(), 2 * targets.numpy() - 1)
-    np.testing.assert_allclose(head.weight.numpy(), other.coef_, atol=1e-8)
-    np.testing.assert_allclose(head.bias.numpy(), other.intercept_, atol=1e-8)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,28 +69,55 @@ def test_further_views_of_a_picture_are_held_out_with_it() -> None:
     assert fitted.out_of_fold.shape == (200, 2)
 
 
-@given(st.floats(0.1, 10), st.booleans())
-@settings(max_examples=20)
-def test_the_temperature_is_the_one_that_made_the_labels(temperature: float, several: bool) -> None:
-    rng = torch.Generator().manual_seed(0)
-    logits = 3 * torch.randn(4000, 3, generator=rng, dtype=torch.float64)
-    if several:
-        labels = torch.bernoulli(logits.sigmoid(), generator=rng)
-    else:
-        labels = torch.multinomial(logits.softmax(dim=1), 1, generator=rng)[:, 0]
-    assert fit_temperature(logits * temperature, labels) == pytest.approx(temperature, rel=0.1)
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_many_images_one_part_is_held_out(monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
+    monkeypatch.setattr(heads, "FOLDED_WORK", 0)
+    vectors, _ = blobs(500, 20)
+    labels = torch.randint(0, 2, (500,), generator=torch.Generator().manual_seed(1))
+    fitted = fit([vectors, vectors + 1e-3], labels, 2, kind=kind)
+    assert len(fitted.held_out) == len(fitted.out_of_fold) == 100
+    assert fitted.held_out.unique().tolist() == fitted.held_out.tolist()
+    assert labels[fitted.held_out].float().mean() == pytest.approx(float(labels.float().mean()), abs=0.02)
+    assert cross_entropy(fitted.out_of_fold, labels[fitted.held_out]) > 0.65  # a head that had seen them would be sure
 
 
-@pytest.mark.parametrize("several", [False, True])
-@pytest.mark.parametrize("pictures", [20, 200])
-def test_pictures_that_are_all_answered_right_do_not_make_a_head_sure(pictures: int, several: bool) -> None:
-    labels = torch.arange(pictures) % 2
-    truth = nn.functional.one_hot(labels, 2) if several else labels
-    logits = 20.0 * nn.functional.one_hot(labels, 2) - 10.0
-    scaled = logits / fit_temperature(logits, truth)
-    sure = scaled.sigmoid() if several else scaled.softmax(dim=1)
-    expected = (pictures + 0.5) / (pictures + 1)  # Jeffreys' estimate of a share, of so many right and none wrong
-    torch.testing.assert_close(sure[0, 0], torch.tensor(expected), rtol=0, atol=1e-4)
+def test_no_more_images_are_held_out_than_an_interval_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "MOST_HELD_OUT", 20)
+    vectors, labels = blobs(200)
+    assert len(fit([vectors], labels, 3, folds=1).held_out) == 20
+
+
+def test_all_images_are_held_out_in_turn_where_they_are_few() -> None:
+    vectors, labels = blobs(61)
+    assert fit([vectors], labels, 3).held_out.tolist() == list(range(61))
+
+
+@pytest.mark.parametrize("folds", [1, 5])
+def test_weaker_penalties_are_tried_until_the_loss_no_longer_falls(folds: int) -> None:
+    vectors, _ = blobs(200, 300)
+    labels = torch.randint(0, 2, (200,), generator=torch.Generator().manual_seed(1))
+    fitted = fit([vectors], labels, 2, folds=folds)
+    tried = list(fitted.losses)
+    assert tried == sorted(tried, reverse=True)
+    assert len(tried) < 10
+    assert min(fitted.losses.values()) <= fitted.losses[fitted.strength]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_progress_adds_up_to_all_penalties_and_the_last_fit(kind: Kind) -> None:
+    vectors, labels = blobs()
+    told: list[tuple[int, str]] = []
+    fitted = fit([vectors], labels, 3, kind=kind, advance=lambda count, note: told.append((count, note)))
+    assert sum(count for count, _ in told) == len(heads.SOLVERS[kind][1]) + 1
+    first = max(fitted.losses)
+    assert told[0][1] == f"penalty {first:.2g}: held-out loss {fitted.losses[first]:.4f}"
+
+
+def test_threads_are_as_before() -> None:
+    before = torch.get_num_threads()
+    vectors, labels = blobs()
+    fit([vectors], labels, 3)
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -172,4 +173,4 @@ def test_features_that_never_change() -> None:
 def test_one_picture_is_too_few() -> None:
     with pytest.raises(DataError) as caught:
         fit([torch.zeros(1, 3)], torch.zeros(1).long(), 2)
-    assert str(caught.value) == "train: expected at least two pictures to fit a head to; got 1."
+    assert str(caught.value) == "train: expected at least two images to fit a head to; got 1."

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from striate.data import Batch, Rows, weighted_rows
 from striate.data.views import EvaluationView
 from striate.errors import UsageError
-from striate.features.heads import Fitted, fit
+from striate.features.heads import SOLVERS, Fitted, fit
 from striate.features.views import features_of, views
 from striate.graph.parts import Vectors, vectors
 from striate.nets import heads_of, takes_vectors
@@ -23,7 +23,7 @@ class Probed:
 
     fitted: Fitted
     cross_validated: dict[str, float]
-    """Scores of the training images, each by a head that had not seen it."""
+    """Scores of training images, each by a head that had not seen it: of all, or where there are many, of some."""
 
     val: dict[str, float]
     """Scores on val; empty without such images."""
@@ -45,23 +45,26 @@ def probe(run: Run, net: nn.Module, problem: HeadProblem, smoothing: float | Non
     recipe, rows = run.recipe, run.index.rows("train")
     shown = views(run, recipe.transfer.views or 2)
     features = features_of(run, rows, _vectors(run, net), shown, "train", _planned_vectors(run, net))
-    return fit(
-        [each.vectors() for each in features],
-        problem.labels,
-        run.task.outputs,
-        kind=recipe.transfer.head,
-        hidden=recipe.transfer.hidden,
-        weight=problem.class_weight,
-        picture_weight=_image_weight(run),
-        smoothing=smoothing,
-        seed=recipe.training.seed,
-    )
+    kind = recipe.transfer.head
+    with run.reporter.progress("head", len(SOLVERS[kind][1]) + 1, "penalties") as advance:
+        return fit(
+            [each.vectors() for each in features],
+            problem.labels,
+            run.task.outputs,
+            kind=kind,
+            hidden=recipe.transfer.hidden,
+            weight=problem.class_weight,
+            image_weight=_image_weight(run),
+            smoothing=smoothing,
+            seed=recipe.training.seed,
+            advance=advance,
+        )
 
 
 def scored(run: Run, net: nn.Module, fitted: Fitted) -> Probed:
     """A fitted head with its scores in cross-validation and on val."""
     train, val = run.index.rows("train"), run.index.rows("val")
-    cross_validated = _scores(run, train, fitted.out_of_fold)
+    cross_validated = _scores(run, train[fitted.held_out.numpy()], fitted.out_of_fold)
     if not len(val):
         return Probed(fitted, cross_validated, {})
     [features] = features_of(run, val, _vectors(run, net), [EvaluationView(run.preprocessing)], "val")

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.features.heads import dealt, fit
+from striate.features.heads import FOLDS, dealt, fit
 from striate.plan.rule import Estimate, share
 from striate.tasks import HeadProblem, Task
 
@@ -68,7 +68,7 @@ def answers(vectors: Tensor, problem: HeadProblem, task: Task, seed: int, parts:
     logits = torch.zeros(len(labels), task.outputs)
     for number in range(parts):
         which = torch.from_numpy(part == number)
-        fitted = fit([vectors[which]], labels[which], task.outputs, weight=problem.class_weight, seed=seed)
+        fitted = fit([vectors[which]], labels[which], task.outputs, weight=problem.class_weight, folds=FOLDS, seed=seed)
         logits[which] = fitted.out_of_fold
     return Answers(logits, task.image_scores(logits, {"label": labels}).numpy() > 0)
 

@@ -1,0 +1,102 @@
+"""Linear heads: the solutions that scikit-learn finds."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression, Ridge
+from torch import Tensor, nn
+
+from striate.features.heads_linear import LinearHeads, ridge, softmax
+from striate.features.heads_problem import Problem
+
+
+def blobs(n: int = 60, features: int = 20, classes: int = 3) -> tuple[Tensor, Tensor]:
+    """Standardised vectors (n, features + 1), the last of them 1, around a centre a class, and their class."""
+    rng = torch.Generator().manual_seed(0)
+    labels = torch.arange(n) % classes
+    centres = 1.5 * torch.nn.functional.normalize(torch.randn(classes, features, generator=rng))
+    vectors = centres[labels] + torch.randn(n, features, generator=rng)
+    vectors = (vectors - vectors.mean(dim=0)) / vectors.std(dim=0)
+    return torch.cat([vectors, torch.ones(n, 1)], dim=1), labels
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.1, 0.01])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_softmax_is_the_solution_that_scikit_learn_finds(strength: float, classes: int) -> None:
+    vectors, labels = blobs(classes=classes)
+    [weight] = softmax(Problem(vectors, labels, torch.ones(60, 1), classes), strength, None, 1e-9).weight
+    scale = 60 * strength * (2 if classes == 2 else 1)  # of two classes it has the difference of the weights alone
+    other = LogisticRegression(C=1 / scale * (4 if classes == 2 else 1), tol=1e-8, max_iter=1000)
+    other.fit(vectors[:, :-1].numpy(), labels.numpy())
+    found = weight[1:] - weight[:1] if classes == 2 else weight
+    np.testing.assert_allclose(found[:, :-1].numpy(), other.coef_, atol=2e-3)
+
+
+def test_softmax_of_several_labels_is_one_logistic_regression_a_class() -> None:
+    vectors, labels = blobs()
+    truth = torch.stack([labels == 0, labels < 2, labels != 1], dim=1)
+    [weight] = softmax(Problem(vectors, truth, torch.ones(60, 1), 3), 0.1, None, 1e-9).weight
+    for number in range(3):
+        other = LogisticRegression(C=1 / 6, tol=1e-8, max_iter=1000)
+        other.fit(vectors[:, :-1].numpy(), truth[:, number].numpy())
+        np.testing.assert_allclose(weight[number, :-1].numpy(), other.coef_[0], atol=2e-3)
+
+
+def test_heads_side_by_side_are_those_fitted_alone() -> None:
+    vectors, labels = blobs()
+    weights = torch.ones(60, 3)
+    weights[::2, 1] = 0
+    weights[40:, 2] = 0
+    together = softmax(Problem(vectors, labels, weights, 3), 0.1, None, 1e-9)
+    for number in range(3):
+        rows = weights[:, number] > 0
+        alone = softmax(Problem(vectors[rows], labels[rows], torch.ones(int(rows.sum()), 1), 3), 0.1, None, 1e-9)
+        torch.testing.assert_close(together.weight[number], alone.weight[0], rtol=0, atol=2e-3)
+
+
+def test_a_start_nearby_needs_fewer_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, labels = blobs()
+    problem = Problem(vectors, labels, torch.ones(60, 1), 3)
+    passes = 0
+    slopes = Problem.slopes
+
+    def counted(self: Problem, weight: Tensor) -> object:
+        nonlocal passes
+        passes += 1
+        return slopes(self, weight)
+
+    monkeypatch.setattr(Problem, "slopes", counted)
+    found = softmax(problem, 0.01, None, 1e-6)
+    from_nothing, passes = passes, 0
+    softmax(problem, 0.01, found, 1e-5)
+    assert passes == 1 < from_nothing < 30
+
+
+def test_the_mean_of_heads_is_one_head() -> None:
+    heads = LinearHeads(torch.arange(24.0).view(2, 3, 4))
+    assert heads.merged().weight.shape == (1, 3, 4)
+    vectors = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(heads.merged().logits(vectors)[:, 0], heads.logits(vectors).mean(dim=1))
+
+
+def test_ridge_is_the_solution_that_scikit_learn_finds() -> None:
+    vectors, labels = blobs()
+    weights = torch.ones(60, 2)
+    weights[:20, 1] = 0
+    heads = ridge(Problem(vectors, labels, weights, 3), 0.1, None, 0.0)
+    targets = 2 * nn.functional.one_hot(labels).double().numpy() - 1
+    for number, first in enumerate((0, 20)):
+        other = Ridge(alpha=0.1 * (60 - first)).fit(vectors[first:, :-1].double().numpy(), targets[first:])
+        np.testing.assert_allclose(heads.weight[number, :, :-1].numpy(), other.coef_, atol=1e-5)
+        np.testing.assert_allclose(heads.weight[number, :, -1].numpy(), other.intercept_, atol=1e-5)
+
+
+def test_ridge_of_several_labels_with_weights_of_a_yes() -> None:
+    vectors, labels = blobs()
+    truth, positive = torch.stack([labels == 0, labels < 2], dim=1), torch.tensor([3.0, 0.5])
+    [weight] = ridge(Problem(vectors, truth, torch.ones(60, 1), 2, positive), 0.1, None, 0.0).weight
+    for number in range(2):
+        each = torch.where(truth[:, number], positive[number], 1.0)
+        other = Ridge(alpha=0.1 * float(each.sum()))
+        other.fit(vectors[:, :-1].numpy(), 2 * truth[:, number].double().numpy() - 1, sample_weight=each.numpy())
+        np.testing.assert_allclose(weight[number, :-1].numpy(), other.coef_, atol=1e-5)

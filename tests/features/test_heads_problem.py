@@ -1,0 +1,107 @@
+"""Problems: gradients as PyTorch finds them, and vectors in other coordinates with the same solutions."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from striate.features import heads_problem
+from striate.features.heads_problem import Frame, Problem
+
+
+def some(n: int = 30, size: int = 6, classes: int = 4, heads: int = 3, *, several: bool = False) -> Problem:
+    rng = torch.Generator().manual_seed(0)
+    vectors = torch.cat([torch.randn(n, size, generator=rng), torch.ones(n, 1)], dim=1)
+    shape = (n, classes) if several else (n,)
+    labels = torch.randint(0, 2 if several else classes, shape, generator=rng)
+    weights = torch.rand(n, heads, generator=rng) * (torch.rand(n, heads, generator=rng) > 0.2)
+    positive = torch.rand(classes, generator=rng) + 0.5 if several else None
+    return Problem(vectors, labels.bool() if several else labels, weights, classes, positive)
+
+
+def loss_of(problem: Problem, weight: Tensor) -> Tensor:
+    """(heads,), as PyTorch computes it."""
+    logits = torch.einsum("nk,hck->hnc", problem.vectors, weight)
+    if not problem.several_labels:
+        each = torch.stack([cross_entropy(logits[h], problem.labels, reduction="none") for h in range(problem.heads)])
+        return (each * problem.weights.T).sum(dim=1) / problem.weights.sum(dim=0)
+    truth, positive = problem.labels.float(), problem.positive
+    assert positive is not None
+    each = torch.stack(
+        [binary_cross_entropy_with_logits(own, truth, pos_weight=positive, reduction="none") for own in logits]
+    ).sum(dim=2)
+    answers = torch.where(problem.labels, positive, 1.0).mean(dim=1)
+    return (each * problem.weights.T).sum(dim=1) / (problem.weights * answers[:, None]).sum(dim=0)
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("parts", [1, 7])
+def test_loss_and_gradient_are_those_of_pytorch(monkeypatch: pytest.MonkeyPatch, several: bool, parts: int) -> None:
+    problem = some(several=several)
+    monkeypatch.setattr(heads_problem, "FEWEST_ROWS", 1)
+    monkeypatch.setattr(Problem.parts, "__defaults__", (len(problem.vectors) * 12 // parts,))
+    weight = torch.randn(3, 4, 7, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    loss = loss_of(problem, weight)
+    loss.sum().backward()
+    slopes = problem.slopes(weight.detach())
+    torch.testing.assert_close(slopes.loss.float(), loss.detach())
+    torch.testing.assert_close(slopes.weight, weight.grad)
+    assert len(list(problem.parts())) == pytest.approx(parts, abs=1)
+
+
+def test_curvature_is_the_mean_of_p_times_1_less_p() -> None:
+    problem = some(heads=1)
+    weight = torch.randn(1, 4, 7, generator=torch.Generator().manual_seed(1))
+    p = (problem.vectors @ weight[0].T).softmax(dim=1)
+    expected = ((p * (1 - p)).mean(dim=1) * problem.weights[:, 0]).sum() / problem.weights.sum()
+    torch.testing.assert_close(problem.slopes(weight).curvature, expected[None])
+
+
+def test_large_logits_do_not_overflow() -> None:
+    slopes = some().slopes(torch.full((3, 4, 7), 1e4) * torch.arange(4)[None, :, None])
+    assert slopes.loss.isfinite().all()
+    assert slopes.weight.isfinite().all()
+
+
+@pytest.mark.parametrize("views", [1, 3])
+@pytest.mark.parametrize("features", [5, 90])
+def test_vectors_are_standardised_over_all_views(monkeypatch: pytest.MonkeyPatch, views: int, features: int) -> None:
+    monkeypatch.setattr(heads_problem, "ROWS", 7)
+    rng = torch.Generator().manual_seed(0)
+    given = [torch.randn(20, features, generator=rng) * torch.logspace(-2, 2, features) + 3 for _ in range(views)]
+    frame = Frame.of(given, may_turn=False)
+    every = torch.cat(given).double()
+    assert frame.vectors.shape == (20 * views, features + 1)
+    assert (frame.vectors[:, -1] == 1).all()
+    expected = (every - every.mean(dim=0)) / every.std(dim=0, correction=0)
+    torch.testing.assert_close(frame.vectors[:, :-1], expected.float(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_feature_that_never_changes_is_left_at_0() -> None:
+    given = torch.randn(20, 5, generator=torch.Generator().manual_seed(0))
+    given[:, 2] = 7.25
+    assert (Frame.of([given], may_turn=False).vectors[:, 2] == 0).all()
+
+
+@pytest.mark.parametrize(("n", "turned"), [(8, True), (40, False)])
+def test_turned_vectors_have_the_same_inner_products_and_weights_go_back(n: int, turned: bool) -> None:
+    rng = torch.Generator().manual_seed(0)
+    given = 3 * torch.randn(n, 20, generator=rng) + 1
+    frame, plain = Frame.of([given], may_turn=True), Frame.of([given], may_turn=False)
+    assert frame.vectors.shape == (n, (n if turned else 20) + 1)
+    own, other = frame.vectors[:, :-1], plain.vectors[:, :-1]
+    torch.testing.assert_close(own @ own.T, other @ other.T, rtol=1e-4, atol=1e-3)
+    weight = torch.randn(3, frame.vectors.shape[1], generator=rng)
+    outward, bias = frame.outward(weight)
+    logits = given.double() @ outward.T + bias
+    torch.testing.assert_close(logits.float(), frame.vectors @ weight.T, rtol=1e-3, atol=1e-3)
+
+
+def test_least_squares_leaves_out_what_has_no_weight() -> None:
+    problem = some()
+    moments, products = problem.least_squares[1]
+    weights, vectors = problem.weights[:, 1:2], problem.vectors
+    targets = 2 * torch.nn.functional.one_hot(problem.labels, 4) - 1.0
+    total = weights.sum()
+    torch.testing.assert_close(moments, vectors.T @ (weights * vectors) / total)
+    torch.testing.assert_close(products, vectors.T @ (weights * targets) / total)
