@@ -129,7 +129,8 @@ class Index:
                 f"classes: expected only those that the model knows ({list_names(sorted(classes))}); "
                 f"got also {list_names(missing)}. Rename or leave out those folders or labels."
             )
-        number = np.array([classes.index(name) for name in self.classes] + [-1], np.int64)
+        place = {name: number for number, name in enumerate(classes)}
+        number = np.array([place[name] for name in self.classes] + [-1], np.int64)
         several = self.table["labels"].combine_chunks()
         several = several.cast(SCHEMA.field("labels").type)
         numbers = pa.array(number[np.asarray(several.values)], pa.int64())

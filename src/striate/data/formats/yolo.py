@@ -12,6 +12,7 @@ from striate.data.formats.record import Points
 from striate.data.layouts.text_file import read_lines
 from striate.errors import DataError
 
+MOST = 50_000  # objects on an image
 NUMBERS = 1 << 17  # of a line
 
 
@@ -43,8 +44,10 @@ def parse(path: Path, *, has_key_points: bool = False) -> list[YoloObject]:
     Raises:
         DataError: if a line is none of YOLO's.
     """
-    found = []
+    found: list[YoloObject] = []
     for number, line in enumerate(read_lines(path), 1):
+        if len(found) == MOST:
+            raise DataError(f"{path}: expected at most {MOST:,} objects on an image; got more.")
         if line:
             try:
                 found.append(_object(line.split(), has_key_points))

@@ -4,6 +4,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from striate.data.layouts.tree import Folder, Tree
+from striate.errors import DataError
+
+
+class UnrelatedError(DataError):
+    """Annotations that name no image of the data, which may therefore be of other data."""
 
 
 class Finder(Protocol):

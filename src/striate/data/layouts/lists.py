@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from striate.data.layouts.annotation_files import text_kind
-from striate.data.layouts.finder import ImageFinder
+from striate.data.layouts.finder import ImageFinder, stem
 from striate.data.layouts.layout import Layout
 from striate.data.layouts.names import is_document, parts_of, split_of_path
 from striate.data.layouts.text_file import read_lines
@@ -85,7 +85,7 @@ WAYS: Sequence[Parse] = (_whole, _label_last, _label_rest, _label_first, _betwee
 
 
 def read_list(tree: Tree, file: str, finder: ImageFinder) -> ImageList | None:
-    """The rows of a text file that lists images of the tree; None where it lists none."""
+    """The rows of a text file of which half the lines or more name an image of their own; None of another."""
     try:
         lines = [line for line in read_lines(tree.read_name(file)) if line and not line.startswith("#")]
     except DataError:
@@ -96,7 +96,7 @@ def read_list(tree: Tree, file: str, finder: ImageFinder) -> ImageList | None:
         return None
 
     def fit(way: Parse) -> int:
-        return sum(finder.find(way(line)[0], folder) is not None for line in head)
+        return len({finder.find(way(line)[0], folder) for line in head} - {None})
 
     best = max(WAYS, key=fit)
     if 2 * fit(best) < len(head) or not fit(best):
@@ -110,7 +110,8 @@ def lists_of(tree: Tree, finder: ImageFinder) -> Iterator[ImageList]:
         return
     for number, file in enumerate(tree.others(*SUFFIXES)):
         name = file.rpartition("/")[2]
-        if number < MOST and not is_document(name) and text_kind(tree.read_name(file)) is None:
+        is_of_one_image = finder.find(stem(name), file.rpartition("/")[0]) is not None
+        if number < MOST and not (is_document(name) or is_of_one_image) and text_kind(tree.read_name(file)) is None:
             found = read_list(tree, file, finder)
             if found is not None:
                 yield found

@@ -7,7 +7,7 @@ from pathlib import Path
 from striate.data.index import Index
 from striate.data.index_file import is_index, load_index
 from striate.data.layouts.decide import layout_of_file, readings, refuse_ambiguous, refuse_unknown, wanted
-from striate.data.layouts.layout import Layout
+from striate.data.layouts.layout import Layout, UnrelatedError
 from striate.data.layouts.options import LABEL_COLUMN, PATH_COLUMN, WEIGHT_COLUMN, ReadOptions
 from striate.data.layouts.tree import survey
 from striate.data.readers import (
@@ -31,6 +31,7 @@ from striate.errors import DataError
 from striate.files import list_names
 from striate.recipe import ReadRecipe
 
+COMPARED = 20  # readings of which it is found out whether they say the same
 READ_AS = "read as: "  # how the note begins that says what data was taken for
 READERS: Mapping[str, Callable[[Layout, ReadOptions], Index]] = {
     "folders": folders.read,
@@ -127,32 +128,35 @@ def _read_folder(path: Path, options: ReadOptions) -> Index:
     plausible = [each for each in found if not each.doubt]
     if not plausible:
         raise refuse_unknown(tree, found)
-    chosen, index, repeats = _only(plausible, options)
-    notes = [f"what says the same is not read: {list_names((each.what for each in repeats), 3)}."] if repeats else []
+    chosen, index, notes = _only(plausible, options)
     return _described(index, chosen.what, (*tree.notes, *chosen.notes, *notes))
 
 
-def _only(plausible: Sequence[Layout], options: ReadOptions) -> tuple[Layout, Index, Sequence[Layout]]:
-    """The reading that is left once those that say nothing more than another are dropped, and those that were.
+def _only(plausible: Sequence[Layout], options: ReadOptions) -> tuple[Layout, Index, list[str]]:
+    """The reading that is left once those that say nothing more than another are dropped, and a word on those.
 
     Raises:
         DataError: if several are left.
     """
     if len(plausible) == 1:
-        return plausible[0], READERS[plausible[0].name](plausible[0], options), ()
+        return plausible[0], READERS[plausible[0].name](plausible[0], options), []
+    if len(plausible) > COMPARED:
+        raise refuse_ambiguous(plausible)
     read_as: list[tuple[Layout, Index]] = []
     errors: list[DataError] = []
     for each in plausible:
         try:
             read_as.append((each, READERS[each.name](each, options)))
-        except DataError as error:
+        except UnrelatedError as error:
             errors.append(error)
     if not read_as:
         raise errors[0]
     left, repeats = without_repeats(read_as)
     if len(left) > 1:
         raise refuse_ambiguous([each for each, _ in left])
-    return *left[0], repeats
+    notes = [f"not read, because {error}" for error in errors]
+    notes += [f"what says the same is not read: {list_names((each.what for each in repeats), 3)}."] if repeats else []
+    return *left[0], notes
 
 
 def _described(index: Index, what: str, notes: Sequence[str]) -> Index:

@@ -8,14 +8,13 @@ from striate.data.formats import Record, records_of
 from striate.data.formats.record import code_of
 from striate.data.index import Index, build
 from striate.data.layouts.finder import ImageFinder
-from striate.data.layouts.layout import Finder, Layout
+from striate.data.layouts.layout import Finder, Layout, UnrelatedError
 from striate.data.layouts.names import natural_key, split_of_path, telling_splits
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tables import folder_of
 from striate.data.outlines import mask_path
 from striate.data.paths import SafePaths
 from striate.data.readers.annotations import AnnotatedImage, index_of, sizes_of, with_siblings
-from striate.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,9 @@ def read(layout: Layout, options: ReadOptions) -> Index:
             else:
                 placed.append(_Placed(record, path, file, number))
     if not placed:
-        raise DataError(f"data: expected annotations of the images in {layout.tree.root}; got none that names one.")
+        raise UnrelatedError(
+            f"data: expected annotations of the images in {layout.tree.root}; got none that names one."
+        )
     notes = [f"left out, annotations of an image that is not there: {missing:,}."] if missing else []
     notes += [f"left out, shapes that are neither boxes nor outlines with a class: {left_out:,}."] if left_out else []
     if any(each.record.shapes for each in placed):

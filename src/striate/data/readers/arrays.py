@@ -9,6 +9,7 @@ Source: NumPy's description of the format; the names of arrays are those of Kera
 
 import math
 import re
+import tokenize
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,16 @@ LABELS = re.compile(r"(y|labels?|targets?|classes|class|arr_1)")
 AT_A_TIME = 1 << 24  # bytes that are converted together
 RATIO = 200  # unpacked bytes a packed one, beyond which more than a gigabyte is a trap
 GB = 1 << 30
+UNREADABLE = (  # what damaged archives and headers end in
+    OSError,
+    ValueError,
+    EOFError,
+    SyntaxError,
+    RuntimeError,  # also of a recursion too deep, and of what is not implemented
+    MemoryError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+)
 ORDER = ("train", "val", "test", None)
 
 
@@ -229,7 +240,7 @@ def arrays_of(path: Path) -> list[_Array]:
             _array(path, each.filename.removesuffix(".npy"), each.file_size, partial(_member, path, each.filename))
             for each in members
         ]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: expected arrays of NumPy; {error}.") from error
 
 

@@ -9,7 +9,7 @@ from striate.data.coco import BACKGROUND, CROWD, Annotation, Coco, has_outline, 
 from striate.data.formats.record import code_of
 from striate.data.index import Index, build
 from striate.data.layouts.finder import ImageFinder
-from striate.data.layouts.layout import Finder, Layout
+from striate.data.layouts.layout import Finder, Layout, UnrelatedError
 from striate.data.layouts.names import split_of_path
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tables import folder_of
@@ -92,7 +92,7 @@ def _part(file: str, layout: Layout, finder: Finder) -> _Part:
             found[image.id] = path
             prefixes[path.removesuffix(image.file_name)] += 1
     if coco.images and not found:
-        raise DataError(
+        raise UnrelatedError(
             f"{layout.tree.read_name(file)}: expected its images beside it or in a folder of {layout.tree.root}; got "
             f"no {coco.images[0].file_name:.100}."
         )

@@ -28,7 +28,8 @@ def read(layout: Layout, options: ReadOptions) -> Index:
     files = [list(each.folder.marked_files()) for each in layout.classes]
     paths = pa.array([path for of_class in files for path, _ in of_class], pa.string())
     is_image = np.array([image for of_class in files for _, image in of_class], np.bool_)
-    number = np.array([names.index(each.name) for each in layout.classes])
+    place = {name: number for number, name in enumerate(names)}
+    number = np.array([place[each.name] for each in layout.classes])
     folder = np.repeat(np.arange(len(files)), [len(each) for each in files])  # (N,) the number of each row's
     split = pa.array([each.split for each in layout.classes], pa.string()).take(pa.array(folder))
     if layout.splits:

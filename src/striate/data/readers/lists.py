@@ -6,14 +6,13 @@ from pathlib import PurePosixPath
 
 from striate.data.index import Index, build
 from striate.data.layouts.finder import ImageFinder
-from striate.data.layouts.layout import Layout
+from striate.data.layouts.layout import Layout, UnrelatedError
 from striate.data.layouts.lists import read_list
 from striate.data.layouts.names import natural_key
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.text_file import read_lines
 from striate.data.layouts.tree import Tree
 from striate.data.paths import SafePaths
-from striate.errors import DataError
 
 NAMES = ("classes.txt", "class_names.txt", "classnames.txt", "labels.txt", "categories.txt", "names.txt", "obj.names")
 NUMBER = re.compile(r"[0-9]+")
@@ -36,7 +35,7 @@ def read(layout: Layout, options: ReadOptions) -> Index:
     for file in layout.files:
         found = read_list(layout.tree, file, finder)
         if found is None:
-            raise DataError(
+            raise UnrelatedError(
                 f"{layout.tree.read_name(file)}: expected a list of images, one a line; got none that is here."
             )
         for text, label in found.rows:

@@ -46,6 +46,8 @@ def read(layout: Layout, options: ReadOptions) -> Index:
 
 def joined(parts: Sequence[Index]) -> Index:
     """One index of several with the same root."""
+    if len(parts) == 1:
+        return parts[0]
     classes = sorted({name for part in parts for name in part.classes}, key=natural_key)
     tables = [part.with_classes(classes).table for part in parts]
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))

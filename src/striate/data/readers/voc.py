@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from striate.data.formats.xml_file import parse_xml
 from striate.data.index import Index
 from striate.data.layouts.finder import ImageFinder, stem
-from striate.data.layouts.layout import Finder, Layout
+from striate.data.layouts.layout import Finder, Layout, UnrelatedError
 from striate.data.layouts.lists import split_lists
 from striate.data.layouts.masks import pairs_of
 from striate.data.layouts.names import split_of_path
@@ -61,7 +61,7 @@ def read(layout: Layout, options: ReadOptions) -> Index:
             found.split = split_of_path(path.rpartition("/")[0])
             annotations[path] = found
     if not annotations:
-        raise DataError(f"data: expected annotations of the images in {tree.root}; got none that names one.")
+        raise UnrelatedError(f"data: expected annotations of the images in {tree.root}; got none that names one.")
     annotations = with_siblings(tree, annotations)
     listed, notes = split_lists(tree, ImageFinder(tree))
     for path, found in annotations.items():

@@ -6,7 +6,7 @@ from striate.augment.resample import IGNORED
 from striate.data.formats import yolo
 from striate.data.index import Index
 from striate.data.layouts.finder import stem
-from striate.data.layouts.layout import Layout
+from striate.data.layouts.layout import Layout, UnrelatedError
 from striate.data.layouts.names import split_of_path
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.pairs import paired
@@ -99,7 +99,7 @@ def label_files(layout: Layout) -> dict[str, str]:
             if stem(name) in files and image_folder is not None:
                 found[image_folder.path_of(name)] = files[stem(name)]
     if not found:
-        raise DataError(
+        raise UnrelatedError(
             f"data: expected images named as the label files in {layout.tree.root} are; got none, such as "
             f"{stem(layout.files[0].rpartition('/')[2])}.jpg for {layout.files[0]}."
         )
