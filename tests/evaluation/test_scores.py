@@ -22,7 +22,7 @@ def trained(finished: RunFolder) -> Model:
     return load(finished.model, device="cpu", precision="float32")
 
 
-# Which pictures
+# Which images
 
 
 def test_a_test_split_that_the_data_has_is_taken(
@@ -80,7 +80,7 @@ def test_a_split_that_is_not_there(trained: Model, write_pictures: WritePictures
     index = read(write_pictures(tmp_path, {"dark": 5, "light": 3}))
     with pytest.raises(DataError) as caught:
         evaluate(trained, index, "val")
-    assert str(caught.value) == "val: expected at least one labelled picture; got none. Try --split all."
+    assert str(caught.value) == "val: expected at least one labelled image; got none. Try --split all."
 
 
 # The scores
@@ -153,7 +153,7 @@ def test_unreadable_pictures_are_left_out_and_named(
     write_pictures(tmp_path, {"dark": 4, "light": 4})
     whole = evaluate(trained, read(tmp_path))
     (tmp_path / "dark" / "01.png").write_bytes(b"")
-    (tmp_path / "dark" / "notes.txt").write_text("no picture by its name")
+    (tmp_path / "dark" / "notes.txt").write_text("no image by its name")
     result = evaluate(trained, read(tmp_path))
     assert result.unreadable == ("dark/01.png: the file is empty",)
     assert result.metrics["count"] == 7
@@ -167,18 +167,18 @@ def test_nothing_that_can_be_read(trained: Model, write_pictures: WritePictures,
         path.write_bytes(b"")
     with pytest.raises(DataError) as caught:
         evaluate(trained, read(tmp_path))
-    assert str(caught.value) == "all: expected at least one readable picture; got none of 2."
+    assert str(caught.value) == "all: expected at least one readable image; got none of 2."
 
 
 def test_a_table_without_rows(trained: Model, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("path,label\n")
-    with pytest.raises(DataError, match="expected pictures to evaluate on; got none"):
+    with pytest.raises(DataError, match="expected images to evaluate on; got none"):
         evaluate(trained, read(tmp_path / "a.csv"))
 
 
 def test_the_limit_of_pixels_is_that_of_the_training(trained: Model, two_classes: Path) -> None:
     model = Model(**{**vars(trained), "about": {"recipe": {"data": {"max_pixels": 1000}}}})
-    with pytest.raises(DataError, match="expected at least one readable picture; got none of 24"):
+    with pytest.raises(DataError, match="expected at least one readable image; got none of 24"):
         evaluate(model, read(two_classes))
 
 

@@ -56,9 +56,7 @@ def test_a_summary_in_colour_with_no_mistake(
 
 
 def test_several_labels_are_refused(canvas: SubFigure, scored: tuple[Model, Index, Evaluation]) -> None:
-    with pytest.raises(
-        ValueError, match="`evaluation`: expected one of a one-label task; got several labels a picture"
-    ):
+    with pytest.raises(ValueError, match="`evaluation`: expected one of a one-label task; got several labels an image"):
         draw_confusion(canvas, replace(scored[2], confusion=None))
 
 
@@ -108,7 +106,7 @@ def test_mistakes_are_drawn_with_the_truth_and_the_answer(
     canvas: SubFigure, scored: tuple[Model, Index, Evaluation], two_classes: Path
 ) -> None:
     model, index, evaluation = scored
-    answers = np.array([0] * 11 + [1] + [1] * 11 + [0])  # the last picture of each class is answered wrong
+    answers = np.array([0] * 11 + [1] + [1] * 11 + [0])  # the last image of each class is answered wrong
     draw_mistakes(canvas, model, index, replace(evaluation, answers=answers))
     drawn = [axis for axis in canvas.axes if axis.images]
     assert [axis.get_title() for axis in drawn] == ["dark, not light", "light, not dark"]

@@ -41,9 +41,9 @@ def test_every_picture_has_its_place(index: Index, tmp_path: Path) -> None:
 def test_a_picture_that_is_gone_leaves_its_place_grey(index: Index, tmp_path: Path) -> None:
     (tmp_path / "data" / "dark" / "00.png").unlink()
     draw_labels(index, [Captioned(0, ("", "")), Captioned(9, ("", ""))], SHOWN, tmp_path / "labels.png")
-    grey, picture = tiles(tmp_path / "labels.png", 2)
+    grey, image = tiles(tmp_path / "labels.png", 2)
     assert (grey == 211).all()
-    assert picture.std() > 5
+    assert image.std() > 5
 
 
 def test_wide_pictures_keep_their_shape(index: Index, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ BOX = (12.0, 20.0, 28.0, 32.0)
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Index:
-    """Three dark pictures of 64x48 with a bright box in each."""
+    """Three dark images of 64x48 with a bright box in each."""
     root = tmp_path / "photos"
     root.mkdir()
     for number in range(3):
@@ -72,8 +72,8 @@ def test_without_augmentation_every_view_is_what_evaluation_sees(photos: Index, 
     draw_sheet(photos, NONE, RGB, path, epochs=3)
     shown = tiles(path, RGB)
     for row in range(3):
-        picture = IndexedImages(photos).open(row)
-        expected = picture.read(RGB.map(picture.size), RGB.size, 3)
+        image = IndexedImages(photos).open(row)
+        expected = image.read(RGB.map(image.size), RGB.size, 3)
         assert all(np.array_equal(tile, expected) for tile in shown[row])
 
 
@@ -117,7 +117,7 @@ def test_a_box_is_drawn_about_what_it_marks(photos: Index, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("scale", [1, 2])
 def test_a_mask_tints_its_classes_and_nothing_else(scale: int) -> None:
-    """Also one of another size than the picture, all of which it covers."""
+    """Also one of another size than the image, all of which it covers."""
     pixels = np.full((4, 6, 3), 100, np.uint8)
     mask = np.array([[0, 0, 1, 1, 255, 255]] * 4, np.uint8)
     view = Preprocessing((3, 4, 6), *MEAN_STD[3], crop_pct=1.0)
@@ -138,9 +138,9 @@ def test_pixels_come_back_from_normalised_images() -> None:
 def test_a_view_is_what_the_batch_is_trained_on(photos: Index) -> None:
     """Neighbours are mixed: with CutMix alone, each shows a box of the other."""
     augment = replace(NONE, cutmix=1.0)
-    pictures = IndexedImages(photos)
-    plain = [trained_on(pictures, [0, 1], NONE, RGB, 0, epoch).pixels for epoch in range(9)]
-    mixed = [trained_on(pictures, [0, 1], augment, RGB, 0, epoch).pixels for epoch in range(9)]
+    images = IndexedImages(photos)
+    plain = [trained_on(images, [0, 1], NONE, RGB, 0, epoch).pixels for epoch in range(9)]
+    mixed = [trained_on(images, [0, 1], augment, RGB, 0, epoch).pixels for epoch in range(9)]
     assert any((a != b).any() for a, b in zip(plain, mixed, strict=True))
     for (a, b), (one, other) in zip(plain, mixed, strict=True):
         swapped = (one != a).any(axis=-1) | (other != b).any(axis=-1)
@@ -162,18 +162,18 @@ def test_a_picture_whose_mask_cannot_be_read_is_left_out_and_named(photos: Index
     assert [line.partition(" cannot")[0] for line in skipped] == ["1.png: its mask none.png"]
     shown = tiles(tmp_path / "sheet.png", RGB)
     assert shown.shape[:2] == (2, 2)
-    assert shown[0, ..., 0].min() >= 115  # half of the first colour: the whole picture is of class 1
+    assert shown[0, ..., 0].min() >= 115  # half of the first colour: the whole image is of class 1
     assert shown[1, ..., 0].min() < 60
 
 
 def test_a_sheet_of_nothing_is_refused(photos: Index, tmp_path: Path) -> None:
     for number in range(3):
         (photos.root / f"{number}.png").write_bytes(b"")
-    sentence = f"{photos.root}: expected a picture that can be read; got none; 0.png: the file is empty."
+    sentence = f"{photos.root}: expected an image that can be read; got none; 0.png: the file is empty."
     with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
         draw_sheet(photos, AugmentRecipe(), RGB, tmp_path / "sheet.png")
     left_out = photos.with_column("reason", ["bad"] * 3)
-    sentence = f"{photos.root}: expected a picture that can be read; got none."
+    sentence = f"{photos.root}: expected an image that can be read; got none."
     with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
         draw_sheet(left_out, AugmentRecipe(), RGB, tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()

@@ -41,29 +41,29 @@ def demo(*, output: Annotated[Path, Parameter(alias="-o")] = Path("runs/demo")) 
 
     console = Console()
     folder = RunFolder.create(output).path
-    pictures = folder / "digits"
-    write_digits(pictures)
-    _step(console, 1, f"wrote scikit-learn's digits as PNG files in class folders: {pictures}")
+    images = folder / "digits"
+    write_digits(images)
+    _step(console, 1, f"wrote scikit-learn's digits as PNG files in class folders: {images}")
 
-    _step(console, 2, f"striate train {pictures} --model {RECIPE.network.name} --epochs {RECIPE.training.epochs} …")
-    run = train(pictures, RECIPE, folder / "run", Reporter(console))
+    _step(console, 2, f"striate train {images} --model {RECIPE.network.name} --epochs {RECIPE.training.epochs} …")
+    run = train(images, RECIPE, folder / "run", Reporter(console))
 
-    _step(console, 3, f"striate evaluate {run.model} {pictures}")
-    model, index = load(run.model), read(pictures)
+    _step(console, 3, f"striate evaluate {run.model} {images}")
+    model, index = load(run.model), read(images)
     result = evaluate(model, index)
     scores = result.metrics
     console.print(
-        f"{result.split}: accuracy {scores['accuracy']:.4f} on {scores['count']} pictures held out from training, "
+        f"{result.split}: accuracy {scores['accuracy']:.4f} on {scores['count']} images held out from training, "
         f"95 % interval {scores['accuracy_low']:.4f} to {scores['accuracy_high']:.4f}",
         highlight=False,
         soft_wrap=True,
     )
 
-    some = [pictures / path for path in index.paths(result.rows[:: max(len(result.rows) // 5, 1)][:5])]
+    some = [images / path for path in index.paths(result.rows[:: max(len(result.rows) // 5, 1)][:5])]
     _step(console, 4, f"striate predict {run.model} {some[0]} …")
     for prediction in model.predict(some):
         best = ", ".join(f"{name} {probability:.3f}" for name, probability in prediction.top(3))
-        console.print(f"{Path(prediction.path).relative_to(pictures)}: {best}", highlight=False)
+        console.print(f"{Path(prediction.path).relative_to(images)}: {best}", highlight=False)
 
     figure = folder / "demo.png"
     draw_summary(model, index, result, figure)

@@ -42,7 +42,7 @@ def explain(
     workers: Annotated[int | None, Parameter(alias="-j", validator=Number(gte=1))] = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
 ) -> None:
-    """Show what speaks for the answer to an image, and whether that picture of it can be trusted.
+    """Show what speaks for the answer to an image, and whether that map can be trusted.
 
     Without further flags each image is drawn beside its class activation map. An image that cannot be read is named,
     the others are explained, and the exit code is then 3.

@@ -1,4 +1,4 @@
-"""Evaluation: how good a model is, with an interval, on pictures that did not choose it."""
+"""Evaluation: how good a model is, with an interval, on images that did not choose it."""
 
 from striate.evaluation.scores import Evaluation, evaluate, evaluation_rows
 

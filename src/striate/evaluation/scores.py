@@ -21,7 +21,7 @@ from striate.tasks.answers import Answers
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model scored, and on which pictures."""
+    """What a model scored, and on which images."""
 
     split: str
     """train, val, test or all."""
@@ -33,7 +33,7 @@ class Evaluation:
     """See `Task.metrics`."""
 
     confusion: NDArray[np.int64] | None
-    """(classes, classes) pictures by true class (row) and answer (column); None where the task has none."""
+    """(classes, classes) images by true class (row) and answer (column); None where the task has none."""
 
     classes: tuple[str, ...]
     rows: Rows
@@ -43,7 +43,7 @@ class Evaluation:
     """(N,) class number of the first answer to each row."""
 
     mirrored: bool = False
-    """Whether each answer is the mean of a picture's and of its mirror image's."""
+    """Whether each answer is the mean of an image's and of its mirror image's."""
 
     unreadable: tuple[str, ...] = ()
     """Files that were left out, with the reason."""
@@ -94,7 +94,7 @@ class Evaluation:
         return plain
 
     def per_class(self) -> dict[str, dict[str, float]]:
-        """Pictures, precision and recall of each class; nan where there is nothing to divide by, as 0."""
+        """Images, precision and recall of each class; nan where there is nothing to divide by, as 0."""
         if self.confusion is None:
             return {}
         right, true, answered = np.diag(self.confusion), self.confusion.sum(axis=1), self.confusion.sum(axis=0)
@@ -117,28 +117,28 @@ def evaluate(
     *,
     mirrored: bool = False,
 ) -> Evaluation:
-    """Scores a model on one split; pictures that cannot be read are left out and named.
+    """Scores a model on one split; images that cannot be read are left out and named.
 
     Args:
         model: of which the classes must cover the index's.
         index: as `striate.data.read` gives it.
         which: "train", "val", "test", "all" or "auto"; see `evaluation_rows`.
-        batch_size: pictures at a time.
+        batch_size: images at a time.
         workers: threads that decode; one a core unless given.
-        mirrored: answer by the mean of the logits of each picture and of its mirror image, at twice the cost.
+        mirrored: answer by the mean of the logits of each image and of its mirror image, at twice the cost.
 
     Raises:
-        DataError: if a class is unknown to the model, or the split has no labelled picture.
+        DataError: if a class is unknown to the model, or the split has no labelled image.
     """
     workers = workers or cores()
     if not len(index):
-        raise DataError("data: expected pictures to evaluate on; got none.")
+        raise DataError("data: expected images to evaluate on; got none.")
     task, matched = model.task, model.task.match(index)
     name, rows, why = evaluation_rows(model, matched, which)
-    pictures = IndexedImages(matched, model.max_pixels)
+    images = IndexedImages(matched, model.max_pixels)
     unreadable: dict[int, str] = {}
     loader = Loader(
-        pictures,
+        images,
         batches(rows, batch_size),
         model.preprocessing,
         workers=workers,
@@ -154,7 +154,7 @@ def evaluate(
     read = np.array([row not in unreadable for row in rows.tolist()])
     rows, records = rows[read], records[torch.from_numpy(read)]
     if not len(rows):
-        raise DataError(f"{name}: expected at least one readable picture; got none of {len(read)}.")
+        raise DataError(f"{name}: expected at least one readable image; got none of {len(read)}.")
     return Evaluation(
         split=name,
         why=why,
@@ -165,7 +165,7 @@ def evaluate(
         answers=task.answers(records),
         graded=task.graded(records),
         mirrored=mirrored,
-        unreadable=tuple(f"{pictures.path(row)}: {reason}" for row, reason in sorted(unreadable.items())),
+        unreadable=tuple(f"{images.path(row)}: {reason}" for row, reason in sorted(unreadable.items())),
     )
 
 
@@ -176,7 +176,7 @@ def evaluation_rows(model: Model, index: Index, which: str) -> tuple[str, Rows, 
     trained on, it is split as it was then, and test is taken. Other data without a split is taken whole.
 
     Raises:
-        DataError: if the split has no labelled picture.
+        DataError: if the split has no labelled image.
     """
     has_splits = index.table["split"].null_count < len(index)
     trained_on = model.about.get("data") == index.fingerprint()
@@ -194,5 +194,5 @@ def evaluation_rows(model: Model, index: Index, which: str) -> tuple[str, Rows, 
         why = "as asked"
     rows = np.flatnonzero(index.usable() & index.labelled()) if which == "all" else index.rows(which)
     if not len(rows):
-        raise DataError(f"{which}: expected at least one labelled picture; got none. Try --split all.")
+        raise DataError(f"{which}: expected at least one labelled image; got none. Try --split all.")
     return which, rows, why

@@ -65,7 +65,7 @@ def draw_confusion(figure: SubFigure, evaluation: Evaluation) -> None:
     """Draws the confusion matrix of a one-label evaluation, each row as shares of its class."""
     matrix = evaluation.confusion
     if matrix is None:
-        raise ValueError("`evaluation`: expected one of a one-label task; got several labels a picture.")
+        raise ValueError("`evaluation`: expected one of a one-label task; got several labels an image.")
     metrics = evaluation.metrics
     low, high = metrics["accuracy_low"], metrics["accuracy_high"]
     figure.suptitle(f"{evaluation.split}: accuracy {metrics['accuracy']:.3f} [{low:.3f}, {high:.3f}]")
@@ -84,23 +84,23 @@ def draw_confusion(figure: SubFigure, evaluation: Evaluation) -> None:
 
 
 def draw_mistakes(figure: SubFigure, model: Model, index: Index, evaluation: Evaluation) -> None:
-    """Draws up to ten pictures that were answered wrong, as the network saw them."""
+    """Draws up to ten images that were answered wrong, as the network saw them."""
     labels = index.with_classes(model.classes).labels(evaluation.rows)
     wrong = np.flatnonzero(labels != evaluation.answers)
     shown = wrong[:SHOWN_MISTAKES]
     figure.suptitle(f"Mistakes ({len(shown)} of {len(wrong)})" if len(shown) else "No mistakes")
     axes = _grid(figure, len(shown))
-    pictures, preprocessing = IndexedImages(index), model.preprocessing
+    images, preprocessing = IndexedImages(index), model.preprocessing
     for axis, place in zip(axes, shown, strict=True):
-        picture = pictures.open(int(evaluation.rows[place]))
-        pixels = picture.read(preprocessing.map(picture.size), preprocessing.size, preprocessing.channels)
+        image = images.open(int(evaluation.rows[place]))
+        pixels = image.read(preprocessing.map(image.size), preprocessing.size, preprocessing.channels)
         axis.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=255)
         truth, answer = model.classes[int(labels[place])], model.classes[int(evaluation.answers[place])]
         axis.set_title(f"{truth}, not {answer}", fontsize=8)
 
 
 def _grid(figure: SubFigure, count: int) -> list[Axes]:
-    """Axes without frames for `count` pictures, in a grid that is about as wide as high."""
+    """Axes without frames for `count` images, in a grid that is about as wide as high."""
     if not count:
         return []
     columns = math.ceil(math.sqrt(count))

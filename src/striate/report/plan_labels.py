@@ -1,4 +1,4 @@
-"""The contact sheet of pictures whose labels may be wrong."""
+"""The contact sheet of images whose labels may be wrong."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from striate.data import Index, IndexedImages, Preprocessing, UnreadableError
 from striate.data.decode import MAX_PIXELS
 from striate.files import write_whole
 
-TILE = 160  # pixels of a picture's longer side
+TILE = 160  # pixels of an image's longer side
 CAPTION = 32  # pixels below it, of two lines
 GAP = 8  # pixels between tiles
 COLUMNS = 6
@@ -20,7 +20,7 @@ TEXT = 12  # pixels high
 
 @dataclass(frozen=True)
 class Captioned:
-    """A picture and what to say of it."""
+    """An image and what to say of it."""
 
     row: int
     """Of the index."""
@@ -36,33 +36,33 @@ def draw_labels(
     *,
     max_pixels: int = MAX_PIXELS,
 ) -> None:
-    """Draws pictures as the network sees them, with two lines below each, as one PNG.
+    """Draws images as the network sees them, with two lines below each, as one PNG.
 
     Args:
-        index: of the pictures.
-        shown: at least one; a picture that can no longer be read leaves its place grey.
+        index: of the images.
+        shown: at least one; an image that can no longer be read leaves its place grey.
         preprocessing: size and crop of what the network sees.
         path: of the PNG.
-        max_pixels: a picture of more is not read.
+        max_pixels: an image of more is not read.
     """
-    pictures = IndexedImages(index, max_pixels)
+    images = IndexedImages(index, max_pixels)
     columns = min(COLUMNS, len(shown))
     across, down = TILE + GAP, TILE + CAPTION + GAP
     sheet = Image.new("RGB", (columns * across + GAP, math.ceil(len(shown) / columns) * down + GAP), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT)
     for number, captioned in enumerate(shown):
         x, y = GAP + number % columns * across, GAP + number // columns * down
-        sheet.paste(_tile(pictures, captioned.row, preprocessing), (x, y))
+        sheet.paste(_tile(images, captioned.row, preprocessing), (x, y))
         for line, text in enumerate(captioned.lines):
             pen.text((x, y + TILE + line * CAPTION // 2), _fitting(text, font), fill="black", font=font)
     write_whole(path, lambda aside: sheet.save(aside, format="PNG"))
 
 
-def _tile(pictures: IndexedImages, row: int, preprocessing: Preprocessing) -> Image.Image:
+def _tile(images: IndexedImages, row: int, preprocessing: Preprocessing) -> Image.Image:
     tile = Image.new("RGB", (TILE, TILE), "lightgrey")
     try:
-        picture = pictures.open(row)
-        pixels = picture.read(preprocessing.map(picture.size), preprocessing.size, preprocessing.channels)
+        opened = images.open(row)
+        pixels = opened.read(preprocessing.map(opened.size), preprocessing.size, preprocessing.channels)
     except UnreadableError:
         return tile
     image = Image.fromarray(pixels.squeeze()).convert("RGB")

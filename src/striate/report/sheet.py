@@ -1,4 +1,4 @@
-"""The contact sheet: what augmentation makes of a user's own pictures, with their boxes and masks."""
+"""The contact sheet: what augmentation makes of a user's own images, with their boxes and masks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,28 +30,28 @@ MASK_COLOURS = np.array([(230, 25, 75), (0, 130, 200), (245, 130, 48), (145, 30,
 
 @dataclass(frozen=True)
 class View:
-    """Pictures as a network sees them, and what of each they show."""
+    """Images as a network sees them, and what of each they show."""
 
     title: str
     pixels: NDArray[np.uint8]
     """(N, H, W, C)."""
 
     maps: list[Map]
-    """From the points of each view to those of its picture."""
+    """From the points of each view to those of its image."""
 
 
 @dataclass(frozen=True)
 class Marks:
-    """What a data set marks in a picture."""
+    """What a data set marks in an image."""
 
     size: Size
-    """Width and height of the upright picture."""
+    """Width and height of the upright image."""
 
     boxes: NDArray[np.float32]
     """(M, 4), xyxy in its pixels."""
 
     mask: NDArray[np.uint8] | None
-    """(H, W) class numbers; it covers the picture, in its size or another."""
+    """(H, W) class numbers; it covers the image, in its size or another."""
 
 
 def draw_sheet(
@@ -65,48 +65,48 @@ def draw_sheet(
     seed: int = 0,
     max_pixels: int = MAX_PIXELS,
 ) -> list[str]:
-    """Draws pictures of an index, a row each: first as evaluated, then as the first epochs would train on them.
+    """Draws images of an index, a row each: first as evaluated, then as the first epochs would train on them.
 
-    Where pictures are mixed, partners are neighbours on the sheet. Principal components of the user's pictures that
+    Where images are mixed, partners are neighbours on the sheet. Principal components of the user's images that
     are not measured yet are those of what the sheet shows.
 
     Args:
-        index: of the pictures; those on the sheet are spread evenly over its rows.
+        index: of the images; those on the sheet are spread evenly over its rows.
         augment: what training does to them.
         preprocessing: size and crop of what the network sees.
         path: of the PNG.
-        count: pictures, at most.
+        count: images, at most.
         epochs: that are shown.
         seed: of the draws.
-        max_pixels: a picture of more is not read.
+        max_pixels: an image of more is not read.
 
     Returns:
-        A line for each picture that could not be read, and is not on the sheet.
+        A line for each image that could not be read, and is not on the sheet.
 
     Raises:
         DataError: if there is none that can be read.
     """
-    pictures = IndexedImages(index, max_pixels)
+    images = IndexedImages(index, max_pixels)
     rows, pixels, maps, marks, skipped = [], [], [], [], []
     for row in spread(np.flatnonzero(index.usable()), count).tolist():
         try:
-            shown, map_ = _evaluated(pictures, row, preprocessing)
-            marks.append(_marks(index, pictures, row, max_pixels))
+            shown, map_ = _evaluated(images, row, preprocessing)
+            marks.append(_marks(index, images, row, max_pixels))
         except UnreadableError as error:
-            skipped.append(f"{pictures.path(row)}: {error}")
+            skipped.append(f"{images.path(row)}: {error}")
         else:
             rows.append(row)
             pixels.append(shown)
             maps.append(map_)
     if not rows:
         reason = f"; {skipped[0]}" if skipped else ""
-        raise DataError(f"{index.root}: expected a picture that can be read; got none{reason}.")
+        raise DataError(f"{index.root}: expected an image that can be read; got none{reason}.")
     if wants_components(augment):
         sums = ColourSums()
         for shown in pixels:
             sums = sums.add(shown)
         augment = measured(augment, sums)
-    views = [trained_on(pictures, rows, augment, preprocessing, seed, epoch) for epoch in range(epochs)]
+    views = [trained_on(images, rows, augment, preprocessing, seed, epoch) for epoch in range(epochs)]
     sheet = _lay_out([View("evaluation", np.stack(pixels), maps), *views], marks)
     write_whole(path, lambda aside: sheet.save(aside, format="PNG"))
     return skipped
@@ -122,40 +122,40 @@ def spread(rows: Rows, count: int) -> Rows:
     return rows[places.round().astype(np.int64)]
 
 
-def _evaluated(pictures: Images, row: int, preprocessing: Preprocessing) -> tuple[NDArray[np.uint8], Map]:
-    """What evaluation sees of a picture, (H, W, C), and the map that shows it."""
-    picture = pictures.open(row)
-    map_ = preprocessing.map(picture.size)
-    return picture.read(map_, preprocessing.size, preprocessing.channels), map_
+def _evaluated(images: Images, row: int, preprocessing: Preprocessing) -> tuple[NDArray[np.uint8], Map]:
+    """What evaluation sees of an image, (H, W, C), and the map that shows it."""
+    image = images.open(row)
+    map_ = preprocessing.map(image.size)
+    return image.read(map_, preprocessing.size, preprocessing.channels), map_
 
 
-def _marks(index: Index, pictures: Images, row: int, max_pixels: int) -> Marks:
+def _marks(index: Index, images: Images, row: int, max_pixels: int) -> Marks:
     columns = {name: index.table[name][row].as_py() for name in ("boxes", "box", "mask")}
     boxes = np.array(columns["boxes"] or [columns["box"] or []], np.float32).reshape(-1, 4)
     mask = None if columns["mask"] is None else load_mask(index, row, max_pixels)
-    return Marks(pictures.open(row).size, boxes, mask)
+    return Marks(images.open(row).size, boxes, mask)
 
 
 def trained_on(
-    pictures: Images, rows: list[int], augment: AugmentRecipe, preprocessing: Preprocessing, seed: int, epoch: int
+    images: Images, rows: list[int], augment: AugmentRecipe, preprocessing: Preprocessing, seed: int, epoch: int
 ) -> View:
     """What one epoch of training sees of the batch `rows`, by the functions that training uses."""
     view, strengths = training_view(augment, preprocessing, seed, epoch), resolve(augment)
     pixels, maps, colours = [], [], []
     for row in rows:
-        picture = pictures.open(row)
-        map_, colour = view(row, picture.size)
-        pixels.append(picture.read(map_, preprocessing.size, preprocessing.channels))
+        image = images.open(row)
+        map_, colour = view(row, image.size)
+        pixels.append(image.read(map_, preprocessing.size, preprocessing.channels))
         maps.append(map_)
         colours.append(colour)
     drawn = [colour for colour in colours if colour is not None]  # all of them or none
     matrices = torch.from_numpy(np.stack(drawn)) if drawn else None
-    images = preprocessing.normalise(torch.from_numpy(np.stack(pixels)), matrices)
-    add_noise_(images, strengths, preprocessing.std, rows, seed, epoch)
-    erase_(images, strengths, rows, seed, epoch)
+    batch = preprocessing.normalise(torch.from_numpy(np.stack(pixels)), matrices)
+    add_noise_(batch, strengths, preprocessing.std, rows, seed, epoch)
+    erase_(batch, strengths, rows, seed, epoch)
     mix = draw_mix(strengths, rows, preprocessing.size, seed, epoch)
-    images = images if mix is None else mix.apply(images)
-    return View(f"epoch {epoch + 1}", to_pixels(images, preprocessing), maps)
+    batch = batch if mix is None else mix.apply(batch)
+    return View(f"epoch {epoch + 1}", to_pixels(batch, preprocessing), maps)
 
 
 def to_pixels(images: torch.Tensor, preprocessing: Preprocessing) -> NDArray[np.uint8]:
@@ -166,7 +166,7 @@ def to_pixels(images: torch.Tensor, preprocessing: Preprocessing) -> NDArray[np.
 
 
 def _lay_out(views: list[View], marks: list[Marks]) -> Image.Image:
-    """A tile a picture and view: a row a picture, a column a view."""
+    """A tile an image and view: a row an image, a column a view."""
     count, height, width, _ = views[0].pixels.shape
     across, down = width + GAP, height + GAP
     sheet = Image.new("RGB", (len(views) * across + GAP, TITLE + count * down + GAP), "white")
@@ -179,12 +179,12 @@ def _lay_out(views: list[View], marks: list[Marks]) -> Image.Image:
 
 
 def marked(pixels: NDArray[np.uint8], map_: Map, marks: Marks) -> Image.Image:
-    """A view with what is marked in its picture: a frame about each box, a tint over each class of the mask but 0.
+    """A view with what is marked in its image: a frame about each box, a tint over each class of the mask but 0.
 
     Args:
         pixels: (H, W, C), of the view.
-        map_: from its points to those of the picture.
-        marks: of the picture.
+        map_: from its points to those of the image.
+        marks: of the image.
     """
     size = pixels.shape[1], pixels.shape[0]
     rgb = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
