@@ -37,7 +37,7 @@ def test_the_whole_journey(striate: Striate, tmp_path: Path, monkeypatch: pytest
     assert (code, err) == (0, "")
     for number in range(1, 6):
         assert f"\n{number}. " in f"\n{out}"
-    assert "pictures held out from training, 95 % interval 0." in out
+    assert "images held out from training, 95 % interval 0." in out
     with Image.open(tmp_path / "demo" / "demo.png") as image:
         assert image.size == (1440, 528)
     for name in ("model.safetensors", "metrics.csv", "recipe.toml"):

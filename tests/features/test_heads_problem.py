@@ -22,7 +22,7 @@ def some(n: int = 30, size: int = 6, classes: int = 4, heads: int = 3, *, severa
 def loss_of(problem: Problem, weight: Tensor) -> Tensor:
     """(heads,), as PyTorch computes it."""
     logits = torch.einsum("nk,hck->hnc", problem.vectors, weight)
-    if not problem.several_labels:
+    if not problem.many_hot:
         each = torch.stack([cross_entropy(logits[h], problem.labels, reduction="none") for h in range(problem.heads)])
         return (each * problem.weights.T).sum(dim=1) / problem.weights.sum(dim=0)
     truth, positive = problem.labels.float(), problem.positive

@@ -89,7 +89,7 @@ class _Guess:
 
     def __init__(self, problem: Problem, curvature: float, penalty: Tensor) -> None:
         classes = problem.classes
-        of_differences = classes / (classes - 1) if classes > 1 and not problem.several_labels else 1.0
+        of_differences = classes / (classes - 1) if classes > 1 and not problem.many_hot else 1.0
         moments = curvature * of_differences * problem.moments
         moments.diagonal().add_(penalty + NOISE * moments.trace())
         self._factor = cholesky(moments)
@@ -154,7 +154,7 @@ def ridge(problem: Problem, strength: float, start: LinearHeads | None, toleranc
         tolerance: likewise.
     """
     penalty = strength * _penalised(problem)
-    if problem.positive is None or not problem.several_labels:
+    if problem.positive is None or not problem.many_hot:
         solved = [_solved(moments, products, penalty) for moments, products in problem.least_squares]
         return LinearHeads(torch.stack(solved))
     weight = torch.empty(problem.heads, problem.classes, len(penalty))

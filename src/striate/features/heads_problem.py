@@ -122,14 +122,14 @@ class Problem:
         return self.weights.shape[1]
 
     @property
-    def several_labels(self) -> bool:
+    def many_hot(self) -> bool:
         """Whether an image may have several."""
         return self.labels.ndim == 2
 
     @property
     def total(self) -> Tensor:
         """(heads,), float64: what each head's loss divides by."""
-        if self.positive is None or not self.several_labels:
+        if self.positive is None or not self.many_hot:
             return self.weights.sum(dim=0, dtype=torch.float64)
         share = self.labels.float() @ (self.positive - 1) / self.classes + 1  # (N,): mean weight of a vector's answers
         return (self.weights * share[:, None]).sum(dim=0, dtype=torch.float64)
@@ -156,7 +156,7 @@ class Problem:
                 vectors, labels = self.vectors[start : start + ROWS], self.labels[start : start + ROWS]
                 weighted = vectors * self.weights[start : start + ROWS, head : head + 1]
                 moments.addmm_(vectors.T, weighted)
-                if self.several_labels:
+                if self.many_hot:
                     products.addmm_(weighted.T, labels.float())
                 else:
                     products.T.index_add_(0, labels, weighted)
@@ -197,7 +197,7 @@ class Problem:
             part: which vectors they are of.
         """
         weights, labels = self.weights[part], self.labels[part]
-        if self.several_labels:
+        if self.many_hot:
             return _differentiate_each_(logits, labels[:, None], weights, self.positive)
         return _differentiate_(logits, labels[:, None, None].expand(-1, self.heads, 1), weights)
 

@@ -44,7 +44,7 @@ def _by_direction(problem: Problem, number: int) -> Cosine:
     sums = torch.zeros_like(head.weight)
     for part in problem.parts():
         directions = normalize(vectors[part]) * problem.weights[part, number : number + 1]
-        if problem.several_labels:
+        if problem.many_hot:
             sums.addmm_(problem.labels[part].float().T, directions)
         else:
             sums.index_add_(0, problem.labels[part], directions)
@@ -91,7 +91,7 @@ def _batches(rows: Tensor) -> Iterator[Tensor]:
 def _loss(problem: Problem, number: int, rows: Tensor, logits: Tensor) -> Tensor:
     """Mean cross-entropy of some vectors by a head's weights."""
     weights, labels = problem.weights[rows, number], problem.labels[rows]
-    if not problem.several_labels:
+    if not problem.many_hot:
         return (cross_entropy(logits, labels, reduction="none") * weights).sum() / weights.sum()
     answers = torch.ones_like(logits) if problem.positive is None else torch.where(labels, problem.positive, 1.0)
     each = binary_cross_entropy_with_logits(logits, labels.float(), answers, reduction="none")
