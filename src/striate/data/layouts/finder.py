@@ -6,7 +6,7 @@ import re
 import unicodedata
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from striate.data.layouts.names import is_container, parts_of, split_of_path
 from striate.data.layouts.tree import IMAGE_SUFFIXES, Folder, Tree, suffix_of
@@ -190,7 +190,7 @@ def stem(name: str) -> str:
     >>> stem("a.b.jpg"), stem("a")
     ('a.b', 'a')
     """
-    return PurePosixPath(name).stem if "." in name.strip(".") else name
+    return name.rpartition(".")[0] or name
 
 
 def _only(paths: "list[str] | tuple[()]", near: str) -> str | None:

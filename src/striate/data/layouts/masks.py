@@ -70,6 +70,9 @@ def pairs_of(tree: Tree) -> list[Pair]:
     folders = [folder for folder in tree.top.walk() if folder.images]
     masks = {folder.path: folder for folder in folders if _holds_masks(folder)}
     images = [folder for folder in folders if folder.path not in masks]
+    together = [pair for folder in images if (pair := _side_by_side(folder)) is not None]
+    if not masks:
+        return together
     stems = {path: {base(name) for name in folder.images} for path, folder in masks.items()}
     bases = [_with_bases(folder) for folder in images]
     found = []
@@ -83,7 +86,6 @@ def pairs_of(tree: Tree) -> list[Pair]:
         }
         if matched:
             found.append(Pair(image_folder, matched, masks[path]))
-    together = [pair for folder in images if (pair := _side_by_side(folder)) is not None]
     return sorted([*found, *together], key=lambda pair: pair.images.path)
 
 
@@ -101,14 +103,21 @@ def _holds_masks(folder: Folder) -> bool:
 
 def _side_by_side(folder: Folder) -> Pair | None:
     """The images of a folder that also holds their masks."""
+    marked = [name for name in folder.images if _is_marked(stem(name).lower())]
+    if not marked:
+        return None
     by_stem = {stem(name).lower(): name for name in reversed(folder.images)}
     found: dict[str, str] = {}
-    for name in folder.images:
+    for name in marked:
         cut = base(name)
         image = by_stem.get(cut)
         if cut != stem(name).lower() and image is not None and suffix_of(name) in MASK_SUFFIXES:
             found.setdefault(image, folder.path_of(name))
     return Pair(folder, found, folder) if found else None
+
+
+def _is_marked(text: str) -> bool:
+    return text.endswith(ENDINGS) or text.startswith(BEGINNINGS)
 
 
 def base(name: str) -> str:
