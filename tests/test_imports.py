@@ -225,3 +225,14 @@ def test_nothing_outside_tasks_knows_which_task_it_is() -> None:
         if name in {kind.__name__ for kind in TASKS.values()} or (name == "several_labels" and part_of(path) != "data")
     ]
     assert wrong == []
+
+
+def test_files_and_functions_are_short_enough_to_be_read_at_once() -> None:
+    """No file has over 400 lines, and no function a body of over 50; signatures and docstrings do not count."""
+    for path in files():
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= 400, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+                assert (node.end_lineno or 0) - first.lineno < 50, f"{path}: {node.name}"
