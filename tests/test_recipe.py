@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from striate.recipe import (
     to_dict,
     with_values,
 )
+from striate.recipe.size import height_and_width, written
 
 SHARE = st.floats(0, 1, exclude_max=True)
 POSITIVE = st.floats(0, 1e6, exclude_min=True)
@@ -43,7 +45,7 @@ RECIPES = st.builds(
     ),
     st.builds(
         DataRecipe,
-        img_size=st.none() | st.integers(1, 10**6),
+        img_size=st.none() | st.integers(1, 16_384) | st.just("224x320"),
         in_channels=st.sampled_from([None, 1, 3]),
         crop_pct=st.none() | st.floats(0, 1, exclude_min=True),
         mean=st.none() | st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=3).map(tuple),
@@ -198,7 +200,11 @@ def test_flags_set_the_recipe(words: list[str], expected: Recipe) -> None:
             "`opt`: expected one of sgd, momentum, nesterov, rmsprop, adam, adamw, muon; got 'sdg'.",
         ),
         ({"data": {"in_channels": 2}}, "`in_channels`: expected one of 1, 3; got 2."),
-        ({"data": {"img_size": 0}}, "`img_size`: expected at least 1 pixel; got 0."),
+        (
+            {"data": {"img_size": 0}},
+            "`img_size`: expected a number of pixels, or HEIGHTxWIDTH, from 1 to 16,384 each; got 0. "
+            "Try 224 or 224x320.",
+        ),
         ({"data": {"crop_pct": 0}}, "`crop_pct`: expected a share above 0, up to 1; got 0.0."),
         ({"data": {"crop_pct": 1.5}}, "`crop_pct`: expected a share above 0, up to 1; got 1.5."),
         ({"data": {"val_fraction": 1}}, "`val_fraction`: expected a share from 0, below 1; got 1.0."),
@@ -311,3 +317,26 @@ def test_values_can_be_given_whatever_their_table() -> None:
     assert with_values(recipe, {}) == recipe
     with pytest.raises(UsageError, match=r"^recipe: unknown key `epoch`\. Did you mean `epochs`\?$"):
         with_values(recipe, {"epoch": 3})
+
+
+@pytest.mark.parametrize(
+    ("given_size", "size"), [(224, (224, 224)), ("224", (224, 224)), ("224x320", (224, 320)), ("1X9", (1, 9))]
+)
+def test_a_size_is_a_number_or_height_and_width(given_size: int | str, size: tuple[int, int]) -> None:
+    assert height_and_width(given_size) == size
+    assert from_dict({"data": {"img_size": given_size}}).data.img_size == given_size
+    assert from_dict(tomllib.loads(dumps(from_dict({"data": {"img_size": given_size}})))).data.img_size == given_size
+
+
+@pytest.mark.parametrize(
+    "size", ["", "x", "224x", "224x0", "-1", "20000", "1x2x3", "224x320 ", "9" * 5000, -224, 10**30]
+)
+def test_what_is_no_size_is_refused(size: int | str) -> None:
+    with pytest.raises(UsageError) as caught:
+        from_dict({"data": {"img_size": size}})
+    assert "`img_size`: expected a number of pixels, or HEIGHTxWIDTH, from 1 to 16,384 each; got " in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_square_is_written_as_one_number() -> None:
+    assert (written(224, 224), written(224, 320)) == (224, "224x320")

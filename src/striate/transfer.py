@@ -20,6 +20,7 @@ from striate.nets.headed import Headed
 from striate.plan.recommend import MOST, Plan, recommend
 from striate.pretrained import Pretrained, pretrained
 from striate.recipe import Recipe
+from striate.recipe.size import written
 from striate.tasks import HeadProblem, settled, task_of
 from striate.training.folder import RunFolder
 from striate.training.freeze import WITHIN, freeze, frozen_stages, keep_statistics, redrawn_stages
@@ -236,7 +237,7 @@ def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
         network=replace(network, model=base.name, model_args=dict(base.arguments)),
         data=replace(
             data,
-            img_size=data.img_size or shown.size[0],
+            img_size=data.img_size or written(*shown.input_size[1:]),
             in_channels=shown.channels,  # type: ignore[arg-type]  # a net is published for 1 or 3
             mean=data.mean or shown.mean,
             std=data.std or shown.std,

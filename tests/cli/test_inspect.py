@@ -48,8 +48,8 @@ def test_several_are_compared(capsys: pytest.CaptureFixture[str], tmp_path: Path
     ("words", "message"),
     [
         (("resnet81",), "Did you mean `resnet18`?"),
-        (("resnet18", "--img-size", "1x2x3"), "expected a number or HEIGHTxWIDTH; got 1x2x3. Try 224 or 224x320."),
-        (("resnet18", "--img-size", "0"), "expected a number or HEIGHTxWIDTH; got 0."),
+        (("resnet18", "--img-size", "1x2x3"), "or HEIGHTxWIDTH, from 1 to 16,384 each; got 1x2x3. Try 224 or 224x320."),
+        (("resnet18", "--img-size", "0"), "or HEIGHTxWIDTH, from 1 to 16,384 each; got 0."),
         (("resnet18", "--compare"), "expected at least two networks; got resnet18 alone"),
         (("lenet5", "--img-size", "33"), "expected H and W of 32"),
     ],

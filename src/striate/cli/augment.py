@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 from striate.cli.flags import DEFAULT, as_in_recipe, values_from_recipe
 from striate.errors import UsageError
 from striate.recipe import KEYS, AugmentRecipe, DataRecipe
+from striate.recipe.size import height_and_width
 
 
 @Parameter(name="*")
@@ -53,12 +54,12 @@ def augment(
     from striate.report.sheet import draw_sheet
 
     table = settings.data
-    channels, size = table.in_channels or 3, table.img_size or SIZE
+    channels, (height, width) = table.in_channels or 3, height_and_width(table.img_size or SIZE)
     mean, std = table.mean or MEAN_STD[channels][0], table.std or MEAN_STD[channels][1]
     for name, values in (("mean", mean), ("std", std)):
         if len(values) != channels:
             raise UsageError(f"`--{name}`: expected {channels} numbers, one a channel; got {len(values)}.")
-    preprocessing = Preprocessing((channels, size, size), mean, std, table.crop_pct or CROP_PCT)
+    preprocessing = Preprocessing((channels, height, width), mean, std, table.crop_pct or CROP_PCT)
     index = read_with(data, table)
     if not output.parent.is_dir():
         raise UsageError(f"`--output`: expected a file in a folder that exists; got {output}.")

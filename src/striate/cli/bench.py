@@ -27,7 +27,7 @@ def bench(
     *,
     models: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True)] = None,
     batch_size: Annotated[int | None, Parameter(alias="-b", validator=Number(gte=2))] = None,
-    img_size: Annotated[int, Parameter(validator=Number(gte=1))] = 224,
+    img_size: int | str = 224,
     device: Annotated[Device, as_in_recipe("device")] = DEFAULT.machine.device,
     quick: Annotated[bool, Parameter(negative="")] = False,
     json_output: JsonOutput = False,
@@ -40,7 +40,7 @@ def bench(
         data: Images to load, as for `striate train`; two photos, enlarged and made noisy, unless given.
         models: Networks to train and to run; resnet18, resnet50 and mobilenet_v2 unless given, resnet18 with --quick.
         batch_size: Images in a step; 32 unless given, 8 with --quick.
-        img_size: Height and width that networks see.
+        img_size: Size of the images that networks see: 224, or 224x320, height first.
         quick: Measure in a few short rounds: seconds instead of minutes, and figures that you should not quote.
     """
     from rich.console import Console

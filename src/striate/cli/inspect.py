@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from striate.cli.flags import JsonOutput
 from striate.errors import UsageError
+from striate.recipe.size import height_and_width
 
 if TYPE_CHECKING:
     from striate.inspect import Inspection
@@ -51,7 +52,7 @@ def inspect(
     names = [model, *models]
     if compare and len(names) < 2:
         raise UsageError(f"`--compare`: expected at least two networks; got {model} alone.")
-    size = _size(img_size)
+    size = height_and_width(img_size, "--img-size") if img_size else None
     targets = (find(n, num_classes=num_classes, in_channels=in_channels, img_size=size) for n in names)
     inspections = [count(target.net, target.input_shape, target.name) for target in targets]
     if html is not None:
@@ -88,13 +89,3 @@ def _print_text(inspections: "list[Inspection]", all_rows: bool, advice: bool) -
         for line in lines:
             prefix = "" if alone else f"{inspection.name}: "
             console.print(f"{prefix}{line}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _size(written: str) -> tuple[int, int] | None:
-    """224 or 224x320 as (height, width); None for nothing."""
-    if not written:
-        return None
-    parts = written.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise UsageError(f"`--img-size`: expected a number or HEIGHTxWIDTH; got {written}. Try 224 or 224x320.")
-    return int(parts[0]), int(parts[-1])

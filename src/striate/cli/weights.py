@@ -14,6 +14,7 @@ from cyclopts import App, Parameter
 from striate.cli.flags import JsonOutput
 from striate.errors import UsageError, WeightsError
 from striate.files import fit_to_print
+from striate.recipe.size import height_and_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -202,8 +203,9 @@ class Form:
     model_args: dict[str, bool | int | float | str] = field(default_factory=dict)
     """Arguments of the network, such as `--model-args.width 0.5`."""
 
-    img_size: int | None = None
-    """Height and width that the network sees, in pixels; its published size unless given."""
+    img_size: int | str | None = None
+    """Size of the images that the network sees, in pixels: 224, or 224x320, height first; its published size unless
+    given."""
 
     in_channels: Literal[1, 3] | None = None
     """1 for grey, 3 for RGB; what the network was published for unless given."""
@@ -307,9 +309,7 @@ def _preprocessing(form: Form, own: "Preprocessing") -> "Preprocessing":
     for flag, values in (("mean", form.mean), ("std", form.std)):
         if values is not None and len(values) != own.channels:
             raise UsageError(f"`--{flag}`: expected {own.channels} numbers, one a channel; got {len(values)}.")
-    if form.img_size is not None and form.img_size < 1:
-        raise UsageError(f"`--img-size`: expected at least 1; got {form.img_size}.")
-    width, height = (form.img_size, form.img_size) if form.img_size else own.size
+    height, width = own.size[::-1] if form.img_size is None else height_and_width(form.img_size, "--img-size")
     return replace(
         own,
         input_size=(own.channels, height, width),

@@ -103,7 +103,7 @@ def open_images(
         index: of the data set.
         rows: (N,) of the images that will be read.
         recipe: says whether to keep pixels, and how many bytes at most.
-        img_size: height and width that the network sees; images are kept at twice that.
+        img_size: the longer side that the network sees; the shorter side of an image is kept at twice that.
         channels: 1 for grey, 3 for RGB.
         epochs: times that each image will be read.
         workers: threads that decode.

@@ -29,6 +29,7 @@ from striate.device import cores
 from striate.errors import DataError
 from striate.machine.timing import Rate, Work, rates
 from striate.recipe import AugmentRecipe
+from striate.recipe.size import height_and_width
 
 SIZES = {"640x480": ((640, 480), 64), "12 megapixels": ((4000, 3000), 8)}  # width and height, and how many
 MOST = 64  # how many of a user's images are read
@@ -39,7 +40,7 @@ JPEG_QUALITY = 90
 Loading = dict[str, dict[str, dict[int, Rate]]]  # images a second by kind of image, `files` or `cache`, and workers
 
 
-def loading(data: Path | None, batch_size: int, img_size: int, rounds: int, least_s: float) -> Loading:
+def loading(data: Path | None, batch_size: int, img_size: int | str, rounds: int, least_s: float) -> Loading:
     """Images a second, augmented as by default, decoded from their files and read from a pixel cache.
 
     The pixel cache is one of its own, which is gone afterwards.
@@ -47,7 +48,7 @@ def loading(data: Path | None, batch_size: int, img_size: int, rounds: int, leas
     Args:
         data: images to read; made from two photos that scikit-learn brings unless given.
         batch_size: images in a step.
-        img_size: height and width that a network sees.
+        img_size: of the images that a network sees: 224, or "224x320", height first.
         rounds: see `rates`.
         least_s: see `rates`.
 
@@ -63,12 +64,14 @@ def worker_counts(most: int) -> list[int]:
     return sorted({2**power for power in range(most.bit_length())} | {most})
 
 
-def _of_kind(data: Path, batch_size: int, img_size: int, rounds: int, least_s: float) -> dict[str, dict[int, Rate]]:
+def _of_kind(
+    data: Path, batch_size: int, img_size: int | str, rounds: int, least_s: float
+) -> dict[str, dict[int, Rate]]:
     index = read(data)
     images = IndexedImages(index)
-    preprocessing = Preprocessing((3, img_size, img_size), *MEAN_STD[3])
+    preprocessing = Preprocessing((3, *height_and_width(img_size)), *MEAN_STD[3])
     usable = np.flatnonzero(index.usable())
-    policy = Policy(2 * img_size, preprocessing.channels, "raw")  # as `--pixel-cache on` has it
+    policy = Policy(2 * max(height_and_width(img_size)), preprocessing.channels, "raw")  # as `--pixel-cache on` has it
     kept = _kept(images, usable[:: max(len(usable) // MOST, 1)][:MOST], policy)
     if not kept:
         raise DataError(f"{data}: expected at least one usable image; got none.")

@@ -14,6 +14,7 @@ from striate.machine.peak import peak_bytes
 from striate.machine.timing import Rate, Work, rates
 from striate.nets import create
 from striate.recipe import TrainingRecipe
+from striate.recipe.size import height_and_width
 from striate.tasks import task_from_dict, to_device
 from striate.training import optimizer
 from striate.training.weight_gradients import faster_backward
@@ -49,17 +50,17 @@ class Speed:
 
 
 @functools.cache
-def multiplications(model: str, img_size: int) -> int:
+def multiplications(model: str, img_size: int | str) -> int:
     """The multiplications of one image, forward.
 
     Raises:
         UsageError: the network is unknown, or cannot take such images.
     """
-    return inspect(build(lambda: create(model, num_classes=CLASSES)), (3, img_size, img_size)).macs
+    return inspect(build(lambda: create(model, num_classes=CLASSES)), (3, *height_and_width(img_size))).macs
 
 
 def speeds(
-    model: str, machines: list[Machine], batch_size: int, img_size: int, rounds: int, least_s: float
+    model: str, machines: list[Machine], batch_size: int, img_size: int | str, rounds: int, least_s: float
 ) -> list[Speed]:
     """How fast a network trains and predicts, on each machine in turn.
 
@@ -67,7 +68,7 @@ def speeds(
         model: its name in the catalogue.
         machines: what it runs on; they differ in precision.
         batch_size: images a step.
-        img_size: height and width.
+        img_size: of the images: 224, or "224x320", height first.
         rounds: see `rates`.
         least_s: see `rates`.
 
@@ -75,7 +76,7 @@ def speeds(
         UsageError: the network is unknown, or cannot take such images.
     """
     macs = multiplications(model, img_size)
-    images = torch.randn(batch_size, 3, img_size, img_size)
+    images = torch.randn(batch_size, 3, *height_and_width(img_size))
     works: dict[str, Work] = {}
     peaks = [peak_bytes(machine.device, partial(_begin, model, machine, images, works)) for machine in machines]
     found = rates(works, rounds, least_s)

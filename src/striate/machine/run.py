@@ -19,7 +19,7 @@ def bench(
     *,
     data: Path | None = None,
     batch_size: int = 32,
-    img_size: int = 224,
+    img_size: int | str = 224,
     rounds: int = 5,
     least_s: float = 0.2,
     log: Log = print,
@@ -31,7 +31,7 @@ def bench(
         models: names of the catalogue.
         data: images to load; made unless given.
         batch_size: images in a step.
-        img_size: height and width that networks see.
+        img_size: of the images that networks see: 224, or "224x320", height first.
         rounds: how often each is measured; the median counts; at least 2.
         least_s: the least seconds that a round lasts.
         log: called with what is measured next.

@@ -12,6 +12,7 @@ from cyclopts import Group, Parameter
 
 from striate.recipe.augment import AugmentRecipe
 from striate.recipe.require import require
+from striate.recipe.size import height_and_width
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -111,8 +112,9 @@ class ReadRecipe:
 class DataRecipe(ReadRecipe):
     """How images are found, split and brought to size."""
 
-    img_size: int | None = None
-    """Height and width that the network sees, in pixels; its published size unless given."""
+    img_size: int | str | None = None
+    """Size of the images that the network sees, in pixels: 224, or 224x320, height first; its published size unless
+    given."""
 
     in_channels: Literal[1, 3] | None = None
     """1 for grey, 3 for RGB; what the network was published for unless given."""
@@ -154,7 +156,8 @@ class DataRecipe(ReadRecipe):
     """Most gigabytes that kept pixels may take; beyond it as JPEG, and where even that is too much, not at all."""
 
     def __post_init__(self) -> None:
-        require(self.img_size is None or self.img_size >= 1, "img_size", "at least 1 pixel", self.img_size)
+        if self.img_size is not None:
+            height_and_width(self.img_size)
         require(self.crop_pct is None or 0 < self.crop_pct <= 1, "crop_pct", "a share above 0, up to 1", self.crop_pct)
         for name in ("val_fraction", "test_fraction"):
             value = getattr(self, name)

@@ -24,7 +24,7 @@ def images(run: Run) -> "ImageInputs":
                 run.index,
                 rows,
                 run.recipe.data,
-                img_size=preprocessing.size[0],
+                img_size=max(preprocessing.size),
                 channels=preprocessing.channels,
                 epochs=run.recipe.training.epochs,
                 workers=run.workers,

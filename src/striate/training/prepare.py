@@ -24,6 +24,7 @@ from striate.data.check import KINDS, Check, Severity, by_kind, examine
 from striate.data.index_file import load_index
 from striate.device import Machine, choose, cores, keep_memory
 from striate.recipe import Recipe
+from striate.recipe.size import height_and_width
 from striate.tasks import AUTO, settled, task_of
 from striate.training import checkpoint
 from striate.training.checkpoint import Checkpoint
@@ -230,9 +231,9 @@ def _run(
 def preprocessing_of(recipe: Recipe) -> Preprocessing:
     """The preprocessing that a resolved recipe asks for."""
     data = recipe.data
-    channels, size = data.in_channels or 3, data.img_size or 224
+    channels, (height, width) = data.in_channels or 3, height_and_width(data.img_size or 224)
     mean, std = data.mean or MEAN_STD[channels][0], data.std or MEAN_STD[channels][1]
-    return Preprocessing((channels, size, size), mean, std, data.crop_pct or CROP_PCT, data.crop_mode or "center")
+    return Preprocessing((channels, height, width), mean, std, data.crop_pct or CROP_PCT, data.crop_mode or "center")
 
 
 def machine_of(recipe: Recipe) -> Machine:

@@ -14,6 +14,7 @@ from striate.errors import SizeError, UsageError
 from striate.graph.meta import META, Shapes, build
 from striate.nets import create, default_of
 from striate.recipe import Recipe
+from striate.recipe.size import height_and_width, written
 from striate.tasks import AUTO, task_kind
 
 RESUMABLE = {
@@ -37,12 +38,12 @@ def resolve(recipe: Recipe) -> Recipe:
     data, network = recipe.data, recipe.network
     net = build(lambda: create(network.name, **network.model_args))
     channels = data.in_channels or default_of(network.name, "in_channels")
-    size = data.img_size or int(net.image_size)  # type: ignore[arg-type]
+    size = height_and_width(data.img_size or int(net.image_size))  # type: ignore[arg-type]
     _require_outputs(recipe, channels, size)
     mean, std = MEAN_STD[channels]
     data = replace(
         data,
-        img_size=size,
+        img_size=written(*size),
         in_channels=channels,  # type: ignore[arg-type]  # a net is published for 1 or 3
         mean=data.mean or mean,
         std=data.std or std,
@@ -63,17 +64,17 @@ def resolve(recipe: Recipe) -> Recipe:
     return replace(recipe, network=network, data=data, training=training, augment=written_out(recipe.augment))
 
 
-def _require_outputs(recipe: Recipe, channels: int, size: int) -> None:
+def _require_outputs(recipe: Recipe, channels: int, size: tuple[int, int]) -> None:
     """Tries the network on images of the right size without computing anything, before any data are read."""
     network = recipe.network
     net = build(lambda: create(network.name, in_channels=channels, **network.model_args)).to(META).eval()
-    images = torch.empty(2, channels, size, size, device=META)
+    images = torch.empty(2, channels, *size, device=META)
     try:
         with torch.no_grad(), Shapes():
             outputs = net(images)
     except (RuntimeError, SizeError) as error:  # a map that became smaller than the next window
         raise UsageError(
-            f"`img_size`: expected one that {network.name} can take; got {size}: {str(error).rstrip('.')}."
+            f"`img_size`: expected one that {network.name} can take; got {written(*size)}: {str(error).rstrip('.')}."
         ) from error
     if network.task != AUTO:  # which only data decide
         task_kind(network.task).require_outputs(network.name, outputs)
