@@ -175,7 +175,8 @@ def test_a_pickle_becomes_a_model(run: Run, tmp_path: Path, names: Path) -> None
         ),
         (
             ("--model", "lenet5", "--classes", "names.txt", "--img-size", 0),
-            "`--img-size`: expected at least 1; got 0.",
+            "`--img-size`: expected a number of pixels, or HEIGHTxWIDTH, from 1 to 16,384 each; got 0. "
+            "Try 224 or 224x320.",
         ),
         (
             ("--model", "lenet5", "--classes", "names.txt"),

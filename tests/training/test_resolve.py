@@ -77,7 +77,7 @@ def test_a_network_is_tried_before_the_data_is_read(tiny_recipe: MakeRecipe, mon
         resolve(tiny_recipe(model="plain", model_args={}, img_size=4))
     assert str(caught.value).startswith("`img_size`: expected one that plain can take; got 4: ")
     with pytest.raises(UsageError) as caught:
-        resolve(tiny_recipe(model="plain", model_args={"pooled": False}))
+        resolve(tiny_recipe(model="plain", model_args={"pooled": False}, task="classify"))
     assert str(caught.value) == "`model`: expected a network that names an image; got plain, which names its pixels."
 
 

@@ -107,7 +107,7 @@ class Fitted:
     """Calibrated cross-entropy of the held-out images, by the strengths that were tried."""
 
     out_of_fold: Tensor
-    """(H, classes): calibrated logits of the held-out images, each by a head that had not seen it."""
+    """Calibrated logits (H, classes) of the held-out images, each by a head that had not seen it."""
 
     held_out: Tensor
     """(H,): which images these are, in order; all of them where each part was held out in turn."""

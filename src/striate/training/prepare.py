@@ -53,6 +53,7 @@ def prepare(
         DataError: if the data cannot be trained on, or too much of it is unreadable.
     """
     with JoinedProcesses() as processes, ExitStack() as held:
+        resolve(recipe)  # what it names is tried before the data are read, which may take long
         found = processes.from_first(lambda: read_data(data, recipe))
         recipe = resolve(settled(recipe, found))
         output = output or default_output(data, recipe)
