@@ -175,8 +175,15 @@ class Model:
                 yield self.task.unread(path, unreadable[row]) if row in unreadable else next(decoded)
 
     def predict_batch(self, images: Tensor, *, mirrored: bool = False) -> Tensor:
-        """The outputs (N, …) of uint8 images (N, H, W, C), float32 on the CPU; see the function `predict_batch`."""
-        return predict_batch(self.net, images, self.preprocessing, self.machine, mirrored=mirrored)
+        """The outputs (N, …) of uint8 images (N, H, W, C), float32 on the CPU; see the function `predict_batch`.
+
+        With `mirrored`, the mean of the outputs of each image and of its mirror image, at twice the cost.
+        """
+        outputs = predict_batch(self.net, images, self.preprocessing, self.machine)
+        if not mirrored:
+            return outputs
+        of_mirror_images = predict_batch(self.net, images.flip(2), self.preprocessing, self.machine)
+        return (outputs + self.task.unmirror(of_mirror_images)) / 2
 
     def save(self, path: Path | str) -> None:
         """Writes the model as one safetensors file, whole or not at all."""
@@ -303,9 +310,7 @@ def _form(shape: tuple[int, ...], dtype: torch.dtype) -> str:
 
 
 @torch.inference_mode()
-def predict_batch(
-    net: nn.Module, images: Tensor, preprocessing: Preprocessing, machine: Machine, *, mirrored: bool = False
-) -> Tensor:
+def predict_batch(net: nn.Module, images: Tensor, preprocessing: Preprocessing, machine: Machine) -> Tensor:
     """The outputs of a network for a batch of images: the one way from pixels to outputs.
 
     Args:
@@ -313,14 +318,13 @@ def predict_batch(
         images: (N, H, W, C) uint8, of the size that `preprocessing` has.
         preprocessing: the normalisation.
         machine: the device, memory format and precision.
-        mirrored: give the mean of the outputs of each image and of its mirror image, at twice the cost.
 
     Returns:
         (N, …), float32 on the CPU.
     """
     pixels = machine.images(preprocessing.normalise(images.to(machine.device, non_blocking=True)))
     with machine.autocast():
-        outputs: Tensor = (net(pixels) + net(pixels.flip(-1))) / 2 if mirrored else net(pixels)
+        outputs: Tensor = net(pixels)
     return outputs.float().cpu()
 
 

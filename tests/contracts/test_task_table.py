@@ -183,3 +183,12 @@ def test_what_a_model_file_says_of_the_task_is_checked(case: Case) -> None:
     for key in values.keys() - {"name"}:
         with pytest.raises((TypeError, ValueError)):
             task_from_dict(case.task.classes, {**values, key: "maybe"})
+
+
+def test_the_mean_over_mirror_images_is_the_same_for_an_image_and_its_mirror_image(case: Case) -> None:
+    model, images = case.model(), case.batch(ALL).images
+    mean = model.predict_batch(images, mirrored=True)
+    torch.testing.assert_close(case.task.unmirror(model.predict_batch(images.flip(2), mirrored=True)), mean)
+    torch.testing.assert_close(
+        mean, (model.predict_batch(images) + case.task.unmirror(model.predict_batch(images.flip(2)))) / 2
+    )

@@ -272,3 +272,10 @@ def test_confusion_and_class_weights_are_those_of_classification() -> None:
     assert confusion.tolist() == [[1, 0], [1, 0]]
     assert task.answers(records).tolist() == [0, 0]
     assert Classify(("cat", "dog")).balanced_weight([3, 1], 4).tolist() == pytest.approx([4 / 6, 2])
+
+
+def test_the_boxes_of_mirror_images_are_turned_back() -> None:
+    task = Locate(("cat", "dog"), per_class_boxes=True)
+    outputs = torch.tensor([[2.0, -1.0, 0.0, 0.1, 0.25, 0.5, 0.5, 0.2, 1.0, 0.9]])
+    expected = torch.tensor([[2.0, -1.0, 0.75, 0.1, 1.0, 0.5, 0.0, 0.2, 0.5, 0.9]])
+    torch.testing.assert_close(task.unmirror(outputs), expected)

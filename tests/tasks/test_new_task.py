@@ -144,6 +144,10 @@ class Brightness:
         """The squared error."""
         return SquaredError(net)
 
+    def unmirror(self, outputs: Tensor) -> Tensor:
+        """Each number is that of the other half."""
+        return outputs.flip(1)
+
     def image_scores(self, outputs: Tensor, targets: Targets) -> Tensor:
         """One less the mean distance."""
         return 1 - (outputs - targets["halves"]).abs().mean(dim=1).clamp(max=1)

@@ -162,3 +162,10 @@ def test_without_a_recipe_the_loss_is_plain() -> None:
     objective = Segment(NAMES).objective(nn.Identity())
     logits, masks = torch.randn(2, 3, 4, 4), torch.zeros(2, 4, 4, dtype=torch.uint8)
     assert objective(logits, {"mask": masks})[0].item() == pytest.approx(float(cross_entropy(logits, masks.long())))
+
+
+def test_the_pixels_of_mirror_images_are_turned_back() -> None:
+    logits = torch.arange(12.0).reshape(1, 2, 2, 3)
+    torch.testing.assert_close(
+        Segment(("a", "b")).unmirror(logits)[0, 0], torch.tensor([[2.0, 1.0, 0.0], [5.0, 4.0, 3.0]])
+    )

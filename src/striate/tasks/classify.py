@@ -200,6 +200,10 @@ class Classify:
             return (images - count).clamp(min=1) / count  # images without the label, over those that have it
         return images / (count * len(counts))
 
+    def unmirror(self, outputs: Tensor) -> Tensor:
+        """The same logits: a class has no side."""
+        return outputs
+
     def image_scores(self, outputs: Tensor, targets: Targets) -> Tensor:
         """(N,) 1 where an image's answer is right, else 0; with several labels, where all of them are."""
         labels = targets["label"]

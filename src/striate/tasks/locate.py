@@ -260,6 +260,12 @@ class Locate:
         chosen: Tensor = boxes.take_along_dim(which[:, None, None], dim=1).squeeze(1)  # (N, 4)
         return chosen
 
+    def unmirror(self, outputs: Tensor) -> Tensor:
+        """The same logits, and boxes whose left and right edges have changed places."""
+        logits, boxes = outputs[:, : len(self.classes)], outputs[:, len(self.classes) :].unflatten(1, (-1, 4))
+        x0, y0, x1, y1 = boxes.unbind(dim=-1)
+        return torch.cat([logits, torch.stack([1 - x1, y0, 1 - x0, y1], dim=-1).flatten(1)], dim=1)
+
     def image_scores(self, outputs: Tensor, targets: Targets) -> Tensor:
         """(N,) the overlap of each box, 0 where the class is wrong; where there is none, whether the class is right."""
         answers = outputs[:, : len(self.classes)].argmax(dim=1)

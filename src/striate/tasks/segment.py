@@ -216,6 +216,10 @@ class Segment:
             present += np.where(counts > 0, counts.sum(), 0)
         return median_frequency(torch.from_numpy(pixels), torch.from_numpy(present))
 
+    def unmirror(self, outputs: Tensor) -> Tensor:
+        """The logits of each pixel where the image has that pixel."""
+        return outputs.flip(-1)
+
     def image_scores(self, outputs: Tensor, targets: Targets) -> Tensor:
         """(N,) the share of each image's pixels that is answered right, of those that count."""
         masks = targets["mask"]

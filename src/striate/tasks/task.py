@@ -260,6 +260,10 @@ class Task(Protocol):
         """
         ...
 
+    def unmirror(self, outputs: Tensor) -> Tensor:
+        """The outputs (N, …) for images, from those for their mirror images: what lies left comes to lie right."""
+        ...
+
     def image_scores(self, outputs: Tensor, targets: Targets) -> Tensor:
         """(N,) how well each image is answered, from 0 to 1, against targets that are not mixed."""
         ...

@@ -73,8 +73,9 @@ def describe(run: Run, net: nn.Module) -> None:
     )
     some = f", of which {learning:,} learn" if learning < parameters else ""
     splits = ", ".join(f"{len(run.index.rows(name)):,} {name}" for name in ("train", "val", "test"))
-    classes = len(run.task.classes)
-    run.reporter.info(f"{run.network}: {parameters:,} parameters{some}, {classes} classes; images: {splits}")
+    number = len(run.task.classes)
+    classes = "1 class" if number == 1 else f"{number} classes"
+    run.reporter.info(f"{run.network}: {parameters:,} parameters{some}, {classes}; images: {splits}")
     memory = ", freed memory is kept" if run.recipe.machine.keep_memory and keep_memory() else ""
     threads = f"{torch.get_num_threads()} threads of arithmetic, {run.workers} of decoding"
     run.reporter.info(f"{run.machine}; {threads}{memory}")
