@@ -1,7 +1,7 @@
 """Classification with localisation: which class the object of an image has, and the box that it lies in."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -23,9 +23,9 @@ from striate.tasks.locate_metrics import Records, scores
 from striate.tasks.locate_rows import NO_OBJECT, Objects, boxes_of, matched, objects_of
 from striate.tasks.options import options
 from striate.tasks.task import HeadProblem, Objective, Prediction, Targets, ValueProblem
+from striate.tasks.whole_images import unmixed_and_whole
 
 LOCATOR = "locator"  # the net of the catalogue with two heads
-MIXED = ("mixup", "cutmix")  # what makes one image of two objects
 CORNERS = ("x0", "y0", "x1", "y1")
 
 
@@ -156,18 +156,7 @@ class Locate:
     def resolve(cls, recipe: Recipe) -> Recipe:
         """All of an image is shown, because an object may lie anywhere; images of two objects are not made."""
         options(Options, cls.name, recipe.network.task_args)
-        data, augment = recipe.data, recipe.augment
-        for name in MIXED:
-            if getattr(augment, name):
-                raise UsageError(
-                    f"`{name}`: expected 0 with the task locate, whose images show one object; "
-                    f"got {getattr(augment, name)}. Try without it."
-                )
-        return replace(
-            recipe,
-            data=replace(data, crop_mode=data.crop_mode or "squash", crop_pct=data.crop_pct or 1.0),
-            augment=replace(augment, mixup=0.0, cutmix=0.0),
-        )
+        return unmixed_and_whole(recipe, cls.name, "images show one object")
 
     @classmethod
     def of(cls, index: Index, recipe: Recipe) -> Self:

@@ -26,8 +26,8 @@ from striate.tasks.segment_loss import PixelLoss, median_frequency, pixel_loss, 
 from striate.tasks.segment_masks import logits_at, mask_at
 from striate.tasks.segment_metrics import PER_CLASS, class_ious, record, scores, width
 from striate.tasks.task import HeadProblem, Objective, Prediction, Targets, ValueProblem
+from striate.tasks.whole_images import unmixed_and_whole
 
-MIXED = ("mixup", "cutmix")  # what makes one image of two
 COUNTED = 500  # masks of train, spread evenly, in which pixels are counted for class weights
 NO_MASK = "it has no mask"
 IMAGE = "image"  # the one class of an index whose images are told apart by nothing but their masks
@@ -117,18 +117,7 @@ class Segment:
     def resolve(cls, recipe: Recipe) -> Recipe:
         """All of an image is shown, because each of its pixels is asked about; images are not mixed."""
         options(Options, cls.name, recipe.network.task_args)
-        data, augment = recipe.data, recipe.augment
-        for name in MIXED:
-            if getattr(augment, name):
-                raise UsageError(
-                    f"`{name}`: expected 0 with the task segment, whose pixels have one class each; "
-                    f"got {getattr(augment, name)}. Try without it."
-                )
-        return replace(
-            recipe,
-            data=replace(data, crop_mode=data.crop_mode or "squash", crop_pct=data.crop_pct or 1.0),
-            augment=replace(augment, mixup=0.0, cutmix=0.0),
-        )
+        return unmixed_and_whole(recipe, cls.name, "pixels have one class each")
 
     @classmethod
     def of(cls, index: Index, recipe: Recipe) -> Self:
