@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -6,12 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from striate.console import Reporter
 from striate.data import read
 from striate.data.index_file import load_index
 from striate.errors import DataError
 from striate.evaluation import Evaluation, evaluate, evaluation_rows
 from striate.model import Model, load
-from striate.training import RunFolder
+from striate.recipe import Recipe
+from striate.training import RunFolder, train
 
 MakeModel = Callable[..., Model]
 WritePictures = Callable[[Path, Mapping[str, int]], Path]
@@ -60,6 +63,22 @@ def test_the_data_of_the_training_is_split_as_it_was_then(
     name, rows, why = evaluation_rows(trained, index, "auto")
     assert (name, why) == ("test", "held out from training")
     assert index.paths(rows) == then.paths(then.rows("test"))
+
+
+def test_copies_of_an_image_are_together_as_they_were_then(
+    write_pictures: WritePictures, tiny_recipe: Callable[..., Recipe], silent: Reporter, tmp_path: Path
+) -> None:
+    data = write_pictures(tmp_path / "data", {"dark": 12, "light": 12})
+    for name in ("dark", "light"):
+        for path in sorted((data / name).iterdir())[::2]:
+            shutil.copy(path, path.with_stem(f"{path.stem} again"))
+    run = train(data, tiny_recipe(epochs=1, val_fraction=0.3, test_fraction=0.3), tmp_path / "run", silent)
+    model, then = load(run.model, device="cpu", precision="float32"), load_index(run.index, trusted=True)
+    for which in ("train", "val", "test"):
+        _, rows, _ = evaluation_rows(model, read(data), which)
+        assert read(data).paths(rows) == then.paths(then.rows(which))
+    digests = [{(data / path).read_bytes() for path in then.paths(then.rows(which))} for which in ("train", "test")]
+    assert digests[0].isdisjoint(digests[1])
 
 
 def test_other_data_without_splits_is_taken_whole(

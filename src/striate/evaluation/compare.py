@@ -11,7 +11,7 @@ from striate.data import Index, Rows
 from striate.errors import DataError, UsageError
 from striate.evaluation.intervals import Interval, Resampling
 from striate.evaluation.paired import MARGIN, Paired, mean_difference, paired
-from striate.evaluation.scores import evaluate, evaluation_rows
+from striate.evaluation.scores import evaluate
 from striate.model import Model
 
 
@@ -97,8 +97,8 @@ def compare(
     """
     if set(a.classes) != set(b.classes):
         raise UsageError("models: expected two with the same classes; got others. Try models of the same data.")
-    name, _, why = evaluation_rows(a, index, which)
-    first = evaluate(a, index, name, batch_size, workers)
+    first = evaluate(a, index, which, batch_size, workers)
+    name, why = first.split, first.why
     second = evaluate(b, index, name, batch_size, workers)
     if first.graded is None or second.graded is None:
         raise UsageError("models: expected two that answer with one class an image; got another task.")

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from striate.data import Index, IndexedImages, Loader, Rows, batches, split
+from striate.data import Index, IndexedImages, Loader, Rows, batches
+from striate.data.check import examine
 from striate.device import cores
 from striate.errors import DataError
 from striate.evaluation.calibration import calibration_error, reliability
@@ -134,7 +135,7 @@ def evaluate(
     if not len(index):
         raise DataError("data: expected images to evaluate on; got none.")
     task, matched = model.task, model.task.match(index)
-    name, rows, why = evaluation_rows(model, matched, which)
+    name, rows, why = evaluation_rows(model, matched, which, workers)
     images = IndexedImages(matched, model.max_pixels)
     unreadable: dict[int, str] = {}
     loader = Loader(
@@ -169,11 +170,17 @@ def evaluate(
     )
 
 
-def evaluation_rows(model: Model, index: Index, which: str) -> tuple[str, Rows, str]:
+def evaluation_rows(model: Model, index: Index, which: str, workers: int | None = None) -> tuple[str, Rows, str]:
     """The split to evaluate on, its rows, and how it was chosen.
 
     "auto" takes test, else val, where the data has such a split. Where it has none and is the data that the model was
     trained on, it is split as it was then, and test is taken. Other data without a split is taken whole.
+
+    Args:
+        model: whose recipe says how the data was split.
+        index: as the model's task matches it.
+        which: "train", "val", "test", "all" or "auto".
+        workers: threads that look for copies of images, which are split together; one a core unless given.
 
     Raises:
         DataError: if the split has no labelled image.
@@ -182,8 +189,9 @@ def evaluation_rows(model: Model, index: Index, which: str) -> tuple[str, Rows, 
     trained_on = model.about.get("data") == index.fingerprint()
     if not has_splits and trained_on:
         data = model.about["recipe"]["data"]
-        index = split(
-            index, val_fraction=data["val_fraction"], test_fraction=data["test_fraction"], seed=model.about["seed"]
+        found = examine(index, max_pixels=model.max_pixels, max_bad=data["max_bad"], workers=workers or cores())
+        index = found.split(
+            val_fraction=data["val_fraction"], test_fraction=data["test_fraction"], seed=model.about["seed"]
         )
     if which == "auto" and not has_splits and not trained_on:
         which, why = "all", "the data has no splits and is not what the model was trained on: all of it"

@@ -17,7 +17,6 @@ from striate.data import (
     read_with,
     require_few_bad,
     require_trainable,
-    split,
     write_findings,
 )
 from striate.data.check import KINDS, Check, Severity, by_kind, examine
@@ -133,13 +132,8 @@ def checked_and_split(
     for note in index.notes:
         reporter.info(note if note.startswith(READ_AS) else f"note: {note}")
     found = _checked(index, recipe, findings, reporter)
-    index = split(
-        found.index,
-        val_fraction=recipe.data.val_fraction,
-        test_fraction=recipe.data.test_fraction,
-        seed=recipe.training.seed,
-        together=[copies.rows for copies in found.copies],
-    )
+    data = recipe.data
+    index = found.split(val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=recipe.training.seed)
     require_trainable(index)
     task_of(index, recipe).require_trainable(index)
     return index, found

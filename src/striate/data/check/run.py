@@ -23,6 +23,7 @@ from striate.data.identity import digests
 from striate.data.images import IndexedImages
 from striate.data.index import Index
 from striate.data.paths import file_and_number
+from striate.data.split import split
 from striate.errors import DataError
 from striate.files import cache_folder
 
@@ -57,6 +58,11 @@ class Check:
     def count(self, severity: Severity) -> int:
         """Findings of this severity."""
         return sum(finding.severity == severity for finding in self.findings)
+
+    def split(self, *, val_fraction: float, test_fraction: float, seed: int) -> Index:
+        """The index split as by the function `split`, which has the arguments, with copies of an image together."""
+        together = [copies.rows for copies in self.copies]
+        return split(self.index, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed, together=together)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: see docs/check.md for what each field means."""
