@@ -192,21 +192,18 @@ def _json(path: Path, options: ReadOptions) -> Layout:
         raise DataError(f"data: expected {JSON}; got {path}.")
     if kind == "table":
         return _table(path, options)
-    tree = _tree_of(path, options)
-    return Layout(
-        kind,
-        f"{objects.told(kind)} in {path.name}",
-        tree,
-        (_from(tree.root, path),),
-        finder=ImageFinder(tree),
-        is_given=True,
-    )
+    return _annotations(kind, path, options)
 
 
 def _xml(path: Path, options: ReadOptions) -> Layout:
     kind = xml_kind(path)
     if kind is None:
         raise DataError(f"data: expected XML of Pascal VOC or CVAT; got {path}.")
+    return _annotations(kind, path, options)
+
+
+def _annotations(kind: str, path: Path, options: ReadOptions) -> Layout:
+    """The images that one file of annotations names, wherever they lie beside it."""
     tree = _tree_of(path, options)
     return Layout(
         kind,
