@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from killed import Killed
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -346,18 +347,6 @@ def test_kept_maps_give_what_images_give(
             for run in (cached, plain)
         )
         assert first == pytest.approx(second, abs=5e-3)
-
-
-@dataclass(frozen=True)
-class Killed(Reporter):
-    """Says nothing, and stops the run when it is to say this."""
-
-    at: str = ""
-
-    def info(self, text: str) -> None:
-        super().info(text)
-        if text.startswith(self.at):
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("freeze", ["layer2", "none"])

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from objects_index import objects_index
 
 from striate.data import Index, build
 from striate.data.index import SCHEMA
@@ -251,23 +252,8 @@ def test_the_label_is_that_of_the_largest_object(boxes: list[list[float]], large
 # Objects and masks ------------------------------------------------------------------------------------------------
 
 
-def objects() -> Index:
-    return build(
-        ROOT,
-        ("ant", "bee"),
-        ["a.png", "b.png", "c.png"],
-        labels=[[0, 1, 0], [], None],
-        boxes=[[[0, 0, 2, 2], [1, 1, 5, 4], [0, 0, 3, 4]], [], None],
-        mask=["a.mask.png", None, None],
-        weight=[2.5, None, 1],
-        mask_classes=("background", "ant"),
-        mask_values={0: 0, 200: 1},
-        notes=("One thing is ignored.",),
-    )
-
-
 def test_label_and_box_are_those_of_the_largest_object() -> None:
-    index = objects()
+    index = objects_index(ROOT)
     assert not index.several_labels
     assert index.table["label"].to_pylist() == [1, -1, -1]
     assert index.table["box"].to_pylist() == [[1, 1, 5, 4], None, None]
@@ -275,14 +261,14 @@ def test_label_and_box_are_those_of_the_largest_object() -> None:
 
 
 def test_classes_of_objects_are_renumbered_with_the_rest() -> None:
-    renumbered = objects().with_classes(["bee", "cow", "ant"])
+    renumbered = objects_index(ROOT).with_classes(["bee", "cow", "ant"])
     assert renumbered.table["labels"].to_pylist() == [[2, 0, 2], [], None]
     assert renumbered.table["label"].to_pylist() == [0, -1, -1]
 
 
 def test_a_box_or_a_mask_is_part_of_what_a_fingerprint_names() -> None:
-    index = objects()
-    assert index.fingerprint() == objects().fingerprint()
+    index = objects_index(ROOT)
+    assert index.fingerprint() == objects_index(ROOT).fingerprint()
     for column, values in (("mask", ["a", "b", None]), ("boxes", [[[0, 0, 1, 1]], None, None])):
         changed = index.with_column(column, pa.array(values, SCHEMA.field(column).type))
         assert changed.fingerprint() != index.fingerprint()

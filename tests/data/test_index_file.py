@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from objects_index import objects_index
 
 from striate.data import Index, build
 from striate.data.index import SCHEMA
@@ -29,21 +30,6 @@ def one_label(root: Path) -> Index:
 
 def several_labels(root: Path) -> Index:
     return build(root, ("ant", "bee"), ["a.png", "caf\udce9.png", "c.png"], labels=[[0, 1], [], None])
-
-
-def objects(root: Path) -> Index:
-    return build(
-        root,
-        ("ant", "bee"),
-        ["a.png", "b.png", "c.png"],
-        labels=[[0, 1, 0], [], None],
-        boxes=[[[0, 0, 2, 2], [1, 1, 5, 4], [0, 0, 3, 4]], [], None],
-        mask=["a.mask.png", None, None],
-        weight=[2.5, None, 1],
-        mask_classes=("background", "ant"),
-        mask_values={0: 0, 200: 1},
-        notes=("One thing is ignored.",),
-    )
 
 
 def about(**values: Any) -> bytes:
@@ -71,7 +57,7 @@ def refusal(path: Path, image_root: Path | None = None) -> str:
     return sentence.removeprefix(f"index {path}: ")
 
 
-@pytest.mark.parametrize("make", [one_label, several_labels, objects])
+@pytest.mark.parametrize("make", [one_label, several_labels, objects_index])
 def test_an_index_is_saved_and_loaded_whole(make: Callable[[Path], Index], tmp_path: Path) -> None:
     index = make(tmp_path)
     save_index(index, tmp_path / "index.parquet")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torch import Tensor, nn
-from torch.nn.functional import dropout, relu
+from normed import Normed
+from torch import Tensor
 
 from striate.console import Reporter
 from striate.data.index_file import load_index
@@ -27,25 +27,6 @@ WritePictures = Callable[[Path, Mapping[str, int]], Path]
 OUT_OF_MEMORY = (
     "[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 B"
 )
-
-
-class Normed(nn.Module):
-    """Batch norm and dropout, which a step that is skipped must leave as they were."""
-
-    image_size = 32
-
-    def __init__(self, *, num_classes: int = 2, in_channels: int = 1) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(in_channels, 4, 5, stride=4)
-        self.bn = nn.BatchNorm2d(4)
-        self.fc = nn.Linear(4, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(x)
-        x = self.bn(x)
-        x = dropout(relu(x).mean(dim=(2, 3)), 0.5, self.training)
-        logits: Tensor = self.fc(x)
-        return logits
 
 
 @pytest.fixture(autouse=True)

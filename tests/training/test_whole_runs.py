@@ -1,12 +1,13 @@
 import csv
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from killed import Killed
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import dropout
@@ -138,18 +139,6 @@ def test_what_is_left_to_the_caller_does_not_change_the_recipe(
 
 
 # Resuming
-
-
-@dataclass(frozen=True)
-class Killed(Reporter):
-    """Says nothing, and stops the run when it is to say this."""
-
-    at: str = ""
-
-    def info(self, text: str) -> None:
-        super().info(text)
-        if text.startswith(self.at):
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])

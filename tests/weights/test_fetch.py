@@ -11,6 +11,7 @@ import pytest
 import torch
 from file_server import Plan, serving
 from filelock import FileLock
+from manifests import manifest_fields
 from safetensors.torch import load_file, save
 
 from striate.errors import UsageError, WeightsError
@@ -20,17 +21,7 @@ from striate.weights.manifest import Hub
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3)}
 CONTENT = save(TENSORS)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-GOOD: dict[str, Any] = {
-    "name": "lenet5.mine",
-    "file": "mine.safetensors",
-    "sha256": SHA256,
-    "size": len(CONTENT),
-    "source": "here",
-    "licence": "MIT",
-    "layout": "striate",
-    "preprocessing": {},
-    "classes": ("a",),
-}
+GOOD = manifest_fields(CONTENT)
 
 
 def manifest(**values: Any) -> Manifest:

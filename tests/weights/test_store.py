@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from manifests import manifest_fields
 from safetensors.torch import load_file, save_file
 
 from striate.errors import WeightsError
@@ -16,17 +17,7 @@ from striate.weights.manifest import Package
 
 CONTENT = b"weights" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-GOOD: dict[str, Any] = {
-    "name": "lenet5.mine",
-    "file": "mine.safetensors",
-    "sha256": SHA256,
-    "size": len(CONTENT),
-    "source": "here",
-    "licence": "MIT",
-    "layout": "striate",
-    "preprocessing": {},
-    "classes": ("a",),
-}
+GOOD = manifest_fields(CONTENT)
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.zeros(2)}
 
 
