@@ -1,3 +1,5 @@
+import json
+import math
 import os
 import re
 import socket
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from striate.files import (
     cache_folder,
     fit_to_print,
+    json_text,
     list_names,
     open_regular,
     read_bytes,
@@ -292,3 +295,8 @@ def test_lists_of_names_from_outside() -> None:
     assert list_names(["ant", "b\n"]) == "ant and b\\n"
     assert list_names(map(str, range(200_000))) == "0, 1, 2, 3, 4, 5, 6, 7 and 199,992 more"
     assert len(list_names(["x" * 10**6] * 20)) < 8 * 90
+
+
+def test_numbers_that_are_not_finite_are_null_in_json_at_any_depth() -> None:
+    text = json_text({"a": [1.5, math.nan, {"b": (math.inf, -math.inf)}], "c": "NaN"}, indent=1)
+    assert json.loads(text, parse_constant=pytest.fail) == {"a": [1.5, None, {"b": [None, None]}], "c": "NaN"}

@@ -1,6 +1,8 @@
 import json
+import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -457,3 +459,11 @@ def test_an_image_that_cannot_be_embedded_is_named(tmp_path: Path, untrained: Ma
     (tmp_path / "empty.png").touch()
     with pytest.raises(DataError, match=r"empty\.png: cannot be read: the file is empty\.$"):
         untrained().embed([write_grey(tmp_path / "a.png"), tmp_path / "empty.png"])
+
+
+def test_a_score_that_there_is_none_of_stays_so_in_the_file(finished: RunFolder, tmp_path: Path) -> None:
+    model = load(finished.model, device="cpu", precision="float32")
+    replace(model, metrics=model.metrics | {"iou/cat": math.nan}).save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors", device="cpu", precision="float32")
+    assert math.isnan(again.metrics.pop("iou/cat"))
+    assert again.metrics == model.metrics

@@ -1,6 +1,8 @@
 """Files that appear whole or not at all, what may be opened, and text from outside that is made fit to print."""
 
 import errno
+import json
+import math
 import os
 import shutil
 import stat
@@ -8,7 +10,7 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 MESSAGE_LENGTH = 500  # characters of a message, its end of line apart
 NAME_LENGTH = 80  # characters of a name in a list
@@ -236,6 +238,23 @@ def _shown(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # a byte that was not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def json_text(values: Any, indent: int | None = None) -> str:
+    """JSON that every reader takes: a number that is not finite, for which JSON has no word, is null.
+
+    >>> json_text({"iou": float("nan"), "count": 2})
+    '{"iou": null, "count": 2}'
+    """
+    return json.dumps(_finite(values), indent=indent, allow_nan=False)
+
+
+def _finite(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def list_names(names: Iterable[str], most: int = NAMES) -> str:

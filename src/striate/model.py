@@ -1,6 +1,6 @@
 """A model: network, task, class names and preprocessing in one file that predicts."""
 
-import json
+import math
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -27,7 +27,7 @@ from striate.data.decode import MAX_PIXELS
 from striate.data.readers.folders import image_files
 from striate.device import Machine, choose, cores
 from striate.errors import DataError, ModelFileError, UsageError
-from striate.files import regular, write_whole
+from striate.files import json_text, regular, write_whole
 from striate.graph.meta import build
 from striate.nets import create, default_of, heads_of
 from striate.tasks import TASKS, Prediction, Task, task_from_dict
@@ -197,7 +197,7 @@ class Model:
             **self.about,
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.net.state_dict().items()}
-        metadata = {"format": "pt", "striate": json.dumps(about)}
+        metadata = {"format": "pt", "striate": json_text(about)}
         write_whole(Path(path), lambda aside: save_file(tensors, aside, metadata))
 
 
@@ -259,9 +259,9 @@ def _build(path: Path, metadata: str, tensors: Mapping[str, Tensor], machine: Ma
         name, arguments = net["name"], net["arguments"]
         preprocessing = Preprocessing.from_dict(about.pop("preprocessing"))
         task = task_from_dict(tuple(about.pop("classes")), values)
-        metrics = about.pop("metrics")
+        metrics = {key: math.nan if value is None else value for key, value in about.pop("metrics").items()}
         module = build(lambda: create(name, **arguments))
-    except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise ModelFileError(f"{path}: its metadata is not what striate writes: {error!r}.") from error
     _require_agreement(path, name, arguments, task, preprocessing)
     tensors = _renamed(module, tensors)

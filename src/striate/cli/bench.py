@@ -1,6 +1,5 @@
 """striate bench: what this machine can do, and how close striate comes."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +7,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from striate.cli.flags import DEFAULT, JsonOutput, as_in_recipe
+from striate.files import json_text
 from striate.recipe.tables import Device
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def bench(
             log=line.update,
         )
     if json_output:
-        print(json.dumps(found.to_dict() | {"advice": advise(found)}, indent=2))
+        print(json_text(found.to_dict() | {"advice": advise(found)}, indent=2))
         return
     console = Console(highlight=False)
     console.print(str(machine), soft_wrap=True)

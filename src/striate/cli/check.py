@@ -1,6 +1,5 @@
 """striate check: everything that is wrong with a data set, before an epoch is spent."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from cyclopts.validators import Number
 
 from striate.cli.flags import READING, JsonOutput, Reading, as_in_recipe
 from striate.errors import DataError, UsageError
+from striate.files import json_text
 from striate.recipe import DataRecipe
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def check(
     if fix is not None:
         write_whole(fix, partial(save_index, cleaned(found)))
     if json_output:
-        print(json.dumps(found.to_dict(), indent=2))
+        print(json_text(found.to_dict(), indent=2))
     else:
         for line in lines(found):
             print(line)

@@ -1,6 +1,5 @@
 """striate compare: two models on the same images."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,6 +8,7 @@ from cyclopts.validators import Number
 
 from striate.cli.flags import READING, RUNNING, JsonOutput, Reading, Running
 from striate.errors import UsageError
+from striate.files import json_text
 
 if TYPE_CHECKING:
     from striate.data import Index
@@ -56,7 +56,7 @@ def compare(
     if output is not None:
         _draw(found, a, index, output)
     if json_output:
-        print(json.dumps(found.to_dict(), indent=2))
+        print(json_text(found.to_dict(), indent=2))
         return
     pair, console = found.paired, Console(highlight=False, markup=False, emoji=False)
     for line in (

@@ -1,6 +1,5 @@
 """striate evaluate: how good a model is, with an interval."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,6 +7,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from striate.cli.flags import READING, RUNNING, JsonOutput, Reading, Running
+from striate.files import json_text
 
 if TYPE_CHECKING:
     from striate.evaluation import Evaluation
@@ -49,7 +49,7 @@ def evaluate(
     if json_output:
         found = result.abstention(abstain_at) if abstain_at is not None else None
         plain = result.to_dict() | ({"abstention": found.to_dict()} if found is not None else {})
-        print(json.dumps(plain, indent=2))
+        print(json_text(plain, indent=2))
         return
     _print_text(result, index.notes[0], abstain_at)
 

@@ -1,6 +1,5 @@
 """striate inspect: the exact cost of a network, one row for each layer."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +7,7 @@ from cyclopts import Parameter
 
 from striate.cli.flags import JsonOutput
 from striate.errors import UsageError
+from striate.files import json_text
 from striate.recipe.size import height_and_width
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _print_json(inspections: "list[Inspection]", advice: bool) -> None:
         inspection.to_dict() | ({"advice": [vars(found) for found in advise(inspection)]} if advice else {})
         for inspection in inspections
     ]
-    print(json.dumps(found[0] if len(found) == 1 else found, indent=2))
+    print(json_text(found[0] if len(found) == 1 else found, indent=2))
 
 
 def _print_text(inspections: "list[Inspection]", all_rows: bool, advice: bool) -> None:

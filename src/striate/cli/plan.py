@@ -1,6 +1,5 @@
 """striate plan: how much of a published network to keep frozen, before an epoch is spent."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from cyclopts.validators import Number
 
 from striate.cli.flags import DEFAULT, JsonOutput, Settings
 from striate.errors import UsageError
+from striate.files import json_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,7 +55,7 @@ def plan(
     if output is not None:
         _draw(found, index, preprocessing, output)
     if json_output:
-        print(json.dumps(found.to_dict(), indent=2))
+        print(json_text(found.to_dict(), indent=2))
     else:
         _print_text(found)
 

@@ -1,6 +1,5 @@
 """striate weights: published weights, listed, fetched, verified, and converted to files of ours."""
 
-import json
 import sys
 import time
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from cyclopts import App, Parameter
 
 from striate.cli.flags import JsonOutput
 from striate.errors import UsageError, WeightsError
-from striate.files import fit_to_print
+from striate.files import fit_to_print, json_text
 from striate.recipe.size import height_and_width
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def list_(*, json_output: JsonOutput = False, where: Where = HERE) -> None:
             | {"here": here[name], "pin": msgspec.to_builtins(pins[name])}
             for name, manifest in known.items()
         ]
-        print(json.dumps(rows, indent=2))
+        print(json_text(rows, indent=2))
         return
     number = partial(Column, justify="right", no_wrap=True)
     table = Table(
