@@ -12,6 +12,7 @@ from torch import nn
 from striate.console import Reporter
 from striate.data import Index, IndexedImages, Preprocessing, batches
 from striate.errors import UsageError
+from striate.features.boxes import has_masks
 from striate.features.cached import cached_features
 from striate.features.fit_head import install, probe, require_head_on_vectors, scored
 from striate.features.fit_parts import fit_parts, install_parts
@@ -157,8 +158,7 @@ def pretrained_network(run: Run, base: Callable[[], Pretrained]) -> nn.Module:
 def inputs_of(run: Run, net: nn.Module) -> Inputs:
     """The features of the frozen stages, unless nothing is frozen or nothing shall be cached."""
     frozen, count = _frozen(run, net), run.recipe.transfer.views
-    follows = "masks" in run.task.annotations(run.index)  # what is transformed with the pixels of each image
-    if not frozen or count == 0 or (follows and count is None):
+    if not frozen or count == 0 or (count is None and has_masks(run)):
         return images(run)
     return cached_features(run, net, frozen, count or VIEWS)
 

@@ -24,9 +24,6 @@ from striate.training.state import State
 
 MakeRecipe = Callable[..., Recipe]
 WritePictures = Callable[[Path, Mapping[str, int]], Path]
-OUT_OF_MEMORY = (
-    "[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 B"
-)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,11 @@ from striate.files import cache_folder
 from striate.training.run import Run
 
 
+def has_masks(run: Run) -> bool:
+    """Whether the run's task asks for masks, which follow each image's transform and are not cached with features."""
+    return "masks" in run.task.annotations(run.index)
+
+
 def boxes_shown(run: Run, rows: Rows, view: View) -> NDArray[np.float32] | None:
     """(N, 4) the box of each row as a view shows it, in pixels of the view, NaN for none; None where none is asked for.
 
@@ -25,12 +30,12 @@ def boxes_shown(run: Run, rows: Rows, view: View) -> NDArray[np.float32] | None:
     Raises:
         UsageError: the task asks for masks too, which are not cached.
     """
-    annotations = run.task.annotations(run.index)
-    if "masks" in annotations:
+    if has_masks(run):
         raise UsageError(
             f"`views`: expected 0 with the task {run.task.name}, whose masks follow each image's transform. "
             "Try --views 0."
         )
+    annotations = run.task.annotations(run.index)
     if "boxes" not in annotations:
         return None
     images, boxes = IndexedImages(run.index, run.recipe.data.max_pixels), annotations["boxes"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.data import Batch, Rows
-from striate.features.boxes import boxes_shown
+from striate.features.boxes import boxes_shown, has_masks
 from striate.features.cached import Learner, packed
 from striate.features.extraction import Features
 from striate.features.heads import fit
@@ -51,6 +51,8 @@ def fit_parts(run: Run, net: nn.Module) -> FittedParts | None:
     Raises:
         DataError: there are fewer than two images, or one can no longer be read.
     """
+    if has_masks(run):
+        return None
     rows, shown = run.index.rows("train"), views(run, run.recipe.transfer.views or 2)
     batches = [Batch(torch.empty(0), rows, boxes=_tensor(boxes_shown(run, rows, view))) for view in shown]
     targets = [run.task.targets(run.index, batch, run.preprocessing) for batch in batches]
