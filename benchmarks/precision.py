@@ -52,7 +52,7 @@ def accuracy(job: str, precision: str, seed: int) -> float:
         subprocess.run([*STRIATE, "train", data, *flags], check=True, capture_output=True)
         ask = [*STRIATE, "evaluate", str(run / "model.safetensors"), data, "--json", *same]
         scores = json.loads(subprocess.run(ask, check=True, capture_output=True).stdout)
-    return float(scores["accuracy"])
+    return float(scores["metrics"]["accuracy"]["value"])
 
 
 def main() -> None:

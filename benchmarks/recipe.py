@@ -33,7 +33,7 @@ def main() -> None:
             model = str(run / "model.safetensors")
             done = subprocess.run([*STRIATE, "evaluate", model, str(data), "--json"], check=True, capture_output=True)
         scores = json.loads(done.stdout)
-        errors.append(1 - scores["accuracy"])
+        errors.append(1 - scores["metrics"]["accuracy"]["value"])
         print(f"seed {seed}: {scores['split']} error {errors[-1]:.2%}, {seconds[-1]:.0f} s", flush=True)
     print(f"median: error {statistics.median(errors):.2%}, {statistics.median(seconds):.0f} s")
 

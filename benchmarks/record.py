@@ -44,7 +44,7 @@ def ours(seed: int) -> tuple[float, float]:
         seconds = time.perf_counter() - started
         ask = [*STRIATE, "evaluate", str(run / "model.safetensors"), str(DATA), "--mirror", "-b", "500", "--json"]
         scores = json.loads(subprocess.run(ask, check=True, capture_output=True).stdout)
-    return scores["accuracy"], seconds
+    return scores["metrics"]["accuracy"]["value"], seconds
 
 
 class Shifted(Dataset[tuple[Tensor, Tensor]]):

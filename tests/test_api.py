@@ -33,7 +33,7 @@ def test_a_model_comes_of_a_folder_and_a_few_settings(two_classes: Path, silent:
     model = striate.load(run.model, device="cpu", precision="float32")
     scores = striate.evaluate(model, two_classes, workers=1)
     assert scores.split == "test"
-    assert striate.evaluate(run.model, str(two_classes), split="all", workers=1).metrics["count"] == 24
+    assert striate.evaluate(run.model, str(two_classes), split="all", workers=1).count == 24
 
 
 def test_data_may_be_a_list(

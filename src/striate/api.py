@@ -8,8 +8,8 @@ from striate import recipe as recipes
 from striate.console import Reporter
 from striate.data import Index, index_of, read_with
 from striate.errors import UsageError
-from striate.evaluation.scores import Evaluation
-from striate.evaluation.scores import evaluate as evaluate_model
+from striate.evaluation import Evaluation, summarise
+from striate.evaluation import evaluate as evaluate_model
 from striate.model import Model
 from striate.nets import CATALOGUE
 from striate.pretrained import load
@@ -107,7 +107,7 @@ def evaluate(
     """
     loaded = model if isinstance(model, Model) else load(model)
     index = _index(data, Recipe())
-    return evaluate_model(loaded, index, split, batch_size, workers, mirrored=mirror)
+    return summarise(evaluate_model(loaded, index, split, batch_size, workers, mirrored=mirror))
 
 
 def list_models(pattern: str = "*") -> list[str]:

@@ -136,6 +136,15 @@ def test_records_are_finite_and_those_of_an_image_alone(case: Case) -> None:
         if f"{name}_low" in metrics
     )
     assert case.task.line(metrics)
+    grouped = case.task.metrics(records, ALL // 4)
+    assert {name: value for name, value in grouped.items() if not name.endswith(("_low", "_high"))} == {
+        name: value for name, value in metrics.items() if not name.endswith(("_low", "_high"))
+    }
+    assert grouped != metrics
+    assert set(case.task.shares) <= metrics.keys()
+    scores = case.task.record_scores(records)
+    assert scores.shape == (8,)
+    assert ((scores >= 0) & (scores <= 1)).all()
     assert case.task.answers(records).shape == (8,)
     confusion = case.task.confusion(records)
     assert confusion is None or confusion.sum() == 8

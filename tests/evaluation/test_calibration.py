@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from striate.evaluation.calibration import bin_of, calibration_error, expected_calibration_error, reliability
-from striate.evaluation.intervals import UNKNOWN, Resampling, wilson
+from striate.evaluation.intervals import UNKNOWN, Resampling, share
 
 Confidence = NDArray[np.float64]
 
@@ -58,21 +58,18 @@ def test_a_confidence_of_1_belongs_to_the_last_bin() -> None:
 
 
 def test_the_reliability_diagram_by_hand() -> None:
-    found = reliability(np.array([0.9, 0.95, 0.6, 1.0]), np.array([True, False, True, True]), bins=2)
-    assert found.count.tolist() == [0, 4]
-    assert found.share.tolist()[1] == 0.75
-    assert found.confidence[1] == pytest.approx(0.8625)
-    assert np.isnan(found.share[0])
-    low, high = wilson(3, 4)
-    assert found.to_dict() == [
-        {
-            "from": 0.5,
-            "to": 1.0,
-            "count": 4,
-            "confidence": pytest.approx(0.8625),
-            "accuracy": {"value": 0.75, "low": pytest.approx(float(low)), "high": pytest.approx(float(high))},
-        }
-    ]
+    confidence, hits = np.array([0.9, 0.95, 0.6, 1.0]), np.array([True, False, True, True])
+    (found,) = reliability(confidence, hits, Resampling(4), bins=2)
+    assert (found.start, found.end, found.count) == (0.5, 1.0, 4)
+    assert found.confidence == pytest.approx(0.8625)
+    assert found.accuracy == share(3, 4)
+
+
+def test_groups_widen_the_intervals_of_bins() -> None:
+    confidence, hits = drawn(0)
+    copies, groups = (np.repeat(confidence, 10), np.repeat(hits, 10)), np.repeat(np.arange(len(hits)), 10)
+    apart, together = (reliability(*copies, Resampling(len(groups), each))[-1].accuracy for each in (None, groups))
+    assert together.high - together.low > 2 * (apart.high - apart.low)
 
 
 def test_the_interval_of_a_calibrated_model_begins_at_nothing() -> None:

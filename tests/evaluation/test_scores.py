@@ -1,4 +1,3 @@
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from striate.console import Reporter
 from striate.data import read
 from striate.data.index_file import load_index
 from striate.errors import DataError
-from striate.evaluation import Evaluation, evaluate, evaluation_rows
+from striate.evaluation import evaluate, evaluation_rows
 from striate.model import Model, load
 from striate.recipe import Recipe
 from striate.training import RunFolder, train
@@ -199,75 +198,3 @@ def test_the_limit_of_pixels_is_that_of_the_training(trained: Model, two_classes
     model = Model(**{**vars(trained), "about": {"recipe": {"data": {"max_pixels": 1000}}}})
     with pytest.raises(DataError, match="expected at least one readable image; got none of 24"):
         evaluate(model, read(two_classes))
-
-
-# What is told of them
-
-
-def example(confusion: list[list[int]] | None) -> Evaluation:
-    return Evaluation(
-        split="test",
-        why="as asked",
-        metrics={"count": 10, "accuracy": 0.5},
-        confusion=None if confusion is None else np.array(confusion),
-        classes=("a", "b", "c"),
-        rows=np.arange(10),
-        answers=np.zeros(10, np.int64),
-        unreadable=("x.png: the file is empty",),
-    )
-
-
-def test_per_class_by_hand() -> None:
-    result = example([[3, 1, 0], [2, 4, 0], [0, 0, 0]])
-    assert result.per_class() == {
-        "a": {"count": 4, "precision": 3 / 5, "recall": 3 / 4},
-        "b": {"count": 6, "precision": 4 / 5, "recall": 4 / 6},
-        "c": {"count": 0, "precision": 0, "recall": 0},
-    }
-
-
-def test_plain_values_for_json() -> None:
-    result = example([[3, 1, 0], [2, 4, 0], [0, 0, 0]])
-    plain = json.loads(json.dumps(result.to_dict()))
-    assert [(pair["truth"], pair["answer"], pair["count"]) for pair in plain.pop("confused")] == [
-        ("b", "a", 2),
-        ("a", "b", 1),
-    ]
-    assert plain == {
-        "split": "test",
-        "why": "as asked",
-        "mirrored": False,
-        "count": 10,
-        "accuracy": 0.5,
-        "unreadable": ["x.png: the file is empty"],
-        "per_class": result.per_class(),
-        "confusion": {"classes": ["a", "b", "c"], "matrix": [[3, 1, 0], [2, 4, 0], [0, 0, 0]]},
-    }
-
-
-def test_with_several_labels_there_is_no_confusion(untrained: MakeModel, two_classes: Path, tmp_path: Path) -> None:
-    path = two_classes / "dark" / "00.png"
-    (tmp_path / "a.csv").write_text("path,label\na.png,dark;light\nb.png,light\nc.png,\n")
-    for name in "abc":
-        (tmp_path / f"{name}.png").write_bytes(path.read_bytes())
-    model = untrained(several_labels=True)
-    result = evaluate(model, read(tmp_path / "a.csv", label_separator=";"))
-    assert result.confusion is None
-    assert result.per_class() == {}
-    plain = json.loads(json.dumps(result.to_dict()))
-    assert plain["count"] == 3
-    assert {"mean_average_precision", "f1"} <= plain.keys()
-    assert not {"per_class", "confusion"} & plain.keys()
-
-
-def test_calibration_and_abstention_are_those_of_the_answers(trained: Model, two_classes: Path) -> None:
-    result = evaluate(trained, read(two_classes), "all")
-    assert result.graded is not None
-    assert result.graded.hits.mean() == result.metrics["accuracy"]
-    plain = json.loads(json.dumps(result.to_dict()))["calibration"]
-    assert plain["loss"]["value"] == pytest.approx(result.metrics["loss"], rel=1e-5)
-    assert plain["calibration_error"]["low"] <= plain["calibration_error"]["value"]
-    assert sum(each["count"] for each in plain["bins"]) == 24
-    found = result.abstention(0.5)
-    assert found is not None
-    assert found.answered.value == 1.0

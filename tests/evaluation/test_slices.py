@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,19 @@ def test_the_worst_slice_comes_first_and_is_told_from_chance() -> None:
     hits = np.array([True] * 95 + [False] * 5 + [True] * 20 + [False] * 20)
     night, day = slices("light", values, hits, Resampling(140))
     assert (night.column, night.value, night.count) == ("light", "night", 40)
-    assert (night.accuracy, night.rest) == (share(20, 40), share(95, 100))
+    assert (night.score, night.rest) == (share(20, 40), share(95, 100))
     assert night.differs
     assert (day.value, day.p) == ("day", night.p)
-    assert json.loads(json.dumps(night.to_dict()))["differs"] is True
+
+
+def test_scores_that_are_no_shares_are_told_apart_too() -> None:
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([rng.uniform(0.7, 0.9, 60), rng.uniform(0.5, 0.8, 40), [np.nan]])
+    night, day = slices("light", ["day"] * 60 + ["night"] * 41, scores, Resampling(101))
+    assert (night.value, night.count) == ("night", 41)
+    assert night.score.value == pytest.approx(scores[60:100].mean())
+    assert night.score.low < night.score.value < night.score.high < day.score.low
+    assert night.differs
 
 
 def test_slices_of_chance_are_not_told_apart() -> None:
@@ -62,7 +70,7 @@ def test_values_that_are_missing_are_one_slice() -> None:
 def test_groups_widen_the_interval_of_a_slice() -> None:
     hits = np.repeat(np.arange(40) % 3 > 0, 10)
     values, groups = ["a"] * 200 + ["b"] * 200, np.repeat(np.arange(40), 10)
-    apart = {row.value: row.accuracy for row in slices("x", values, hits, Resampling(400))}
-    together = {row.value: row.accuracy for row in slices("x", values, hits, Resampling(400, groups))}
+    apart = {row.value: row.score for row in slices("x", values, hits, Resampling(400))}
+    together = {row.value: row.score for row in slices("x", values, hits, Resampling(400, groups))}
     for name in "ab":
         assert together[name].high - together[name].low > 2 * (apart[name].high - apart[name].low)

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure, SubFigure
+from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
+from torch.nn.functional import one_hot
 
 from striate.data import Index, read
-from striate.evaluation import Evaluation, evaluate
+from striate.evaluation import Scored, evaluate
 from striate.model import Model
 from striate.report import draw_summary
 from striate.report.figures import draw_confusion, draw_filters, draw_mistakes, first_filters
+from striate.tasks.answers import Answers
+from striate.tasks.classify import Classify
 
 MakeModel = Callable[..., Model]
 WritePictures = Callable[[Path, Mapping[str, int]], Path]
@@ -28,12 +32,19 @@ def canvas() -> SubFigure:
 
 
 @pytest.fixture
-def scored(untrained: MakeModel, two_classes: Path) -> tuple[Model, Index, Evaluation]:
+def scored(untrained: MakeModel, two_classes: Path) -> tuple[Model, Index, Scored]:
     model, index = untrained(), read(two_classes)
     return model, index, evaluate(model, index)
 
 
-def test_the_summary_is_a_png_of_1440_by_528(scored: tuple[Model, Index, Evaluation], tmp_path: Path) -> None:
+def answered(scored: Scored, answers: NDArray[np.int64]) -> Scored:
+    """The same images with other answers."""
+    logits = one_hot(torch.from_numpy(answers), len(scored.classes)).float()
+    labels = scored.index.labels(scored.rows)
+    return replace(scored, records=Answers.records(logits, torch.from_numpy(labels)))
+
+
+def test_the_summary_is_a_png_of_1440_by_528(scored: tuple[Model, Index, Scored], tmp_path: Path) -> None:
     path = tmp_path / "summary.png"
     draw_summary(*scored, path)
     with Image.open(path) as image:
@@ -55,24 +66,27 @@ def test_a_summary_in_colour_with_no_mistake(
         assert image.size == (1440, 528)
 
 
-def test_several_labels_are_refused(canvas: SubFigure, scored: tuple[Model, Index, Evaluation]) -> None:
-    with pytest.raises(ValueError, match="`evaluation`: expected one of a one-label task; got several labels an image"):
-        draw_confusion(canvas, replace(scored[2], confusion=None))
+def test_several_labels_are_refused(canvas: SubFigure, scored: tuple[Model, Index, Scored]) -> None:
+    model, _, found = scored
+    several = replace(model, task=Classify(model.classes, several_labels=True))
+    with pytest.raises(ValueError, match="`scored`: expected one of a one-label task; got several labels an image"):
+        draw_confusion(canvas, replace(found, model=several))
 
 
 def test_every_cell_of_the_matrix_that_counts_something_is_labelled(
-    canvas: SubFigure, scored: tuple[Model, Index, Evaluation]
+    canvas: SubFigure, scored: tuple[Model, Index, Scored]
 ) -> None:
-    draw_confusion(canvas, replace(scored[2], confusion=np.array([[9, 3], [0, 12]])))
+    draw_confusion(canvas, answered(scored[2], np.array([0] * 9 + [1] * 15)))
     (axis,) = canvas.axes
     assert sorted(text.get_text() for text in axis.texts) == ["12", "3", "9"]
     assert [label.get_text() for label in axis.get_xticklabels()] == ["dark", "light"]
     assert canvas.get_suptitle().startswith("all: accuracy 0.")
 
 
-def test_a_matrix_of_many_classes_has_no_labels(canvas: SubFigure, scored: tuple[Model, Index, Evaluation]) -> None:
+def test_a_matrix_of_many_classes_has_no_labels(canvas: SubFigure, scored: tuple[Model, Index, Scored]) -> None:
+    model, _, found = scored
     names = tuple(f"class {number}" for number in range(21))
-    draw_confusion(canvas, replace(scored[2], confusion=np.eye(21, dtype=np.int64), classes=names))
+    draw_confusion(canvas, replace(found, model=replace(model, task=Classify(names))))
     assert not canvas.axes[0].texts
 
 
@@ -103,11 +117,11 @@ def test_filters_of_zeros_are_drawn_grey(canvas: SubFigure) -> None:
 
 
 def test_mistakes_are_drawn_with_the_truth_and_the_answer(
-    canvas: SubFigure, scored: tuple[Model, Index, Evaluation], two_classes: Path
+    canvas: SubFigure, scored: tuple[Model, Index, Scored], two_classes: Path
 ) -> None:
-    model, index, evaluation = scored
+    model, index, found = scored
     answers = np.array([0] * 11 + [1] + [1] * 11 + [0])  # the last image of each class is answered wrong
-    draw_mistakes(canvas, model, index, replace(evaluation, answers=answers))
+    draw_mistakes(canvas, model, index, answered(found, answers))
     drawn = [axis for axis in canvas.axes if axis.images]
     assert [axis.get_title() for axis in drawn] == ["dark, not light", "light, not dark"]
     assert canvas.get_suptitle() == "Mistakes (2 of 2)"
@@ -115,8 +129,8 @@ def test_mistakes_are_drawn_with_the_truth_and_the_answer(
     assert np.array_equal(shown, np.asarray(Image.open(two_classes / "dark" / "11.png")))
 
 
-def test_at_most_ten_mistakes_are_drawn(canvas: SubFigure, scored: tuple[Model, Index, Evaluation]) -> None:
-    model, index, evaluation = scored
-    draw_mistakes(canvas, model, index, replace(evaluation, answers=np.array([1] * 12 + [0] * 12)))
+def test_at_most_ten_mistakes_are_drawn(canvas: SubFigure, scored: tuple[Model, Index, Scored]) -> None:
+    model, index, found = scored
+    draw_mistakes(canvas, model, index, answered(found, np.array([1] * 12 + [0] * 12)))
     assert canvas.get_suptitle() == "Mistakes (10 of 24)"
     assert sum(len(axis.images) for axis in canvas.axes) == 10

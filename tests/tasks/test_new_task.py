@@ -32,6 +32,7 @@ from striate.evaluation import evaluate
 from striate.model import load
 from striate.recipe import Recipe
 from striate.tasks import TASKS, HeadProblem, Objective, Prediction, Targets, ValueProblem
+from striate.tasks.bootstrap import Groups
 from striate.training import RunFolder, resume, train
 from striate.training.signals import Interrupted
 
@@ -73,6 +74,8 @@ class Brightness:
     outputs = 2
     score = "closeness"
     image_score = "closeness"
+    shares = ()
+    temperature = 1.0
     record_width = 4
 
     @classmethod
@@ -156,10 +159,14 @@ class Brightness:
         """Both numbers, answered and true."""
         return torch.cat([outputs, self.targets(index, batch, preprocessing)["halves"]], dim=1)
 
-    def metrics(self, records: Tensor) -> dict[str, float]:
+    def metrics(self, records: Tensor, groups: Groups | None = None) -> dict[str, float]:
         """The mean closeness, with made-up bounds."""
         value = float(self.image_scores(records[:, :2], {"halves": records[:, 2:]}).mean())
         return {"count": len(records), "closeness": value, "closeness_low": value - 0.1, "closeness_high": value + 0.1}
+
+    def record_scores(self, records: Tensor) -> NDArray[np.float64]:
+        """The closeness of each."""
+        return self.image_scores(records[:, :2], {"halves": records[:, 2:]}).double().numpy()
 
     def line(self, metrics: Mapping[str, float]) -> str:
         """The closeness."""

@@ -12,7 +12,7 @@ from striate.data import Batch, Index, Preprocessing, build
 from striate.errors import DataError, UsageError
 from striate.recipe import Recipe, from_dict
 from striate.tasks import settled, task_of
-from striate.tasks.segment import NO_MASK, Segment, Segmented, worst
+from striate.tasks.segment import NO_MASK, Segment, Segmented
 from striate.tasks.segment_loss import median_frequency
 from striate.tasks.segment_metrics import record
 
@@ -155,7 +155,8 @@ def test_the_worst_images_are_those_of_least_iou() -> None:
         record(answer, true, 3, 0.0)
         for answer, true in ((truth, truth), (1 - truth, truth), (np.zeros_like(truth), truth), (truth, blank))
     ]
-    assert worst(torch.from_numpy(np.stack(records)), 3).tolist() == pytest.approx([1, 0, 0.25, np.nan], nan_ok=True)
+    found = Segment(NAMES).record_scores(torch.from_numpy(np.stack(records)))
+    assert found.tolist() == pytest.approx([1, 0, 0.25, np.nan], nan_ok=True)
 
 
 def test_without_a_recipe_the_loss_is_plain() -> None:

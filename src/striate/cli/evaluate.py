@@ -7,10 +7,12 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from striate.cli.flags import READING, RUNNING, JsonOutput, Reading, Running
-from striate.files import json_text
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from striate.evaluation import Evaluation
+    from striate.evaluation.selective import Abstention
 
 MANY_CLASSES = 20  # of which the worst alone are printed
 WORST = 10
@@ -40,76 +42,80 @@ def evaluate(
     """
     from striate.device import keep_memory
     from striate.evaluation import evaluate as score
+    from striate.evaluation import summarise
     from striate.pretrained import load
 
     keep_memory()
     loaded = load(model, device=running.device, precision=running.precision)
     index = reading.index(data)
-    result = score(loaded, index, split, running.batch_size, running.workers, mirrored=mirror)
+    scored = score(loaded, index, split, running.batch_size, running.workers, mirrored=mirror)
+    found = summarise(scored, abstain_at=abstain_at)
     if json_output:
-        found = result.abstention(abstain_at) if abstain_at is not None else None
-        plain = result.to_dict() | ({"abstention": found.to_dict()} if found is not None else {})
-        print(json_text(plain, indent=2))
-        return
-    _print_text(result, index.notes[0], abstain_at)
+        print(found.to_json())
+    else:
+        _print_text(found)
 
 
-def _print_text(result: "Evaluation", read_as: str, abstain_at: float | None) -> None:
+def _print_text(found: "Evaluation") -> None:
     """Prints what the data was read as, the scores with their intervals, what was left out, and a row a class."""
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
 
-    from striate.evaluation.classes import confused_pairs
-
-    console = Console()
-    console.print(read_as, markup=False, highlight=False, soft_wrap=True)
-    metrics = dict(result.metrics)
-    console.print(f"{result.split}: {metrics.pop('count'):,} images ({result.why})", highlight=False, soft_wrap=True)
-    bounds = {f"{name}{end}" for name in metrics for end in ("_low", "_high")}
-    for name, value in metrics.items():
-        if name not in bounds:
-            low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
-            interval = f", 95 % interval {low:.4f} to {high:.4f}" if low is not None and high is not None else ""
-            console.print(f"{name.replace('_', ' ')} {value:.4f}{interval}", highlight=False)
-    for line in _beliefs(result, abstain_at):
-        console.print(line, highlight=False, soft_wrap=True)
-    for line in result.unreadable:
-        console.print(f"left out: {line}", markup=False, highlight=False, soft_wrap=True)
-    if result.confusion is not None:
-        table = Table("class", *(title for title in ("images", "precision", "recall")))
-        rows = [(name, row) for name, row in result.per_class().items() if row["count"]]
-        if len(rows) > MANY_CLASSES:
-            rows = sorted(rows, key=lambda each: each[1]["recall"])[:WORST]
-            console.print(f"the {WORST} classes of lowest recall; --json has all", highlight=False)
-        for name, row in rows:
-            table.add_row(escape(name), f"{row['count']:,.0f}", f"{row['precision']:.3f}", f"{row['recall']:.3f}")
-        console.print(table)
-        for pair in confused_pairs(result.confusion, result.classes, CONFUSED):
-            text = f"taken for {pair.answer}: {pair.count:,} of {pair.truth}, {pair.share:.3f}"
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, emoji=False)
+    for line in _lines(found):
+        console.print(line, soft_wrap=True)
+    if not found.per_class:
+        return
+    table = _class_table(found)
+    if len(found.classes) > MANY_CLASSES:
+        console.print(f"the {WORST} classes of lowest recall; --json has all")
+    console.print(table)
+    for pair in found.confused[:CONFUSED]:
+        console.print(f"taken for {pair.answer}: {pair.count:,} of {pair.truth}, {pair.share:.3f}", soft_wrap=True)
 
 
-def _beliefs(result: "Evaluation", abstain_at: float | None) -> list[str]:
-    """How far probabilities can be believed, and which answers to leave to a person."""
-    from striate.evaluation.calibration import calibration_error
+def _lines(found: "Evaluation") -> list[str]:
+    lines = [found.read_as] if found.read_as else []
+    lines.append(f"{found.split}: {found.count:,} images ({found.why})")
+    for name, metric in found.metrics.items():
+        interval = f", 95 % interval {metric.low:.4f} to {metric.high:.4f}" if metric.method else ""
+        lines.append(f"{name.replace('_', ' ')} {metric.value:.4f}{interval}")
+    if found.calibration is not None:
+        error = found.calibration.error
+        lines.append(f"calibration error {error.value:.4f}, 95 % interval {error.low:.4f} to {error.high:.4f}")
+    if found.abstention is not None:
+        lines += _abstention(found.abstention)
+    lines.append(f"{found.seconds:.1f} s, {found.images_per_second:,.0f} images a second on {found.device}")
+    return [*lines, *(f"left out: {line}" for line in found.unreadable)]
 
-    if result.graded is None:
-        return []
-    error = calibration_error(result.graded.confidence, result.graded.hits, result.resampling)
-    lines = [f"calibration error {error.value:.4f}, 95 % interval {error.low:.4f} to {error.high:.4f}"]
-    found = result.abstention(abstain_at) if abstain_at is not None else None
-    if found is None:
-        return lines
+
+def _abstention(found: "Abstention") -> list[str]:
+    """Which answers to leave to a person."""
     if not found.accuracy.value >= 0:
-        return [*lines, f"no threshold of probability keeps an accuracy of {abstain_at} on these images"]
-    lines.append(
-        f"accuracy {abstain_at} or more from probability {found.threshold.value:.4f} on: answers "
+        return [f"no threshold of probability keeps an accuracy of {found.wanted} on these images"]
+    lines = [
+        f"accuracy {found.wanted} or more from probability {found.threshold.value:.4f} on: answers "
         f"{found.answered:.3f} of the images, {found.accuracy:.4f} of them right"
-    )
+    ]
     if found.guaranteed >= 0:
         lines.append(
             f"on new images like these, with 95 % confidence, from probability {found.guaranteed:.4f} on, which "
             f"answers {found.guaranteed_share:.3f}"
         )
     return lines
+
+
+def _class_table(found: "Evaluation") -> "Table":
+    """A row for each class that has images, or for those of lowest recall."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table("class", box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("images", "precision", "recall", "F1"):
+        table.add_column(title, justify="right", no_wrap=True)
+    rows = [row for row in found.per_class if row.count]
+    if len(rows) > MANY_CLASSES:
+        rows = sorted(rows, key=lambda row: row.recall.value)[:WORST]
+    for row in rows:
+        scores = (f"{score:.2f}" for score in (row.precision, row.recall, row.f1))
+        table.add_row(row.name, f"{row.count:,}", *scores)
+    return table

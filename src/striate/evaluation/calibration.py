@@ -6,43 +6,53 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.evaluation.intervals import UNKNOWN, Floats, Interval, Resampling, wilson
+from striate.evaluation.intervals import UNKNOWN, Interval, Resampling
+from striate.tasks.answers import Answers
 
 BINS = 15
 HALVINGS = 20  # of the range in which a bound of the calibration error is looked for
 
 
 @dataclass(frozen=True)
-class Reliability:
-    """The images by how probable their answer was said to be, in bins of equal width; the last is closed."""
+class Bin:
+    """The images whose answers were said to be about as probable."""
 
-    count: NDArray[np.int64]
-    """(bins,)."""
+    start: float
+    """The least probability that belongs to it."""
 
-    confidence: Floats
-    """(bins,) mean probability; NaN where a bin is empty."""
+    end: float
+    """The least that belongs to the next bin; 1, which the last bin holds too."""
 
-    share: Floats
-    """(bins,) share of right answers; NaN where a bin is empty."""
+    count: int
+    confidence: float
+    """Their mean probability."""
 
-    low: Floats
-    """(bins,) of the 95 % interval of the share."""
+    accuracy: Interval
+    """The share of them that is answered right."""
 
-    high: Floats
 
-    def to_dict(self) -> list[dict[str, Any]]:
-        """One entry for each bin that is not empty."""
-        edges = np.linspace(0, 1, len(self.count) + 1)
-        return [
-            {
-                "from": float(edges[k]),
-                "to": float(edges[k + 1]),
-                "count": int(self.count[k]),
-                "confidence": float(self.confidence[k]),
-                "accuracy": {"value": float(self.share[k]), "low": float(self.low[k]), "high": float(self.high[k])},
-            }
-            for k in np.flatnonzero(self.count)
-        ]
+@dataclass(frozen=True)
+class Calibration:
+    """How far probabilities can be believed."""
+
+    error: Interval
+    """The expected calibration error, over `BINS` bins."""
+
+    brier: Interval
+    """Mean over the images of the squared difference of probability and truth, summed over the classes; 0 to 2."""
+
+    loss: Interval
+    """Mean negative log probability of the true class, in nats."""
+
+    bins: tuple[Bin, ...]
+    """The reliability diagram: bins of equal width that hold an image."""
+
+
+def calibration(answers: Answers, resampling: Resampling) -> Calibration:
+    """The calibration of N answers, with `resampling` of these N images."""
+    loss, brier = resampling.means(np.stack([answers.loss, answers.brier], axis=1))
+    error = calibration_error(answers.confidence, answers.hits, resampling)
+    return Calibration(error, brier, loss, tuple(reliability(answers.confidence, answers.hits, resampling)))
 
 
 def bin_of(confidence: NDArray[Any], bins: int = BINS) -> NDArray[np.int64]:
@@ -55,21 +65,25 @@ def bin_of(confidence: NDArray[Any], bins: int = BINS) -> NDArray[np.int64]:
     return np.searchsorted(edges, confidence, side="right").astype(np.int64)
 
 
-def reliability(confidence: NDArray[Any], hits: NDArray[np.bool_], bins: int = BINS) -> Reliability:
-    """The reliability diagram's figures, with Wilson's intervals.
+def reliability(
+    confidence: NDArray[Any], hits: NDArray[np.bool_], resampling: Resampling, bins: int = BINS
+) -> list[Bin]:
+    """The reliability diagram's figures.
 
     Args:
         confidence: (N,) probability of each answer, 0 to 1.
         hits: (N,) whether it is right.
-        bins: of equal width.
+        resampling: of these N images.
+        bins: of equal width, of which those without an image are left out.
     """
     where = bin_of(confidence, bins)
-    count = np.bincount(where, minlength=bins)
-    right = np.bincount(where, hits, bins)
-    with np.errstate(invalid="ignore"):
-        mean, share = np.bincount(where, confidence, bins) / count, right / count
-    low, high = wilson(right, count)
-    return Reliability(count, mean, share, np.where(count, low, np.nan), np.where(count, high, np.nan))
+    found = []
+    for number in np.unique(where).tolist():
+        inside = where == number
+        mean = float(confidence[inside].mean(dtype=np.float64))
+        accuracy = resampling.within(inside).share(hits[inside])
+        found.append(Bin(number / bins, (number + 1) / bins, int(inside.sum()), mean, accuracy))
+    return found
 
 
 def expected_calibration_error(confidence: NDArray[Any], hits: NDArray[np.bool_], bins: int = BINS) -> float:

@@ -1,7 +1,6 @@
 """Each class on its own: precision, recall and F1 with intervals, and which classes are taken for which."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +29,6 @@ class ClassScores:
     f1: Interval
     """2 * right / (count + answered); unknown where both are 0."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        scores = {name: getattr(self, name).to_dict() for name in ("precision", "recall", "f1")}
-        return {"count": self.count, "answered": self.answered, **scores}
-
 
 @dataclass(frozen=True)
 class Confusion:
@@ -45,10 +39,6 @@ class Confusion:
     count: int
     share: Interval
     """Of the images of the true class."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {"truth": self.truth, "answer": self.answer, "count": self.count, "share": self.share.to_dict()}
 
 
 def confusion_matrix(answers: Answers, classes: int) -> NDArray[np.int64]:
@@ -114,18 +104,22 @@ def _f1(right: int, both: int, drawn_right: Floats, drawn_both: Floats, resampli
     return Interval(2 * right / both, float(low), float(high))
 
 
-def confused_pairs(matrix: NDArray[np.int64], names: tuple[str, ...], most: int = 10) -> list[Confusion]:
+def confused_pairs(answers: Answers, names: tuple[str, ...], resampling: Resampling, most: int = 10) -> list[Confusion]:
     """The pairs of classes that are taken for each other most often, by count and then by share of the true class.
 
     Args:
-        matrix: (classes, classes) images by true class (row) and answer (column).
+        answers: of N images.
         names: of the classes.
+        resampling: of these N images.
         most: pairs to give.
     """
+    matrix = confusion_matrix(answers, len(names))
     off = matrix - np.diag(np.diag(matrix))
     shares = off / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     order = np.lexsort((-shares.ravel(), -off.ravel()))[:most]
-    pairs = ((int(k) // len(names), int(k) % len(names)) for k in order if off.ravel()[k])
-    return [
-        Confusion(names[i], names[j], int(off[i, j]), share(float(off[i, j]), float(matrix[i].sum()))) for i, j in pairs
-    ]
+    found = []
+    for i, j in (divmod(int(k), len(names)) for k in order if off.ravel()[k]):
+        of_class = answers.labels == i
+        taken = resampling.within(of_class).share(answers.answers[of_class] == j)
+        found.append(Confusion(names[i], names[j], int(off[i, j]), taken))
+    return found

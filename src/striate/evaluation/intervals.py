@@ -119,6 +119,11 @@ class Resampling:
 
         self.blocks = min(self.units, MOST_BLOCKS)
 
+    def within(self, chosen: NDArray[np.bool_]) -> "Resampling":
+        """Draws of those of the images that a mask (images,) chooses, together as they were."""
+        groups = self.block[chosen] if self.grouped else None
+        return Resampling(int(chosen.sum()), groups, draws=self.draws, seed=self.seed)
+
     def weights(self) -> Iterator[Floats]:
         """For some draws at a time, (draws, blocks): how often each draw took each block."""
         rng = np.random.default_rng(self.seed)
@@ -172,7 +177,7 @@ class Resampling:
         """
         count = int(hits.sum())
         plain = share(count, len(hits))
-        if not self.grouped:
+        if not self.grouped or not len(hits):
             return plain
         (drawn,) = self.means(hits[:, None])
         if 0 < count < len(hits):

@@ -1,28 +1,29 @@
-"""The scores of a model on one split of a data set."""
+"""The answers of a model to the images of one split of a data set, and their scores."""
 
+import time
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from striate.data import Index, IndexedImages, Loader, Rows, batches
 from striate.data.check import examine
 from striate.device import cores
 from striate.errors import DataError
-from striate.evaluation.calibration import calibration_error, reliability
-from striate.evaluation.classes import confused_pairs
-from striate.evaluation.intervals import Resampling
-from striate.evaluation.selective import Abstention, abstention, aurc
 from striate.model import Model
 from striate.tasks.answers import Answers
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What a model scored, and on which images."""
+class Scored:
+    """What a model answered to each image of a split; `striate.evaluation.summarise` says how good that is."""
+
+    model: Model
+    index: Index
+    """As the model's task matches it."""
 
     split: str
     """train, val, test or all."""
@@ -30,18 +31,14 @@ class Evaluation:
     why: str
     """How the split came to be chosen."""
 
-    metrics: dict[str, float]
-    """See `Task.metrics`."""
-
-    confusion: NDArray[np.int64] | None
-    """(classes, classes) images by true class (row) and answer (column); None where the task has none."""
-
-    classes: tuple[str, ...]
     rows: Rows
-    """(N,) of the index."""
+    """(N,) of the index, N >= 1."""
 
-    answers: NDArray[np.int64]
-    """(N,) class number of the first answer to each row."""
+    records: Tensor
+    """(N, record_width), see `Task.observe`."""
+
+    seconds: float
+    """For decoding and answering all images."""
 
     mirrored: bool = False
     """Whether each answer is the mean of an image's and of its mirror image's."""
@@ -49,64 +46,30 @@ class Evaluation:
     unreadable: tuple[str, ...] = ()
     """Files that were left out, with the reason."""
 
-    graded: Answers | None = None
-    """Each image's answer beside its truth; None where an image's answer is not one class."""
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, by class number."""
+        return self.model.classes
 
     @cached_property
-    def resampling(self) -> Resampling:
-        """The bootstrap draws that all figures share."""
-        return Resampling(len(self.rows))
+    def metrics(self) -> dict[str, float]:
+        """See `Task.metrics`."""
+        return self.model.task.metrics(self.records)
 
-    def calibration(self) -> dict[str, Any]:
-        """How far probabilities can be believed, each figure with its interval; empty where `graded` is None."""
-        if self.graded is None:
-            return {}
-        graded = self.graded
-        loss, brier = self.resampling.means(np.stack([graded.loss, graded.brier], axis=1))
-        return {
-            "calibration_error": calibration_error(graded.confidence, graded.hits, self.resampling).to_dict(),
-            "brier": brier.to_dict(),
-            "loss": loss.to_dict(),
-            "aurc": aurc(graded.confidence, graded.hits, self.resampling).to_dict(),
-            "bins": reliability(graded.confidence, graded.hits).to_dict(),
-        }
+    @cached_property
+    def graded(self) -> Answers | None:
+        """Each image's answer beside its truth; None where an image's answer is not one class."""
+        return self.model.task.graded(self.records)
 
-    def abstention(self, wanted: float) -> Abstention | None:
-        """The threshold of probability that keeps a wanted accuracy; None where `graded` is None."""
-        if self.graded is None:
-            return None
-        return abstention(self.graded.confidence, self.graded.hits, wanted, self.resampling)
+    @cached_property
+    def confusion(self) -> NDArray[np.int64] | None:
+        """(classes, classes) images by true class (row) and answer (column); None where the task has none."""
+        return self.model.task.confusion(self.records)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        plain: dict[str, Any] = {
-            "split": self.split,
-            "why": self.why,
-            "mirrored": self.mirrored,
-            **self.metrics,
-            "unreadable": list(self.unreadable),
-        }
-        if self.graded is not None:
-            plain["calibration"] = self.calibration()
-        if self.confusion is not None:
-            plain["confused"] = [pair.to_dict() for pair in confused_pairs(self.confusion, self.classes)]
-            plain["per_class"] = self.per_class()
-            plain["confusion"] = {"classes": list(self.classes), "matrix": self.confusion.tolist()}
-        return plain
-
-    def per_class(self) -> dict[str, dict[str, float]]:
-        """Images, precision and recall of each class; nan where there is nothing to divide by, as 0."""
-        if self.confusion is None:
-            return {}
-        right, true, answered = np.diag(self.confusion), self.confusion.sum(axis=1), self.confusion.sum(axis=0)
-        return {
-            name: {
-                "count": int(true[i]),
-                "precision": float(right[i] / max(answered[i], 1)),
-                "recall": float(right[i] / max(true[i], 1)),
-            }
-            for i, name in enumerate(self.classes)
-        }
+    @cached_property
+    def answers(self) -> NDArray[np.int64]:
+        """(N,) class number of the first answer to each row."""
+        return self.model.task.answers(self.records)
 
 
 def evaluate(
@@ -117,7 +80,7 @@ def evaluate(
     workers: int | None = None,
     *,
     mirrored: bool = False,
-) -> Evaluation:
+) -> Scored:
     """Scores a model on one split; images that cannot be read are left out and named.
 
     Args:
@@ -146,25 +109,25 @@ def evaluate(
         unreadable=unreadable,
         **task.annotations(matched),
     )
+    started = time.perf_counter()
     records = torch.cat(
         [
             task.observe(model.predict_batch(batch.images, mirrored=mirrored), matched, batch, model.preprocessing)
             for batch in loader
         ]
     )
+    seconds = time.perf_counter() - started
     read = np.array([row not in unreadable for row in rows.tolist()])
-    rows, records = rows[read], records[torch.from_numpy(read)]
-    if not len(rows):
+    if not read.any():
         raise DataError(f"{name}: expected at least one readable image; got none of {len(read)}.")
-    return Evaluation(
+    return Scored(
+        model,
+        matched,
         split=name,
         why=why,
-        metrics=task.metrics(records),
-        confusion=task.confusion(records),
-        classes=model.classes,
-        rows=rows,
-        answers=task.answers(records),
-        graded=task.graded(records),
+        rows=rows[read],
+        records=records[torch.from_numpy(read)],
+        seconds=seconds,
         mirrored=mirrored,
         unreadable=tuple(f"{images.path(row)}: {reason}" for row, reason in sorted(unreadable.items())),
     )

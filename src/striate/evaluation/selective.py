@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.evaluation.intervals import CONFIDENCE, UNKNOWN, Floats, Interval, Resampling, finite, share
+from striate.evaluation.intervals import CONFIDENCE, UNKNOWN, Floats, Interval, Resampling
 
 FEWER_DRAWS = 200
 MANY_IMAGES = 10_000  # above which fewer draws suffice, and take as long
@@ -34,16 +34,6 @@ class Abstention:
 
     guaranteed_share: float
     """Share of the images that it still answers."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "wanted": self.wanted,
-            "threshold": self.threshold.to_dict(),
-            "answered": self.answered.to_dict(),
-            "accuracy": self.accuracy.to_dict(),
-            "guaranteed": {"threshold": finite(self.guaranteed), "answered": finite(self.guaranteed_share)},
-        }
 
 
 @dataclass(frozen=True)
@@ -127,7 +117,7 @@ def abstention(confidence: NDArray[Any], hits: NDArray[np.bool_], wanted: float,
     if answered:
         given = np.zeros(len(hits), bool)
         given[by.order[:answered]] = True
-        accuracy = share(float(hits[given].sum()), answered)
+        accuracy = resampling.within(given).share(hits[given])
     threshold = by.confidence[answered - 1] if answered else np.nan
     return Abstention(
         wanted=wanted,

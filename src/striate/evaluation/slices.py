@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.evaluation.intervals import CONFIDENCE, Interval, Resampling, share
+from striate.evaluation.intervals import CONFIDENCE, UNKNOWN, Interval, Resampling
 
 MOST_VALUES = 30  # of a column that are shown; a column of numbers with more is cut into quarters
 QUARTERS = 4
@@ -21,33 +21,24 @@ class Slice:
     column: str
     value: str
     count: int
-    accuracy: Interval
+    score: Interval
+    """The mean of the images' scores: where an image is right or wrong, the accuracy."""
+
     rest: Interval
-    """Accuracy of all other images."""
+    """That of all other images."""
 
     p: float
-    """Of Fisher's exact test against the rest, times the number of slices by Holm's method; 1 at most."""
+    """Of a test against the rest, made larger by Holm's method for the number of slices of the column; 1 at most. The
+    test is Fisher's exact one where images are right or wrong, else Mann and Whitney's."""
 
     @property
     def differs(self) -> bool:
         """Whether the slice differs from the rest by more than chance, given how many slices were looked at."""
         return self.p < 1 - CONFIDENCE
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "column": self.column,
-            "value": self.value,
-            "count": self.count,
-            "accuracy": self.accuracy.to_dict(),
-            "rest": self.rest.to_dict(),
-            "p": self.p,
-            "differs": self.differs,
-        }
 
-
-def slices(column: str, values: Sequence[Any], hits: NDArray[np.bool_], resampling: Resampling) -> list[Slice]:
-    """The accuracy of each value of a column, the worst first.
+def slices(column: str, values: Sequence[Any], scores: NDArray[Any], resampling: Resampling) -> list[Slice]:
+    """The mean score of each value of a column, the worst first.
 
     A column of numbers with many values is cut into four parts of equal count; of another one, the values with most
     images are taken, and the rest is one slice.
@@ -55,27 +46,38 @@ def slices(column: str, values: Sequence[Any], hits: NDArray[np.bool_], resampli
     Args:
         column: its name.
         values: (N,) of the images; None and "" are one value, without a name.
-        hits: (N,) whether each answer is right.
+        scores: (N,) from 0 to 1; NaN counts for nothing.
         resampling: of these N images.
     """
     codes, names = _coded(values)
+    known = ~np.isnan(scores)
+    right_or_wrong = bool(np.isin(scores[known], (0, 1)).all())
     found = []
     for code, name in enumerate(names):
-        inside = codes == code
-        part = Resampling(int(inside.sum()), resampling.block[inside], draws=resampling.draws, seed=resampling.seed)
-        accuracy = part.share(hits[inside]) if resampling.grouped else share(float(hits[inside].sum()), inside.sum())
-        rest = share(float(hits[~inside].sum()), float((~inside).sum()))
-        found.append((name, int(inside.sum()), accuracy, rest, _fisher(hits, inside)))
+        parts = known & (codes == code), known & (codes != code)
+        score, rest = (_mean(scores[part], resampling.within(part), right_or_wrong) for part in parts)
+        p = _p(scores[parts[0]], scores[parts[1]], right_or_wrong)
+        found.append((name, int((codes == code).sum()), score, rest, p))
     p_values = holm([p for *_, p in found])
     rows = [Slice(column, *row[:4], p) for row, p in zip(found, p_values, strict=True)]
-    return sorted(rows, key=lambda row: row.accuracy.value)
+    return sorted(rows, key=lambda row: row.score.value)
 
 
-def _fisher(hits: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
-    from scipy.stats import fisher_exact
+def _mean(scores: NDArray[Any], resampling: Resampling, right_or_wrong: bool) -> Interval:
+    if not len(scores):
+        return UNKNOWN
+    return resampling.share(scores == 1) if right_or_wrong else resampling.means(scores[:, None])[0]
 
-    table = [[int((hits & part).sum()), int((~hits & part).sum())] for part in (inside, ~inside)]
-    return float(fisher_exact(table).pvalue)
+
+def _p(inside: NDArray[Any], outside: NDArray[Any], right_or_wrong: bool) -> float:
+    """Of a test that images inside and outside of a slice are answered alike."""
+    from scipy.stats import fisher_exact, mannwhitneyu
+
+    if not (len(inside) and len(outside)):
+        return 1.0
+    if not right_or_wrong:
+        return float(mannwhitneyu(inside, outside).pvalue)
+    return float(fisher_exact([[int(part.sum()), int((1 - part).sum())] for part in (inside, outside)]).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -17,6 +17,7 @@ from striate.data import Annotations, Batch, Index, Preprocessing, Rows
 from striate.errors import DataError, UsageError
 from striate.recipe import Recipe
 from striate.tasks.answers import WIDTH, Answers
+from striate.tasks.bootstrap import Groups, interval
 from striate.tasks.task import HeadProblem, Objective, Prediction, Targets, ValueProblem
 from striate.tasks.temperature import fit_temperature
 
@@ -85,6 +86,7 @@ class Classify:
 
     name = "classify"
     image_score = "accuracy"
+    shares = ("accuracy",)
 
     @property
     def outputs(self) -> int:
@@ -218,29 +220,43 @@ class Classify:
             return torch.cat([outputs / self.temperature, labels.to(outputs)], dim=1)
         return Answers.records(outputs, labels, self.temperature)
 
-    def metrics(self, records: Tensor) -> dict[str, float]:
+    def metrics(self, records: Tensor, groups: Groups | None = None) -> dict[str, float]:
         """Scores over a set of images, by name.
 
-        `accuracy` (the share of images answered right) comes with its 95 % interval by Wilson's formula,
-        `accuracy_low` and `accuracy_high`; `loss` is the mean cross-entropy. With more than five classes,
-        `top5_accuracy`. With several labels, `mean_average_precision` and `f1` (both the mean over classes that occur).
+        `accuracy` (the share of images answered right) comes with its 95 % interval by Wilson's formula, or
+        by bootstrap where there are groups, `accuracy_low` and `accuracy_high`; `loss` is the mean cross-entropy. With
+        more than five classes, `top5_accuracy`. With several labels, `mean_average_precision` and `f1` (both the mean
+        over classes that occur).
         """
         from scipy.stats import binomtest  # here, because it takes a second, and who predicts needs no metrics
 
         graded, count = self.graded(records), len(records)
-        if graded is not None:
-            right = int(graded.hits.sum())
-        else:
-            logits, labels = records.tensor_split(2, dim=1)
-            right = int(self.image_scores(logits, {"label": labels}).sum())
-        low, high = binomtest(right, count).proportion_ci(CONFIDENCE, method="wilson")
-        scores = {"count": count, "accuracy": right / count, "accuracy_low": float(low), "accuracy_high": float(high)}
+        right = self.record_scores(records)
+        low, high = binomtest(int(right.sum()), count).proportion_ci(CONFIDENCE, method="wilson")
+        if groups is not None:
+            sums = np.stack([right, np.ones(count)], axis=1)
+            (low,), (high,) = interval(sums, lambda sums: sums[:, :1] / sums[:, 1:], groups)
+        scores = {
+            "count": count,
+            "accuracy": float(right.mean()),
+            "accuracy_low": float(low),
+            "accuracy_high": float(high),
+        }
         if graded is None:
+            logits, labels = records.tensor_split(2, dim=1)
             return scores | _several_label_scores(logits.contiguous(), labels.contiguous())
         scores["loss"] = float(graded.loss.mean(dtype=np.float64))
         if len(self.classes) > 5:
             scores["top5_accuracy"] = float((graded.ranks < 5).mean())
         return scores
+
+    def record_scores(self, records: Tensor) -> NDArray[np.float64]:
+        """(N,) as `image_scores`."""
+        graded = self.graded(records)
+        if graded is not None:
+            return graded.hits.astype(np.float64)
+        logits, labels = records.tensor_split(2, dim=1)
+        return self.image_scores(logits, {"label": labels}).double().numpy()
 
     def line(self, metrics: Mapping[str, float]) -> str:
         """Accuracy with its interval, and the score that picks the best epoch where that is another."""

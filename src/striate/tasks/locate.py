@@ -16,10 +16,11 @@ from striate.data import Annotations, Batch, Index, Preprocessing, Rows
 from striate.errors import DataError, UsageError
 from striate.recipe import Recipe
 from striate.tasks.answers import Answers
+from striate.tasks.bootstrap import Groups
 from striate.tasks.classify import Classify
 from striate.tasks.locate_boxes import iou, ordered, to_original, to_shares
 from striate.tasks.locate_loss import BoxLoss, box_loss
-from striate.tasks.locate_metrics import Records, scores
+from striate.tasks.locate_metrics import Records, right_overlaps, scores
 from striate.tasks.locate_rows import NO_OBJECT, Objects, boxes_of, matched, objects_of
 from striate.tasks.options import options
 from striate.tasks.task import HeadProblem, Objective, Prediction, Targets, ValueProblem
@@ -121,6 +122,8 @@ class Locate:
     name = "locate"
     score = "right_iou"
     image_score = "right_iou"
+    shares = ()
+    temperature = 1.0
 
     @property
     def no_object(self) -> bool:
@@ -269,9 +272,13 @@ class Locate:
         boxes = self.boxes(outputs, logits.argmax(dim=1))
         return Records(logits, boxes, targets["label"], targets["box"]).packed()
 
-    def metrics(self, records: Tensor) -> dict[str, float]:
+    def metrics(self, records: Tensor, groups: Groups | None = None) -> dict[str, float]:
         """See `striate.tasks.locate_metrics.scores`."""
-        return scores(Records.unpack(records, len(self.classes)))
+        return scores(Records.unpack(records, len(self.classes)), groups)
+
+    def record_scores(self, records: Tensor) -> NDArray[np.float64]:
+        """(N,) as `image_scores`."""
+        return right_overlaps(Records.unpack(records, len(self.classes)))
 
     def line(self, metrics: Mapping[str, float]) -> str:
         """The overlap and both shares."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from striate.tasks.bootstrap import interval
+from striate.tasks.bootstrap import Groups, interval
 from striate.tasks.locate_boxes import iou, ordered
 
 THRESHOLDS = tuple(0.5 + 0.05 * i for i in range(10))
@@ -54,7 +54,7 @@ class Records:
         return Records(logits, boxes, label[:, 0].long(), torch.where(known > 0, truth, torch.nan))
 
 
-def scores(records: Records) -> dict[str, float]:
+def scores(records: Records, groups: Groups | None = None) -> dict[str, float]:
     """Scores over a set of images, by name; each of `SHARES` comes with its 95 % interval, `_low` and `_high`.
 
     `mean_iou` is the mean overlap of the boxes, whatever the class answered; `iou50` the share of boxes with an IoU of
@@ -66,24 +66,38 @@ def scores(records: Records) -> dict[str, float]:
 
     Args:
         records: of at least one image.
+        groups: as in `striate.tasks.bootstrap.interval`.
     """
-    right = (records.logits.argmax(dim=1) == records.labels).numpy().astype(np.float64)
-    known = records.truth.isfinite().all(dim=1)
-    overlaps = torch.where(known, iou(ordered(records.boxes), records.truth), 0.0).numpy()
-    counted = known.numpy().astype(np.float64)
+    right, counted, overlaps = _compared(records)
     hit = overlaps[:, None] >= np.array(THRESHOLDS) - 1e-6  # what float32 boxes are sure of
     both = right * np.where(counted > 0, hit[:, 0], 1.0)
-    right_overlaps = right * np.where(counted > 0, overlaps, 1.0)
     ones = np.ones_like(right)
-    of_boxes, of_images = (overlaps, counted * hit[:, 0], counted * hit.mean(axis=1)), (right, both, right_overlaps)
+    of_boxes, of_images = (
+        (overlaps, counted * hit[:, 0], counted * hit.mean(axis=1)),
+        (right, both, right_overlaps(records)),
+    )
     sums = np.stack([counted, ones, *of_boxes, *of_images], axis=1)
     values = _shares(sums.sum(axis=0)[None])[0]
-    low, high = interval(sums, _shares)
+    low, high = interval(sums, _shares, groups)
     found: dict[str, float] = {"count": len(right), "boxes": int(counted.sum())}
     for i, name in enumerate(SHARES):
         if not np.isnan(values[i]):
             found |= {name: float(values[i]), f"{name}_low": float(low[i]), f"{name}_high": float(high[i])}
     return found | {"loss": float(cross_entropy(records.logits, records.labels))}
+
+
+def right_overlaps(records: Records) -> NDArray[np.float64]:
+    """(N,) the overlap of each box, 0 where the class is wrong; where there is none, whether the class is right."""
+    right, counted, overlaps = _compared(records)
+    return right * np.where(counted > 0, overlaps, 1.0)
+
+
+def _compared(records: Records) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """(N,) each: whether the class is right, whether there is a box, and how far the answered one overlaps it, or 0."""
+    right = (records.logits.argmax(dim=1) == records.labels).numpy().astype(np.float64)
+    known = records.truth.isfinite().all(dim=1)
+    overlaps = torch.where(known, iou(ordered(records.boxes), records.truth), 0.0).numpy()
+    return right, known.numpy().astype(np.float64), overlaps
 
 
 def _shares(sums: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from striate.nets import gives_pixels
 from striate.nets.unet import PREFIX
 from striate.recipe import Recipe
 from striate.tasks.answers import Answers
+from striate.tasks.bootstrap import Groups
 from striate.tasks.options import options
 from striate.tasks.segment_loss import PixelLoss, median_frequency, pixel_loss, pixel_mass
 from striate.tasks.segment_masks import logits_at, mask_at
@@ -97,6 +98,8 @@ class Segment:
     name = "segment"
     score = "mean_iou"
     image_score = "pixel_accuracy"
+    shares = ()
+    temperature = 1.0
 
     @property
     def outputs(self) -> int:
@@ -229,9 +232,17 @@ class Segment:
             records.append(record(answer, truth, len(self.classes), loss))
         return torch.from_numpy(np.stack(records)).float()
 
-    def metrics(self, records: Tensor) -> dict[str, float]:
+    def metrics(self, records: Tensor, groups: Groups | None = None) -> dict[str, float]:
         """See `striate.tasks.segment_metrics.scores`."""
-        return scores(records.double().numpy(), self.classes)
+        return scores(records.double().numpy(), self.classes, groups)
+
+    def record_scores(self, records: Tensor) -> NDArray[np.float64]:
+        """(N,) the mean IoU of each image by itself."""
+        ious = class_ious(records.double().numpy(), len(self.classes))
+        known = ~np.isnan(ious)
+        sums: NDArray[np.float64] = np.nan_to_num(ious).sum(axis=1)
+        counts = known.sum(axis=1)
+        return np.where(counts > 0, sums / np.maximum(counts, 1), np.full(len(ious), np.nan))
 
     def line(self, metrics: Mapping[str, float]) -> str:
         """The mean IoU, over how many classes, and the share of pixels."""
@@ -289,12 +300,3 @@ class Segment:
     def unread(self, path: str, error: str) -> Segmented:
         """A prediction without a mask."""
         return Segmented(path, {}, error=error)
-
-
-def worst(records: Tensor, classes: int) -> NDArray[np.float64]:
-    """(N,) the mean IoU of each image by itself, NaN where none of its pixels counts."""
-    ious = class_ious(records.double().numpy(), classes)
-    known = ~np.isnan(ious)
-    counts = known.sum(axis=1)
-    sums: NDArray[np.float64] = np.nan_to_num(ious).sum(axis=1)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.full(len(ious), np.nan))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.augment.resample import IGNORED
-from striate.tasks.bootstrap import interval
+from striate.tasks.bootstrap import Groups, interval
 
 Mask = NDArray[np.uint8]  # (H, W) class numbers
 Values = NDArray[np.float64]
@@ -88,7 +88,7 @@ def _near(outline: NDArray[np.bool_], other: NDArray[np.bool_], reach: float) ->
     return float((distance[outline] <= reach).mean())
 
 
-def scores(records: Values, classes: tuple[str, ...]) -> dict[str, float]:
+def scores(records: Values, classes: tuple[str, ...], groups: Groups | None = None) -> dict[str, float]:
     """Scores over a set of images, by name; each of `MEANS` comes with its 95 % interval, `_low` and `_high`.
 
     `mean_iou` is the mean over classes of intersection over union; `class_accuracy` that of the share of each class's
@@ -100,10 +100,11 @@ def scores(records: Values, classes: tuple[str, ...]) -> dict[str, float]:
     Args:
         records: (N, width), N >= 1.
         classes: names, by class number.
+        groups: as in `striate.tasks.bootstrap.interval`.
     """
     total = records.sum(axis=0)
     means = _means(total[None], len(classes))[0]
-    low, high = interval(records, lambda sums: _means(sums, len(classes)))
+    low, high = interval(records, lambda sums: _means(sums, len(classes)), groups)
     ious = class_ious(total[None], len(classes))[0]
     found: dict[str, float] = {"count": len(records)}
     for i, name in enumerate(MEANS):

@@ -19,6 +19,7 @@ from striate.augment.mix import Mix
 from striate.data import Annotations, Batch, Index, Preprocessing, Rows
 from striate.recipe import Recipe
 from striate.tasks.answers import Answers
+from striate.tasks.bootstrap import Groups
 
 Targets = dict[str, Tensor]
 """What a network should answer, by name; the first dimension of every tensor is the image."""
@@ -154,6 +155,16 @@ class Task(Protocol):
         ...
 
     @property
+    def shares(self) -> Sequence[str]:
+        """The metrics that are a share of the images."""
+        ...
+
+    @property
+    def temperature(self) -> float:
+        """What outputs are divided by before they become probabilities; 1 where that is not done."""
+        ...
+
+    @property
     def record_width(self) -> int:
         """How many numbers `observe` gives for one image."""
         ...
@@ -279,11 +290,21 @@ class Task(Protocol):
         """
         ...
 
-    def metrics(self, records: Tensor) -> dict[str, float]:
-        """Scores over a set of images, by name, from their records (N, record_width), N >= 1.
+    def metrics(self, records: Tensor, groups: Groups | None = None) -> dict[str, float]:
+        """Scores over a set of images, by name.
 
-        A score with a 95 % interval comes with its bounds under the same name with `_low` and `_high`.
+        A score with a 95 % interval comes with its bounds under the same name with `_low` and `_high`: Wilson's if it
+        is in `shares` and there are no groups, else those of a bootstrap.
+
+        Args:
+            records: (N, record_width), N >= 1.
+            groups: (N,) number of the group that each image belongs to, from 0 without a gap, where images are not
+                independent; each by itself unless given.
         """
+        ...
+
+    def record_scores(self, records: Tensor) -> NDArray[np.float64]:
+        """(N,) how well each image is answered, from 0 to 1, from its record; NaN where nothing of it counts."""
         ...
 
     def line(self, metrics: Mapping[str, float]) -> str:
