@@ -19,7 +19,7 @@ from striate.training import RunFolder
 
 ROOT = Path(__file__).parents[1]
 DATA = "../shared/data/hymenoptera"
-FLAGS = ("--model", "resnet18", "--img-size", "128", "--batch-size", "64")
+FLAGS = ("--weights", "none", "--model", "resnet18", "--img-size", "128", "--batch-size", "64")
 ROUNDS = 3
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 STARTS = {"1 process": (sys.executable,), "2 processes": TORCHRUN}

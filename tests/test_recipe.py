@@ -87,7 +87,7 @@ RECIPES = st.builds(
     st.just(TransferRecipe())
     | st.builds(
         TransferRecipe,
-        weights=TEXT.filter(bool),
+        weights=TEXT.filter(lambda text: text not in ("", "none")),
         freeze=st.none() | TEXT,
         views=st.none() | st.integers(0, 100),
         head=st.sampled_from(["softmax", "ridge"]),
@@ -258,7 +258,10 @@ def test_flags_set_the_recipe(words: list[str], expected: Recipe) -> None:
         ({"training": {"step_epochs": 0}}, "`step_epochs`: expected a number above 0; got 0.0."),
         ({"training": {"weight_decay": -1}}, "`weight_decay`: expected 0 or more; got -1.0."),
         ({"training": {"lr_decay": 0}}, "`lr_decay`: expected a share above 0, up to 1; got 0.0."),
-        ({"transfer": {"freeze": "all"}}, "`freeze`: expected `--weights` beside it; got none."),
+        (
+            {"transfer": {"weights": "none", "freeze": "all", "depths": 2}},
+            "`freeze, depths`: expected `--weights` beside it; got none.",
+        ),
         ({"transfer": {"weights": "a", "views": -1}}, "`views`: expected 0 or more; got -1."),
         ({"training": {"warmup_epochs": -1}}, "`warmup_epochs`: expected 0 or more; got -1.0."),
         ({"training": {"clip_grad": -1}}, "`clip_grad`: expected 0 or more; got -1.0."),

@@ -47,13 +47,9 @@ def train(
     recipe = _recipe(recipe, settings)
     folder = Path(output) if output is not None else None
     source = Path(data) if isinstance(data, str | Path) else _index(data, recipe)
-    if recipe.transfer.weights:
-        from striate import transfer
+    from striate import transfer
 
-        return transfer.train(source, recipe, folder, reporter)
-    from striate import training
-
-    return training.train(source, recipe, folder, reporter)
+    return transfer.train(source, recipe, folder, reporter)
 
 
 def resume(
@@ -73,13 +69,9 @@ def resume(
     """
     folder = RunFolder.find(Path(path))
     recipe = recipes.with_values(recipe or folder.read_recipe(), settings)
-    if recipe.transfer.weights:
-        from striate import transfer
+    from striate import transfer
 
-        return transfer.resume(folder.path, recipe, reporter)
-    from striate import training
-
-    return training.resume(folder.path, recipe, reporter)
+    return transfer.resume(folder.path, recipe, reporter)
 
 
 def evaluate(

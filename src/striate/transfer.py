@@ -1,4 +1,4 @@
-"""Training that begins with weights: what is frozen of the network is computed once, and the rest learns from that."""
+"""Training from weights: what is frozen of the network is computed once, and the rest learns from that."""
 
 import functools
 import time
@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from striate import training
+from striate.beginning import Beginning, beginning
 from striate.console import Reporter
 from striate.data import Index, IndexedImages, Preprocessing, batches
 from striate.errors import UsageError
@@ -20,15 +22,15 @@ from striate.nets import create, heads_of
 from striate.nets.headed import Headed
 from striate.plan.recommend import MOST, Plan, recommend
 from striate.pretrained import Pretrained, pretrained
-from striate.recipe import Recipe
+from striate.recipe import AUTO_WEIGHTS, NO_WEIGHTS, Recipe, TransferRecipe
 from striate.recipe.size import written
-from striate.tasks import HeadProblem, settled, task_of
+from striate.tasks import HeadProblem, task_kind, task_of
 from striate.training.folder import RunFolder
 from striate.training.freeze import WITHIN, freeze, frozen_stages, keep_statistics, redrawn_stages
 from striate.training.images import ImageInputs, images
 from striate.training.inputs import Inputs
 from striate.training.loop import fit
-from striate.training.network import describe, drawn_network, placed
+from striate.training.network import describe, drawn_network, new_network, placed
 from striate.training.prepare import (
     checked_and_split,
     default_output,
@@ -38,6 +40,7 @@ from striate.training.prepare import (
     read_data,
     reopen,
 )
+from striate.training.process_group import JoinedProcesses
 from striate.training.resolve import resolve as resolve_recipe
 from striate.training.run import Run
 from striate.weights import load_into
@@ -49,14 +52,14 @@ FINE_TUNING_LR = 1e-4  # a tenth of that for drawn values: weights that have lea
 def train(
     data: Path | Index, recipe: Recipe, output: Path | None = None, reporter: Reporter | None = None
 ) -> RunFolder:
-    """Trains a model from the weights that the recipe names.
+    """Trains a model from the weights that the recipe names, or that suit the images; anew where there are none.
 
     Where every stage is frozen and the network ends in one linear layer, that layer is fitted; else what is not frozen
     learns step by step.
 
     Args:
         data: as in `striate.training.prepare`.
-        recipe: what to do, with `transfer.weights`.
+        recipe: what to do.
         output: the run folder, likewise.
         reporter: likewise.
 
@@ -66,18 +69,28 @@ def train(
         DataError: if the data cannot be trained on, or too much of it is unreadable.
         TrainingError: if the loss is no longer a number.
     """
-    index = read_data(data, recipe)
-    recipe, base = settled(recipe, index), _base(recipe)
-    recipe = resolve(recipe, base)
-    with prepare(index, recipe, output or default_output(data, recipe), reporter) as run:
-        for sentence in base.said:
-            run.reporter.info(sentence)
+    index, begun = _begun(data, recipe)
+    if begun.recipe.transfer.weights == NO_WEIGHTS:
+        recipe = resolve_recipe(begun.recipe)
+        return training.train(index, recipe, output or default_output(data, recipe), reporter, begun.said)
+    base = _base(begun.recipe)
+    recipe = resolve(begun.recipe, base)
+    with prepare(index, recipe, output or default_output(data, recipe), reporter, (*begun.said, *base.said)) as run:
         learn(run, lambda: base)
         return run.folder
 
 
+def _begun(data: Path | Index, recipe: Recipe) -> tuple[Index, Beginning]:
+    """The data, and the recipe with its weights settled, the same in every process."""
+    with JoinedProcesses() as processes:
+        if recipe.transfer.weights in (AUTO_WEIGHTS, NO_WEIGHTS):
+            resolve_recipe(replace(recipe, transfer=TransferRecipe()))  # tries what it names, before the data are read
+        index = processes.from_first(lambda: read_data(data, recipe))
+        return index, processes.from_first(lambda: beginning(recipe, index))
+
+
 def resume(path: Path, recipe: Recipe | None = None, reporter: Reporter | None = None) -> RunFolder:
-    """Goes on with such a run; one whose head is fitted begins anew, with the features that are cached.
+    """Goes on with a run; one whose head is fitted begins anew, with the features that are cached.
 
     Args:
         path: the run folder.
@@ -89,7 +102,10 @@ def resume(path: Path, recipe: Recipe | None = None, reporter: Reporter | None =
         TrainingError: if none of its checkpoints can be read.
     """
     with reopen(path, recipe, reporter) as run:
-        learn(run, functools.cache(lambda: _base(run.recipe)))
+        if run.recipe.transfer.weights == NO_WEIGHTS:
+            fit(run, new_network(run), images(run))
+        else:
+            learn(run, functools.cache(lambda: _base(run.recipe)))
         return run.folder
 
 
@@ -100,15 +116,24 @@ def plan(
 
     Args:
         data: as in `train`.
-        recipe: what training would do, with `transfer.weights`.
+        recipe: what training would do.
         reporter: says how it goes; to the terminal unless given.
         most: images that are looked at; fewer where there are fewer.
 
     Returns:
         The plan, the index that it is of, and the preprocessing of its images.
+
+    Raises:
+        UsageError: training would begin anew, so that there is nothing to freeze.
     """
-    index, base = read_data(data, recipe), _base(recipe)
-    recipe, reporter = resolve_recipe(resolve(settled(recipe, index), base)), reporter or Reporter()
+    index, begun = _begun(data, recipe)
+    if begun.recipe.transfer.weights == NO_WEIGHTS:
+        why = " ".join(begun.said) or "`--weights none` begins anew."
+        raise UsageError(f"`weights`: expected some of which a part may be frozen; got none. {why} Try --weights NAME.")
+    base, reporter = _base(begun.recipe), reporter or Reporter()
+    for sentence in begun.said:
+        reporter.info(sentence)
+    recipe = resolve_recipe(resolve(begun.recipe, base))
     machine, preprocessing = machine_of(recipe), preprocessing_of(recipe)
     index, _ = checked_and_split(task_of(index, recipe).match(index), recipe, reporter)
     with reporter.progress("features", min(most, len(index.rows("train"))), "images") as advance:
@@ -209,11 +234,12 @@ def fit_parts_alone(run: Run, base: Pretrained) -> bool:
 
 
 def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
-    """The recipe with what it leaves open taken from the weights: network, size and normalisation; frozen is all.
+    """The recipe with what it leaves open taken from the weights, network, size and normalisation, and from its task.
 
     Raises:
         UsageError: it names another network, other channels, or stages that the network lacks.
     """
+    recipe = task_kind(recipe.network.task).resolve_transfer(recipe)
     network, data, shown = recipe.network, recipe.data, base.preprocessing
     for name, own, given in (
         ("model", base.name, network.model),

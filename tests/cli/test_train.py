@@ -239,6 +239,5 @@ def test_a_model_file_is_where_another_begins(
 
 
 def test_freezing_asks_for_weights(striate: Striate, two_classes: Path) -> None:
-    assert striate("train", two_classes, "--freeze", "all") == (
-        2, "", "striate: `freeze`: expected `--weights` beside it; got none.\n"
-    )  # fmt: skip
+    sentence = "`freeze`: expected `--weights` beside it; got none."
+    assert striate("train", two_classes, "--weights", "none", "--freeze", "all") == (2, "", f"striate: {sentence}\n")

@@ -88,6 +88,11 @@ class Brightness:
         """As it is."""
         return recipe
 
+    @classmethod
+    def resolve_transfer(cls, recipe: Recipe) -> Recipe:
+        """As it is."""
+        return recipe
+
     def require_trainable(self, index: Index) -> None:
         """Nothing more."""
 

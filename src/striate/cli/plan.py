@@ -1,6 +1,5 @@
 """striate plan: how much of a published network to keep frozen, before an epoch is spent."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +7,6 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from striate.cli.flags import DEFAULT, JsonOutput, Settings
-from striate.errors import UsageError
 from striate.files import json_text
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ def plan(
 ) -> None:
     """Say how much of a published network to keep frozen, from features that are computed once.
 
-    Takes `--weights` and the other flags of the `striate train` that it plans, or their recipe: data are read, checked
+    Takes the flags of the `striate train` that it plans, or their recipe: weights are chosen and data are read, checked
     and split as training would, and costs are those of its epochs and batches. Training images alone are looked at.
     Their features are cached, so a second plan opens only images that changed.
 
@@ -45,13 +43,7 @@ def plan(
     """
     from striate import transfer
 
-    if not settings.transfer.weights:
-        raise UsageError(
-            "`--weights`: expected the name of published weights, a file of them, or a model file; got none. "
-            "Try one that `striate weights list` names."
-        )
-    planned = replace(settings, transfer=replace(settings.transfer, freeze="auto"))
-    found, index, preprocessing = transfer.plan(data, planned, most=images)
+    found, index, preprocessing = transfer.plan(data, settings, most=images)
     if output is not None:
         _draw(found, index, preprocessing, output)
     if json_output:

@@ -3,8 +3,10 @@
 from striate.recipe.augment import AugmentRecipe
 from striate.recipe.convert import KEYS, TABLES, dumps, from_dict, load, to_dict, with_values
 from striate.recipe.tables import (
+    AUTO_WEIGHTS,
     DEFAULT_LR,
     DEFAULT_MODEL,
+    NO_WEIGHTS,
     DataRecipe,
     LayoutName,
     MachineRecipe,
@@ -16,9 +18,11 @@ from striate.recipe.tables import (
 )
 
 __all__ = [
+    "AUTO_WEIGHTS",
     "DEFAULT_LR",
     "DEFAULT_MODEL",
     "KEYS",
+    "NO_WEIGHTS",
     "TABLES",
     "AugmentRecipe",
     "DataRecipe",

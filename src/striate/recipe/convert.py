@@ -12,11 +12,14 @@ import tomli_w
 
 from striate.errors import UsageError, nearest
 from striate.files import read_text
-from striate.recipe.tables import Recipe
+from striate.recipe.tables import NO_WEIGHTS, Recipe
 
 MOST_BYTES = 1_000_000  # of a file
 TABLES: dict[str, type] = {table.name: table.default_factory for table in dataclasses.fields(Recipe)}  # type: ignore[misc]
-RENAMED = {("pca_source", "pictures"): "images"}  # (key, value) of earlier versions, and what they are called now
+RENAMED = {  # (key, value) of earlier versions, and what they are called now
+    ("pca_source", "pictures"): "images",
+    ("weights", ""): NO_WEIGHTS,
+}
 KEYS = {key.name: table for table, kind in TABLES.items() for key in dataclasses.fields(kind)}
 
 

@@ -20,6 +20,7 @@ Runtime = Literal["auto", "torch", "openvino"]
 ClassWeights = Literal["none", "balanced"]
 
 DEFAULT_MODEL, DEFAULT_LR = "resnet18", 1e-3
+AUTO_WEIGHTS, NO_WEIGHTS = "auto", "none"
 PILLOWS_LIMIT = 2 * 89_478_485  # pixels, above which Pillow refuses an image itself
 
 
@@ -29,7 +30,7 @@ class NetworkRecipe:
     """Which network learns."""
 
     model: Annotated[str | None, Parameter(alias="-m")] = None
-    """Network, by its name in the catalogue; that of `--weights`, else resnet18, unless given."""
+    """Network, by its name in the catalogue; that of the weights, or without any resnet18, unless given."""
 
     model_args: dict[str, bool | int | float | str] = field(default_factory=dict)
     """Arguments of the network, such as `--model-args.activation relu`."""
@@ -259,13 +260,16 @@ class TrainingRecipe:
 class TransferRecipe:
     """What is taken from weights that are there already."""
 
-    weights: str = ""
-    """Published weights by name, or a file of them, or a model file: what the network begins with, and with it
-    `--model`, `--img-size`, `--mean`, `--std` and `--crop-pct`, where these are not given."""
+    weights: str = AUTO_WEIGHTS
+    """What the network begins with, and with it `--model`, `--img-size`, `--mean`, `--std` and `--crop-pct`, where
+    these are not given: published weights by name, or a file of them, or a model file; none, for drawn values; auto,
+    for photographs those of `--model` where they are here, or of efficientnet_lite0, which the installation brings,
+    and none for other images."""
 
     freeze: str | None = None
     """What of it stays as it is: all (a new head is fitted in seconds), a stage's name (it and all before it), a share
-    of the stages from 0 to 1, none, or auto (as `striate plan` recommends); all unless given."""
+    of the stages from 0 to 1, none, or auto (as `striate plan` recommends). Unless given, auto where the weights are
+    auto, and all where they are named; for segment none."""
 
     views: int | None = None
     """How many views of each image go through the frozen stages, once, and are kept: the plain one, its mirror image,
@@ -292,12 +296,17 @@ class TransferRecipe:
     """What batch norm does in stages that learn: keep the statistics of the weights, or learn those of the images."""
 
     def __post_init__(self) -> None:
-        if not self.weights:
-            for name, unset in (("freeze", None), ("head", "softmax"), ("depths", 1), ("redraw", "")):
-                require(getattr(self, name) == unset, name, "`--weights` beside it", "none")
+        if self.weights == NO_WEIGHTS:
+            require(not self.of_weights, ", ".join(self.of_weights), "`--weights` beside it", "none")
         require(self.hidden >= 1, "hidden", "1 or more", self.hidden)
         require(self.depths >= 1, "depths", "1 or more", self.depths)
         require(self.views is None or self.views >= 0, "views", "0 or more", self.views)
+
+    @property
+    def of_weights(self) -> tuple[str, ...]:
+        """The keys whose values say what becomes of weights, and have no meaning without any."""
+        unset = {"freeze": None, "head": "softmax", "depths": 1, "redraw": ""}
+        return tuple(name for name, value in unset.items() if getattr(self, name) != value)
 
 
 @Parameter(name="*", group=Group("Machine", sort_key=6))

@@ -144,6 +144,11 @@ class Classify:
         """Classification looks at the center of an image."""
         return replace(recipe, data=replace(recipe.data, crop_mode=recipe.data.crop_mode or "center"))
 
+    @classmethod
+    def resolve_transfer(cls, recipe: Recipe) -> Recipe:
+        """All is frozen, which a few hundred images can bear and takes seconds; auto is for the planner to decide."""
+        return replace(recipe, transfer=replace(recipe.transfer, freeze=recipe.transfer.freeze or "all"))
+
     def require_trainable(self, index: Index) -> None:
         """Refuses one class alone."""
         if len(self.classes) < 2 and not self.several_labels:

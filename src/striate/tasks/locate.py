@@ -24,7 +24,7 @@ from striate.tasks.locate_metrics import Records, right_overlaps, scores
 from striate.tasks.locate_rows import NO_OBJECT, Objects, boxes_of, matched, objects_of
 from striate.tasks.options import options
 from striate.tasks.task import HeadProblem, Objective, Prediction, Targets, ValueProblem
-from striate.tasks.whole_images import unmixed_and_whole
+from striate.tasks.whole_images import frozen_without_plan, unmixed_and_whole
 
 LOCATOR = "locator"  # the net of the catalogue with two heads
 CORNERS = ("x0", "y0", "x1", "y1")
@@ -160,6 +160,11 @@ class Locate:
         """All of an image is shown, because an object may lie anywhere; images of two objects are not made."""
         options(Options, cls.name, recipe.network.task_args)
         return unmixed_and_whole(recipe, cls.name, "images show one object")
+
+    @classmethod
+    def resolve_transfer(cls, recipe: Recipe) -> Recipe:
+        """All is frozen: the layers for classes and boxes are fitted in closed form."""
+        return frozen_without_plan(recipe, "all")
 
     @classmethod
     def of(cls, index: Index, recipe: Recipe) -> Self:

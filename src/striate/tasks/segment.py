@@ -27,7 +27,7 @@ from striate.tasks.segment_loss import PixelLoss, median_frequency, pixel_loss, 
 from striate.tasks.segment_masks import logits_at, mask_at
 from striate.tasks.segment_metrics import PER_CLASS, class_ious, record, scores, width
 from striate.tasks.task import HeadProblem, Objective, Prediction, Targets, ValueProblem
-from striate.tasks.whole_images import unmixed_and_whole
+from striate.tasks.whole_images import frozen_without_plan, unmixed_and_whole
 
 COUNTED = 500  # masks of train, spread evenly, in which pixels are counted for class weights
 NO_MASK = "it has no mask"
@@ -121,6 +121,12 @@ class Segment:
         """All of an image is shown, because each of its pixels is asked about; images are not mixed."""
         options(Options, cls.name, recipe.network.task_args)
         return unmixed_and_whole(recipe, cls.name, "pixels have one class each")
+
+    @classmethod
+    def resolve_transfer(cls, recipe: Recipe) -> Recipe:
+        """Nothing is frozen, and the rate is that of a new network: the way up, most of a U-Net, begins anew."""
+        training = replace(recipe.training, lr=recipe.training.peak_lr)
+        return replace(frozen_without_plan(recipe, "none"), training=training)
 
     @classmethod
     def of(cls, index: Index, recipe: Recipe) -> Self:

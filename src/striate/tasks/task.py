@@ -219,6 +219,14 @@ class Task(Protocol):
         """
         ...
 
+    @classmethod
+    def resolve_transfer(cls, recipe: Recipe) -> Recipe:
+        """The recipe of a run that begins with weights, with what it leaves open, and this task decides, filled in.
+
+        That is `freeze`, which stays auto only where this task has heads from which a plan can be made, and `lr`.
+        """
+        ...
+
     def net(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """The network of the catalogue, with its arguments, that has this task's head."""
         ...

@@ -28,3 +28,9 @@ def unmixed_and_whole(recipe: Recipe, task: str, why: str) -> Recipe:
         data=replace(data, crop_mode=data.crop_mode or "squash", crop_pct=data.crop_pct or 1.0),
         augment=replace(augment, mixup=0.0, cutmix=0.0),
     )
+
+
+def frozen_without_plan(recipe: Recipe, freeze: str) -> Recipe:
+    """The recipe with so much frozen where it leaves that open, or to a plan, which needs a head that these lack."""
+    given = recipe.transfer.freeze
+    return replace(recipe, transfer=replace(recipe.transfer, freeze=freeze if given in (None, "auto") else given))

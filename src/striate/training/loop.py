@@ -6,6 +6,7 @@ What guards it stands in files of its own: `memory` (a batch that does not fit),
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,14 @@ from striate.training.state import State, Totals
 
 
 def train(
-    data: Path | Index, recipe: Recipe, output: Path | None = None, reporter: Reporter | None = None
+    data: Path | Index,
+    recipe: Recipe,
+    output: Path | None = None,
+    reporter: Reporter | None = None,
+    said: Sequence[str] = (),
 ) -> RunFolder:
     """Trains a new network on images; see `prepare` for the arguments, and `fit` for what is written."""
-    with prepare(data, recipe, output, reporter) as run:
+    with prepare(data, recipe, output, reporter, said) as run:
         fit(run, new_network(run), images(run))
         return run.folder
 

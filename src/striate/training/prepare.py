@@ -1,6 +1,6 @@
 """Before the network: a run's folder, its recipe, and its data, checked, matched to the task and split."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +37,11 @@ SHOWN = 5  # findings of each kind that are printed one by one
 
 @contextmanager
 def prepare(
-    data: Path | Index, recipe: Recipe, output: Path | None = None, reporter: Reporter | None = None
+    data: Path | Index,
+    recipe: Recipe,
+    output: Path | None = None,
+    reporter: Reporter | None = None,
+    said: Sequence[str] = (),
 ) -> Iterator[Run]:
     """A new run, with a folder that this process holds within the context.
 
@@ -46,6 +50,7 @@ def prepare(
         recipe: what to do; what it leaves open is filled in.
         output: the run folder to make; runs/TASK/DATA-MODEL unless given, numbered where that exists.
         reporter: says how it goes; to the terminal unless given.
+        said: what was decided before, which the log begins with.
 
     Raises:
         UsageError: if the recipe names what is not there.
@@ -58,7 +63,7 @@ def prepare(
         output = output or default_output(data, recipe)
         machine = processes.place(machine_of(recipe))
         first_reporter = _for_first(reporter, processes)
-        opening = _opening(processes, machine)
+        opening = (*_opening(processes, machine), *said)
         folder, recipe, index = processes.from_first(lambda: _new(found, recipe, output, first_reporter, opening, held))
         logging = _logging(first_reporter, folder, processes)
         yield _run(folder, index, recipe, machine, logging, processes)
@@ -86,21 +91,21 @@ def reopen(path: Path, recipe: Recipe | None = None, reporter: Reporter | None =
         reporter = _logging(first_reporter, folder, processes)
         if processes.first:
             folder.write_recipe(recipe)
-        if opening := _opening(processes, machine):
-            reporter.info(opening)
+        for sentence in _opening(processes, machine):
+            reporter.info(sentence)
         yield replace(_run(folder, index, recipe, machine, reporter, processes), checkpoint=last)
 
 
 def _new(
-    index: Index, recipe: Recipe, output: Path, reporter: Reporter, opening: str, held: ExitStack
+    index: Index, recipe: Recipe, output: Path, reporter: Reporter, opening: Sequence[str], held: ExitStack
 ) -> tuple[RunFolder, Recipe, Index]:
     """A new run folder, held, with the recipe and the checked and split index that the run goes by."""
     index = task_of(index, recipe).match(index)
     folder = RunFolder.create(output)
     held.enter_context(folder.held())
     reporter = replace(reporter, log=folder.log)
-    if opening:
-        reporter.info(opening)
+    for sentence in opening:
+        reporter.info(sentence)
     folder.write_recipe(recipe)
     index, found = checked_and_split(index, recipe, reporter, folder.check)
     if wants_components(recipe.augment):
@@ -239,9 +244,9 @@ def machine_of(recipe: Recipe) -> Machine:
     return choose(asked.device, asked.precision, asked.memory_format, asked.runtime)
 
 
-def _opening(processes: Processes, machine: Machine) -> str:
-    """The first line of a log; "" where one process trains."""
-    return f"{processes}, {BACKENDS[machine.device.type]}" if processes.world > 1 else ""
+def _opening(processes: Processes, machine: Machine) -> tuple[str, ...]:
+    """The first line of a log; none where one process trains."""
+    return (f"{processes}, {BACKENDS[machine.device.type]}",) if processes.world > 1 else ()
 
 
 def _for_first(reporter: Reporter | None, processes: Processes) -> Reporter:

