@@ -50,6 +50,7 @@ def test_a_leak_leaves_with_3(striate: Striate, leaking: Path) -> None:
         "read as: class folders in splits train, val; 2 classes, 21 images",
         "",
         "error: the same image, or nearly, in several splits. A score would count what was trained on.",
+        "  `striate train` leaves out the 1 of train among them; --keep-leaks trains on them.",
         "  2 images, the same file: in train and val: train/a/00.png, val/a/[red]leak.png",
         "",
         "warning: classes with few images in train. Nobody can tell how well they are learned.",

@@ -1,3 +1,5 @@
+import csv
+import io
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -5,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from rich.console import Console
 
 from striate.console import Reporter
 from striate.data import read
@@ -78,6 +81,29 @@ def test_copies_of_an_image_are_together_as_they_were_then(
         assert read(data).paths(rows) == then.paths(then.rows(which))
     digests = [{(data / path).read_bytes() for path in then.paths(then.rows(which))} for which in ("train", "test")]
     assert digests[0].isdisjoint(digests[1])
+
+
+@pytest.mark.parametrize("keep_leaks", [False, True])
+def test_train_is_what_the_run_trained_on(
+    write_pictures: WritePictures, tiny_recipe: Callable[..., Recipe], tmp_path: Path, *, keep_leaks: bool
+) -> None:
+    """Where the data itself parts copies of an image, those in train are left out, unless they are to stay."""
+    for name in ("train", "val"):
+        write_pictures(tmp_path / "data" / name, {"dark": 8, "light": 8})
+    for path in (tmp_path / "data/val").glob("*/*"):  # the same pixels in both, but for the first two
+        if path.stem > "01":
+            Image.effect_noise((32, 32), 40 + int(path.stem)).save(path)
+    said = io.StringIO()
+    reporter = Reporter(Console(file=said, width=1000))
+    run = train(tmp_path / "data", tiny_recipe(epochs=1, keep_leaks=keep_leaks), tmp_path / "run", reporter)
+    model, then = load(run.model, device="cpu", precision="float32"), load_index(run.index, trusted=True)
+    _, rows, _ = evaluation_rows(model, read(tmp_path / "data"), "train")
+    assert then.paths(then.rows("train")) == read(tmp_path / "data").paths(rows)
+    assert len(rows) == (16 if keep_leaks else 12)
+    assert "4 of 16 images of train" in said.getvalue()
+    with run.check.open(newline="") as file:
+        left_out = [row["path"] for row in csv.DictReader(file) if row["used"] == "no"]
+    assert left_out == ([] if keep_leaks else [f"train/{name}/0{n}.png" for name in ("dark", "light") for n in (0, 1)])
 
 
 def test_other_data_without_splits_is_taken_whole(

@@ -101,6 +101,8 @@ def lines(check: "Check") -> Iterator[str]:
         yield ""
         count = f": {len(found):,}" if len(found) > 1 else ""
         yield f"{KINDS[kind].severity}: {KINDS[kind].title}{count}. {KINDS[kind].advice}"
+        if kind == "leak" and (leaks := len(check.leaks(index))):
+            yield f"  `striate train` leaves out the {leaks:,} of train among them; --keep-leaks trains on them."
         for finding in found[:SHOWN]:
             yield f"  {finding}"
         if len(found) > SHOWN:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.data import Index, IndexedImages, Loader, Rows, batches
-from striate.data.check import examine
+from striate.data.check import examine, leaks
 from striate.device import cores
 from striate.errors import DataError
 from striate.model import Model
@@ -137,7 +137,8 @@ def evaluation_rows(model: Model, index: Index, which: str, workers: int | None 
     """The split to evaluate on, its rows, and how it was chosen.
 
     "auto" takes test, else val, where the data has such a split. Where it has none and is the data that the model was
-    trained on, it is split as it was then, and test is taken. Other data without a split is taken whole.
+    trained on, it is split as it was then, and test is taken. Other data without a split is taken whole. Of that data,
+    "train" is what the model was trained on, without what the run left out.
 
     Args:
         model: whose recipe says how the data was split.
@@ -150,12 +151,8 @@ def evaluation_rows(model: Model, index: Index, which: str, workers: int | None 
     """
     has_splits = index.table["split"].null_count < len(index)
     trained_on = model.about.get("data") == index.fingerprint()
-    if not has_splits and trained_on:
-        data = model.about["recipe"]["data"]
-        found = examine(index, max_pixels=model.max_pixels, max_bad=data["max_bad"], workers=workers or cores())
-        index = found.split(
-            val_fraction=data["val_fraction"], test_fraction=data["test_fraction"], seed=model.about["seed"]
-        )
+    if trained_on and not _as_given(index, which):
+        index = _as_trained(model, index, workers or cores())
     if which == "auto" and not has_splits and not trained_on:
         which, why = "all", "the data has no splits and is not what the model was trained on: all of it"
     elif which == "auto":
@@ -167,3 +164,20 @@ def evaluation_rows(model: Model, index: Index, which: str, workers: int | None 
     if not len(rows):
         raise DataError(f"{which}: expected at least one labelled image; got none. Try --split all.")
     return which, rows, why
+
+
+def _as_given(index: Index, which: str) -> bool:
+    """Whether the data itself says which rows a run has in a split; of train, the run may have left some out."""
+    wanted = ("test", "val") if which == "auto" else (which,)
+    return which == "all" or any(split != "train" and len(index.rows(split)) for split in wanted)
+
+
+def _as_trained(model: Model, index: Index, workers: int) -> Index:
+    """The data that a model was trained on, split as its run split it."""
+    data = model.about["recipe"]["data"]
+    found = examine(index, max_pixels=model.max_pixels, max_bad=data["max_bad"], workers=workers)
+    index = found.split(
+        val_fraction=data["val_fraction"], test_fraction=data["test_fraction"], seed=model.about["seed"]
+    )
+    kept = data.get("keep_leaks", True)  # as runs did before there was a choice
+    return index if kept else leaks.without(index, found.leaks(index))

@@ -143,6 +143,9 @@ class DataRecipe(ReadRecipe):
     test_fraction: float = 0.15
     """Share held out for `striate evaluate`, where the data has no split at all."""
 
+    keep_leaks: bool = False
+    """Train also on images that are copies, or nearly, of images in val or test, which would count in the scores."""
+
     max_bad: float = 0.01
     """Share of unreadable images above which nothing is trained (exit code 3)."""
 

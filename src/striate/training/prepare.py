@@ -19,7 +19,7 @@ from striate.data import (
     require_trainable,
     write_findings,
 )
-from striate.data.check import KINDS, Check, Severity, by_kind, examine
+from striate.data.check import KINDS, Check, Severity, by_kind, examine, leaks
 from striate.data.index_file import load_index
 from striate.device import Machine, choose, cores, keep_memory
 from striate.recipe import Recipe
@@ -125,6 +125,9 @@ def checked_and_split(
 ) -> tuple[Index, Check]:
     """The index without what cannot be read, split as the recipe says, copies of an image together.
 
+    Images of train that are copies of others in val or test, where the data parts them, are left out unless the recipe
+    keeps them.
+
     Args:
         index: as the task's `match` gives it.
         recipe: its limits, fractions and seed.
@@ -139,6 +142,12 @@ def checked_and_split(
     found = _checked(index, recipe, findings, reporter)
     data = recipe.data
     index = found.split(val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=recipe.training.seed)
+    if leaking := found.leaks(index):
+        reporter.info(leaks.sentence(index, leaking, keep=data.keep_leaks))
+        if not data.keep_leaks:
+            index = leaks.without(index, leaking)
+            if findings is not None:
+                write_findings([*found.findings, *leaks.findings(index, leaking)], findings)
     require_trainable(index)
     task_of(index, recipe).require_trainable(index)
     return index, found
@@ -171,7 +180,9 @@ def _checked(index: Index, recipe: Recipe, output: Path | None, reporter: Report
     )
     if output is not None:
         write_findings(found.findings, output)
-    for kind, findings in by_kind(found.findings).items():
+    leaking = {leak.row for leak in found.leaks(found.index)}  # one sentence tells of them, once all are split
+    told = [each for each in found.findings if each.kind != "leak" or leaking.isdisjoint(each.rows)]
+    for kind, findings in by_kind(told).items():
         severity = KINDS[kind].severity
         if severity is not Severity.INFO:
             for finding in findings[:SHOWN]:

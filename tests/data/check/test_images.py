@@ -82,9 +82,10 @@ def test_names_that_promise_another_format(tmp_path: Path, save_picture: Save) -
     save_picture(tmp_path / "2.png").rename(tmp_path / "2")
     save_picture(tmp_path / "3.png").rename(tmp_path / "photo#3")
     save_picture(tmp_path / "4.jpeg")
-    index = build(tmp_path, ("ant",), ["1.JPG", "2", "photo#3", "4.jpeg"])
+    save_picture(tmp_path / "below/5.jpeg").rename(tmp_path / "below/5")
+    index = build(tmp_path, ("ant",), ["1.JPG", "2", "photo#3", "4.jpeg", "below/5"])
     assert [(each.path, each.reason, each.used) for each in wrong_suffixes(index, scan_index(index))] == [
         ("1.JPG", "its content is BMP, its name ends in .jpg", True),
-        ("2", "its content is PNG, its name ends in nothing", True),
-        ("photo#3", "its content is PNG, its name ends in nothing", True),
+        ("2", "2 files without a suffix in the root, PNG by content", True),
+        ("below/5", "1 file without a suffix in below, JPEG by content", True),
     ]

@@ -1,7 +1,7 @@
 """Copies of images: the same file, the same pixels, or nearly so; within a class, across classes, across splits."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Container, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,8 +92,14 @@ def _thumbnails(images: Images, rows: Rows, workers: int, advance: Advance) -> N
     return thumbnails
 
 
-def copy_findings(index: Index, copies: Iterable[Copies]) -> Iterator[Finding]:
-    """What each group of copies means: a leak between splits, a conflict of labels, both, or neither."""
+def copy_findings(index: Index, copies: Iterable[Copies], twins: Container[tuple[str, ...]] = ()) -> Iterator[Finding]:
+    """What each group of copies means: a leak between splits, a conflict of labels, both, or neither.
+
+    Args:
+        index: that they are rows of.
+        copies: the groups.
+        twins: pairs of classes that share many images, which is told of the pair and not of each group.
+    """
     names = classes_of(index)
     splits: list[str | None] = index.table["split"].to_pylist()
     for group in copies:
@@ -102,7 +108,7 @@ def copy_findings(index: Index, copies: Iterable[Copies]) -> Iterator[Finding]:
         in_classes = sorted({"+".join(names[row]) for row in rows if names[row]})
         if len(in_splits) > 1:
             yield about("leak", f"{group}: in {listed(in_splits)}", index, rows)
-        if len(in_classes) > 1:
+        if len(in_classes) > 1 and tuple(in_classes) not in twins:
             yield about("conflict", f"{group}: as {listed(in_classes)}", index, rows)
         if len(in_splits) <= 1 and len(in_classes) <= 1:
             yield about("duplicate", str(group), index, rows)

@@ -37,6 +37,7 @@ ERROR, WARNING, INFO = Severity
 KINDS = {
     "leak": Kind(ERROR, "the same image, or nearly, in several splits", "A score would count what was trained on."),
     "conflict": Kind(ERROR, "the same image, or nearly, under several classes", "Not all of these can be right."),
+    "twins": Kind(ERROR, "classes that show the same images", "Leave one of each two out, or give both one name."),
     "untaught": Kind(ERROR, "classes of val or test that train lacks", "Look for a misspelt folder or label."),
     "too-many-bad": Kind(ERROR, "too many unreadable images", "Mend or remove them, or raise --max-bad."),
     "unreadable": Kind(WARNING, "cannot be read", "Left out of everything."),

@@ -1,7 +1,7 @@
 """What is wrong or odd with single images, from one look at each."""
 
+from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from striate.data.check.findings import Finding, about
 from striate.data.check.scan import contrast
 from striate.data.check.scan_index import Scan
 from striate.data.index import Index, Rows
+from striate.data.layouts.tree import has_no_suffix, suffix_of
 
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg"),
@@ -39,14 +40,27 @@ def left_out(index: Index, scan: Scan) -> list[Finding]:
 
 
 def wrong_suffixes(index: Index, scan: Scan) -> list[Finding]:
-    """Files whose name promises another format than they hold; they are read all the same."""
+    """Files whose name promises another format than they hold; they are read all the same.
+
+    Files without any suffix are told of by folder.
+    """
     formats = [name.decode() for name in scan.records["format"][scan.rows].tolist()]
     found = []
+    bare: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for row, path, kind in zip(scan.rows.tolist(), index.paths(scan.rows), formats, strict=True):
-        suffix = Path(path).suffix.lower()
-        if kind and "#" not in suffix and suffix not in SUFFIXES.get(kind, ()):
-            reason = f"its content is {kind}, its name ends in {suffix or 'nothing'}"
+        folder, _, name = path.rpartition("/")
+        suffix = suffix_of(name)
+        if not kind or "#" in suffix:  # an image of a file of many
+            continue
+        if has_no_suffix(name):
+            bare[folder, kind].append(row)
+        elif suffix not in SUFFIXES.get(kind, ()):
+            reason = f"its content is {kind}, its name ends in {suffix}"
             found.append(Finding("suffix", reason, (path,), (row,)))
+    for (folder, kind), rows in bare.items():
+        count = f"{len(rows):,} file{'' if len(rows) == 1 else 's'}"
+        reason = f"{count} without a suffix in {folder or 'the root'}, {kind} by content"
+        found.append(about("suffix", reason, index, rows))
     return found
 
 

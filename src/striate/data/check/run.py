@@ -15,9 +15,11 @@ from striate.data.check.classes import class_counts, class_findings, split_count
 from striate.data.check.duplicates import Copies, copy_findings, find_copies
 from striate.data.check.findings import Finding, Severity, by_kind
 from striate.data.check.images import left_out, odd_images, wrong_suffixes
+from striate.data.check.leaks import Leak, leaks
 from striate.data.check.masks import mask_findings, masked
 from striate.data.check.scan import colour_sums
 from striate.data.check.scan_index import Advance, scan_index, silent
+from striate.data.check.twins import shared, twin_findings
 from striate.data.decode import MAX_PIXELS
 from striate.data.identity import digests
 from striate.data.images import IndexedImages
@@ -60,9 +62,16 @@ class Check:
         return sum(finding.severity == severity for finding in self.findings)
 
     def split(self, *, val_fraction: float, test_fraction: float, seed: int) -> Index:
-        """The index split as by the function `split`, which has the arguments, with copies of an image together."""
+        """The index split as by the function `split`, which has the arguments, with copies of an image together.
+
+        Where the data parts copies itself, those in train stay; see `leaks`.
+        """
         together = [copies.rows for copies in self.copies]
         return split(self.index, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed, together=together)
+
+    def leaks(self, index: Index) -> list[Leak]:
+        """The images of train that are copies, or nearly, of images in val or test, as `index` is split."""
+        return leaks(index, self.copies)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: see docs/check.md for what each field means."""
@@ -74,6 +83,7 @@ class Check:
             "usable": int(self.index.usable().sum()),
             "splits": split_counts(self.index),
             "classes": class_counts(self.index),
+            "leaks": len(self.leaks(self.index)),
             "mean": mean,
             "std": std,
             "counts": {severity.value: self.count(severity) for severity in Severity},
@@ -134,7 +144,9 @@ def examine(
             cache=cache_file(folder, index.root),
         )
     after = index.with_column("reason", scan.reasons)
-    copies = find_copies(scan, contents, IndexedImages(index, max_pixels), workers=workers)
+    images = IndexedImages(index, max_pixels)
+    copies = find_copies(scan, contents, images, workers=workers)
+    twins = shared(after, copies)
     with progress("looking at masks", len(masked(index, scan))) as advance:
         masks = mask_findings(index, scan, max_pixels=max_pixels, workers=workers, advance=advance)
     findings = [
@@ -145,7 +157,8 @@ def examine(
         *box_findings(index, scan),
         *masks,
         *class_findings(after),
-        *copy_findings(after, copies),
+        *copy_findings(after, copies, twins),
+        *twin_findings(after, twins, images),
     ]
     in_order = tuple(finding for found in by_kind(findings).values() for finding in found)
     return Check(index, after, in_order, tuple(copies), colour_sums(scan.records))
