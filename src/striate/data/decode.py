@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from striate.augment import Map, Size, crop, resample
+from striate.data.image_formats import formats_of, why_slow, why_unknown
 from striate.files import read_bytes
 
 Source = Path | bytes | NDArray[np.uint8] | Image.Image
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # none that starts another program, as EPS does
 EXIF_ORIENTATION = 0x0112
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -175,8 +175,10 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS) -> OpenedImage:
         if plain is not None:
             _require_few_pixels(plain, max_pixels)
             return OpenedImage(plain, jpeg=data)
-        image = _opened(data)
+        image = _opened(data, source.suffix.lower() if isinstance(source, Path) else "")
     _require_few_pixels(image.size, max_pixels)
+    if (slow := why_slow(image)) is not None:
+        raise UnreadableError(slow)
     orientation = _orientation(image, data)
     is_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
     return OpenedImage(image.size, orientation, data if is_jpeg else None, image)
@@ -202,9 +204,11 @@ def _require_few_pixels(stored: Size, max_pixels: int) -> None:
         raise UnreadableError(f"{width} x {height} pixels are more than the limit of {max_pixels:,}")
 
 
-def _opened(data: bytes) -> Image.Image:
+def _opened(data: bytes, suffix: str = "") -> Image.Image:
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=formats_of(suffix))
+    except UnidentifiedImageError as error:
+        raise UnreadableError(why_unknown(data)) from error
     except FAILURES as error:
         raise UnreadableError(_reason(error)) from error
 
@@ -242,7 +246,7 @@ def to_channels(image: Image.Image, channels: int) -> Image.Image:
         image = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
     elif image.mode == "F":
         raise ValueError("floating-point pixels have no known white; save it as 8-bit or 16-bit")
-    elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+    elif image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     mode = "L" if channels == 1 else "RGB"
@@ -261,6 +265,4 @@ def _bytes(path: Path) -> bytes:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return f"not an image of a known format ({', '.join(FORMATS)})"
     return str(error) or type(error).__name__

@@ -3,12 +3,10 @@
 from striate.data.check.boxes import boxes_of
 from striate.data.check.clean import cleaned
 from striate.data.check.findings import KINDS, Finding, Kind, Severity, by_kind, write_findings
-from striate.data.check.images import SUFFIXES
 from striate.data.check.run import Check, check, examine, require_few_bad
 
 __all__ = [
     "KINDS",
-    "SUFFIXES",
     "Check",
     "Finding",
     "Kind",

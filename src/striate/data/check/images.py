@@ -8,19 +8,10 @@ import numpy as np
 from striate.data.check.findings import Finding, about
 from striate.data.check.scan import contrast
 from striate.data.check.scan_index import Scan
+from striate.data.image_formats import SUFFIXES
 from striate.data.index import Index, Rows
 from striate.data.layouts.tree import has_no_suffix, suffix_of
 
-SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg"),
-    "PNG": (".png",),
-    "BMP": (".bmp",),
-    "GIF": (".gif",),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-    "PPM": (".ppm", ".pgm"),
-}
 GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B")
 ALPHA_MODES = ("LA", "PA", "RGBA")
 TINY = 8  # pixels

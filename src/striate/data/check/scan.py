@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from striate.augment.colour import LUMA, ColourSums
 from striate.augment.geometry import Map, crop
 from striate.data.decode import FAILURES, OpenedImage
+from striate.data.image_formats import ANIMATED
 from striate.data.images import Readable
 
 VIEW = 64  # pixels: width and height of what is looked at, the whole image squeezed into a square
@@ -31,7 +32,6 @@ RECORD = np.dtype(
 )
 Records = NDArray[np.void]  # of dtype RECORD
 
-ANIMATED = ("GIF", "WEBP", "PNG", "TIFF")  # an MPO's second frame is a telephone's preview
 WAVES = np.cos(np.pi / SIDE * np.outer(np.arange(FREQUENCIES), np.arange(SIDE) + 0.5))  # of the DCT-II
 ODD = np.where(np.arange(FREQUENCIES) % 2, -1.0, 1.0)  # what a mirror does to each wave
 

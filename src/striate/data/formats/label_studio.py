@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 
 from striate.data.formats.record import Record, Shape, boxed, outlined
+from striate.data.image_formats import IMAGE_SUFFIXES
 from striate.data.layouts.json_file import decode_json
-from striate.data.layouts.tree import IMAGE_SUFFIXES, suffix_of
+from striate.data.layouts.tree import suffix_of
 
 IMAGE_KEYS = ("image", "img", "image_url", "url", "photo", "ocr")
 

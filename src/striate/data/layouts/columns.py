@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from striate.data.image_formats import IMAGE_SUFFIXES
 from striate.data.layouts.names import split_of
 from striate.data.layouts.sheet import Sheet
 from striate.data.layouts.synonyms import (
@@ -16,7 +17,7 @@ from striate.data.layouts.synonyms import (
     SPLITS,
     plain,
 )
-from striate.data.layouts.tree import IMAGE_SUFFIXES, suffix_of
+from striate.data.layouts.tree import suffix_of
 from striate.errors import DataError, nearest
 from striate.files import list_names
 

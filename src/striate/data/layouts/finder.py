@@ -8,8 +8,9 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from striate.data.image_formats import IMAGE_SUFFIXES
 from striate.data.layouts.names import is_container, parts_of, split_of_path
-from striate.data.layouts.tree import IMAGE_SUFFIXES, Folder, Tree, suffix_of
+from striate.data.layouts.tree import Folder, Tree, suffix_of
 from striate.data.paths import file_of
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")  # what Label Studio puts before a file's name

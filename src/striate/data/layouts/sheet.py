@@ -13,9 +13,10 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
+from striate.data.image_formats import IMAGE_SUFFIXES
 from striate.data.layouts.json_file import decode_json, read_json_lines
 from striate.data.layouts.synonyms import LABELS, PATHS, plain
-from striate.data.layouts.tree import IMAGE_SUFFIXES, suffix_of
+from striate.data.layouts.tree import suffix_of
 from striate.errors import DataError
 from striate.files import open_regular
 

@@ -5,20 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from striate.data.image_formats import IMAGE_SUFFIXES, begins_as_image
 from striate.data.layouts.names import is_litter
 from striate.data.paths import file_of, to_text
 from striate.errors import DataError
 from striate.files import list_names, open_regular
 
-IMAGE_SUFFIXES = frozenset(
-    {
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff", ".avif"),
-        *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".heic", ".heif", ".jxl"),
-    }
-)
 DEPTH = 32  # folders below one another; deeper ones are no data set
 ENDLESS = ("/proc", "/sys")  # where folders are made while they are listed
-STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP", b"P5\n", b"P6\n")
 SAMPLE = 200  # files without a suffix that are looked into, a folder
 
 
@@ -279,4 +273,4 @@ def _begins_as_image(path: Path) -> bool:
             start = file.read(16)
     except OSError:
         return False
-    return start.startswith(STARTS) or start[8:12] == b"WEBP" or start[4:12] in (b"ftypavif", b"ftypheic", b"ftypmif1")
+    return begins_as_image(start)
