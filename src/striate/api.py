@@ -1,6 +1,7 @@
 """What a program calls: training and evaluation in one call each, on data from files or from memory."""
 
 import fnmatch
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,9 @@ def evaluate(
     batch_size: int = 64,
     workers: int | None = None,
     mirror: bool = False,
+    abstain_at: float | None = None,
+    group: Sequence[Any] | None = None,
+    slice_by: Mapping[str, Sequence[Any]] | None = None,
 ) -> Evaluation:
     """Scores a model on labelled images, as `striate evaluate` does.
 
@@ -92,6 +96,9 @@ def evaluate(
         batch_size: images at a time.
         workers: threads that decode; one a core unless given.
         mirror: answer by the mean over each image and its mirror image, at twice the cost.
+        abstain_at: wanted accuracy, 0 to 1: find the probability from which on answers are right so often.
+        group: a value for each image of the data, such as a patient's: those of one value count as one in intervals.
+        slice_by: by name, a value for each image of the data, by which they are looked at in parts.
 
     Raises:
         DataError: if a class is unknown to the model, or the split has no labelled image.
@@ -99,7 +106,13 @@ def evaluate(
     """
     loaded = model if isinstance(model, Model) else load(model)
     index = _index(data, Recipe())
-    return summarise(evaluate_model(loaded, index, split, batch_size, workers, mirrored=mirror))
+    scored = evaluate_model(loaded, index, split, batch_size, workers, mirrored=mirror)
+    return summarise(
+        scored,
+        group=scored.column("group", group) if group is not None else None,
+        slice_by=[scored.column(name, values) for name, values in (slice_by or {}).items()],
+        abstain_at=abstain_at,
+    )
 
 
 def list_models(pattern: str = "*") -> list[str]:

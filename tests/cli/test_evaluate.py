@@ -132,3 +132,33 @@ def test_the_threshold_that_keeps_an_accuracy(striate: Striate, finished: RunFol
     assert "accuracy 0.5 or more from probability 0." in out
     plain = json.loads(striate("evaluate", finished.model, two_classes, "--json", *words)[1])
     assert plain["abstention"]["answered"]["value"] == 1.0
+
+
+def test_groups_slices_and_a_folder_of_files(
+    striate: Striate, finished: RunFolder, two_classes: Path, tmp_path: Path
+) -> None:
+    rows = [
+        f"{path},{number % 6},{'am' if number % 2 else 'pm'}" for number, path in enumerate(read(two_classes).paths())
+    ]
+    (tmp_path / "days.csv").write_text("\n".join(["path,day,hour", *rows]))
+    words = ("--split", "all", "--table", tmp_path / "days.csv", "--group", "day", "--slice", "hour", "--slice", "day")
+    code, out, err = striate("evaluate", finished.model, two_classes, *words, "--output", tmp_path / "out", *PLAIN)
+    assert (code, err) == (0, "")
+    assert "all: 24 images, 6 groups by day (as asked)\n" in out
+    assert [line.split()[:3] for line in out.splitlines() if line.startswith(" hour")] == [
+        ["hour", "am", "12"],
+        ["hour", "pm", "12"],
+    ]
+    assert f"wrote {tmp_path / 'out' / 'confusion.png'}\n" in out
+    plain = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert (plain["groups"], len(plain["slices"])) == (6, 8)
+    assert len((tmp_path / "out" / "predictions.csv").read_text().splitlines()) == 25
+
+
+def test_a_column_that_is_not_there(striate: Striate, finished: RunFolder, two_classes: Path) -> None:
+    code, out, err = striate("evaluate", finished.model, two_classes, "--group", "day")
+    assert (code, out) == (3, "")
+    assert err == (
+        "striate: columns: expected a table that holds day; got data without one. "
+        "Try --table with a CSV file of paths and these columns.\n"
+    )

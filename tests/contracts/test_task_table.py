@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from task_table import ROWS, Row
 from torch import Tensor, nn
 
@@ -17,6 +18,7 @@ from striate.model import Model, load, predict_batch
 from striate.nets import create
 from striate.recipe import Recipe
 from striate.tasks import TASKS, Targets, Task, settled, split_targets, task_from_dict, task_of
+from striate.tasks.files import drawn
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,18 @@ def test_a_model_file_gives_the_same_predictions(case: Case, tmp_path: Path) -> 
         ][1:]
         numbers = [[value for value in each.values() if isinstance(value, float)] for each in (row, other)]
         assert numbers[0] == pytest.approx(numbers[1], abs=1e-3)
+
+
+def test_the_truth_is_a_prediction_of_the_same_kind(case: Case) -> None:
+    path = case.index.root / "00.png"
+    answer = case.model().predict(path)
+    with Image.open(path) as image:
+        truth = case.task.truth(case.index, 0, image.size)
+        assert drawn(truth, image, case.task.classes).size == image.size
+    assert type(truth) is type(answer)
+    assert truth.path == "00.png"
+    assert truth.label in case.task.classes
+    assert list(truth.row(2)) == list(answer.row(2))
 
 
 def test_an_image_that_cannot_be_read_has_a_row_of_the_same_keys(case: Case) -> None:

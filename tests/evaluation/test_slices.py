@@ -72,5 +72,11 @@ def test_groups_widen_the_interval_of_a_slice() -> None:
     values, groups = ["a"] * 200 + ["b"] * 200, np.repeat(np.arange(40), 10)
     apart = {row.value: row.score for row in slices("x", values, hits, Resampling(400))}
     together = {row.value: row.score for row in slices("x", values, hits, Resampling(400, groups))}
+    (p_apart, _), (p_together, _) = (
+        [row.p for row in slices("x", values, np.repeat(np.arange(40) >= 4, 10), Resampling(400, each))]
+        for each in (None, groups)
+    )
+    assert p_apart < 1e-6
+    assert p_together > 0.01
     for name in "ab":
         assert together[name].high - together[name].low > 2 * (apart[name].high - apart[name].low)

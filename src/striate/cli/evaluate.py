@@ -27,6 +27,10 @@ def evaluate(
     split: Literal["auto", "train", "val", "test", "all"] = "auto",
     mirror: Annotated[bool, Parameter(negative="")] = False,
     abstain_at: Annotated[float | None, Parameter(validator=Number(gt=0, lt=1))] = None,
+    group: str = "",
+    slice_by: Annotated[tuple[str, ...], Parameter(name="--slice", negative="")] = (),
+    table: Path | None = None,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
     json_output: JsonOutput = False,
     reading: Reading = READING,
     running: Running = RUNNING,
@@ -39,21 +43,39 @@ def evaluate(
         split: Part of the data; `auto` takes test, else val, else all.
         mirror: Answer by the mean over each image and its mirror image; twice the time.
         abstain_at: Wanted accuracy, such as 0.99: find the probability from which on answers are right so often.
+        group: Column whose values say which images belong together, such as a patient or a day, and count as one.
+        slice_by: Column by whose values the images are looked at in parts; may be given several times.
+        table: File with these columns beside paths of the images, where DATA is not it.
+        output: Folder to write evaluation.json, predictions.csv, confusion.png and mistakes.png to.
     """
+    from striate.data.columns import values_of
     from striate.device import keep_memory
     from striate.evaluation import evaluate as score
     from striate.evaluation import summarise
     from striate.pretrained import load
+    from striate.report.evaluation_files import evaluation_folder, write_evaluation
 
     keep_memory()
     loaded = load(model, device=running.device, precision=running.precision)
     index = reading.index(data)
+    folder = evaluation_folder(output) if output is not None else None
+    names = dict.fromkeys(([group] if group else []) + list(slice_by))
+    values = values_of(index, list(names), table or data, reading.path_column) if names else []
     scored = score(loaded, index, split, running.batch_size, running.workers, mirrored=mirror)
-    found = summarise(scored, abstain_at=abstain_at)
+    columns = {name: scored.column(name, each) for name, each in zip(names, values, strict=True)}
+    found = summarise(
+        scored,
+        group=columns.get(group),
+        slice_by=[columns[name] for name in dict.fromkeys(slice_by)],
+        abstain_at=abstain_at,
+    )
+    files = write_evaluation(scored, found, folder) if folder is not None else []
     if json_output:
         print(found.to_json())
-    else:
-        _print_text(found)
+        return
+    _print_text(found)
+    for file in files:
+        print(f"wrote {file}")
 
 
 def _print_text(found: "Evaluation") -> None:
@@ -63,6 +85,8 @@ def _print_text(found: "Evaluation") -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     for line in _lines(found):
         console.print(line, soft_wrap=True)
+    if found.slices:
+        console.print(_slice_table(found))
     if not found.per_class:
         return
     table = _class_table(found)
@@ -75,7 +99,8 @@ def _print_text(found: "Evaluation") -> None:
 
 def _lines(found: "Evaluation") -> list[str]:
     lines = [found.read_as] if found.read_as else []
-    lines.append(f"{found.split}: {found.count:,} images ({found.why})")
+    together = f", {found.groups:,} groups by {found.group}" if found.group else ""
+    lines.append(f"{found.split}: {found.count:,} images{together} ({found.why})")
     for name, metric in found.metrics.items():
         interval = f", 95 % interval {metric.low:.4f} to {metric.high:.4f}" if metric.method else ""
         lines.append(f"{name.replace('_', ' ')} {metric.value:.4f}{interval}")
@@ -102,6 +127,20 @@ def _abstention(found: "Abstention") -> list[str]:
             f"answers {found.guaranteed_share:.3f}"
         )
     return lines
+
+
+def _slice_table(found: "Evaluation") -> "Table":
+    """A row for each part of the images; a star marks one that differs from the rest by more than chance."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table("column", "value", box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("images", "score", "the rest", "p"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for part in found.slices:
+        p = f"{part.p:.3f}{'*' if part.differs else ' '}"
+        table.add_row(part.column, part.value, f"{part.count:,}", f"{part.score:.2f}", f"{part.rest:.2f}", p)
+    return table
 
 
 def _class_table(found: "Evaluation") -> "Table":

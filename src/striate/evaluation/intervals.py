@@ -184,3 +184,13 @@ class Resampling:
             return drawn
         low, high = wilson(self.units * plain.value, self.units)  # all alike: as if each group were one image
         return Interval(plain.value, float(low), float(high))
+
+
+def sign_p(drawn: Floats) -> float:
+    """The two-sided p-value of a difference of 0, from a bootstrap's draws (draws,) of the difference.
+
+    It serves where images are grouped, for which no exact test of independent images holds.
+    """
+    low = (1 + (drawn <= 0).sum()) / (1 + len(drawn))
+    high = (1 + (drawn >= 0).sum()) / (1 + len(drawn))
+    return float(min(1.0, 2 * min(low, high)))

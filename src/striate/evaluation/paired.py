@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.evaluation.intervals import CONFIDENCE, Floats, Interval, Resampling, finite, normal_quantile
+from striate.evaluation.intervals import CONFIDENCE, Floats, Interval, Resampling, finite, normal_quantile, sign_p
 
 MARGIN = 0.01  # of accuracy, within which two models count as equivalent
 POWER = 0.8  # with which the images needed would tell
@@ -90,7 +90,7 @@ def paired(a: NDArray[np.bool_], b: NDArray[np.bool_], resampling: Resampling, m
         lost=lost,
         neither=int((~a & ~b).sum()),
         difference=resampling.percentile(difference, drawn),
-        p=mcnemar(gained, lost) if not resampling.grouped else _sign_p(drawn),
+        p=mcnemar(gained, lost) if not resampling.grouped else sign_p(drawn),
         margin=margin,
         equivalence_p=float(max((drawn <= -margin).mean(), (drawn >= margin).mean())),
         images_needed=images_to_tell(difference, rate),
@@ -115,13 +115,6 @@ def _drawn_differences(a: NDArray[np.bool_], b: NDArray[np.bool_], resampling: R
     chances = np.array([(flips > 0).sum() + 1, (flips < 0).sum() + 1, (flips == 0).sum()]) / (n + 2)
     counts = np.random.default_rng(resampling.seed).multinomial(n + 2, chances, 20 * resampling.draws)
     return np.asarray((counts[:, 0] - counts[:, 1]) / (n + 2))
-
-
-def _sign_p(drawn: Floats) -> float:
-    """Two-sided, of a difference of 0, from the draws of grouped images, for which McNemar's test does not hold."""
-    low = (1 + (drawn <= 0).sum()) / (1 + len(drawn))
-    high = (1 + (drawn >= 0).sum()) / (1 + len(drawn))
-    return float(min(1.0, 2 * min(low, high)))
 
 
 def mcnemar(gained: int, lost: int) -> float:

@@ -1,8 +1,10 @@
 """The answers of a model to the images of one split of a data set, and their scores."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +17,15 @@ from striate.device import cores
 from striate.errors import DataError
 from striate.model import Model
 from striate.tasks.answers import Answers
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the data: its name, and its value for each of the N images that were scored."""
+
+    name: str
+    values: Sequence[Any]
+    """(N,); None for an image that has none."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,12 @@ class Scored:
     def classes(self) -> tuple[str, ...]:
         """Class names, by class number."""
         return self.model.classes
+
+    def column(self, name: str, values: Sequence[Any]) -> Column:
+        """A column by its values for all rows of the index."""
+        if len(values) != len(self.index):
+            raise ValueError(f"`{name}`: expected a value for each of {len(self.index)} images; got {len(values)}.")
+        return Column(name, [values[row] for row in self.rows.tolist()])
 
     @cached_property
     def metrics(self) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.evaluation.intervals import CONFIDENCE, UNKNOWN, Interval, Resampling
+from striate.evaluation.intervals import CONFIDENCE, UNKNOWN, Interval, Resampling, sign_p
 
 MOST_VALUES = 30  # of a column that are shown; a column of numbers with more is cut into quarters
 QUARTERS = 4
@@ -29,7 +29,8 @@ class Slice:
 
     p: float
     """Of a test against the rest, made larger by Holm's method for the number of slices of the column; 1 at most. The
-    test is Fisher's exact one where images are right or wrong, else Mann and Whitney's."""
+    test is Fisher's exact one where images are right or wrong, else Mann and Whitney's, and one by bootstrap where
+    images belong together."""
 
     @property
     def differs(self) -> bool:
@@ -56,7 +57,7 @@ def slices(column: str, values: Sequence[Any], scores: NDArray[Any], resampling:
     for code, name in enumerate(names):
         parts = known & (codes == code), known & (codes != code)
         score, rest = (_mean(scores[part], resampling.within(part), right_or_wrong) for part in parts)
-        p = _p(scores[parts[0]], scores[parts[1]], right_or_wrong)
+        p = _p(scores, *parts, right_or_wrong, resampling)
         found.append((name, int((codes == code).sum()), score, rest, p))
     p_values = holm([p for *_, p in found])
     rows = [Slice(column, *row[:4], p) for row, p in zip(found, p_values, strict=True)]
@@ -69,15 +70,25 @@ def _mean(scores: NDArray[Any], resampling: Resampling, right_or_wrong: bool) ->
     return resampling.share(scores == 1) if right_or_wrong else resampling.means(scores[:, None])[0]
 
 
-def _p(inside: NDArray[Any], outside: NDArray[Any], right_or_wrong: bool) -> float:
-    """Of a test that images inside and outside of a slice are answered alike."""
+def _p(
+    scores: NDArray[Any], inside: NDArray[np.bool_], outside: NDArray[np.bool_], right_or_wrong: bool, by: Resampling
+) -> float:
+    """Of a test that images (N,) inside and outside of a slice are answered alike."""
     from scipy.stats import fisher_exact, mannwhitneyu
 
-    if not (len(inside) and len(outside)):
+    if not (inside.any() and outside.any()):
         return 1.0
+    if by.grouped:
+        columns = np.stack([np.where(inside, scores, 0), inside, np.where(outside, scores, 0), outside], axis=1)
+        in_sum, in_count, out_sum, out_count = by.sums(by.block_sums(columns)).T
+        with np.errstate(invalid="ignore"):
+            drawn = in_sum / in_count - out_sum / out_count
+        return sign_p(drawn[~np.isnan(drawn)])
     if not right_or_wrong:
-        return float(mannwhitneyu(inside, outside).pvalue)
-    return float(fisher_exact([[int(part.sum()), int((1 - part).sum())] for part in (inside, outside)]).pvalue)
+        return float(mannwhitneyu(scores[inside], scores[outside]).pvalue)
+    right = [int((scores[part] == 1).sum()) for part in (inside, outside)]
+    wrong = [int((scores[part] == 0).sum()) for part in (inside, outside)]
+    return float(fisher_exact([right, wrong]).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from striate.evaluation.calibration import calibration
 from striate.evaluation.classes import class_scores, confused_pairs, confusion_matrix
 from striate.evaluation.intervals import Interval, Resampling
 from striate.evaluation.record import Evaluation, Example, Method, Metric
-from striate.evaluation.scores import Scored
+from striate.evaluation.scores import Column, Scored
 from striate.evaluation.selective import abstention, aurc
 from striate.evaluation.slices import slices
 from striate.tasks.answers import Answers
@@ -20,15 +20,6 @@ from striate.tasks.answers import Answers
 SHOWN_WORST = 20
 SHOWN_PAIRS = 100
 MANY_CLASSES = 30  # of which pairs alone are kept of the confusion
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the data: its name, and its value for each of the N images that were scored."""
-
-    name: str
-    values: Sequence[Any]
-    """(N,); None for an image that has none."""
 
 
 def summarise(

@@ -1,11 +1,13 @@
 """Figures: the first filters, the confusion matrix and the mistakes of a model."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 from torch import nn
@@ -17,7 +19,9 @@ from striate.model import Model
 
 SHOWN_FILTERS = 16
 SHOWN_MISTAKES = 10
-SHOWN_CLASSES = 20  # above, numbers in the cells of a confusion matrix cannot be read
+SHOWN_COUNTS = 20  # above, numbers in the cells of a confusion matrix cannot be read
+SHOWN_NAMES = 150  # above, neither can the names of the classes
+SHOWN_NAME = 24  # letters of a name
 
 
 def draw_summary(model: Model, index: Index, scored: Scored, path: Path) -> None:
@@ -69,18 +73,34 @@ def draw_confusion(figure: SubFigure, scored: Scored) -> None:
     metrics = scored.metrics
     low, high = metrics["accuracy_low"], metrics["accuracy_high"]
     figure.suptitle(f"{scored.split}: accuracy {metrics['accuracy']:.3f} [{low:.3f}, {high:.3f}]")
-    axis = figure.subplots()
-    axis.imshow(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+    draw_matrix(figure.subplots(), matrix, scored.classes if len(matrix) <= SHOWN_COUNTS else ())
+
+
+def draw_matrix(axis: Axes, matrix: NDArray[np.int64], classes: Sequence[str]) -> None:
+    """Draws a confusion matrix, each row as shares of its class, with counts in the cells of a small one.
+
+    Args:
+        axis: to draw on; with many classes it needs room.
+        matrix: (classes, classes) images by true class (row) and answer (column).
+        classes: their names, by class number; none to draw it without.
+    """
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axis.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1))  # so that one in a hundred can be seen
     axis.set(xlabel="answer", ylabel="truth")
-    if len(scored.classes) > SHOWN_CLASSES:
+    if not classes or len(classes) > SHOWN_NAMES:
         return
-    ticks = range(len(scored.classes))
-    axis.set_xticks(ticks, scored.classes, rotation=90 if max(map(len, scored.classes)) > 2 else 0)
-    axis.set_yticks(ticks, scored.classes)
+    names, ticks = [_short(name) for name in classes], range(len(classes))
+    size = 8 if len(classes) <= SHOWN_COUNTS else 6
+    axis.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 2 else 0, fontsize=size)
+    axis.set_yticks(ticks, names, fontsize=size)
     for (truth, answer), count in np.ndenumerate(matrix):
-        if count:
-            colour = "white" if truth == answer else "black"
+        if count and len(classes) <= SHOWN_COUNTS:
+            colour = "white" if shares[truth, answer] > 0.3 else "black"
             axis.text(answer, truth, str(count), ha="center", va="center", color=colour, fontsize=8)
+
+
+def _short(name: str) -> str:
+    return (name if len(name) <= SHOWN_NAME else f"{name[: SHOWN_NAME - 1]}…").replace("$", r"\$")
 
 
 def draw_mistakes(figure: SubFigure, model: Model, index: Index, scored: Scored) -> None:
@@ -101,9 +121,24 @@ def draw_mistakes(figure: SubFigure, model: Model, index: Index, scored: Scored)
 
 def _grid(figure: SubFigure, count: int) -> list[Axes]:
     """Axes without frames for `count` images, in a grid that is about as wide as high."""
-    if not count:
-        return []
-    columns = math.ceil(math.sqrt(count))
+    return _frameless(figure, count, math.ceil(math.sqrt(count))) if count else []
+
+
+def grid(figure: Figure, count: int, columns: int, cell: float) -> list[Axes]:
+    """Axes without frames for `count` images with titles, on a figure that is made as large as they need.
+
+    Args:
+        figure: without axes.
+        count: at least 1.
+        columns: at most.
+        cell: inches of an image.
+    """
+    columns = min(columns, count)
+    figure.set_size_inches(cell * columns, (cell + 0.4) * math.ceil(count / columns))
+    return _frameless(figure, count, columns)
+
+
+def _frameless(figure: Figure | SubFigure, count: int, columns: int) -> list[Axes]:
     axes = list(figure.subplots(math.ceil(count / columns), columns, squeeze=False).flat)
     for axis in axes:
         axis.axis("off")

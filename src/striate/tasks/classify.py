@@ -320,6 +320,13 @@ class Classify:
             predictions.append(Prediction(path, named, tuple(chosen)))
         return predictions
 
+    def truth(self, index: Index, row: int, size: Size) -> Prediction:
+        """A prediction of the image's labels, each of probability 1."""
+        labels = np.asarray(index.labels(np.array([row])))[0]
+        numbers = np.flatnonzero(labels).tolist() if self.several_labels else [int(labels)]
+        names = tuple(self.classes[number] for number in numbers)
+        return Prediction(index.paths([row])[0], dict.fromkeys(names, 1.0), names)
+
     def unread(self, path: str, error: str) -> Prediction:
         """A prediction without classes."""
         return Prediction(path, {}, error=error)

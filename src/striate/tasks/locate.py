@@ -357,6 +357,13 @@ class Locate:
             predictions.append(Located(path, named, (self.classes[answer],), box=found, size=size))
         return predictions
 
+    def truth(self, index: Index, row: int, size: Size) -> Located:
+        """A prediction of the image's class and box."""
+        name = self.classes[int(np.asarray(index.labels(np.array([row])))[0])]
+        x0, y0, x1, y1 = boxes_of(index)[row].tolist()
+        found = None if np.isnan(x0) else (x0, y0, x1, y1)
+        return Located(index.paths([row])[0], {name: 1.0}, (name,), box=found, size=size)
+
     def unread(self, path: str, error: str) -> Located:
         """A prediction without classes or box."""
         return Located(path, {}, error=error)

@@ -297,11 +297,20 @@ class Segment:
         predictions = []
         for path, size, logits in zip(paths, sizes, outputs, strict=True):
             mask = mask_at(logits, size, preprocessing)
-            shares = np.bincount(mask.ravel(), minlength=len(self.classes)) / mask.size
-            order = np.argsort(-shares, kind="stable").tolist()
-            named = {self.classes[i]: float(shares[i]) for i in order}
-            predictions.append(Segmented(path, named, (self.classes[order[0]],), mask=mask))
+            predictions.append(self._with_mask(path, mask, np.bincount(mask.ravel(), minlength=self.outputs)))
         return predictions
+
+    def _with_mask(self, path: str, mask: NDArray[np.uint8], pixels: NDArray[np.int64]) -> Segmented:
+        """A prediction of a mask (H, W), of which each class covers so many `pixels` (classes,)."""
+        shares = pixels / max(pixels.sum(), 1)
+        order = np.argsort(-shares, kind="stable").tolist()
+        named = {self.classes[i]: float(shares[i]) for i in order}
+        return Segmented(path, named, (self.classes[order[0]],), mask=mask)
+
+    def truth(self, index: Index, row: int, size: Size) -> Segmented:
+        """A prediction of the image's mask, in its own size; 255 for pixels that count for nothing."""
+        mask = load_mask(index, row)
+        return self._with_mask(index.paths([row])[0], mask, np.bincount(mask[mask != IGNORED], minlength=self.outputs))
 
     def unread(self, path: str, error: str) -> Segmented:
         """A prediction without a mask."""

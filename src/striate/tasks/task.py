@@ -381,6 +381,16 @@ class Task(Protocol):
         """
         ...
 
+    def truth(self, index: Index, row: int, size: Size) -> Prediction:
+        """What a perfect model would say about an image.
+
+        Args:
+            index: as `match` gives it.
+            row: of a usable image.
+            size: width and height of the upright original.
+        """
+        ...
+
     def unread(self, path: str, error: str) -> Prediction:
         """The prediction of an image that could not be read."""
         ...
