@@ -20,6 +20,7 @@ from striate.data import Annotations, Batch, Index, Preprocessing, Rows
 from striate.recipe import Recipe
 from striate.tasks.answers import Answers
 from striate.tasks.bootstrap import Groups
+from striate.tasks.problems import HeadProblem, ValueProblem
 
 Targets = dict[str, Tensor]
 """What a network should answer, by name; the first dimension of every tensor is the image."""
@@ -98,28 +99,6 @@ class Objective(nn.Module, ABC):
         Args:
             targets: on the CPU, so that no step waits for the device.
         """
-
-
-@dataclass(frozen=True)
-class HeadProblem:
-    """What a head that is fitted in closed form, or nearly so, is fitted to."""
-
-    labels: Tensor
-    """(N,) class numbers; or (N, classes) of 0 and 1, where an image may have several."""
-
-    class_weight: Tensor | None
-    """(classes,) the weight of each class in the loss; of several labels, that of a yes against a no."""
-
-    label_smoothing: float | None
-    """The smoothing of the loss with which training would go on from the head; None for none."""
-
-
-@dataclass(frozen=True)
-class ValueProblem:
-    """What a layer of numbers, such as a box, is fitted to by least squares."""
-
-    values: tuple[Tensor, ...]
-    """(N, K) for each view of the images, that of evaluation first; NaN where an image has none."""
 
 
 class Task(Protocol):
