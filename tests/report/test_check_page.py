@@ -12,7 +12,8 @@ from PIL import Image
 from striate.augment.colour import ColourSums
 from striate.data import Index, build, read
 from striate.data.check import Check, Finding, examine
-from striate.report.check_page import MOST_FINDINGS, MOST_IMAGES, SIDE, drawable, page, tail
+from striate.report.check_page import MOST_FINDINGS, MOST_IMAGES, SIDE, drawable, page
+from striate.report.html import tail
 
 Save = Callable[..., Path]
 

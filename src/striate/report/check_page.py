@@ -1,14 +1,10 @@
 """A check as one page that needs nothing else: what was found, with small images of it."""
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -19,13 +15,12 @@ from striate.data.check.boxes import Boxes
 from striate.data.check.classes import class_counts, classes_of
 from striate.data.decode import MAX_PIXELS
 from striate.data.index import Index, Rows
+from striate.report.html import address, render, tail
 
 SIDE = 144  # pixels: the longer side of a small image
-QUALITY = 75
 MOST_FINDINGS = 24  # of a kind that are shown; all of them are counted
 MOST_IMAGES = 6  # of a finding
 MOST_CLASSES = 50
-PATH_SHOWN = 120  # letters of a path, its end
 BOX_COLOUR = (230, 40, 60)
 
 
@@ -66,9 +61,7 @@ class Thumbnails:
             corners = drawable(box * scale, size)
             if corners is not None:
                 pen.rectangle(corners, outline=BOX_COLOUR)
-        file = io.BytesIO()
-        small.save(file, "JPEG", quality=QUALITY)
-        return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+        return address(small)
 
 
 def drawable(box: NDArray[np.float64], size: tuple[int, int]) -> tuple[float, float, float, float] | None:
@@ -90,11 +83,8 @@ def page(check: Check, title: str, max_pixels: int = MAX_PIXELS) -> str:
     """
     rows, boxes = boxes_of(check.index)
     thumbnails = Thumbnails(IndexedImages(check.index, max_pixels), rows, boxes, _known(check.index))
-    here = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(
-        loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("check_page.html").render(
+    return render(
+        "check_page.html",
         title=f"Check of {title}",
         passed=check.passed,
         images=f"{len(check.index):,}",
@@ -146,12 +136,3 @@ def _finding(finding: Finding, thumbnails: Thumbnails) -> dict[str, Any]:
         ],
         "more": len(finding.rows) - len(shown),
     }
-
-
-def tail(path: str) -> str:
-    """The end of a long path.
-
-    >>> tail("a/b.jpg")
-    'a/b.jpg'
-    """
-    return path if len(path) <= PATH_SHOWN else f"…{path[-PATH_SHOWN:]}"
