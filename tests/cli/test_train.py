@@ -201,7 +201,7 @@ def test_too_many_bad_images(striate: Striate, write_pictures: WritePictures, tm
     code, _, err = striate("train", data, *TINY, "-o", tmp_path / "run")
     assert code == 3
     assert "striate: data: expected at most 1.0% unreadable images; got 1 of 10 (10.0%). " in err
-    assert "dark/00.png,no,the file is empty" in (tmp_path / "run" / "check.csv").read_text().splitlines()
+    assert "dark/00.png,no,the file is empty,unreadable" in (tmp_path / "run" / "check.csv").read_text().splitlines()
 
 
 def test_a_loss_that_is_no_number(striate: Striate, two_classes: Path, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_run_leaves_the_documented_files(finished: RunFolder) -> None:
         "step-000000004.safetensors",
         "step-000000006.safetensors",
     ]
-    assert finished.check.read_text() == "path,used,reason\n"
+    assert finished.check.read_text() == "path,used,reason,kind\n"
     index = load_index(finished.index, trusted=True)
     assert {split: len(index.rows(split)) for split in ("train", "val", "test")} == {"train": 16, "val": 4, "test": 4}
 

@@ -55,15 +55,15 @@ def test_findings_are_written_as_csv(tmp_path: Path) -> None:
     ]
     path = tmp_path / "check.csv"
     write_findings(findings, path)
-    assert path.read_bytes().decode("utf-8").splitlines()[0] == "path,used,reason"
+    assert path.read_bytes().decode("utf-8").splitlines()[0] == "path,used,reason,kind"
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [tuple(row.values()) for row in rows] == [
-        ("ant/1.png", "no", "the file is empty"),
-        ("a", "yes", "2 copies"),
-        ("b", "yes", "2 copies"),
-        ("", "yes", "1 image alone: ant"),
-        ('ant/"é", 2.jpg', "yes", "its content is PNG, its name ends in .jpg"),
+        ("ant/1.png", "no", "the file is empty", "unreadable"),
+        ("a", "yes", "2 copies", "leak"),
+        ("b", "yes", "2 copies", "leak"),
+        ("", "yes", "1 image alone: ant", "few"),
+        ('ant/"é", 2.jpg', "yes", "its content is PNG, its name ends in .jpg", "suffix"),
     ]
     write_findings([], path)
-    assert path.read_text(encoding="utf-8").splitlines() == ["path,used,reason"]
+    assert path.read_text(encoding="utf-8").splitlines() == ["path,used,reason,kind"]

@@ -117,10 +117,10 @@ def by_kind(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 
 
 def write_findings(findings: Sequence[Finding], path: Path) -> None:
-    """Writes findings as a CSV of path, used (yes or no) and reason: a line for each image that one is about."""
+    """Writes findings as a CSV of path, used (yes or no), reason and kind: a line for each image of each finding."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(("path", "used", "reason"))
+        writer.writerow(("path", "used", "reason", "kind"))
         for finding in findings:
             used = "yes" if finding.used else "no"
-            writer.writerows((path, used, finding.reason) for path in finding.paths or ("",))
+            writer.writerows((path, used, finding.reason, finding.kind) for path in finding.paths or ("",))
