@@ -74,6 +74,7 @@ class Brightness:
     outputs = 2
     score = "closeness"
     image_score = "closeness"
+    pipeline_tag = "image-to-image"
     shares = ()
     temperature = 1.0
     record_width = 4

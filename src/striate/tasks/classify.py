@@ -87,6 +87,7 @@ class Classify:
 
     name = "classify"
     image_score = "accuracy"
+    pipeline_tag = "image-classification"
     shares = ("accuracy",)
 
     @property

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from pycocotools import mask as rle
 
+from striate.data import Index
+from striate.data.masks import load_mask
 from striate.errors import UsageError
 from striate.tasks.locate import Located
 from striate.tasks.segment import Segmented
@@ -139,25 +141,57 @@ def _objects(prediction: Prediction, classes: Sequence[str]) -> Iterable[dict[st
                 }
 
 
-def drawn(prediction: Prediction, image: Image.Image, classes: Sequence[str]) -> Image.Image:
+def drawn(prediction: Prediction, image: Image.Image, classes: Sequence[str], *, written: bool = True) -> Image.Image:
     """An image with what was found on it.
 
     Args:
         prediction: of the image.
         image: upright, in its own size or smaller.
         classes: names, by class number.
+        written: whether names and probabilities are written on it too.
     """
     shown = image.convert("RGB")
+    named = f"{prediction.label} {prediction.probability:.2f}"
     if isinstance(prediction, Segmented) and prediction.mask is not None:
         shown = overlaid(shown, prediction.mask, len(classes))
         colours = palette(len(classes))
-        _legend(shown, {name: colours[classes.index(name)] for name, share in prediction.top(MOST_NAMED) if share})
+        if written:
+            _legend(shown, {name: colours[classes.index(name)] for name, share in prediction.top(MOST_NAMED) if share})
     elif isinstance(prediction, Located) and prediction.box is not None:
         scale = shown.width / prediction.size[0]
-        text = f"{prediction.label} {prediction.probability:.2f}"
-        box_drawn(shown, [edge * scale for edge in prediction.box], text, LINE)
-    elif prediction.label:
-        _written(shown, f"{prediction.label} {prediction.probability:.2f}", (4, 4), LINE)
+        box_drawn(shown, [edge * scale for edge in prediction.box], named if written else "", LINE)
+    elif prediction.label and written:
+        _written(shown, named, (4, 4), LINE)
+    return shown
+
+
+def has_places(prediction: Prediction) -> bool:
+    """Whether a prediction says where something is, so that it can be drawn on its image."""
+    return isinstance(prediction, Located | Segmented)
+
+
+def truth_drawn(
+    prediction: Prediction, index: Index, row: int, image: Image.Image, classes: Sequence[str]
+) -> Image.Image:
+    """An image with what should have been found on it.
+
+    Args:
+        prediction: one of the same task.
+        index: as the task matches it.
+        row: of the image.
+        image: all of it, upright, in its own size or smaller.
+        classes: names, by class number.
+
+    Raises:
+        UnreadableError: if its mask cannot be read.
+    """
+    shown = image.convert("RGB")
+    if isinstance(prediction, Segmented):
+        return overlaid(shown, load_mask(index, row), len(classes))
+    box = index.table["box"][row].as_py()
+    if isinstance(prediction, Located) and box is not None:
+        scale = shown.width / prediction.size[0]
+        box_drawn(shown, [edge * scale for edge in box], "", LINE)
     return shown
 
 
@@ -175,7 +209,8 @@ def box_drawn(image: Image.Image, box: Sequence[float], text: str, colour: tuple
     x0, y0, x1, y1 = box
     width = max(round(max(image.size) / 250), 1)
     ImageDraw.Draw(image).rectangle((x0, y0, max(x1, x0), max(y1, y0)), outline=colour, width=width)
-    _written(image, text, (x0 + width, y0 + width), colour)
+    if text:
+        _written(image, text, (x0 + width, y0 + width), colour)
 
 
 def _legend(image: Image.Image, colours: Mapping[str, NDArray[np.uint8]]) -> None:

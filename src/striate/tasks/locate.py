@@ -123,6 +123,7 @@ class Locate:
     name = "locate"
     score = "right_iou"
     image_score = "right_iou"
+    pipeline_tag = "object-detection"
     shares = ()
     temperature = 1.0
 

@@ -99,6 +99,7 @@ class Segment:
     name = "segment"
     score = "mean_iou"
     image_score = "pixel_accuracy"
+    pipeline_tag = "image-segmentation"
     shares = ()
     temperature = 1.0
 

@@ -134,6 +134,11 @@ class Task(Protocol):
         ...
 
     @property
+    def pipeline_tag(self) -> str:
+        """What the Hugging Face Hub calls such a task."""
+        ...
+
+    @property
     def shares(self) -> Sequence[str]:
         """The metrics that are a share of the images."""
         ...
