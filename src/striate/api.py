@@ -1,14 +1,17 @@
 """What a program calls: training and evaluation in one call each, on data from files or from memory."""
 
 import fnmatch
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from striate import recipe as recipes
 from striate.console import Reporter
 from striate.data import Index, index_of, read_with
-from striate.errors import UsageError
+from striate.data.index_file import load_index
+from striate.errors import StriateError, UsageError
 from striate.evaluation import Evaluation, summarise
 from striate.evaluation import evaluate as evaluate_model
 from striate.model import Model
@@ -16,6 +19,7 @@ from striate.nets import CATALOGUE
 from striate.pretrained import load
 from striate.recipe import Recipe
 from striate.training import RunFolder
+from striate.training.process_group import Processes
 
 
 def train(
@@ -24,6 +28,7 @@ def train(
     *,
     output: Path | str | None = None,
     reporter: Reporter | None = None,
+    report: bool = True,
     **settings: Any,
 ) -> RunFolder:
     """Trains a model, as `striate train` does.
@@ -34,6 +39,7 @@ def train(
         recipe: what to do, or the TOML file that says so; the defaults unless given.
         output: the run folder to make; runs/TASK/DATA-MODEL unless given, numbered where that exists.
         reporter: says how it goes; to the terminal unless given.
+        report: whether the run ends with report.html and README.md, a model card, in its folder.
         settings: keys of the recipe that differ from it, such as `model="resnet18"` or `epochs=5`.
 
     Returns:
@@ -50,11 +56,19 @@ def train(
     source = Path(data) if isinstance(data, str | Path) else _index(data, recipe)
     from striate import transfer
 
-    return transfer.train(source, recipe, folder, reporter)
+    run = transfer.train(source, recipe, folder, reporter)
+    if report:
+        _report(run, reporter)
+    return run
 
 
 def resume(
-    path: Path | str, recipe: Recipe | None = None, *, reporter: Reporter | None = None, **settings: Any
+    path: Path | str,
+    recipe: Recipe | None = None,
+    *,
+    reporter: Reporter | None = None,
+    report: bool = True,
+    **settings: Any,
 ) -> RunFolder:
     """Goes on with a run after the step of its last checkpoint.
 
@@ -62,6 +76,7 @@ def resume(
         path: the run folder.
         recipe: the run's own unless given; what the machine does may differ from that, and the number of epochs.
         reporter: says how it goes; to the terminal unless given.
+        report: as in `train`.
         settings: keys of the recipe that differ from it.
 
     Raises:
@@ -72,7 +87,28 @@ def resume(
     recipe = recipes.with_values(recipe or folder.read_recipe(), settings)
     from striate import transfer
 
-    return transfer.resume(folder.path, recipe, reporter)
+    run = transfer.resume(folder.path, recipe, reporter)
+    if report:
+        _report(run, reporter)
+    return run
+
+
+def _report(run: RunFolder, reporter: Reporter | None) -> None:
+    """Ends a run with its report; where that cannot be written, the run is whole without it, and the reason is told."""
+    if not Processes.of(os.environ).first:
+        return
+    from striate.report import write_report
+
+    reporter = replace(reporter or Reporter(), log=run.log)
+    try:
+        machine = run.read_recipe().machine
+        model = load(run.model, device=machine.device, precision=machine.precision)
+        index = load_index(run.index, trusted=True)
+        write_report(model, index, run.model, run, page=run.report, card=run.card, workers=machine.workers)
+    except (StriateError, OSError, RuntimeError, MemoryError) as error:
+        reporter.info(f"report: cannot be written: {error} The model is whole; try `striate report {run.path}`.")
+    else:
+        reporter.info(f"report: {run.report}")
 
 
 def evaluate(

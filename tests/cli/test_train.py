@@ -24,11 +24,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Takes what the command would train or resume, in place of doing it."""
     found: dict[str, Any] = {}
 
-    def train(data: Path, recipe: Recipe, *, output: Path | None) -> None:
-        found.update(data=data, recipe=recipe, output=output)
+    def train(data: Path, recipe: Recipe, *, output: Path | None, report: bool) -> None:
+        found.update(data=data, recipe=recipe, output=output, report=report)
 
-    def resume(path: Path, recipe: Recipe) -> None:
-        found.update(resume=path, recipe=recipe)
+    def resume(path: Path, recipe: Recipe, *, report: bool) -> None:
+        found.update(resume=path, recipe=recipe, report=report)
 
     monkeypatch.setattr(api, "train", train)
     monkeypatch.setattr(api, "resume", resume)
@@ -92,7 +92,7 @@ def test_flags_can_take_back_what_the_file_says(striate: Striate, asked: dict[st
 
 def test_without_a_file_all_is_as_the_recipe_s_defaults(striate: Striate, asked: dict[str, Any]) -> None:
     assert striate("train", "DATA") == (0, "", "")
-    assert asked == {"data": Path("DATA"), "recipe": Recipe(), "output": None}
+    assert asked == {"data": Path("DATA"), "recipe": Recipe(), "output": None, "report": True}
 
 
 def test_a_file_with_the_whole_recipe(

@@ -25,6 +25,7 @@ from striate.cli.flags import values_from_recipe
 from striate.cli.inspect import inspect
 from striate.cli.plan import plan
 from striate.cli.predict import predict
+from striate.cli.report import report
 from striate.cli.train import train, values_from_file
 from striate.cli.weights import weights
 from striate.errors import StriateError
@@ -53,6 +54,7 @@ app.command(augment, sort_key=3, config=values_from_tables)
 app.command(train, sort_key=3, config=values_from_file)
 app.command(evaluate, sort_key=4)
 app.command(compare, sort_key=4)
+app.command(report, sort_key=4)
 app.command(explain, sort_key=5)
 app.command(filter_image, name="filter", sort_key=6)
 app.command(predict, sort_key=5)

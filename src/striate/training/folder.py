@@ -28,6 +28,8 @@ class RunFolder:
     metrics.csv        a row an epoch; all but the columns `TIMED` are the same to the bit in every such run
     model.safetensors  the best so far, for use
     checkpoint/        the last two, named by their step, for --resume
+    report.html        how good the model is, where it fails and what would help
+    README.md          the same as a model card
     log.txt            what was printed
     tensorboard/       events, where asked for
     .lock              held by the process that trains
@@ -41,6 +43,8 @@ class RunFolder:
         self.metrics = path / "metrics.csv"
         self.model = path / "model.safetensors"
         self.checkpoint = path / "checkpoint"
+        self.report = path / "report.html"
+        self.card = path / "README.md"
         self.log = path / "log.txt"
         self.tensorboard = path / "tensorboard"
         self.lock = path / ".lock"
@@ -106,7 +110,15 @@ class RunFolder:
 
     def tidy(self) -> None:
         """Removes what a process that was killed left half written."""
-        for path in (self.recipe, self.index, self.metrics, self.model, self.checkpoint / "step-*"):
+        for path in (
+            self.recipe,
+            self.index,
+            self.metrics,
+            self.model,
+            self.report,
+            self.card,
+            self.checkpoint / "step-*",
+        ):
             for aside in path.parent.glob(f".{path.name}.*"):
                 aside.unlink(missing_ok=True)
 

@@ -1,0 +1,114 @@
+"""How a model came to be, as its run folder and its own file tell it."""
+
+import csv
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from striate.data.check import KINDS
+from striate.data.index import SPLITS, Index
+from striate.model import Model
+from striate.recipe.tables import NO_WEIGHTS
+from striate.report.charts import Curve
+from striate.training.folder import RunFolder
+
+LEAK = "leak"  # the kind of finding that makes every score untrue
+
+
+@dataclass(frozen=True)
+class History:
+    """What a model learned from, and how that went."""
+
+    recipe: dict[str, Any] = field(default_factory=dict)
+    """Its tables, by name; empty where the model's file has none."""
+
+    images: dict[str, int] = field(default_factory=dict)
+    """By split, as the run split them; empty where the run is not at hand."""
+
+    taught: dict[str, int] = field(default_factory=dict)
+    """Images of each class in train; empty likewise, or where the images have no labels."""
+
+    findings: tuple[tuple[str, int, bool], ...] = ()
+    """The kind of each finding of the check (a key of `KINDS`), how many images it is about, and whether these are
+    used nevertheless."""
+
+    epochs: tuple[dict[str, float], ...] = ()
+    """The rows of metrics.csv; NaN where nothing stands."""
+
+    folder: Path | None = None
+    """Of the run, where it is at hand."""
+
+    @property
+    def leaks(self) -> int:
+        """Images that stand in several splits, where those of train were learned from."""
+        kept = self.setting("data", "keep_leaks", True)  # as runs did before there was a choice
+        return sum(count for kind, count, _ in self.findings if kind == LEAK) if kept else 0
+
+    @property
+    def weights(self) -> str:
+        """The weights that training began with; "" where it began anew, or that is not known."""
+        name = str(self.setting("transfer", "weights", ""))
+        return "" if name == NO_WEIGHTS else name
+
+    def setting(self, table: str, key: str, default: Any = None) -> Any:
+        """A setting of the recipe; the default where it is not known."""
+        return self.recipe.get(table, {}).get(key, default)
+
+    def curve(self, column: str, name: str) -> Curve | None:
+        """A column of metrics.csv by epoch, with its interval where it has one; None where it has no value."""
+        x = tuple(row["epoch"] for row in self.epochs)
+        y, low, high = (
+            tuple(row.get(f"{column}{end}", math.nan) for row in self.epochs) for end in ("", "_low", "_high")
+        )
+        if not any(math.isfinite(value) for value in y):
+            return None
+        bounded = any(math.isfinite(value) for value in low)
+        return Curve(name, x, y, low if bounded else (), high if bounded else ())
+
+    def last(self, column: str) -> float:
+        """A column of metrics.csv after the last epoch; NaN where there is none."""
+        return self.epochs[-1].get(column, math.nan) if self.epochs else math.nan
+
+
+def history(model: Model, folder: RunFolder | None, index: Index | None) -> History:
+    """What is known of how a model came to be.
+
+    Args:
+        model: whose file holds the recipe.
+        folder: of its run; None where it is not at hand.
+        index: of the run's images, as the model's task matches it; None likewise.
+    """
+    recipe = model.about.get("recipe") or {}
+    if folder is None or index is None:
+        return History(recipe)
+    return History(
+        recipe,
+        {split: len(index.rows(split)) for split in SPLITS},
+        index.counts("train") if len(index.classes) > 1 else {},
+        _findings(folder.check),
+        _rows(folder.metrics),
+        folder.path,
+    )
+
+
+def _findings(path: Path) -> tuple[tuple[str, int, bool], ...]:
+    """How many images each kind of finding is about; nothing where the file is not there or of an older run."""
+    counts: Counter[tuple[str, bool]] = Counter()
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            counts.update((row.get("kind") or "", row["used"] == "yes") for row in csv.DictReader(file))
+    order = list(KINDS)
+    known = [(kind, count, used) for (kind, used), count in counts.items() if kind in KINDS]
+    return tuple(sorted(known, key=lambda each: order.index(each[0])))
+
+
+def _rows(path: Path) -> tuple[dict[str, float], ...]:
+    """The rows of metrics.csv as numbers."""
+    if not path.is_file():
+        return ()
+    with path.open(newline="", encoding="utf-8") as file:
+        return tuple(
+            {name: float(value) if value else math.nan for name, value in row.items()} for row in csv.DictReader(file)
+        )
