@@ -7,6 +7,7 @@ from statistics import median
 
 from striate.data import Index, IndexedImages, OpenedImage, UnreadableError
 from striate.errors import UsageError
+from striate.nets import arguments_of, encoder_name
 from striate.recipe import AUTO_WEIGHTS, NO_WEIGHTS, Recipe
 from striate.recipe.size import height_and_width
 from striate.tasks import settled
@@ -97,11 +98,14 @@ def _some(index: Index, max_pixels: int) -> Iterator[OpenedImage]:
 def _weights_of(recipe: Recipe) -> tuple[Manifest | None, str]:
     """The published weights of the recipe's network that are here; or why there are none."""
     network = recipe.network
-    name = network.name if network.model or network.model_args else EMBEDDED
+    name = encoder_name(network.name)
+    arguments = {key: value for key, value in network.model_args.items() if key in arguments_of(name)}
+    if not network.model and not arguments:
+        name = EMBEDDED
     manifest = named(name, published())
     if manifest is None:
         return None, f"no published weights of {name} are known"
-    if network.model_args and network.model_args != manifest.arguments:
+    if arguments and arguments != manifest.arguments:
         return None, f"its arguments are not those of {manifest.name}"
     if not is_here(manifest):
         size = f" ({manifest.size / 1e6:.0f} MB)" if manifest.size else ""

@@ -2,9 +2,10 @@
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,7 +19,7 @@ from striate.features.boxes import has_masks
 from striate.features.cached import cached_features
 from striate.features.fit_head import install, probe, require_head_on_vectors, scored
 from striate.features.fit_parts import fit_parts, install_parts
-from striate.nets import create, heads_of
+from striate.nets import arguments_of, create, encoder_name, heads_of
 from striate.nets.headed import Headed
 from striate.plan.recommend import MOST, Plan, recommend
 from striate.pretrained import Pretrained, pretrained
@@ -163,7 +164,8 @@ def learn(run: Run, base: Callable[[], Pretrained]) -> None:
             fit_head_alone(run, base(), problem)
             return
     net = pretrained_network(run, base)
-    fit(run, net, inputs_of(run, net))
+    scale = run.recipe.transfer.drawn_lr_scale
+    fit(run, net, inputs_of(run, net), dict.fromkeys(_drawn(run, net), scale))
 
 
 def pretrained_network(run: Run, base: Callable[[], Pretrained]) -> nn.Module:
@@ -176,7 +178,7 @@ def pretrained_network(run: Run, base: Callable[[], Pretrained]) -> nn.Module:
     net = placed(run, net)
     freeze(net, _frozen(run, net))
     if run.recipe.transfer.batch_norm == "keep":
-        keep_statistics(net)
+        keep_statistics(net, _drawn(run, net))
     return net
 
 
@@ -241,13 +243,16 @@ def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
     """
     recipe = task_kind(recipe.network.task).resolve_transfer(recipe)
     network, data, shown = recipe.network, recipe.data, base.preprocessing
-    for name, own, given in (
-        ("model", base.name, network.model),
-        ("model_args", base.arguments, network.model_args),
-        ("in_channels", shown.channels, data.in_channels),
-    ):
-        if given and given != own:
-            raise UsageError(f"`{name}`: expected that of `--weights`, {own}; got {given}. Try without it.")
+    over, _ = task_kind(network.task).over(base.name, base.arguments)
+    own = tuple(dict.fromkeys((base.name, over)))  # a U-Net over the weights' network may be called by either name
+    if network.model and network.model not in own:
+        raise UsageError(
+            f"`model`: expected that of `--weights`, {' or '.join(own)}; got {network.model}. Try without it."
+        )
+    if data.in_channels not in (None, shown.channels):
+        raise UsageError(
+            f"`in_channels`: expected that of `--weights`, {shown.channels}; got {data.in_channels}. Try without it."
+        )
     if network.whiten:
         raise UsageError("`whiten`: expected a network that begins with drawn values; got one of `--weights`.")
     freeze = recipe.transfer.freeze or "all"
@@ -260,7 +265,7 @@ def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
         )
     return replace(
         recipe,
-        network=replace(network, model=base.name, model_args=dict(base.arguments)),
+        network=replace(network, model=base.name, model_args=_arguments(network.model_args, base, over)),
         data=replace(
             data,
             img_size=data.img_size or written(*shown.input_size[1:]),
@@ -274,10 +279,28 @@ def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
     )
 
 
+def _arguments(given: Mapping[str, Any], base: Pretrained, over: str) -> dict[str, Any]:
+    """The arguments of the weights' network, with those that are given for the network over it.
+
+    Raises:
+        UsageError: if the weights' network would be another one.
+    """
+    own = given if over == base.name else arguments_of(base.name)
+    changed = {name: value for name, value in given.items() if name in own and base.arguments.get(name) != value}
+    if changed:
+        expected = base.arguments or "none"
+        raise UsageError(f"`model_args`: expected those of `--weights`, {expected}; got {changed}. Try without it.")
+    return {**base.arguments, **given}
+
+
 def _base(recipe: Recipe) -> Pretrained:
     """The weights that the recipe names, in a network with the head that it asks for."""
     network = recipe.network
-    return pretrained(recipe.transfer.weights, network.model, network.model_args).headed(recipe.transfer)
+    if network.model is None:
+        return pretrained(recipe.transfer.weights).headed(recipe.transfer)
+    model = encoder_name(network.model)
+    arguments = {name: value for name, value in network.model_args.items() if name in arguments_of(model)}
+    return pretrained(recipe.transfer.weights, model, arguments).headed(recipe.transfer)
 
 
 def _scores_on_val(run: Run, net: nn.Module) -> dict[str, float]:
@@ -308,6 +331,19 @@ def _planned(run: Run, base: Pretrained) -> Run:
     run.reporter.info(f"--freeze auto, as planned: {plan.sentence}")
     transfer = replace(run.recipe.transfer, freeze=plan.freeze, views=plan.views)
     return run.with_recipe(replace(run.recipe, transfer=transfer))
+
+
+def _drawn(run: Run, net: nn.Module) -> tuple[str, ...]:
+    """The modules of a net that begin with drawn values.
+
+    These are stages drawn anew, what decodes the maps of the weights' network, and a head that is not fitted first.
+    """
+    redrawn = redrawn_stages(net, run.recipe.transfer.redraw)
+    built_over = run.network != run.recipe.network.name
+    stages: tuple[str, ...] = getattr(net, "stages", ())
+    decoder = tuple(stage for stage in stages if not stage.startswith(WITHIN)) if built_over else ()
+    fitted = run.recipe.transfer.fit_head and not redrawn and not has_masks(run)
+    return (*redrawn, *decoder, *(() if fitted else heads_of(net)))
 
 
 def _take_weights(net: nn.Module, base: Pretrained, run: Run) -> nn.Module:

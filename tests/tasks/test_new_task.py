@@ -121,6 +121,11 @@ class Brightness:
         if outputs.ndim != 2:
             raise UsageError(f"`model`: expected one that gives a vector; got {network}.")
 
+    @classmethod
+    def over(cls, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The same network."""
+        return name, dict(arguments)
+
     def net(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Two outputs."""
         return name, {**arguments, "num_classes": 2}

@@ -1,8 +1,6 @@
 import csv
 import json
-import os
 import re
-import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from killed import stopping
 from process_child import Job, Normed, launch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -103,18 +102,6 @@ def two(tmp_path_factory: pytest.TempPathFactory, data: Path, tiny_recipe: MakeR
     code, said = launcher.launch(Job([*lines, ["train", "--resume", str(stopped.path)]]))
     assert code == 0, said
     return launcher
-
-
-def stopping(take_step: Callable[..., Step], after: int) -> Callable[..., Step]:
-    """As `take_step`, but the process gets a signal during the last of so many calls."""
-
-    def taken(run: Run, inputs: Inputs, state: State, *others: Any) -> Step:
-        step = take_step(run, inputs, state, *others)
-        if state.progress.step == after:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return step
-
-    return taken
 
 
 def samples(run: RunFolder, ranks: int = 2) -> dict[int, list[int]]:

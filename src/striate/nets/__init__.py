@@ -34,8 +34,10 @@ from striate.nets.heads import heads_of, replace_head, takes_vectors
 
 __all__ = [
     "CATALOGUE",
+    "arguments_of",
     "create",
     "default_of",
+    "encoder_name",
     "gives_pixels",
     "heads_of",
     "replace_head",
@@ -70,6 +72,16 @@ def variant_named(name: str) -> Callable[..., nn.Module]:
 def gives_pixels(name: str) -> bool:
     """Whether the net of this name gives logits of each pixel, rather than of the image."""
     return name in (*fcn.VARIANTS, *segnet.VARIANTS, *unet.VARIANTS) or name.startswith(unet.PREFIX)
+
+
+def encoder_name(name: str) -> str:
+    """The name of the net that a U-Net, unet_NAME, is over; that of any other net as it is."""
+    return name.removeprefix(unet.PREFIX)
+
+
+def arguments_of(name: str) -> frozenset[str]:
+    """The names of the arguments that a net takes, without those that it passes on to another."""
+    return frozenset(inspect.signature(variant_named(name)).parameters)
 
 
 def default_of(name: str, argument: str) -> int:

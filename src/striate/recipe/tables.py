@@ -292,17 +292,23 @@ class TransferRecipe:
     redraw: str = ""
     """A stage: the weights of it and of all after it are drawn anew, not taken."""
 
+    drawn_lr_scale: float = 10.0
+    """How many times the learning rate layers have that begin with drawn values: those of `--redraw`, and the decoder
+    that `--task segment` puts over the network."""
+
     fit_head: bool = True
     """Fit the new head before the stages that are not frozen begin to learn."""
 
     batch_norm: Literal["keep", "learn"] = "keep"
-    """What batch norm does in stages that learn: keep the statistics of the weights, or learn those of the images."""
+    """What batch norm does in stages that learn: keep the statistics of the weights, or learn those of the images.
+    Layers that begin with drawn values always learn theirs."""
 
     def __post_init__(self) -> None:
         if self.weights == NO_WEIGHTS:
             require(not self.of_weights, ", ".join(self.of_weights), "`--weights` beside it", "none")
         require(self.hidden >= 1, "hidden", "1 or more", self.hidden)
         require(self.depths >= 1, "depths", "1 or more", self.depths)
+        require(0 < self.drawn_lr_scale < math.inf, "drawn_lr_scale", "a number above 0", self.drawn_lr_scale)
         require(self.views is None or self.views >= 0, "views", "0 or more", self.views)
 
     @property

@@ -132,6 +132,11 @@ class Classify:
         if outputs.ndim != 2:
             raise UsageError(f"`model`: expected a network that names an image; got {network}, which names its pixels.")
 
+    @classmethod
+    def over(cls, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The same network."""
+        return name, dict(arguments)
+
     def net(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """The same network with one output a class."""
         return name, {**arguments, "num_classes": self.outputs}

@@ -14,6 +14,7 @@ from striate.augment import Size
 from striate.augment.mix import Mix
 from striate.data import Annotations, Batch, Index, Preprocessing, Rows
 from striate.errors import DataError, UsageError
+from striate.nets import gives_pixels
 from striate.recipe import Recipe
 from striate.tasks.answers import Answers
 from striate.tasks.bootstrap import Groups
@@ -194,15 +195,23 @@ class Locate:
 
     @classmethod
     def require_outputs(cls, network: str, outputs: Tensor) -> None:
-        """Refuses a network that names pixels."""
-        if outputs.ndim != 2:
-            raise UsageError(f"`model`: expected a network that names an image; got {network}, which names its pixels.")
+        """Nothing more: `over` gives none but a `locator`."""
+
+    @classmethod
+    def over(cls, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """A `locator` over the network.
+
+        Raises:
+            UsageError: the network names pixels.
+        """
+        if gives_pixels(name):
+            raise UsageError(f"`model`: expected a network that names an image; got {name}, which names its pixels.")
+        return LOCATOR, {**({} if name == LOCATOR else {"encoder": name}), **arguments}
 
     def net(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """A `locator` over the network."""
-        own = {"boxes": self.number_of_boxes, "num_classes": self.outputs}
-        over = {} if name == LOCATOR else {"encoder": name}
-        return LOCATOR, {**over, **arguments, **own}
+        """A `locator` over the network, with its boxes."""
+        own, given = self.over(name, arguments)
+        return own, {**given, "boxes": self.number_of_boxes, "num_classes": self.outputs}
 
     def require_trainable(self, index: Index) -> None:
         """Nothing more: where a class is alone, its box is still to be found."""

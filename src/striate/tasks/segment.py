@@ -126,9 +126,8 @@ class Segment:
 
     @classmethod
     def resolve_transfer(cls, recipe: Recipe) -> Recipe:
-        """Nothing is frozen, and the rate is that of a new network: the way up, most of a U-Net, begins anew."""
-        training = replace(recipe.training, lr=recipe.training.peak_lr)
-        return replace(frozen_without_plan(recipe, "none"), training=training)
+        """Nothing is frozen: no head is fitted, and the way up has to learn in any case."""
+        return frozen_without_plan(recipe, "none")
 
     @classmethod
     def of(cls, index: Index, recipe: Recipe) -> Self:
@@ -149,12 +148,17 @@ class Segment:
 
     @classmethod
     def require_outputs(cls, network: str, outputs: Tensor) -> None:
-        """Takes any network: one that names images becomes the way down of a U-Net."""
+        """Nothing more: `over` gives none but networks that name pixels."""
+
+    @classmethod
+    def over(cls, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The network itself where it names pixels; else a U-Net over it."""
+        return (name if gives_pixels(name) else f"{PREFIX}{name}"), dict(arguments)
 
     def net(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """The network with one map a class; a U-Net over it where it names images."""
-        own = {**arguments, "num_classes": self.outputs}
-        return (name, own) if gives_pixels(name) else (f"{PREFIX}{name}", own)
+        """The network that names pixels, with one map a class."""
+        own, given = self.over(name, arguments)
+        return own, {**given, "num_classes": self.outputs}
 
     def require_trainable(self, index: Index) -> None:
         """Nothing more."""

@@ -211,8 +211,21 @@ class Task(Protocol):
         """
         ...
 
+    @classmethod
+    def over(cls, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The network of the catalogue that answers this task where a recipe names another: that one, or one over it.
+
+        Args:
+            name: of the network in the recipe.
+            arguments: that the recipe gives, some for the network that is named, some for the one over it.
+
+        Raises:
+            UsageError: if it cannot answer this task.
+        """
+        ...
+
     def net(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """The network of the catalogue, with its arguments, that has this task's head."""
+        """The network that `over` gives, with this task's head."""
         ...
 
     def match(self, index: Index) -> Index:

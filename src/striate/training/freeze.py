@@ -87,14 +87,16 @@ def freeze(net: nn.Module, frozen: Sequence[str]) -> None:
             part.register_forward_pre_hook(_evaluate)
 
 
-def keep_statistics(net: nn.Module) -> None:
+def keep_statistics(net: nn.Module, drawn: Sequence[str] = ()) -> None:
     """Lets batch norms use their running statistics while they learn, and leave them alone, to the bit.
 
     Args:
         net: changed in place; copies of it keep theirs too.
+        drawn: names of modules that begin with drawn values: their batch norms have no statistics to keep yet.
     """
+    new = {id(part) for name in drawn for part in net.get_submodule(name).modules()}
     for module in net.modules():
-        if isinstance(module, _BatchNorm):
+        if isinstance(module, _BatchNorm) and id(module) not in new:
             module.register_forward_pre_hook(_evaluate)
 
 

@@ -6,7 +6,7 @@ What guards it stands in files of its own: `memory` (a batch that does not fit),
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,7 @@ def resume(path: Path, recipe: Recipe | None = None, reporter: Reporter | None =
         return run.folder
 
 
-def fit(run: Run, net: nn.Module, inputs: Inputs) -> None:
+def fit(run: Run, net: nn.Module, inputs: Inputs, lr_scales: Mapping[str, float] | None = None) -> None:
     """Trains a network, from the run's checkpoint where there is one, to the last epoch of the recipe.
 
     After each epoch the model file, where the epoch is the best on val, metrics.csv and a checkpoint are written, and
@@ -60,13 +60,14 @@ def fit(run: Run, net: nn.Module, inputs: Inputs) -> None:
         run: as `prepare` or `reopen` gives it.
         net: as `new_network` gives it; parameters that stay as they are ask for no gradient.
         inputs: what the network learns from.
+        lr_scales: by the names of modules, multiples of the learning rate that they have; 1 for all unless given.
 
     Raises:
         TrainingError: if the loss, or what an epoch ends with, is not finite; the step is named, and of a loss the
             batch's files. Also if the end of the run cannot be written.
         Interrupted: after SIGTERM or Ctrl-C, once the step in hand is finished and saved.
     """
-    state = State.begin(net, run.recipe)
+    state = State.begin(net, run.recipe, lr_scales)
     if run.checkpoint is not None:
         checkpoint.restore(run.checkpoint, state)
         run.reporter.info(f"resumed from {run.checkpoint.path}, after {state.progress.step} steps")

@@ -1,11 +1,14 @@
 """Recipes before a run: everything filled in that depends on the network, and what may change when it goes on."""
 
+import functools
 import importlib.util
 import os
 import shutil
 from dataclasses import replace
+from typing import Any
 
 import torch
+from torch import nn
 
 from striate import recipe as recipes
 from striate.augment.presets import written_out
@@ -13,9 +16,9 @@ from striate.data import CROP_PCT, MEAN_STD
 from striate.errors import SizeError, UsageError
 from striate.graph.meta import META, Shapes, build
 from striate.nets import create, default_of
-from striate.recipe import AUTO_WEIGHTS, NO_WEIGHTS, Recipe
+from striate.recipe import AUTO_WEIGHTS, NO_WEIGHTS, NetworkRecipe, Recipe
 from striate.recipe.size import height_and_width, written
-from striate.tasks import AUTO, task_kind
+from striate.tasks import AUTO, TASKS, task_kind
 
 RESUMABLE = {
     "machine": None,
@@ -36,10 +39,10 @@ def resolve(recipe: Recipe) -> Recipe:
             f"`model_args`: expected no {' or '.join(given)}: classes come from the data. Try --in-channels."
         )
     data, network = recipe.data, recipe.network
-    net = build(lambda: create(network.name, **network.model_args))
+    name, arguments, net = _tried(network)
     channels = data.in_channels or default_of(network.name, "in_channels")
     size = height_and_width(data.img_size or int(net.image_size))  # type: ignore[arg-type]
-    _require_outputs(recipe, channels, size)
+    _require_outputs(recipe, name, {**arguments, "in_channels": channels}, (channels, *size))
     mean, std = MEAN_STD[channels]
     data = replace(
         data,
@@ -68,20 +71,38 @@ def resolve(recipe: Recipe) -> Recipe:
     return replace(recipe, network=network, data=data, training=training, augment=augment, transfer=transfer)
 
 
-def _require_outputs(recipe: Recipe, channels: int, size: tuple[int, int]) -> None:
+def _tried(network: NetworkRecipe) -> tuple[str, dict[str, Any], nn.Module]:
+    """The network that the recipe's task builds over the one that is named, with its arguments, without values.
+
+    Where only data decide the task, the first whose network takes the arguments; the simplest task comes first.
+
+    Raises:
+        UsageError: no such network takes them.
+    """
+    kinds = list(reversed(TASKS.values())) if network.task == AUTO else [task_kind(network.task)]
+    refusals = []
+    for kind in kinds:
+        try:
+            name, arguments = kind.over(network.name, network.model_args)
+            return name, arguments, build(functools.partial(create, name, **arguments))
+        except UsageError as error:
+            refusals.append(error)
+    raise refusals[0]
+
+
+def _require_outputs(recipe: Recipe, name: str, arguments: dict[str, Any], input_size: tuple[int, int, int]) -> None:
     """Tries the network on images of the right size without computing anything, before any data are read."""
-    network = recipe.network
-    net = build(lambda: create(network.name, in_channels=channels, **network.model_args)).to(META).eval()
-    images = torch.empty(2, channels, *size, device=META)
+    net = build(lambda: create(name, **arguments)).to(META).eval()
+    images = torch.empty(2, *input_size, device=META)
     try:
         with torch.no_grad(), Shapes():
             outputs = net(images)
     except (RuntimeError, SizeError) as error:  # a map that became smaller than the next window
         raise UsageError(
-            f"`img_size`: expected one that {network.name} can take; got {written(*size)}: {str(error).rstrip('.')}."
+            f"`img_size`: expected one that {name} can take; got {written(*input_size[1:])}: {str(error).rstrip('.')}."
         ) from error
-    if network.task != AUTO:  # which only data decide
-        task_kind(network.task).require_outputs(network.name, outputs)
+    if recipe.network.task != AUTO:  # which only data decide
+        task_kind(recipe.network.task).require_outputs(name, outputs)
 
 
 def require_resumable(before: Recipe, after: Recipe) -> None:

@@ -1,5 +1,6 @@
 """How far a run has come, and the live objects that a checkpoint freezes and restores."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,11 +101,14 @@ class State:
     progress: Progress = field(default_factory=Progress)
 
     @staticmethod
-    def begin(net: nn.Module, recipe: Recipe) -> "State":
-        """The state before the first step; what is frozen of the net is frozen already."""
+    def begin(net: nn.Module, recipe: Recipe, lr_scales: Mapping[str, float] | None = None) -> "State":
+        """The state before the first step; what is frozen of the net is frozen already.
+
+        `lr_scales` as in `striate.training.optimizer.parameter_groups`.
+        """
         training = recipe.training
         ema = Ema(net, training.ema_decay) if training.ema_decay else None
-        return State(net, optimizer.build(net, training), ema)
+        return State(net, optimizer.build(net, training, lr_scales), ema)
 
     @property
     def evaluated(self) -> nn.Module:
