@@ -55,6 +55,9 @@ def test_photographs_begin_with_what_the_installation_brings(draw: Draw) -> None
     said = f"weights: {LITE}, because the images are photographs; `--weights none` begins anew."
     assert begun(draw()) == (LITE, "auto", said)
     assert begun(draw((64, 64)), freeze="none", model="efficientnet_lite0") == (LITE, "none", said)
+    for model in (None, "unet_efficientnet_lite0"):  # whose arguments are not those of the weights' network
+        over: dict[str, Any] = {"model": model, "task": "segment", "model_args": {"upsampling": "nearest"}}
+        assert begun(draw(), **over)[0] == LITE
 
 
 @pytest.mark.parametrize(

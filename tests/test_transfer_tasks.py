@@ -54,7 +54,13 @@ def recipe(weights: Path, tiny_recipe: MakeRecipe) -> MakeRecipe:
     """Keyword arguments are keys of any of its tables."""
 
     def build(**values: Any) -> Recipe:
-        given = {"model": None, "model_args": {}, "crop_pct": None, "weights": str(weights), "freeze": "none"}
+        given: dict[str, Any] = {
+            "model": None,
+            "model_args": {},
+            "crop_pct": None,
+            "weights": str(weights),
+            "freeze": "none",
+        }
         return tiny_recipe(**given | {"lr": 1e-3, "epochs": 2, "batch_size": 4} | values)
 
     return build

@@ -29,7 +29,7 @@ from typing import Any
 from torch import nn
 
 from striate.nets import fcn, headed, locator, segnet, unet
-from striate.nets.catalogue import SINGLE, make, single_variant
+from striate.nets.catalogue import HEAD_ARGUMENTS, SINGLE, make, single_variant
 from striate.nets.heads import heads_of, replace_head, takes_vectors
 
 __all__ = [
@@ -81,7 +81,7 @@ def encoder_name(name: str) -> str:
 
 def arguments_of(name: str) -> frozenset[str]:
     """The names of the arguments that a net takes, without those that it passes on to another."""
-    return frozenset(inspect.signature(variant_named(name)).parameters)
+    return frozenset((*inspect.signature(variant_named(name)).parameters, *HEAD_ARGUMENTS))
 
 
 def default_of(name: str, argument: str) -> int:

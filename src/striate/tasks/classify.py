@@ -18,8 +18,9 @@ from striate.errors import DataError, UsageError
 from striate.recipe import Recipe
 from striate.tasks.answers import WIDTH, Answers
 from striate.tasks.bootstrap import Groups, interval
+from striate.tasks.prediction import Prediction
 from striate.tasks.problems import HeadProblem, ValueProblem
-from striate.tasks.task import Objective, Prediction, Targets
+from striate.tasks.task import Objective, Targets
 from striate.tasks.temperature import fit_temperature
 
 CONFIDENCE = 0.95

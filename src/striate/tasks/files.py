@@ -14,8 +14,9 @@ from striate.data import Index
 from striate.data.masks import load_mask
 from striate.errors import UsageError
 from striate.tasks.locate import Located
+from striate.tasks.prediction import Prediction
 from striate.tasks.segment import Segmented
-from striate.tasks.task import Prediction, Task
+from striate.tasks.task import Task
 
 BACKGROUND = "background"  # the class whose pixels are no object
 MOST_NAMED = 5  # classes of a mask that are named on its image

@@ -24,8 +24,9 @@ from striate.tasks.locate_loss import BoxLoss, box_loss
 from striate.tasks.locate_metrics import Records, right_overlaps, scores
 from striate.tasks.locate_rows import NO_OBJECT, Objects, boxes_of, matched, objects_of
 from striate.tasks.options import options
+from striate.tasks.prediction import Prediction
 from striate.tasks.problems import HeadProblem, ValueProblem
-from striate.tasks.task import Objective, Prediction, Targets
+from striate.tasks.task import Objective, Targets
 from striate.tasks.whole_images import frozen_without_plan, unmixed_and_whole
 
 LOCATOR = "locator"  # the net of the catalogue with two heads

@@ -23,11 +23,12 @@ from striate.recipe import Recipe
 from striate.tasks.answers import Answers
 from striate.tasks.bootstrap import Groups
 from striate.tasks.options import options
+from striate.tasks.prediction import Prediction
 from striate.tasks.problems import HeadProblem, ValueProblem
 from striate.tasks.segment_loss import PixelLoss, median_frequency, pixel_loss, pixel_mass
 from striate.tasks.segment_masks import logits_at, mask_at
 from striate.tasks.segment_metrics import PER_CLASS, class_ious, record, scores, width
-from striate.tasks.task import Objective, Prediction, Targets
+from striate.tasks.task import Objective, Targets
 from striate.tasks.whole_images import frozen_without_plan, unmixed_and_whole
 
 COUNTED = 500  # masks of train, spread evenly, in which pixels are counted for class weights
