@@ -1,9 +1,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from striate.data import build
+from striate.data.index_file import save_index
 from striate.report.sheet import GAP, TITLE
 
 Striate = Callable[..., tuple[int, str, str]]
@@ -71,3 +74,36 @@ def test_refusals(striate: Striate, two_classes: Path, words: list[str], code: i
     got, said, err = striate("augment", two_classes, *words)
     assert (got, said) == (code, "")
     assert err == f"striate: {sentence}\n"
+
+
+def test_images_with_a_box_or_a_mask_are_shown_whole(striate: Striate, tmp_path: Path) -> None:
+    """Each is dark in the middle and light at its far ends, which a square crop of the middle leaves out."""
+    pixels = np.zeros((20, 60), np.uint8)
+    pixels[:, :15] = pixels[:, 45:] = 255
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(pixels).save(folder / name)
+        Image.fromarray(pixels // 255).save(folder / f"{name}.mask.png")
+    names = ["a.png", "b.png"]
+    boxed = build(folder, ("a",), names, label=[0, 0], box=[[20.0, 5.0, 40.0, 15.0]] * 2)
+    masked = build(
+        folder,
+        (),
+        names,
+        mask=[f"{name}.mask.png" for name in names],
+        mask_classes=("dark", "light"),
+        mask_values={0: 0, 1: 1},
+    )
+    plain = build(folder, ("a",), names, label=[0, 0])
+    ends = {}
+    for name, index in (("boxed", boxed), ("masked", masked), ("plain", plain)):
+        save_index(index, folder / "index.parquet")
+        out = tmp_path / f"{name}.png"
+        words = ("augment", folder / "index.parquet", "--count", 1, "--epochs", 1, "--img-size", 20, "-o", out)
+        code, _, err = striate(*words)
+        assert (code, err) == (0, "")
+        with Image.open(out) as sheet:
+            row = np.asarray(sheet.convert("RGB"))[TITLE + GAP + 1, GAP : GAP + 20]  # above the box
+        ends[name] = [row[0].max() > 100, row[-1].max() > 100, row[10].max() > 100]
+    assert ends == {"boxed": [True, True, False], "masked": [True, True, False], "plain": [False, False, False]}

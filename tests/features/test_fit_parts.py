@@ -9,7 +9,7 @@ from striate import transfer
 from striate.console import Reporter
 from striate.model import load
 from striate.recipe import Recipe
-from striate.tasks.locate import Located
+from striate.tasks.located import Located
 from striate.tasks.segment import Segmented
 from striate.training import train
 

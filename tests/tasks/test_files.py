@@ -11,7 +11,8 @@ from striate.errors import UsageError
 from striate.tasks import Prediction
 from striate.tasks.classify import Classify
 from striate.tasks.files import coco, drawn, mask_image, overlaid, palette, require_kind, voc_annotation
-from striate.tasks.locate import Locate, Located
+from striate.tasks.locate import Locate
+from striate.tasks.located import Located
 from striate.tasks.segment import Segment, Segmented
 
 NAMES = ("background", "cat", "dog")

@@ -9,12 +9,13 @@ from torch.nn.functional import cross_entropy
 
 from striate.data import Batch, Index, Preprocessing, build
 from striate.errors import DataError, UsageError
-from striate.recipe import Recipe, from_dict
+from striate.recipe import Recipe, from_dict, with_values
 from striate.tasks import settled, task_of
 from striate.tasks.classify import Classify
-from striate.tasks.locate import Locate, Located
+from striate.tasks.locate import Locate
 from striate.tasks.locate_loss import box_loss
 from striate.tasks.locate_rows import NO_OBJECT, SEVERAL
+from striate.tasks.located import Located
 
 SHOWN = Preprocessing((3, 50, 100), (0.5,) * 3, (0.5,) * 3, 1.0, "squash")
 BOX = [10.0, 10.0, 50.0, 40.0]
@@ -158,7 +159,7 @@ def test_options_that_there_are_not(args: dict[str, Any], sentence: str) -> None
 
 def test_a_net_that_names_pixels_is_refused() -> None:
     with pytest.raises(UsageError, match="expected a network that names an image; got unet"):
-        Locate.require_outputs("unet", torch.zeros(2, 3, 8, 8))
+        Locate.over("unet", {})
 
 
 def test_the_net_is_a_locator_over_the_one_that_is_named() -> None:
@@ -279,3 +280,17 @@ def test_the_boxes_of_mirror_images_are_turned_back() -> None:
     outputs = torch.tensor([[2.0, -1.0, 0.0, 0.1, 0.25, 0.5, 0.5, 0.2, 1.0, 0.9]])
     expected = torch.tensor([[2.0, -1.0, 0.75, 0.1, 1.0, 0.5, 0.0, 0.2, 0.5, 0.9]])
     torch.testing.assert_close(task.unmirror(outputs), expected)
+
+
+def test_a_loss_that_a_fitted_head_does_not_have_is_refused() -> None:
+    for loss, freeze in (("mse", "all"), ("giou", "none"), ("smooth_l1", "0.5")):
+        asked = with_values(Recipe(), {"task_args": {"box_loss": loss}, "freeze": freeze, "weights": "a"})
+        assert Locate.resolve_transfer(asked) == asked
+    for frozen in ("all", "auto", None):
+        asked = with_values(Recipe(), {"task_args": {"box_loss": "giou"}, "freeze": frozen, "weights": "a"})
+        with pytest.raises(UsageError) as caught:
+            Locate.resolve_transfer(asked)
+        assert str(caught.value) == (
+            "`task_args.box_loss`: expected mse where all stages are frozen, because boxes are then fitted by least "
+            "squares; got giou. Try --freeze none."
+        )

@@ -4,10 +4,13 @@ import csv
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from task_table import boxed
 
 from striate.console import Reporter
+from striate.data import build
 from striate.data.index_file import load_index
 from striate.errors import DataError, UsageError
 from striate.recipe import Recipe
@@ -80,3 +83,17 @@ def test_where_there_is_no_data_no_folder_is_made(tiny_recipe: MakeRecipe, silen
     with pytest.raises(UsageError, match="Did you mean `lenet5`"):
         train(tmp_path / "none", tiny_recipe(model="lenet6"), tmp_path / "run", silent)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_images_that_a_task_leaves_out_are_said_in_one_line(
+    tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
+) -> None:
+    index = boxed(tmp_path / "data")
+    boxes = [[box, box] if row < 3 else [box] for row, box in enumerate(index.table["box"].to_pylist())]
+    labels = [[label] * len(each) for label, each in zip(index.table["label"].to_pylist(), boxes, strict=True)]
+    several = build(index.root, index.classes, index.paths(), labels=labels, boxes=boxes)
+    values: dict[str, Any] = {"model": "resnet20_cifar", "model_args": {}, "img_size": 32, "epochs": 1}
+    run = train(several, tiny_recipe(**values, crop_pct=None), tmp_path / "run", silent)
+    told = [line for line in run.log.read_text().splitlines() if "several objects" in line]
+    assert len(told) == 2  # with the note that says what uses them
+    assert told[1].endswith(f"warning: left out, because it shows several objects: 3 images, in {run.check}")

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from striate.cli.flags import DEFAULT, as_in_recipe, values_from_recipe
-from striate.errors import UsageError
-from striate.recipe import KEYS, AugmentRecipe, DataRecipe
+from striate.errors import DataError, UsageError
+from striate.recipe import KEYS, AugmentRecipe, DataRecipe, Recipe
 from striate.recipe.size import height_and_width
+
+if TYPE_CHECKING:
+    from striate.data import Index
 
 
 @Parameter(name="*")
@@ -40,6 +43,8 @@ def augment(
 ) -> None:
     """Draw a sheet of images as training would see them, with their boxes and masks on top.
 
+    Images with one box, or with masks, are shown whole and are not mixed, because that is how their tasks train.
+
     Each row is one image: first what evaluation sees, then what the first epochs of training would see. A view is 224
     pixels wide and high unless --img-size says otherwise.
 
@@ -53,19 +58,22 @@ def augment(
     from striate.data import CROP_PCT, MEAN_STD, Preprocessing, read_with
     from striate.report.sheet import draw_sheet
 
-    table = settings.data
+    index = read_with(data, settings.data)
+    asked = _as_trained(Recipe(data=settings.data, augment=settings.augment), index)
+    table = asked.data
     channels, (height, width) = table.in_channels or 3, height_and_width(table.img_size or SIZE)
     mean, std = table.mean or MEAN_STD[channels][0], table.std or MEAN_STD[channels][1]
     for name, values in (("mean", mean), ("std", std)):
         if len(values) != channels:
             raise UsageError(f"`--{name}`: expected {channels} numbers, one a channel; got {len(values)}.")
-    preprocessing = Preprocessing((channels, height, width), mean, std, table.crop_pct or CROP_PCT)
-    index = read_with(data, table)
+    preprocessing = Preprocessing(
+        (channels, height, width), mean, std, table.crop_pct or CROP_PCT, table.crop_mode or "center"
+    )
     if not output.parent.is_dir():
         raise UsageError(f"`--output`: expected a file in a folder that exists; got {output}.")
     skipped = draw_sheet(
         index,
-        settings.augment,
+        asked.augment,
         preprocessing,
         output,
         count=count,
@@ -76,3 +84,13 @@ def augment(
     for line in skipped:
         print(f"left out: {line}")
     print(f"{output}: what evaluation sees, then what training would in epochs 1 to {epochs}.")
+
+
+def _as_trained(recipe: Recipe, index: "Index") -> Recipe:
+    """The recipe with what the task of the data fills in; as it is where there is no task for them."""
+    from striate.tasks import settled
+
+    try:
+        return settled(recipe, index)
+    except DataError:  # such as images of several objects, whose boxes a sheet can show all the same
+        return recipe

@@ -13,7 +13,7 @@ from pycocotools import mask as rle
 from striate.data import Index
 from striate.data.masks import load_mask
 from striate.errors import UsageError
-from striate.tasks.locate import Located
+from striate.tasks.located import Located
 from striate.tasks.prediction import Prediction
 from striate.tasks.segment import Segmented
 from striate.tasks.task import Task

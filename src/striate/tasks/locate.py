@@ -23,14 +23,14 @@ from striate.tasks.locate_boxes import iou, ordered, to_original, to_shares
 from striate.tasks.locate_loss import BoxLoss, box_loss
 from striate.tasks.locate_metrics import Records, right_overlaps, scores
 from striate.tasks.locate_rows import NO_OBJECT, Objects, boxes_of, matched, objects_of
+from striate.tasks.located import Located
 from striate.tasks.options import options
-from striate.tasks.prediction import Prediction
 from striate.tasks.problems import HeadProblem, ValueProblem
 from striate.tasks.task import Objective, Targets
 from striate.tasks.whole_images import frozen_without_plan, unmixed_and_whole
 
 LOCATOR = "locator"  # the net of the catalogue with two heads
-CORNERS = ("x0", "y0", "x1", "y1")
+FITTED_LOSS = "mse"  # of boxes, where their layer is fitted in closed form
 
 
 @dataclass(frozen=True)
@@ -50,23 +50,6 @@ class Options:
     def __post_init__(self) -> None:
         if not self.box_weight > 0:
             raise UsageError(f"`task_args.box_weight`: expected a number above 0; got {self.box_weight}.")
-
-
-@dataclass(frozen=True)
-class Located(Prediction):
-    """What a model says about the one object of an image."""
-
-    box: tuple[float, float, float, float] | None = None
-    """x0, y0, x1, y1 in pixels of the upright original; None where there is no object, or the image is unreadable."""
-
-    size: Size = (0, 0)
-    """Width and height of the upright original."""
-
-    def row(self, top_k: int) -> dict[str, Any]:
-        """As of classification, with the box after the classes."""
-        row = super().row(top_k)
-        error = row.pop("error")
-        return row | dict(zip(CORNERS, self.box or (None,) * 4, strict=True)) | {"error": error}
 
 
 class ClassAndBox(Objective):
@@ -167,8 +150,19 @@ class Locate:
 
     @classmethod
     def resolve_transfer(cls, recipe: Recipe) -> Recipe:
-        """All is frozen: the layers for classes and boxes are fitted in closed form."""
-        return frozen_without_plan(recipe, "all")
+        """All is frozen: the layers for classes and boxes are fitted in closed form.
+
+        Raises:
+            UsageError: if the recipe asks for a loss that such a fit does not have.
+        """
+        recipe = frozen_without_plan(recipe, "all")
+        loss = options(Options, cls.name, recipe.network.task_args).box_loss
+        if recipe.transfer.freeze == "all" and loss not in (FITTED_LOSS, Options.box_loss):
+            raise UsageError(
+                f"`task_args.box_loss`: expected {FITTED_LOSS} where all stages are frozen, because boxes are then "
+                f"fitted by least squares; got {loss}. Try --freeze none."
+            )
+        return recipe
 
     @classmethod
     def of(cls, index: Index, recipe: Recipe) -> Self:

@@ -1,5 +1,6 @@
 """Before the network: a run's folder, its recipe, and its data, checked, matched to the task and split."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -19,7 +20,7 @@ from striate.data import (
     require_trainable,
     write_findings,
 )
-from striate.data.check import KINDS, Check, Severity, by_kind, examine, leaks
+from striate.data.check import KINDS, Check, Finding, Severity, by_kind, examine, leaks
 from striate.data.index_file import load_index
 from striate.device import Machine, choose, cores, keep_memory
 from striate.recipe import Recipe
@@ -32,6 +33,7 @@ from striate.training.process_group import BACKENDS, JoinedProcesses, Processes
 from striate.training.resolve import require_resumable, resolve
 from striate.training.run import Run
 
+LEFT_OUT = "left-out"  # the kind of images that the index says are not used
 SHOWN = 5  # findings of each kind that are printed one by one
 
 
@@ -182,17 +184,33 @@ def _checked(index: Index, recipe: Recipe, output: Path | None, reporter: Report
         write_findings(found.findings, output)
     leaking = {leak.row for leak in found.leaks(found.index)}  # one sentence tells of them, once all are split
     told = [each for each in found.findings if each.kind != "leak" or leaking.isdisjoint(each.rows)]
+    where = f"in {output}" if output is not None else "which `striate check` names"
     for kind, findings in by_kind(told).items():
-        severity = KINDS[kind].severity
-        if severity is not Severity.INFO:
-            for finding in findings[:SHOWN]:
-                reporter.info(f"{severity.value}: {finding.path or KINDS[kind].title}: {finding.reason}")
-            if len(findings) > SHOWN:
-                where = f"in {output}" if output is not None else "which `striate check` names"
-                more = f"and {len(findings) - SHOWN} more {KINDS[kind].title}, {where}"
-                reporter.info(f"{severity.value}: {more}")
+        if KINDS[kind].severity is not Severity.INFO:
+            for line in _lines(kind, findings, where):
+                reporter.info(f"{KINDS[kind].severity.value}: {line}")
     require_few_bad(index, found.index, recipe.data.max_bad)
     return found
+
+
+def _lines(kind: str, findings: Sequence[Finding], where: str) -> Iterator[str]:
+    """What the console says of the findings of a kind: the first of them, and how many more; or a line a reason.
+
+    Images that are left out for what the data say of them, such as those of several objects, have one reason together.
+
+    Args:
+        kind: a key of `KINDS`.
+        findings: of this kind.
+        where: the others can be read.
+    """
+    if kind == LEFT_OUT:
+        for reason, count in Counter(finding.reason for finding in findings).items():
+            yield f"left out, because {reason}: {count:,} image{'s' if count > 1 else ''}, {where}"
+        return
+    for finding in findings[:SHOWN]:
+        yield f"{finding.path or KINDS[kind].title}: {finding.reason}"
+    if len(findings) > SHOWN:
+        yield f"and {len(findings) - SHOWN} more {KINDS[kind].title}, {where}"
 
 
 def _stopped(
