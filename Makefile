@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN = .venv/bin
 
-.PHONY: setup demo check test test-all bench docs lock clean
+.PHONY: setup demo check test test-all bench studies docs lock clean
 
 setup: .venv/ready
 
@@ -29,6 +29,14 @@ test-all: setup
 
 bench: setup
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+# Runs the short form of every study, and goes on where it stopped; those that need more images than scikit-learn's digits
+# take them from ../shared/data where that is.
+SHARED_DATA = $(if $(wildcard ../shared/data),--data ../shared/data)
+
+studies: setup
+	$(BIN)/striate study --all --output runs/studies $(SHARED_DATA)
+	$(BIN)/python docs/studies.py runs/studies
 
 docs: setup
 	$(BIN)/sphinx-build --quiet --fail-on-warning docs docs/_build

@@ -51,7 +51,8 @@ MAY_IMPORT = {
     "explain": {"arithmetic", "model", "data"},
     "machine": {"training", "inspect"},
     "report": {"evaluation", "explain", "machine"},
-    "cli": {"api", "machine", "explain", "report", "inspect", "weights", "__init__"},
+    "studies": {"explain", "evaluation", "features", "inspect", "console"},
+    "cli": {"api", "machine", "explain", "report", "studies", "inspect", "weights", "__init__"},
     "__main__": {"cli"},
     "__init__": {"api", "model", "nets", "tasks"},
 }  # fmt: skip

@@ -26,6 +26,7 @@ from striate.cli.inspect import inspect
 from striate.cli.plan import plan
 from striate.cli.predict import predict
 from striate.cli.report import report
+from striate.cli.study import study
 from striate.cli.train import train, values_from_file
 from striate.cli.weights import weights
 from striate.errors import StriateError
@@ -59,6 +60,7 @@ app.command(explain, sort_key=5)
 app.command(filter_image, name="filter", sort_key=6)
 app.command(predict, sort_key=5)
 app.command(weights)
+app.command(study, sort_key=6)
 app.command(bench, sort_key=6)
 
 

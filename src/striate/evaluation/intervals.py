@@ -94,6 +94,22 @@ def share(successes: float, count: float) -> Interval:
     return Interval(successes / count, float(low), float(high))
 
 
+def student(values: ArrayLike) -> Interval:
+    """The mean of few values (N,), such as of one run a seed, with Student's interval: without bounds for one value.
+
+    >>> f"{student([0.90, 0.92, 0.94]):.3f}"
+    '0.920 [0.870, 0.970]'
+    """
+    from scipy.special import stdtrit
+
+    found = np.asarray(values, np.float64)
+    mean = float(found.mean())
+    if len(found) < 2:
+        return Interval(mean, -np.inf, np.inf)
+    half = float(stdtrit(len(found) - 1, (1 + CONFIDENCE) / 2) * found.std(ddof=1) / np.sqrt(len(found)))
+    return Interval(mean, mean - half, mean + half)
+
+
 class Resampling:
     """Bootstrap draws of images, or of whole groups of images, that every figure of an evaluation shares.
 

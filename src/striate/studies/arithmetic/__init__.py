@@ -1,0 +1,1 @@
+"""What follows from arithmetic alone: seconds each, and exact."""

@@ -1,0 +1,125 @@
+"""The page of a study, and the pages that list all of them, as Markdown: text from data, nothing typed twice."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from striate.files import json_text, write_whole
+from striate.studies.claims import NOTES, claims
+from striate.studies.numbers import Numbers
+from striate.studies.result import Result
+from striate.studies.study import Dots, Lines, Maps, Study
+from striate.studies.verdict import Verdict, plain
+
+MARKS = {"holds": "✔", "holds with a condition": "◐", "does not hold here": "✘", "cannot be told": "?"}
+
+
+def write_page(study: Study, result: Result, folder: Path) -> Path:
+    """Writes the page NAME.md and the figure NAME.svg into a folder that exists.
+
+    Returns:
+        The path of the page.
+    """
+    from striate.studies.figure import draw
+
+    path = folder / f"{study.name}.md"
+    text = page(study, result)
+    draw(study, result.numbers, stamp(result), folder / f"{study.name}.svg")
+    write_whole(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+    return path
+
+
+def stamp(result: Result) -> str:
+    """A figure's mark of the numbers that it shows."""
+    return f"numbers {hashlib.sha256(json_text(result.numbers.values).encode()).hexdigest()[:16]}"
+
+
+def page(study: Study, result: Result) -> str:
+    """A study's page: claim, verdict, sentences of the notes, experiment, figure, numbers, literature, cost."""
+    verdict = study.rule(result.numbers)
+    parts = [
+        f"# {study.claim}",
+        f"**{MARKS[verdict.kind]} {verdict.kind.capitalize()}.**{_scaled(result)}",
+        *(_quote(identifier) for identifier in study.claims),
+        f"## The experiment\n\n{study.setup}",
+        f"![{_caption(study)}]({study.name}.svg)",
+        f"*{_caption(study)}*",
+        _table(study, result.numbers),
+        f"## The verdict\n\n{_because(verdict)}",
+        study.remark,
+        f"## What others found\n\n{study.literature}",
+        f"## Its cost, and how to repeat it\n\n{_cost(study, result)}",
+        f"```bash\nstriate study {study.name}{_flags(study)}\n```",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _scaled(result: Result) -> str:
+    if result.scale == 1:
+        return ""
+    return f" Each training was {result.scale:g} times as long as in the short form."
+
+
+def _quote(identifier: str) -> str:
+    claim = claims()[identifier]
+    return f"> {_escaped(claim.sentence)}\n>\n> — notes {claim.note} ({NOTES[claim.note]}), {_escaped(claim.section)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("*", "\\*").replace("$", "\\$").replace("_", "\\_").replace("<", "\\<")
+
+
+def _caption(study: Study) -> str:
+    match study.figure:
+        case Dots():
+            return f"{_first_upper(study.figure.measure)}: a dot a seed, the mean, and its 95 % interval."
+        case Lines():
+            return f"{_first_upper(study.figure.measure)}: the mean over seeds, and their range."
+        case Maps():
+            return f"{_first_upper(study.figure.measure)} of the first seed."
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _table(study: Study, numbers: Numbers) -> str:
+    """A row for each arm and measure; of a series, a column for each point that the figure names."""
+    rows = []
+    for arm, measures in numbers.values.items():
+        for measure in measures:
+            values = numbers.of(arm, measure)
+            rows += [(arm, measure, *cells) for cells in _cells(study, numbers, arm, measure, values.ndim)]
+    lines = ["| arm | measure | mean and 95 % interval | each seed |", "| --- | --- | --- | --- |"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def _cells(study: Study, numbers: Numbers, arm: str, measure: str, dimensions: int) -> list[tuple[str, str]]:
+    if dimensions == 1:
+        seeds = ", ".join(f"{value:.4g}" for value in numbers.of(arm, measure))
+        return [(plain(numbers.interval(arm, measure)), seeds)]
+    points = numbers.of(arm, measure).shape[1]
+    if isinstance(study.figure, Lines) and study.figure.measure == measure:
+        names = study.figure.points
+        means = numbers.of(arm, measure).mean(axis=0)
+        shown = range(points) if points <= 8 else np.unique(np.linspace(0, points - 1, 8).round().astype(int)).tolist()
+        text = "; ".join(f"{names[at]}: {means[at]:.3g}" for at in shown)
+        return [(f"by {study.figure.label}", text)]
+    first = ", ".join(f"{value:.3g}" for value in numbers.of(arm, measure)[0])
+    return [("of the first seed", first)]
+
+
+def _because(verdict: Verdict) -> str:
+    lines = "\n".join(f"- {line}" for line in verdict.because)
+    return f"{verdict.kind.capitalize()}. What decides, with 95 % intervals over seeds:\n\n{lines}"
+
+
+def _cost(study: Study, result: Result) -> str:
+    seeds = f"{len(result.seeds)} seed{'s' if len(result.seeds) > 1 else ''}"
+    images = f" Its images: {study.source.meaning}." if study.source else " It makes its own inputs."
+    return f"{seeds}, {result.seconds:g} seconds in all on {result.machine}.{images}"
+
+
+def _flags(study: Study) -> str:
+    return f" --data {study.source.name}" if study.source and study.source.name else ""

@@ -1,0 +1,1 @@
+"""What is done with networks that have learned, and with tasks beyond one label."""

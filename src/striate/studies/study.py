@@ -1,0 +1,107 @@
+"""What a study is: a claim, arms that are compared, what is measured, and a rule written before the run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from striate.studies.images import Images, Source
+from striate.studies.numbers import Numbers, Value
+from striate.studies.verdict import Kind, Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One seed of a study; PyTorch's global generator is seeded with it before each arm."""
+
+    seed: int
+    scale: float = 1.0
+    """How much longer than the short form each training lasts."""
+
+    data: Images | None = None
+
+    @property
+    def images(self) -> Images:
+        """The images of a study that has a source of them.
+
+        Raises:
+            ValueError: if it has none.
+        """
+        if self.data is None:
+            raise ValueError("`images`: expected a study with a source of images; got one without.")
+        return self.data
+
+    def epochs(self, count: int) -> int:
+        """The epochs, or steps, that `count` of the short form become."""
+        return max(1, round(count * self.scale))
+
+
+Measures = dict[str, Value]
+Arm = Callable[[Trial], Measures]
+
+
+@dataclass(frozen=True)
+class Dots:
+    """A figure with a row for each arm and a dot for each seed."""
+
+    measure: str
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A figure with a line for each arm over the points of a series."""
+
+    measure: str
+    label: str
+    """What the points are."""
+
+    points: tuple[str, ...]
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Maps:
+    """A figure with a matrix for each arm, its values written in it, from a series of rows * columns values."""
+
+    measure: str
+    columns: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """A claim of the notes as an experiment."""
+
+    claims: tuple[str, ...]
+    """The ids in claims.toml of the sentences that it tests."""
+
+    claim: str
+    """The claim in our words, one sentence."""
+
+    setup: str
+    """The experiment: what is compared, on what, and what stays the same."""
+
+    arms: Mapping[str, Arm]
+    figure: Dots | Lines | Maps
+    rule: Callable[[Numbers], Verdict]
+    """How numbers become a verdict."""
+
+    planted: Mapping[Kind, Mapping[str, Mapping[str, Value]]]
+    """Made-up measures of each arm for which the rule has to give that verdict; a test adds seeds and runs it."""
+
+    literature: str
+    """What others found, with the source."""
+
+    remark: str = ""
+    """Why we believe that it came out so: written after the run."""
+
+    source: Source | None = None
+    """The images that it needs; None where it makes its own inputs."""
+
+    seeds: int = 5
+    chance: bool = True
+    """Whether seeds decide: a rule that rests on chance never gives a verdict from one seed."""
+
+    name: str = ""
+    """Of its file; given by the catalogue."""
+
+    group: str = ""
+    """Of its folder; given by the catalogue."""

@@ -1,0 +1,1 @@
+"""What weights learned elsewhere are good for."""
