@@ -81,7 +81,7 @@ def test_weights_are_taken_where_they_are_named(
     ("recipe", "settings", "sentence"),
     [
         (None, {"epoch": 3}, "recipe: unknown key `epoch`. Did you mean `epochs`?"),
-        (None, {"epochs": 0}, "recipe: `epochs`: expected at least 1; got 0."),
+        (None, {"epochs": 0}, "recipe: `epochs`: expected a whole number from 1 to 1,000,000; got 0."),
         (None, {"epochs": "3"}, "recipe: `epochs`: expected int, got str."),
         (
             5,

@@ -7,15 +7,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from striate import model_file
 from striate.data import (
     GivenImages,
     Loader,
@@ -27,13 +26,15 @@ from striate.data.decode import MAX_PIXELS
 from striate.data.readers.folders import image_files
 from striate.device import Machine, choose, cores
 from striate.errors import DataError, ModelFileError, UsageError
-from striate.files import json_text, regular, write_whole
-from striate.graph.meta import build
-from striate.nets import create, default_of, heads_of
+from striate.files import fit_to_print, json_text, write_whole
+from striate.model_file import FORMAT_VERSION, About
+from striate.nets import default_of, heads_of
 from striate.tasks import TASKS, Prediction, Task, task_from_dict
+from striate.tensors import not_finite, read
 
-FORMAT_VERSION = 1
+OWN_KEYS = {"format_version", "task", "net", "classes", "preprocessing", "metrics"}  # the others are `Model.about`
 SHOWN_CLASSES = 5  # in a model's repr
+SHOWN_PROBLEMS = 2  # with tensors, in a message
 
 
 @dataclass(repr=False)
@@ -225,59 +226,53 @@ def load(path: Path | str, *, device: str = "auto", precision: str = "auto") -> 
     """
     path = Path(path)
     try:
-        with safe_open(regular(path), "pt") as file:
-            about = (file.metadata() or {}).get("striate")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        tensors, metadata = read(path)
     except FileNotFoundError as error:
         raise ModelFileError(f"{path}: expected a model file; got nothing there.") from error
-    except (SafetensorError, OSError) as error:
+    except (OSError, ValueError) as error:
         raise ModelFileError(f"{path}: expected a safetensors file that is whole; {error}.") from error
-    if about is None:
-        raise ModelFileError(
-            f"{path}: expected a model that striate wrote; got a safetensors file without its metadata."
-        )
-    return _build(path, about, tensors, choose(device, precision))
-
-
-def _build(path: Path, metadata: str, tensors: Mapping[str, Tensor], machine: Machine) -> Model:
-    try:
-        about: dict[str, Any] = msgspec.json.decode(metadata, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise ModelFileError(f"{path}: its metadata is not what striate writes: {error!r}.") from error
-    version = about.pop("format_version", None)
-    if version != FORMAT_VERSION:
-        raise ModelFileError(
-            f"{path}: expected format version {FORMAT_VERSION}; got {version}. Try the striate that wrote it."
-        )
-    try:
-        values = about.pop("task")
-        net = about.pop("net")
-        if values["name"] not in TASKS:
-            raise ModelFileError(
-                f"{path}: expected one of the tasks {', '.join(TASKS)}; got {values['name']}. Try a newer striate."
-            )
-        name, arguments = net["name"], net["arguments"]
-        preprocessing = Preprocessing.from_dict(about.pop("preprocessing"))
-        task = task_from_dict(tuple(about.pop("classes")), values)
-        metrics = {key: math.nan if value is None else value for key, value in about.pop("metrics").items()}
-        module = build(lambda: create(name, **arguments))
-    except (AttributeError, KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
-        raise ModelFileError(f"{path}: its metadata is not what striate writes: {error!r}.") from error
-    _require_agreement(path, name, arguments, task, preprocessing)
+    about, values = model_file.parse(path, metadata)
+    task = _task(path, about, values["task"])
+    module = model_file.make_net(path, about)
+    _require_agreement(path, about, task)
     tensors = _renamed(module, tensors)
     _require_same_tensors(path, module, tensors)
-    module.load_state_dict(dict(tensors), assign=True)
-    return Model(machine.place(module).eval(), name, arguments, task, preprocessing, metrics, about, machine)
+    problem = not_finite(tensors.items())
+    if problem:
+        raise ModelFileError(f"{path}: {problem}.")
+    module.load_state_dict(tensors, assign=True)
+    machine = choose(device, precision)
+    metrics = {key: math.nan if value is None else value for key, value in about.metrics.items()}
+    rest = {key: value for key, value in values.items() if key not in OWN_KEYS}
+    return Model(
+        machine.place(module).eval(),
+        about.net.name,
+        about.net.arguments,
+        task,
+        about.preprocessing,
+        metrics,
+        rest,
+        machine,
+    )
 
 
-def _require_agreement(
-    path: Path, name: str, arguments: Mapping[str, Any], task: Task, preprocessing: Preprocessing
-) -> None:
+def _task(path: Path, about: About, values: dict[str, Any]) -> Task:
+    if about.task.name not in TASKS:
+        shown = fit_to_print(about.task.name, 80)
+        raise ModelFileError(f"{path}: expected one of the tasks {', '.join(TASKS)}; got {shown}. Try a newer striate.")
+    try:
+        return task_from_dict(about.classes, values)
+    except (KeyError, TypeError, ValueError) as error:
+        shown = fit_to_print(repr(error) if isinstance(error, KeyError) else str(error), 200)
+        raise ModelFileError(f"{path}: its metadata is not what striate writes: {shown}.") from error
+
+
+def _require_agreement(path: Path, about: About, task: Task) -> None:
     for key, what, got in (
         ("num_classes", "outputs of its task", task.outputs),
-        ("in_channels", "channels of preprocessing", preprocessing.channels),
+        ("in_channels", "channels of preprocessing", about.preprocessing.channels),
     ):
-        expected = arguments.get(key, default_of(name, key))
+        expected = about.net.arguments.get(key, default_of(about.net.name, key))
         if got != expected:
             raise ModelFileError(f"{path}: expected {expected} {what}, as its net was made for; got {got}.")
 
@@ -302,7 +297,9 @@ def _require_same_tensors(path: Path, module: nn.Module, tensors: Mapping[str, T
         if expected[name] != got[name]
     ]
     if problems:
-        raise ModelFileError(f"{path}: expected exactly the tensors of its net; {'; '.join(sorted(problems))}.")
+        first = [fit_to_print(problem, 150) for problem in sorted(problems)[:SHOWN_PROBLEMS]]
+        rest = f"; and {len(problems) - len(first):,} more" if len(problems) > len(first) else ""
+        raise ModelFileError(f"{path}: expected exactly the tensors of its net; {'; '.join(first)}{rest}.")
 
 
 def _form(shape: tuple[int, ...], dtype: torch.dtype) -> str:

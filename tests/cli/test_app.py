@@ -60,10 +60,19 @@ def test_version(striate: Striate) -> None:
         (["evaluate"], 'Command "evaluate" parameter MODEL requires an argument.'),
         (["evaluate", "MODEL"], 'Command "evaluate" parameter DATA requires an argument.'),
         (["evaluate", "MODEL", "DATA", "--split", "tset"], 'Invalid value "tset" for --split.'),
-        (["evaluate", "MODEL", "DATA", "--batch-size", "0"], 'Invalid value "0" for --batch-size. Must be >= 1.'),
-        (["evaluate", "MODEL", "DATA", "--workers", "-1"], 'Invalid value "-1" for --workers. Must be >= 1.'),
-        (["predict", "MODEL", "A", "--batch-size", "0"], 'Invalid value "0" for --batch-size. Must be >= 1.'),
-        (["predict", "MODEL", "A", "-j", "0"], 'Invalid value "0" for -j. Must be >= 1.'),
+        (
+            ["evaluate", "MODEL", "DATA", "--batch-size", "0"],
+            'Invalid value "0" for --batch-size. Expected a whole number from 1 to 1,000,000.',
+        ),
+        (
+            ["evaluate", "MODEL", "DATA", "--workers", "-1"],
+            'Invalid value "-1" for --workers. Expected a whole number from 1 to 1,024.',
+        ),
+        (
+            ["predict", "MODEL", "A", "--batch-size", "0"],
+            'Invalid value "0" for --batch-size. Expected a whole number from 1 to 1,000,000.',
+        ),
+        (["predict", "MODEL", "A", "-j", "0"], 'Invalid value "0" for -j. Expected a whole number from 1 to 1,024.'),
         (["predict", "MODEL", "A", "--top-k", "0"], 'Invalid value "0" for --top-k. Must be >= 1.'),
     ],
 )
@@ -77,8 +86,8 @@ def test_misuse_is_one_sentence_and_code_2(striate: Striate, words: list[str], f
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["train", "DATA", "--epochs", "0"], "`epochs`: expected at least 1; got 0."),
-        (["train", "DATA", "--crop-pct", "2"], "`crop_pct`: expected a share above 0, up to 1; got 2.0."),
+        (["train", "DATA", "--epochs", "0"], "`epochs`: expected a whole number from 1 to 1,000,000; got 0."),
+        (["train", "DATA", "--crop-pct", "2"], "`crop_pct`: expected a number above 0, up to 1; got 2.0."),
         (
             ["train", "DATA", "--opt", "nesterov", "--momentum", "0"],
             "`momentum`: expected above 0 with nesterov; got 0.0.",

@@ -64,7 +64,7 @@ def test_a_image_that_cannot_be_read_is_named(striate: Striate, two_classes: Pat
     ("words", "code", "sentence"),
     [
         (["--count", "0"], 2, 'Invalid value "0" for --count. Must be >= 1. See `striate --help`.'),
-        (["--rotation", "200"], 2, "`rotation`: expected from 0 to 180 degrees; got 200.0."),
+        (["--rotation", "200"], 2, "`rotation`: expected a number from 0 to 180; got 200.0."),
         (["--rotate", "3"], 2, "Unknown option: --rotate. Did you mean --rotation? See `striate --help`."),
         (["--mean", "0.5"], 2, "`--mean`: expected 3 numbers, one a channel; got 1."),
         (["-o", "none/sheet.png"], 2, "`--output`: expected a file in a folder that exists; got none/sheet.png."),

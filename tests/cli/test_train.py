@@ -162,7 +162,7 @@ def test_a_recipe_file_that_is_not_there(striate: Striate, tmp_path: Path) -> No
     ("text", "sentence"),
     [
         ("[training]\nepoch = 3", "unknown key `epoch` under [training]. Did you mean `epochs`?"),
-        ("[training]\nepochs = 0", "`epochs`: expected at least 1; got 0."),
+        ("[training]\nepochs = 0", "`epochs`: expected a whole number from 1 to 1,000,000; got 0."),
         ("[training]\nlr = 1\nlr = 2\n", "expected TOML; Cannot overwrite a value (at line 3, column 7)."),
     ],
 )

@@ -1,8 +1,8 @@
 import dataclasses
 import json
+import re
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 import torch
@@ -112,22 +112,26 @@ def test_json_gives_the_record_back(preprocessing: Preprocessing) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"crop_pct": "all"}, r"Expected `float`, got `str` - at `\$\.crop_pct`"),
-        ({"input_size": [3, 224]}, r"Expected `array` of length 3, got 2 - at `\$\.input_size`"),
-        ({"input_size": [3, 224, 0.5]}, r"Expected `int`, got `float` - at `\$\.input_size\[2\]`"),
-        ({"mean": [None]}, r"Expected `float`, got `null` - at `\$\.mean\[0\]`"),
-        ({"std": 1}, r"Expected `array`, got `int` - at `\$\.std`"),
+        ({"crop_pct": "all"}, "`crop_pct`: expected float; got str"),
+        ({"input_size": [3, 224]}, "`input_size`: expected array of length 3; got 2"),
+        ({"input_size": [3, 224, 0.5]}, "`input_size[2]`: expected int; got float"),
+        ({"input_size": [2, 224, 224]}, "`input_size`: expected 1 or 3 channels; got 2"),
+        ({"input_size": [3, 16384, 16384]}, "`input_size`: expected at most 16,777,216 pixels; got 16384x16384"),
+        ({"mean": [None]}, "`mean[0]`: expected float; got null"),
+        ({"mean": [0.5]}, "`mean`: expected 3 values, one a channel; got (0.5,)"),
+        ({"std": 1}, "`std`: expected array; got int"),
+        ({"std": [0.5, 0, 0.5]}, "`std[1]`: expected float >= 1e-06; got 0"),
     ],
 )
 def test_a_value_of_another_type_is_refused(change: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(msgspec.ValidationError, match=f"^{sentence}"):
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         Preprocessing.from_dict(dataclasses.asdict(RGB) | change)
 
 
 def test_a_key_that_is_missing_is_named() -> None:
     values = dataclasses.asdict(RGB)
     del values["mean"]
-    with pytest.raises(msgspec.ValidationError, match="missing required field `mean`"):
+    with pytest.raises(ValueError, match=r"^expected a field mean; got none$"):
         Preprocessing.from_dict(values)
 
 

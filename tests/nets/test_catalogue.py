@@ -27,8 +27,10 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_public_names() -> None:
     assert striate.nets.__all__ == [
         "CATALOGUE",
+        "arguments_of",
         "create",
         "default_of",
+        "encoder_name",
         "gives_pixels",
         "heads_of",
         "replace_head",
@@ -100,7 +102,7 @@ def test_what_a_variant_binds_is_not_passed_again(argument: str) -> None:
 def test_counts_are_whole_and_positive(argument: str, value: object) -> None:
     with pytest.raises(UsageError) as caught:
         create("lenet5", **{argument: value})
-    assert str(caught.value) == f"`{argument}`: expected a whole number of at least 1; got {value!r}."
+    assert str(caught.value) == f"`{argument}`: expected a whole number from 1 to 1,000,000; got {value}."
 
 
 def test_an_error_inside_a_net_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:

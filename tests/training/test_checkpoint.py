@@ -71,7 +71,7 @@ def nothing(text: str) -> None:
 def test_what_is_restored_goes_on_as_if_nothing_had_happened(tmp_path: Path, opt: Opt, memory_format: str) -> None:
     state = new_state(opt, memory_format)
     take_steps(state, 3)
-    row = {"epoch": 1, "train_loss": 0.1, "val_loss": float("nan")}
+    row: dict[str, int | float | None] = {"epoch": 1, "train_loss": 0.1, "val_loss": float("nan")}
     state.progress = Progress(1, 3, Totals(5, 1 / 3, 4.0, 0.1, 0.2), 0.25, [row], skipped=1, part_size=16)
     path = save(tmp_path / "checkpoint", state)
     restored = new_state(opt, memory_format, seed=1)

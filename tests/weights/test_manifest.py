@@ -104,8 +104,8 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
             {"sha256": "AB"},
             "lenet5.mine: `sha256`: expected 64 hexadecimal digits in lower case, or the first; got 'AB'.",
         ),
-        ({"size": -1}, "lenet5.mine: `size`: expected a number of bytes from 0; got -1."),
-        ({"size_within": -1}, "lenet5.mine: `size_within`: expected a number of bytes from 0; got -1."),
+        ({"size": -1}, "`size`: expected int >= 0; got -1."),
+        ({"size_within": -1}, "`size_within`: expected int >= 0; got -1."),
         (
             {"sha256": "0" * 8, "url": "http://example.org/x"},
             "lenet5.mine: `url`: expected an address that starts with https://, since no whole sha256 is known; got ",
@@ -122,8 +122,9 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
             "'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb'.",
         ),
         ({"layout": "kears"}, "got `kears`. Did you mean `keras`?"),
-        ({"sha265": "0"}, "Object contains unknown field `sha265`"),
-        ({"size": "large"}, "Expected `int`, got `str`"),
+        ({"sha265": "0"}, "object contains unknown field sha265"),
+        ({"size": 10**30}, "`size`: expected int <= 1000000000000; got 1000000000000000000000000000000"),
+        ({"size": "large"}, "`size`: expected int; got str"),
     ],
 )
 def test_what_is_wrong_in_a_manifest_is_told(tmp_path: Path, change: dict[str, Any], sentence: str) -> None:
@@ -165,7 +166,8 @@ def test_what_is_common_to_the_manifests_of_a_file_is_said_once(tmp_path: Path) 
         ("weights = [1]", "`weights` should be an array of tables, and `common` a table"),
         ("", "`weights` should be an array of tables, and `common` a table"),
         ("common = {sources = 1}\nweights = [{}]", "`sources` should be a table"),
-        ("weights = " + "[" * 100_000, "expected manifests of weights; "),
+        ("weights = " + "[" * 100_000, "expected tables and arrays a few levels deep; got far more"),
+        ("a" + ".a" * 100_000 + " = 1", "expected keys and lines of a few parts; got 100,000 dots in a line"),
     ],
 )
 def test_a_file_of_another_form(tmp_path: Path, content: str, sentence: str) -> None:

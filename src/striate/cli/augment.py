@@ -36,9 +36,9 @@ def augment(
     *,
     output: Annotated[Path, Parameter(alias=("-o", "--out"))] = Path("sheet.png"),
     recipe: Path | None = None,
-    count: Annotated[int, Parameter(validator=Number(gte=1))] = 8,
-    epochs: Annotated[int, Parameter(validator=Number(gte=1))] = 7,
-    seed: Annotated[int, as_in_recipe("seed"), Parameter(validator=Number(gte=0, lt=2**63))] = DEFAULT.training.seed,
+    count: Annotated[int, Parameter(validator=Number(gte=1, lte=100))] = 8,
+    epochs: Annotated[int, Parameter(validator=Number(gte=1, lte=50))] = 7,
+    seed: Annotated[int, as_in_recipe("seed")] = DEFAULT.training.seed,
     settings: Shown = SHOWN,
 ) -> None:
     """Draw a sheet of images as training would see them, with their boxes and masks on top.

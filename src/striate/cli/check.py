@@ -5,9 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
-from cyclopts.validators import Number
-
 from striate.cli.flags import READING, JsonOutput, Reading, as_in_recipe
 from striate.errors import DataError, UsageError
 from striate.files import json_text
@@ -29,9 +26,9 @@ def check(
     html: Path | None = None,
     fix: Path | None = None,
     reading: Reading = READING,
-    max_bad: Annotated[float, as_in_recipe("max_bad"), Parameter(validator=Number(gte=0, lte=1))] = DATA.max_bad,
-    max_pixels: Annotated[int, as_in_recipe("max_pixels"), Parameter(validator=Number(gte=1))] = DATA.max_pixels,
-    workers: Annotated[int | None, as_in_recipe("workers"), Parameter(validator=Number(gte=1))] = None,
+    max_bad: Annotated[float, as_in_recipe("max_bad")] = DATA.max_bad,
+    max_pixels: Annotated[int, as_in_recipe("max_pixels")] = DATA.max_pixels,
+    workers: Annotated[int | None, as_in_recipe("workers")] = None,
 ) -> None:
     """Name everything that is wrong with images and labels, before an epoch is spent.
 

@@ -38,8 +38,8 @@ def explain(
     channels: str = "",
     dead: Annotated[bool, Parameter(negative="")] = False,
     check: bool = True,
-    batch_size: Annotated[int, Parameter(alias="-b", validator=Number(gte=1))] = 16,
-    workers: Annotated[int | None, Parameter(alias="-j", validator=Number(gte=1))] = None,
+    batch_size: Annotated[int, Parameter(alias="-b", validator=Number(gte=1, lte=65_536))] = 16,
+    workers: Annotated[int | None, Parameter(alias="-j", validator=Number(gte=1, lte=1024))] = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
 ) -> None:
     """Show what speaks for the answer to an image, and whether that map can be trusted.

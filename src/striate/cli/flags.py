@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from cyclopts import App, ArgumentCollection, Parameter
 from cyclopts.config import Dict
-from cyclopts.validators import Number
 
 from striate.recipe import KEYS, TABLES, ReadRecipe, Recipe, load, to_dict
 from striate.recipe.tables import Device, Precision
+from striate.records import unmet
 
 if TYPE_CHECKING:
     from striate.data import Index
@@ -40,11 +40,18 @@ def _texts(table: type) -> dict[str, str]:
 
 
 def as_in_recipe(key: str) -> Parameter:
-    """The help and the short form that a key of the recipe has as a flag of `striate train`."""
+    """The help, the short form and the range that a key of the recipe has as a flag of `striate train`."""
     table = TABLES[KEYS[key]]
-    metadata = getattr(get_type_hints(table, include_extras=True)[key], "__metadata__", ())
-    aliases = [alias for each in metadata if isinstance(each, Parameter) for alias in each.alias or ()]
-    return Parameter(help=_texts(table)[key], alias=aliases)
+    hint = get_type_hints(table, include_extras=True)[key]
+    aliases = [
+        alias for each in getattr(hint, "__metadata__", ()) if isinstance(each, Parameter) for alias in each.alias or ()
+    ]
+
+    def validate(_: Any, value: Any) -> None:
+        if expected := unmet(hint, value):
+            raise ValueError(f"Expected {expected}.")
+
+    return Parameter(help=_texts(table)[key], alias=aliases, validator=validate)
 
 
 Config = Callable[[App, tuple[str, ...], ArgumentCollection], None]
@@ -102,8 +109,8 @@ class Reading(ReadRecipe):
 class Running:
     """How a model runs over images."""
 
-    batch_size: Annotated[int, Parameter(alias="-b", validator=Number(gte=1), help="Images at a time.")] = 64
-    workers: Annotated[int | None, as_in_recipe("workers"), Parameter(validator=Number(gte=1))] = None
+    batch_size: Annotated[int, as_in_recipe("batch_size"), Parameter(help="Images at a time.")] = 64
+    workers: Annotated[int | None, as_in_recipe("workers")] = None
     device: Annotated[Device, as_in_recipe("device")] = DEFAULT.machine.device
     precision: Annotated[Precision, as_in_recipe("precision")] = DEFAULT.machine.precision
 

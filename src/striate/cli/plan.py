@@ -26,7 +26,7 @@ def plan(
     recipe: Path | None = None,
     output: Annotated[Path | None, Parameter(alias=("-o", "--out"))] = None,
     json_output: JsonOutput = False,
-    images: Annotated[int, Parameter(validator=Number(gte=2))] = 2000,
+    images: Annotated[int, Parameter(validator=Number(gte=2, lte=1_000_000))] = 2000,
     settings: Settings = DEFAULT,
 ) -> None:
     """Say how much of a published network to keep frozen, from features that are computed once.

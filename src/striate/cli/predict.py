@@ -24,7 +24,7 @@ def predict(
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     output_format: Annotated[Format | None, Parameter(name="--format")] = None,
     draw: Path | None = None,
-    top_k: Annotated[int, Parameter(validator=Number(gte=1))] = 3,
+    top_k: Annotated[int, Parameter(validator=Number(gte=1, lte=1_000_000))] = 3,
     running: Running = RUNNING,
 ) -> None:
     """Predict images, or all images of folders.

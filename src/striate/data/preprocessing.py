@@ -1,13 +1,17 @@
 """How an image becomes the network's input: one frozen record, used by training, evaluation, prediction and export."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-import msgspec
 import torch
+from msgspec import Meta
 from torch import Tensor
 
 from striate.augment import Map, Size, shown_crop
+from striate.recipe.ranges import MOST_CHANNELS, Mean, ShareAboveZero, Std
+from striate.recipe.require import require
+from striate.recipe.size import LARGEST, MOST_PIXELS
+from striate.records import convert, require_ranges
 
 MEAN_STD = {  # of ImageNet for RGB (torchvision's, timm's); for grey, what maps 0 and 1 to -1 and 1
     1: ((0.5,), (0.5,)),
@@ -15,22 +19,32 @@ MEAN_STD = {  # of ImageNet for RGB (torchvision's, timm's); for grey, what maps
 }
 
 CROP_PCT = 0.875  # of torchvision's evaluation: the middle 224 of 256 pixels
+Channels = Annotated[int, Meta(ge=1, le=MOST_CHANNELS)]
+Side = Annotated[int, Meta(ge=1, le=LARGEST)]
 
 
 @dataclass(frozen=True)
 class Preprocessing:
     """Size, crop and normalisation; the fields are the keys of timm's `pretrained_cfg`."""
 
-    input_size: tuple[int, int, int]
+    input_size: tuple[Channels, Side, Side]
     """Channels, height and width."""
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    crop_pct: float = CROP_PCT
+    mean: Mean
+    std: Std
+    crop_pct: ShareAboveZero = CROP_PCT
     crop_mode: Literal["center", "squash", "border"] = "center"
     """What is shown of an image of another shape; see `shown_crop`."""
 
-    interpolation: str = "bilinear"
+    interpolation: Annotated[str, Meta(max_length=100)] = "bilinear"
+
+    def __post_init__(self) -> None:
+        require_ranges(self)
+        channels, height, width = self.input_size
+        require(channels in MEAN_STD, "input_size", "1 or 3 channels", channels)
+        require(height * width <= MOST_PIXELS, "input_size", f"at most {MOST_PIXELS:,} pixels", f"{height}x{width}")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            require(len(values) == channels, name, f"{channels} values, one a channel", values)
 
     @property
     def channels(self) -> int:
@@ -73,5 +87,9 @@ class Preprocessing:
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> "Preprocessing":
-        """The record that `dataclasses.asdict` and JSON made of one."""
-        return msgspec.convert(values, Preprocessing)
+        """The record that `dataclasses.asdict` and JSON made of one.
+
+        Raises:
+            ValueError: a value is missing, or of another type or range.
+        """
+        return convert(values, Preprocessing)

@@ -167,7 +167,8 @@ def evaluation_rows(model: Model, index: Index, which: str, workers: int | None 
         DataError: if the split has no labelled image.
     """
     has_splits = index.table["split"].null_count < len(index)
-    trained_on = model.about.get("data") == index.fingerprint()
+    known = "seed" in model.about and model.about.get("recipe", {}).get("data") is not None
+    trained_on = known and model.about.get("data") == index.fingerprint()
     if trained_on and not _as_given(index, which):
         index = _as_trained(model, index, workers or cores())
     if which == "auto" and not has_splits and not trained_on:

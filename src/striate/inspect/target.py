@@ -1,7 +1,6 @@
 """Finds the network that a user names: in the catalogue, in a model file, in timm, or anywhere that can be imported."""
 
 import importlib
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +8,12 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from striate.errors import ModelFileError, UsageError, nearest
-from striate.files import regular
 from striate.graph.meta import META, build
 from striate.nets import create
+from striate.tensors import read
 
 DEFAULT_SIZE = 224
 DEFAULT_CHANNELS = 3
@@ -73,20 +71,16 @@ def _image_of(net: nn.Module) -> tuple[int, int, int]:
 
 
 def _from_file(path: Path) -> tuple[nn.Module, tuple[int, int, int]]:
+    from striate import model_file
+
     try:
-        with safe_open(regular(path), "pt") as file:
-            about = json.loads((file.metadata() or {}).get("striate", "null"))
-        name, arguments = about["net"]["name"], about["net"]["arguments"]
-        c, h, w = about["preprocessing"]["input_size"]
+        _, metadata = read(path)
     except FileNotFoundError as error:
         raise ModelFileError(f"{path}: expected a model file; got nothing there.") from error
-    except (SafetensorError, OSError) as error:
+    except (OSError, ValueError) as error:
         raise ModelFileError(f"{path}: expected a safetensors file that is whole; {error}.") from error
-    except (TypeError, KeyError, ValueError) as error:
-        raise ModelFileError(
-            f"{path}: expected a model that striate wrote; got a safetensors file without its metadata."
-        ) from error
-    return build(lambda: create(name, **arguments)), (c, h, w)
+    about, _ = model_file.parse(path, metadata)
+    return model_file.make_net(path, about), about.preprocessing.input_size
 
 
 def _from_factory(name: str, arguments: dict[str, int]) -> nn.Module:

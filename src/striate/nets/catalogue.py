@@ -6,11 +6,13 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta
 from torch import nn
 
 from striate.errors import UsageError, nearest
+from striate.files import fit_to_print
 from striate.nets import (
     airbench,
     alexnet,
@@ -34,9 +36,20 @@ from striate.nets import (
     vgg,
 )
 from striate.nets.heads import replace_head
+from striate.records import require_in_range
 
 Variant = Callable[..., nn.Module]
-HEAD_ARGUMENTS = ("head", "hidden")  # which `replace_head` takes, for every net that has none of its own
+HEAD_ARGUMENTS = {"head": str, "hidden": int}  # which `replace_head` takes, for every net that has none of its own
+LARGEST = 1_000_000  # of a number that a net is made with
+Number = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+Count = Annotated[int, Meta(ge=1, le=LARGEST)]
+RANGES: dict[Any, Any] = {  # of an argument, by the type that a net gives it
+    int: Count,
+    tuple[int, int, int]: tuple[Count, Count, Count],
+    float: Annotated[float, Meta(ge=0, le=1000)],
+    str: Annotated[str, Meta(max_length=1000)],
+    Any: bool | Number | Annotated[str, Meta(max_length=1000)] | list[Number] | None,  # of a net that timm makes
+}
 
 SINGLE: dict[str, Variant] = {
     **airbench.VARIANTS,
@@ -74,7 +87,7 @@ def single_variant(name: str, catalogue: Mapping[str, Variant] = SINGLE) -> Vari
     if name.startswith(timm_nets.PREFIX):
         return functools.partial(timm_nets.TimmNet, name.removeprefix(timm_nets.PREFIX))
     if name not in catalogue:
-        raise UsageError(f"`{name}`: expected the name of a net. {nearest(name, catalogue)}")
+        raise UsageError(f"`{fit_to_print(name, 80)}`: expected the name of a net. {nearest(name, catalogue)}")
     return catalogue[name]
 
 
@@ -87,19 +100,19 @@ def make(name: str, variant: Variant, arguments: Mapping[str, Any]) -> nn.Module
         arguments: of the net; `head` and `hidden` are given to `replace_head` where it does not take them itself.
 
     Raises:
-        UsageError: the net does not take an argument, or a count is below 1.
+        UsageError: the net does not take an argument, or one is not of its type and range.
     """
     parameters = inspect.signature(variant).parameters
     passes_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    accepted = set(parameters) | (arguments.keys() - set(HEAD_ARGUMENTS) if passes_on else set())
+    accepted = set(parameters) | (arguments.keys() - HEAD_ARGUMENTS.keys() if passes_on else set())
     if isinstance(variant, functools.partial):
         accepted -= variant.keywords.keys()  # what makes it this variant is not the caller's to change
     for argument, value in arguments.items():
         if argument not in accepted and argument not in HEAD_ARGUMENTS:
-            hint = nearest(argument, accepted)
-            raise UsageError(f"`{name}`: expected an argument that it takes; got `{argument}`. {hint}")
-        if argument in ("num_classes", "in_channels") and not (isinstance(value, int) and value >= 1):
-            raise UsageError(f"`{argument}`: expected a whole number of at least 1; got {value!r}.")
+            hint, got = nearest(argument, accepted), fit_to_print(argument, 80)
+            raise UsageError(f"`{name}`: expected an argument that it takes; got `{got}`. {hint}")
+        kind = parameters[argument].annotation if argument in parameters else HEAD_ARGUMENTS.get(argument, Any)
+        require_in_range(argument, RANGES.get(kind, kind), value)
     own = {key: value for key, value in arguments.items() if key in accepted}
     net = variant(**own)
     if "head" in arguments and "head" not in own:

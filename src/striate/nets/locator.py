@@ -7,9 +7,10 @@ a classifier are shared, and a regressor of four numbers stands beside its last 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -65,7 +66,7 @@ class Locator(nn.Module):
         encoder_args: what else the encoder takes.
 
     Raises:
-        UsageError: the encoder has no `features`, the grid is not at least 1, or no class is left beside the boxes.
+        UsageError: the encoder has no `features`, or no class is left beside the boxes.
     """
 
     head = "locate"
@@ -74,7 +75,7 @@ class Locator(nn.Module):
         self,
         *,
         encoder: str = ENCODER,
-        grid: int = 4,
+        grid: Annotated[int, Meta(ge=1, le=64)] = 4,
         boxes: int = 1,
         num_classes: int = 1004,
         in_channels: int = 3,
@@ -82,10 +83,9 @@ class Locator(nn.Module):
     ) -> None:
         super().__init__()
         classes = num_classes - 4 * boxes
-        if grid < 1 or boxes < 1 or classes < 1:
+        if classes < 1:
             raise UsageError(
-                "`locator`: expected a grid and boxes of at least 1, and num_classes above 4 * boxes; "
-                f"got grid {grid}, boxes {boxes}, num_classes {num_classes}."
+                f"`locator`: expected num_classes above 4 * boxes; got boxes {boxes}, num_classes {num_classes}."
             )
         net: Any = create_single(encoder, **encoder_args, in_channels=in_channels)
         encoded = encoder_from(net, in_channels)

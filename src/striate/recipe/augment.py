@@ -1,13 +1,17 @@
 """The table of a recipe that says how images are augmented."""
 
-import math
-import sys
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
+from msgspec import Meta
 
-from striate.recipe.require import require, require_pair
+from striate.recipe.ranges import MOST, Amount, Positive, Share, ShareAboveZero
+from striate.recipe.require import require
+from striate.records import require_ranges
+
+Component = Annotated[float, Meta(ge=-MOST, le=MOST)]
+PrincipalComponents = Annotated[tuple[Component, ...], Meta(min_length=9, max_length=9)]
 
 
 @Parameter(name="*", group=Group("Augmentation", sort_key=3))
@@ -21,102 +25,86 @@ class AugmentRecipe:
     trivial: bool = False
     """One operation an image, drawn at random, at a random strength, besides crop and mirror (TrivialAugment)."""
 
-    crop_scale: tuple[float, float] | None = None
+    crop_scale: tuple[ShareAboveZero, ShareAboveZero] | None = None
     """Least and largest share of the image's area that a random crop covers; `1 1` for what evaluation sees."""
 
-    crop_ratio: tuple[float, float] | None = None
+    crop_ratio: tuple[Positive, Positive] | None = None
     """Least and largest width of a crop over its height."""
 
-    mirror: float | None = None
+    mirror: Share | None = None
     """Probability of a left-right mirror."""
 
     mirror_alternating: bool = False
     """Mirror, or do not, in the first epoch, and change that in every later one: each view is seen equally often."""
 
-    mirror_top_bottom: float | None = None
+    mirror_top_bottom: Share | None = None
     """Probability of a top-bottom mirror."""
 
-    rotation: float | None = None
+    rotation: Annotated[float, Meta(ge=0, le=180)] | None = None
     """Largest turn to either side, in degrees."""
 
-    shear: float | None = None
+    shear: Annotated[float, Meta(ge=0, le=60)] | None = None
     """Largest slant to either side, in degrees."""
 
-    zoom: tuple[float, float] | None = None
+    zoom: tuple[Positive, Positive] | None = None
     """Least and largest enlargement; `1 1` for none."""
 
-    translation: float | None = None
+    translation: Share | None = None
     """Largest shift along either axis, as a share of that side; it is of whole pixels."""
 
-    perspective: float | None = None
+    perspective: Annotated[float, Meta(ge=0, le=0.2)] | None = None  # at 0.25, three corners may lie on a line
     """Largest shift of a corner along either axis, as a share of that side."""
 
-    warp: float | None = None
+    warp: Share | None = None
     """Largest shift of a point by a smooth random displacement, as a share of the side."""
 
-    brightness: float | None = None
+    brightness: Share | None = None
     """Largest relative change of all values; 0.2 for 0.8 to 1.2 times."""
 
-    contrast: float | None = None
+    contrast: Share | None = None
     """Largest relative change of the distance from middle grey."""
 
-    saturation: float | None = None
+    saturation: Share | None = None
     """Largest relative change of the distance from the grey of the same luma."""
 
-    hue: float | None = None
+    hue: Annotated[float, Meta(ge=0, le=180)] | None = None
     """Largest turn of the hue to either side, in degrees."""
 
-    channel_shift: float | None = None
+    channel_shift: Share | None = None
     """Largest value added to, or taken from, each channel on its own, of values 0 to 1."""
 
-    pca_colour: float | None = None
+    pca_colour: Amount | None = None
     """Standard deviation of the steps along the principal components of colour; Krizhevsky's was 0.1."""
 
     pca_source: Literal["imagenet", "images"] = "imagenet"
     """Whose principal components, where they are not given."""
 
-    pca_values: tuple[float, float, float] | None = None
+    pca_values: tuple[Amount, Amount, Amount] | None = None
     """Variance along each principal component of colour, of values 0 to 1."""
 
-    pca_vectors: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None
+    pca_vectors: Annotated[PrincipalComponents | None, Parameter(consume_multiple=(0, 9))] = None
     """The three principal components, red, green and blue of the first, then of the next."""
 
-    noise: float | None = None
+    noise: Share | None = None
     """Standard deviation of the noise added to every value, of values 0 to 1."""
 
-    erase: float | None = None
+    erase: Share | None = None
     """Probability that a box of the image is erased."""
 
-    erase_scale: tuple[float, float] | None = None
+    erase_scale: tuple[ShareAboveZero, ShareAboveZero] | None = None
     """Least and largest share of the image's area that an erased box covers."""
 
-    mixup: float | None = None
+    mixup: Amount | None = None
     """Alpha of the beta distribution of the share at which two images are blended; 0 for none."""
 
-    cutmix: float | None = None
+    cutmix: Amount | None = None
     """Alpha of the beta distribution of the share that a pasted box of another image leaves; 0 for none."""
 
     def __post_init__(self) -> None:
-        require_pair(self.crop_scale, "crop_scale", 1)
-        require_pair(self.erase_scale, "erase_scale", 1)
-        require_pair(self.crop_ratio, "crop_ratio")
-        require_pair(self.zoom, "zoom")
-        for name in ("mirror", "mirror_top_bottom", "erase"):
-            self._require_between(name, 1, "a probability from 0 to 1")
-        for name in ("brightness", "contrast", "saturation", "channel_shift", "noise", "translation", "warp"):
-            self._require_between(name, 1, "from 0 to 1")
-        self._require_between("perspective", 0.2, "from 0 to 0.2")  # at 0.25, three corners may lie on a line
-        for name, degrees in (("rotation", 180), ("hue", 180), ("shear", 60)):
-            self._require_between(name, degrees, f"from 0 to {degrees} degrees")
-        for name in ("pca_colour", "mixup", "cutmix"):
-            self._require_between(name, sys.float_info.max, "0 or more")
+        require_ranges(self)
+        for name in ("crop_scale", "erase_scale", "crop_ratio", "zoom"):
+            pair: tuple[float, float] | None = getattr(self, name)
+            require(pair is None or pair[0] <= pair[1], name, "least <= largest", pair)
         values, vectors = self.pca_values, self.pca_vectors
         alone = "`pca_vectors` alone" if values is None else "`pca_values` alone"
         require((values is None) == (vectors is None), "pca_values`, `pca_vectors", "both or neither", alone)
-        require(values is None or all(0 <= v < math.inf for v in values), "pca_values", "0 or more each", values)
-        whole = vectors is None or (len(vectors) == 9 and all(map(math.isfinite, vectors)))
-        require(whole, "pca_vectors", "9 numbers, three of each component", vectors)
-
-    def _require_between(self, name: str, largest: float, expected: str) -> None:
-        value: float | None = getattr(self, name)
-        require(value is None or 0 <= value <= largest, name, expected, value)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -11,8 +10,9 @@ import msgspec
 import tomli_w
 
 from striate.errors import UsageError, nearest
-from striate.files import read_text
+from striate.files import fit_to_print, read_text
 from striate.recipe.tables import NO_WEIGHTS, Recipe
+from striate.records import VALUE_LENGTH, parse_toml, told
 
 MOST_BYTES = 1_000_000  # of a file
 TABLES: dict[str, type] = {table.name: table.default_factory for table in dataclasses.fields(Recipe)}  # type: ignore[misc]
@@ -35,7 +35,7 @@ def from_dict(tables: Mapping[str, Any], source: str = "recipe") -> Recipe:
         if table not in TABLES:
             raise UsageError(f"{source}: unknown table [{table}]. {nearest(table, TABLES)}")
         if not isinstance(values, Mapping):
-            raise UsageError(f"{source}: `{table}`: expected a table; got {values!r}.")
+            raise UsageError(f"{source}: `{table}`: expected a table; got {fit_to_print(repr(values), VALUE_LENGTH)}.")
         for key in values:
             if KEYS.get(key) != table:
                 hint = f"It belongs under [{KEYS[key]}]." if key in KEYS else nearest(key, KEYS)
@@ -43,7 +43,7 @@ def from_dict(tables: Mapping[str, Any], source: str = "recipe") -> Recipe:
     tables = {name: {k: _renamed(k, v) for k, v in values.items()} for name, values in tables.items()}
     try:
         return msgspec.convert(tables, Recipe)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise UsageError(f"{source}: {_sentence(error, tables)}") from error
 
 
@@ -69,17 +69,22 @@ def with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     return from_dict(tables)
 
 
-def _sentence(error: msgspec.ValidationError, tables: Mapping[str, Any]) -> str:
+def _sentence(error: Exception, tables: Mapping[str, Any]) -> str:
+    if isinstance(error, RecursionError):
+        return "expected values a few levels deep; got far more."
     if isinstance(error.__cause__, UsageError):  # of a `__post_init__`
         return str(error.__cause__)
     found = re.fullmatch(r"(.+) - at `\$\.(\w+)\.(\w+).*`", str(error))
     if found is None:
         return f"{error}."
     what, table, key = found.groups()
+    got = fit_to_print(repr(tables[table][key]), VALUE_LENGTH)
     if what.startswith("Invalid enum value"):
         kinds = get_args(get_type_hints(TABLES[table])[key])
         choices = [choice for kind in kinds for choice in get_args(kind) or [kind] if choice is not type(None)]
-        return f"`{key}`: expected one of {', '.join(map(str, choices))}; got {tables[table][key]!r}."
+        return f"`{key}`: expected one of {', '.join(map(str, choices))}; got {got}."
+    if ", got " not in what:  # it is of the right type
+        return f"`{key}`: expected {told(get_type_hints(TABLES[table], include_extras=True)[key])}; got {got}."
     return f"`{key}`: {what[0].lower()}{what[1:].replace('`', '')}."
 
 
@@ -96,10 +101,10 @@ def load(path: Path) -> Recipe:
         UsageError: if the file cannot be read, is not TOML, repeats a key, or holds what `from_dict` refuses.
     """
     try:
-        tables = tomllib.loads(read_text(path, most=MOST_BYTES))
+        tables = parse_toml(read_text(path, most=MOST_BYTES))
     except OSError as error:
         raise UsageError(f"recipe {path}: cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # of TOML and of UTF-8
         raise UsageError(f"recipe {path}: expected TOML; {error}.") from error
     return from_dict(tables, source=f"recipe {path}")
 

@@ -5,6 +5,7 @@ import re
 from striate.errors import UsageError
 
 LARGEST = 16_384  # pixels of a side
+MOST_PIXELS = 1 << 24  # of an image that a network sees: 4096 x 4096, of which one layer can take a gigabyte
 
 
 def height_and_width(size: int | str, name: str = "img_size") -> tuple[int, int]:
@@ -15,7 +16,8 @@ def height_and_width(size: int | str, name: str = "img_size") -> tuple[int, int]
         name: of the key, for the error.
 
     Raises:
-        UsageError: if it is written in another way, or a side is not from 1 to 16,384 pixels.
+        UsageError: if it is written in another way, a side is not from 1 to 16,384 pixels, or there are more than
+            2^24 pixels.
 
     >>> height_and_width(224), height_and_width("224x320")
     ((224, 224), (224, 320))
@@ -27,6 +29,8 @@ def height_and_width(size: int | str, name: str = "img_size") -> tuple[int, int]
             f"`{name}`: expected a number of pixels, or HEIGHTxWIDTH, from 1 to {LARGEST:,} each; "
             f"got {str(size)[:40]}. Try 224 or 224x320."
         )
+    if height * width > MOST_PIXELS:
+        raise UsageError(f"`{name}`: expected at most {MOST_PIXELS:,} pixels; got {height}x{width}. Try 224.")
     return height, width
 
 

@@ -1,18 +1,31 @@
 """A recipe: everything that decides what a training run computes.
 
 The dataclasses below are the one definition. Their fields are the keys of the TOML file (a table a class) and the flags
-of `striate train`; their defaults are the defaults of both; the text under a field is its `--help`.
+of `striate train`; their defaults are the defaults of both; the text under a field is its `--help`. A field's type says
+its range too, by `msgspec.Meta`: file and flag are held to it alike.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
+from msgspec import Meta
 
 from striate.recipe.augment import AugmentRecipe
+from striate.recipe.ranges import (
+    MOST_CHANNELS,
+    Amount,
+    Count,
+    Mean,
+    Positive,
+    Share,
+    ShareAboveZero,
+    ShareBelowOne,
+    Std,
+)
 from striate.recipe.require import require
 from striate.recipe.size import height_and_width
+from striate.records import require_ranges
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -22,6 +35,8 @@ ClassWeights = Literal["none", "balanced"]
 DEFAULT_MODEL, DEFAULT_LR = "resnet18", 1e-3
 AUTO_WEIGHTS, NO_WEIGHTS = "auto", "none"
 PILLOWS_LIMIT = 2 * 89_478_485  # pixels, above which Pillow refuses an image itself
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+MaxPixels = Annotated[int, Meta(ge=1, le=PILLOWS_LIMIT)]
 
 
 @Parameter(name="*", group=Group("Network", sort_key=1))
@@ -120,7 +135,7 @@ class DataRecipe(ReadRecipe):
     in_channels: Literal[1, 3] | None = None
     """1 for grey, 3 for RGB; what the network was published for unless given."""
 
-    crop_pct: float | None = None
+    crop_pct: ShareAboveZero | None = None
     """Share of an image's shorter side that evaluation looks at, around the centre; that of `--weights`, else 0.875,
     unless given."""
 
@@ -131,50 +146,40 @@ class DataRecipe(ReadRecipe):
     boxes: Literal["one", "largest"] = "one"
     """With `--task locate`: of images of several objects, use none, or use all by their largest object."""
 
-    mean: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None
+    mean: Annotated[Mean | None, Parameter(consume_multiple=(0, MOST_CHANNELS))] = None
     """Subtracted from each channel, of values 0 to 1; ImageNet's for RGB, 0.5 for grey."""
 
-    std: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None
+    std: Annotated[Std | None, Parameter(consume_multiple=(0, MOST_CHANNELS))] = None
     """Each channel is divided by it; ImageNet's for RGB, 0.5 for grey."""
 
-    val_fraction: float = 0.15
+    val_fraction: ShareBelowOne = 0.15
     """Share held out to choose the best epoch, where the data has no such split."""
 
-    test_fraction: float = 0.15
+    test_fraction: ShareBelowOne = 0.15
     """Share held out for `striate evaluate`, where the data has no split at all."""
 
     keep_leaks: bool = False
     """Train also on images that are copies, or nearly, of images in val or test, which would count in the scores."""
 
-    max_bad: float = 0.01
+    max_bad: Share = 0.01
     """Share of unreadable images above which nothing is trained (exit code 3)."""
 
-    max_pixels: int = 89_478_485
+    max_pixels: MaxPixels = 89_478_485
     """An image of more pixels is refused before it is decoded."""
 
     pixel_cache: Literal["auto", "on", "off"] = "auto"
     """Whether images are decoded once, to twice the size that the network sees, and kept on disk; `auto`: where they
     are much larger than that."""
 
-    cache_budget: float = 8.0
+    cache_budget: Positive = 8.0
     """Most gigabytes that kept pixels may take; beyond it as JPEG, and where even that is too much, not at all."""
 
     def __post_init__(self) -> None:
+        require_ranges(self)
         if self.img_size is not None:
             height_and_width(self.img_size)
-        require(self.crop_pct is None or 0 < self.crop_pct <= 1, "crop_pct", "a share above 0, up to 1", self.crop_pct)
-        for name in ("val_fraction", "test_fraction"):
-            value = getattr(self, name)
-            require(0 <= value < 1, name, "a share from 0, below 1", value)
         held_out = self.val_fraction + self.test_fraction
         require(held_out < 1, "val_fraction + test_fraction", "less than 1, or nothing is left to train on", held_out)
-        require(0 <= self.max_bad <= 1, "max_bad", "a share from 0 to 1", self.max_bad)
-        require(1 <= self.max_pixels <= PILLOWS_LIMIT, "max_pixels", f"1 to {PILLOWS_LIMIT}", self.max_pixels)
-        require(0 < self.cache_budget < math.inf, "cache_budget", "a number of gigabytes above 0", self.cache_budget)
-        for name in ("mean", "std"):
-            values = getattr(self, name)
-            require(values is None or len(values) > 0, name, "one number a channel", values)
-        require(self.std is None or all(value > 0 for value in self.std), "std", "values above 0", self.std)
 
 
 @Parameter(name="*", group=Group("Training", sort_key=4))
@@ -182,10 +187,10 @@ class DataRecipe(ReadRecipe):
 class TrainingRecipe:
     """How the weights are found."""
 
-    epochs: int = 20
+    epochs: Count = 20
     """Times that each training image is seen."""
 
-    batch_size: Annotated[int, Parameter(alias="-b")] = 64
+    batch_size: Annotated[Count, Parameter(alias="-b")] = 64
     """Images a step, at most; an epoch's batches are as equal as can be."""
 
     sampling: Literal["shuffle", "balanced", "weighted"] = "shuffle"
@@ -194,49 +199,49 @@ class TrainingRecipe:
     opt: Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "muon"] = "adamw"
     """Optimiser."""
 
-    lr: float | None = None
+    lr: Annotated[float, Meta(gt=0, le=1e38)] | None = None
     """Learning rate at its highest; 0.001, or with `--weights` a tenth of that, unless given."""
 
-    lr_decay: float = 1.0
+    lr_decay: ShareAboveZero = 1.0
     """Share of the learning rate that each stage of the network has of the one after it; the head has all of it."""
 
-    momentum: float = 0.9
+    momentum: ShareBelowOne = 0.9
     """Momentum of momentum, nesterov, rmsprop and muon; the first beta of adam and adamw."""
 
-    weight_decay: float = 0.05
+    weight_decay: Amount = 0.05
     """Pull of the weights towards zero; never on norms and biases."""
 
     schedule: Literal["cosine", "onecycle", "step", "constant"] = "cosine"
     """How the learning rate falls over the steps."""
 
-    warmup_epochs: float = 1.0
+    warmup_epochs: Amount = 1.0
     """Epochs over which the learning rate first rises from near zero; a one-cycle's rising part."""
 
-    step_epochs: float = 10.0
+    step_epochs: Positive = 10.0
     """With `--schedule step`: epochs between two falls."""
 
-    step_factor: float = 0.1
+    step_factor: Positive = 0.1
     """With `--schedule step`: what each fall multiplies the learning rate by."""
 
-    label_smoothing: float = 0.1
+    label_smoothing: ShareBelowOne = 0.1
     """Share of each target that is spread evenly over the classes; of one-label tasks."""
 
     class_weights: ClassWeights = "none"
     """`balanced` gives every class the same weight in the loss, however few its images."""
 
-    clip_grad: float = 0.0
+    clip_grad: Amount = 0.0
     """Largest norm that the gradient may have; 0 for no limit."""
 
-    ema_decay: float = 0.0
+    ema_decay: ShareBelowOne = 0.0
     """Decay, a step, of the running average of the weights that is evaluated and kept; 0 for none."""
 
     sync_batch_norm: bool = False
     """Where several processes train, batch norm takes its statistics over the images of all of them."""
 
-    skip_bad_steps: int = 0
+    skip_bad_steps: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     """Steps of a run that are left out, rather than end it, where the loss or the gradient is not finite."""
 
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the initial weights, the split, the order and every random draw."""
 
     @property
@@ -245,17 +250,8 @@ class TrainingRecipe:
         return DEFAULT_LR if self.lr is None else self.lr
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        for name, value in (("lr", self.peak_lr), ("step_epochs", self.step_epochs), ("step_factor", self.step_factor)):
-            require(0 < value < math.inf, name, "a number above 0", value)
-        require(0 < self.lr_decay <= 1, "lr_decay", "a share above 0, up to 1", self.lr_decay)
-        for name in ("weight_decay", "warmup_epochs", "clip_grad", "skip_bad_steps"):
-            require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
-        for name in ("momentum", "label_smoothing", "ema_decay"):
-            require(0 <= getattr(self, name) < 1, name, "from 0, below 1", getattr(self, name))
+        require_ranges(self)
         require(self.opt != "nesterov" or self.momentum > 0, "momentum", "above 0 with nesterov", self.momentum)
-        require(0 <= self.seed < 2**63, "seed", "from 0, below 2^63", self.seed)
 
 
 @Parameter(name="*", group=Group("Transfer", sort_key=5))
@@ -274,7 +270,7 @@ class TransferRecipe:
     of the stages from 0 to 1, none, or auto (as `striate plan` recommends). Unless given, auto where the weights are
     auto, and all where they are named; for segment none."""
 
-    views: int | None = None
+    views: Annotated[int, Meta(ge=0, le=1000)] | None = None
     """How many views of each image go through the frozen stages, once, and are kept: the plain one, its mirror image,
     then random ones; 2 for a head that is fitted and 8 for stages that train unless given, 0 to draw and compute anew
     in every epoch."""
@@ -283,16 +279,16 @@ class TransferRecipe:
     """What is fitted to what frozen stages give: a linear head, by logistic regression or least squares; a perceptron
     of one hidden layer; or cosines."""
 
-    hidden: int = 128
+    hidden: Annotated[int, Meta(ge=1, le=65_536)] = 128
     """Hidden units of the perceptron."""
 
-    depths: int = 1
+    depths: Annotated[int, Meta(ge=1, le=1000)] = 1
     """How many of the network's maps the head sees, from the last back, each averaged over height and width."""
 
     redraw: str = ""
     """A stage: the weights of it and of all after it are drawn anew, not taken."""
 
-    drawn_lr_scale: float = 10.0
+    drawn_lr_scale: Positive = 10.0
     """How many times the learning rate layers have that begin with drawn values: those of `--redraw`, and the decoder
     that `--task segment` puts over the network."""
 
@@ -306,10 +302,7 @@ class TransferRecipe:
     def __post_init__(self) -> None:
         if self.weights == NO_WEIGHTS:
             require(not self.of_weights, ", ".join(self.of_weights), "`--weights` beside it", "none")
-        require(self.hidden >= 1, "hidden", "1 or more", self.hidden)
-        require(self.depths >= 1, "depths", "1 or more", self.depths)
-        require(0 < self.drawn_lr_scale < math.inf, "drawn_lr_scale", "a number above 0", self.drawn_lr_scale)
-        require(self.views is None or self.views >= 0, "views", "0 or more", self.views)
+        require_ranges(self)
 
     @property
     def of_weights(self) -> tuple[str, ...]:
@@ -336,7 +329,7 @@ class MachineRecipe:
     """What runs frozen layers, which run once: OpenVINO on a CPU where it is installed (the extra
     `striate[openvino]`)."""
 
-    workers: Annotated[int | None, Parameter(alias="-j")] = None
+    workers: Annotated[Annotated[int, Meta(ge=1, le=1024)] | None, Parameter(alias="-j")] = None
     """Threads that decode images; one a core unless given. Never changes a result."""
 
     keep_memory: bool = True
@@ -346,7 +339,7 @@ class MachineRecipe:
     """Let `torch.compile` rewrite the training step: a minute or more before the first one, and then faster or not
     (docs/decisions/compile.md)."""
 
-    checkpoint_every: float = 10.0
+    checkpoint_every: Positive = 10.0
     """Minutes between two checkpoints within an epoch; there is one after each epoch too."""
 
     deterministic: bool = False
@@ -356,9 +349,7 @@ class MachineRecipe:
     """Also write TensorBoard events (needs the extra `striate[log]`)."""
 
     def __post_init__(self) -> None:
-        require(self.workers is None or self.workers >= 1, "workers", "at least 1", self.workers)
-        minutes = self.checkpoint_every
-        require(0 < minutes < math.inf, "checkpoint_every", "a number of minutes above 0", minutes)
+        require_ranges(self)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Classification: one label an image, or several."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -15,13 +14,14 @@ from striate.augment import Size
 from striate.augment.mix import Mix
 from striate.data import Annotations, Batch, Index, Preprocessing, Rows
 from striate.errors import DataError, UsageError
+from striate.files import fit_to_print
 from striate.recipe import Recipe
 from striate.tasks.answers import WIDTH, Answers
 from striate.tasks.bootstrap import Groups, interval
 from striate.tasks.prediction import Prediction
 from striate.tasks.problems import HeadProblem, ValueProblem
 from striate.tasks.task import Objective, Targets
-from striate.tasks.temperature import fit_temperature
+from striate.tasks.temperature import LARGEST, SMALLEST, fit_temperature
 
 CONFIDENCE = 0.95
 
@@ -118,8 +118,9 @@ class Classify:
         if not isinstance(several_labels, bool):
             raise TypeError(f"several_labels: expected true or false; got {several_labels!r}")
         temperature = values.get("temperature", 1.0)
-        if not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
-            raise TypeError(f"temperature: expected a number above 0; got {temperature!r}")
+        if not isinstance(temperature, int | float) or not 1 / LARGEST <= temperature <= 1 / SMALLEST:
+            shown = fit_to_print(repr(temperature), 40)
+            raise TypeError(f"temperature: expected a number from {1 / LARGEST:g} to {1 / SMALLEST:g}; got {shown}")
         return cls(classes, several_labels, float(temperature))
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,21 +10,32 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import torch
-from safetensors import SafetensorError, safe_open
+from msgspec import Meta
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from striate.errors import TrainingError
-from striate.files import regular, write_whole
+from striate.files import fit_to_print, write_whole
 from striate.recipe import Recipe, from_dict, to_dict
+from striate.records import convert
+from striate.tensors import read as read_file
 from striate.training.state import Progress, State
 
 FORMAT_VERSION = 2
 KEPT = 2
+
+
+class About(msgspec.Struct, frozen=True):
+    """What a checkpoint says of itself."""
+
+    format_version: Annotated[int, Meta(ge=1, le=1000)]
+    progress: dict[str, Any]
+    recipe: dict[str, dict[str, Any]]
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -102,19 +113,19 @@ def read(path: Path) -> Checkpoint:
         TrainingError: if the file is not whole, or not of this format.
     """
     try:
-        with safe_open(regular(path), "pt") as file:
-            about: dict[str, Any] = json.loads(file.metadata()["striate"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-        version, sha256 = about["format_version"], about["sha256"]
-        progress = msgspec.convert(_of_this_version(about["progress"], version), Progress)
-        recipe = from_dict(about["recipe"], source=str(path))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise TrainingError(f"{path}: expected a checkpoint that is whole; {error!r}.") from error
-    if not 1 <= version <= FORMAT_VERSION:
+        tensors, metadata = read_file(path)
+        about = convert(json.loads(metadata.get("striate", "null")), About)  # it may hold NaN, which is no JSON
+        progress = convert(_of_this_version(about.progress, about.format_version), Progress)
+        recipe = from_dict(about.recipe, source="its recipe")
+    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
+        reason = fit_to_print(str(error).rstrip("."), 300)
+        raise TrainingError(f"{path}: expected a checkpoint that is whole; {reason}.") from error
+    if about.format_version > FORMAT_VERSION:
         raise TrainingError(
-            f"{path}: expected format version {FORMAT_VERSION}; got {version}. Try the striate that wrote it."
+            f"{path}: expected format version {FORMAT_VERSION}; got {about.format_version}. "
+            "Try the striate that wrote it."
         )
-    if digest(tensors) != sha256:
+    if digest(tensors) != about.sha256:
         raise TrainingError(f"{path}: expected a checkpoint that is whole; its tensors are not those that were saved.")
     return Checkpoint(progress, recipe, tensors, path)
 
@@ -174,19 +185,28 @@ def restore(checkpoint: Checkpoint, state: State) -> None:
     """
     tensors = checkpoint.tensors
     optimizer: dict[int, dict[str, Tensor]] = {}
-    for name, value in _part(tensors, "optimizer.").items():
-        number, key = name.split(".", 1)
-        optimizer.setdefault(int(number), {})[key] = value
     restore_net(checkpoint, state.net)
     groups = state.optimizer.state_dict()["param_groups"]
     try:
+        for name, value in _part(tensors, "optimizer.").items():
+            number, _, key = name.partition(".")
+            optimizer.setdefault(int(number), {})[key] = value
         if state.ema is not None:
             state.ema.net.load_state_dict(_part(tensors, "ema."))
         state.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
+        _require_shapes(state.optimizer)
     except (KeyError, RuntimeError, ValueError) as error:
         raise TrainingError(f"resume: expected a checkpoint of this run's network and optimiser; {error}.") from error
     state.progress = checkpoint.progress
     _lay_out_as_parameters(state.optimizer)
+
+
+def _require_shapes(optimizer: torch.optim.Optimizer) -> None:
+    """Stops where the optimiser would meet a map of another shape than its parameter's; a number is of none."""
+    for parameter, values in optimizer.state.items():
+        for key, value in values.items():
+            if isinstance(value, Tensor) and value.shape not in (parameter.shape, ()):
+                raise ValueError(f"{key} is {tuple(value.shape)} where the weight is {tuple(parameter.shape)}")
 
 
 def _lay_out_as_parameters(optimizer: torch.optim.Optimizer) -> None:

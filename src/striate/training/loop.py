@@ -16,6 +16,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from striate.console import Reporter, clock
 from striate.data import Batch, Index, batches
+from striate.errors import TrainingError
 from striate.recipe import Recipe
 from striate.training import checkpoint
 from striate.training.accumulate import Accumulator, Step
@@ -27,7 +28,7 @@ from striate.training.network import describe, new_network, objective_of
 from striate.training.prepare import prepare, reopen
 from striate.training.run import Run
 from striate.training.schedule import lr_at
-from striate.training.state import State, Totals
+from striate.training.state import Progress, State, Totals
 
 
 def train(
@@ -70,6 +71,7 @@ def fit(run: Run, net: nn.Module, inputs: Inputs, lr_scales: Mapping[str, float]
     state = State.begin(net, run.recipe, lr_scales)
     if run.checkpoint is not None:
         checkpoint.restore(run.checkpoint, state)
+        _require_within(run, state.progress)
         run.reporter.info(f"resumed from {run.checkpoint.path}, after {state.progress.step} steps")
     describe(run, net)
     objective = objective_of(run, net, inputs)
@@ -83,6 +85,17 @@ def fit(run: Run, net: nn.Module, inputs: Inputs, lr_scales: Mapping[str, float]
             metrics = score(run, inputs, evaluated.eval(), guards)
             finish_epoch(run, inputs, state, metrics, guards)
     run.reporter.info(f"model: {run.folder.model}")
+
+
+def _require_within(run: Run, progress: Progress) -> None:
+    """Stops where a checkpoint is of a step that the epoch after its finished ones does not have."""
+    length = len(run.order(progress.epoch))
+    first = progress.epoch * length
+    if not first <= progress.step <= first + length:
+        raise TrainingError(
+            f"resume: expected a checkpoint of step {first:,} to {first + length:,}, after {progress.epoch:,} epochs; "
+            f"got one of step {progress.step:,}."
+        )
 
 
 def train_epoch(run: Run, inputs: Inputs, state: State, accumulate: Accumulator, guards: Guards) -> None:

@@ -2,21 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from msgspec import Meta
 from torch import nn
 
 from striate.recipe import Recipe
+from striate.recipe.ranges import MOST
 from striate.training import optimizer
 from striate.training.ema import Ema
+
+Count = Annotated[int, Meta(ge=0, le=10**15)]
 
 
 @dataclass
 class Totals:
     """Sums over the steps of an epoch, without those that were skipped."""
 
-    images: int = 0
+    images: Count = 0
     loss: float = 0.0
     score: float = 0.0
     """The sum of the task's `image_scores`."""
@@ -69,10 +73,10 @@ class Totals:
 class Progress:
     """How far a run has come: with the recipe, all that the next step depends on besides weights."""
 
-    epoch: int = 0
+    epoch: Count = 0
     """The number of finished epochs."""
 
-    step: int = 0
+    step: Count = 0
     """The number of finished steps since the beginning of the run, skipped ones included."""
 
     totals: Totals = field(default_factory=Totals)
@@ -81,14 +85,18 @@ class Progress:
     best: float | None = None
     """The best score on val so far."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    """The metrics of each finished epoch."""
+    rows: list[dict[str, int | float | None]] = field(default_factory=list)
+    """The metrics of each finished epoch, all by the same names."""
 
-    skipped: int = 0
+    skipped: Count = 0
     """The number of steps that were skipped because a loss or gradient was not finite."""
 
-    part_size: int | None = None
+    part_size: Annotated[int, Meta(ge=1, le=MOST)] | None = None
     """How many images go through the network at a time, where a whole batch took too much memory."""
+
+    def __post_init__(self) -> None:
+        if any(row.keys() != self.rows[0].keys() for row in self.rows):
+            raise ValueError("expected the same metrics of each epoch; got others")
 
 
 @dataclass

@@ -2,17 +2,17 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from striate.errors import UsageError, nearest
 from striate.files import fit_to_print, list_names, read_text
+from striate.records import convert, parse_toml
 from striate.weights.layouts import layout_named
 from striate.weights.names import names_of
 
@@ -22,6 +22,8 @@ NAME = re.compile(r"(?:timm/)?[a-z0-9_]+\.[a-z0-9_.]+")
 LOCAL = ("localhost", "127.0.0.1", "::1")
 MOST_BYTES = 1 << 24  # of a file of manifests
 MOST_UNKNOWN = 10**9  # of a file of weights whose size is not published
+Bytes = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+Text = Annotated[str, msgspec.Meta(max_length=1000)]
 OURS = ("embedded", "torchvision", "timm", "keras", "cifar", "others")  # files; of a net's weights the first come first
 
 
@@ -65,18 +67,18 @@ class Accuracy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One file of weights, named `arch.tag`: the net of the catalogue, and which of its weights."""
 
-    name: str
+    name: Text
 
-    file: str
+    file: Text
     """Its published name, without a folder."""
 
     sha256: str = ""
     """Of the file: all 64 digits, or the first 8 or more where no more are published, or none."""
 
-    size: int = 0
+    size: Bytes = 0
     """In bytes; 0 where it is not published."""
 
-    size_within: int = 0
+    size_within: Bytes = 0
     """By how many bytes the size may be wrong, where it was published rounded."""
 
     source: str
@@ -100,7 +102,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     arguments: dict[str, Any] = {}
     """Of the net, besides the number of classes and channels."""
 
-    classes: tuple[str, ...] = ()
+    classes: tuple[Text, ...] = ()
     """Their names, by number of the logit; empty where `classes_sha256` stands for them."""
 
     classes_sha256: str = ""
@@ -123,8 +125,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ("name", self.name, NAME.fullmatch(self.name), "`arch.tag` in lower case"),
             ("sha256", self.sha256, DIGITS.fullmatch(self.sha256), "64 hexadecimal digits in lower case, or the first"),
             ("file", self.file, _is_plain(self.file), "the name of a file, without a folder"),
-            ("size", self.size, self.size >= 0, "a number of bytes from 0"),
-            ("size_within", self.size_within, self.size_within >= 0, "a number of bytes from 0"),
             ("url", self.url, re.match(r"https?://|$", self.url), "an address that starts with https:// or http://"),
             (
                 "url",
@@ -189,9 +189,9 @@ def read_manifests(path: Path) -> dict[str, Manifest]:
         UsageError: the file is not there, not TOML, has an unknown, missing or wrong key, or a name twice.
     """
     try:
-        content = tomllib.loads(read_text(path, most=MOST_BYTES))
-        manifests = [msgspec.convert(table, Manifest) for table in _tables(content)]
-    except (OSError, ValueError, RecursionError) as error:  # those of TOML, UTF-8 and msgspec are ValueErrors
+        content = parse_toml(read_text(path, most=MOST_BYTES))
+        manifests = [convert(table, Manifest) for table in _tables(content)]
+    except (OSError, ValueError) as error:  # those of TOML and UTF-8 are ValueErrors
         raise UsageError(f"{path}: expected manifests of weights; {fit_to_print(str(error), 300)}.") from error
     named = {manifest.name: manifest for manifest in manifests}
     if len(named) != len(manifests):

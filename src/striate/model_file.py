@@ -1,0 +1,120 @@
+"""What a model file says of itself: one record, held to its types and ranges before anything is made of it.
+
+A model file is a safetensors file whose metadata hold JSON under the key `striate`. Whoever opens one comes through
+here, so that nothing behind it meets a name that is a number, a size without end or a net that cannot be made.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+from torch import nn
+
+from striate.data import Preprocessing
+from striate.data.index import LONGEST_CLASS
+from striate.errors import ModelFileError
+from striate.files import fit_to_print, list_names
+from striate.graph.meta import build
+from striate.nets import create
+from striate.recipe.ranges import Share, ShareBelowOne
+from striate.recipe.tables import MaxPixels, Seed
+from striate.records import convert, parse_json
+
+KEY = "striate"  # of the metadata
+FORMAT_VERSION = 1
+REASON_LENGTH = 300  # characters of what another library says
+Text = Annotated[str, Meta(max_length=1000)]
+ClassName = Annotated[str, Meta(max_length=LONGEST_CLASS)]
+
+
+class TaskRecord(msgspec.Struct, frozen=True):
+    """Which task; what else it keeps is its own to check, in `Task.from_dict`."""
+
+    name: Text
+
+
+class NetRecord(msgspec.Struct, frozen=True):
+    """Which net of the catalogue, and what it was made with; `create` holds each argument to its range."""
+
+    name: Text
+    arguments: dict[Text, Any]
+
+
+class DataRecord(msgspec.Struct, frozen=True):
+    """What evaluation takes from the recipe: how the data were checked and split."""
+
+    max_pixels: MaxPixels
+    max_bad: Share
+    val_fraction: ShareBelowOne
+    test_fraction: ShareBelowOne
+    keep_leaks: bool = True
+
+
+class RecipeRecord(msgspec.Struct, frozen=True):
+    """The recipe of the run, of whichever version; only what is used is checked."""
+
+    data: DataRecord | None = None
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """The metadata of a model file; what it says beside them is kept and not used."""
+
+    task: TaskRecord
+    net: NetRecord
+    classes: Annotated[tuple[ClassName, ...], Meta(min_length=1)]
+    preprocessing: Preprocessing
+    metrics: dict[Text, float | None]
+    recipe: RecipeRecord = RecipeRecord()
+    seed: Seed = 0
+    data: str | None = None
+    """The fingerprint of the data."""
+
+
+def parse(path: Path, metadata: dict[str, str]) -> tuple[About, dict[str, Any]]:
+    """The checked record, and all that the file says of itself as plain values.
+
+    Args:
+        path: of the file, for messages.
+        metadata: of safetensors.
+
+    Raises:
+        ModelFileError: the metadata are not those of a model that striate wrote, or of another version.
+    """
+    if KEY not in metadata:
+        raise ModelFileError(
+            f"{path}: expected a model that striate wrote; got a safetensors file without its metadata."
+        )
+    try:
+        values = parse_json(metadata[KEY])
+        if not isinstance(values, dict):
+            raise ValueError(f"expected an object; got {fit_to_print(repr(values), REASON_LENGTH)}")
+        version = values.get("format_version")
+        if version != FORMAT_VERSION:
+            shown = fit_to_print(str(version), REASON_LENGTH)
+            raise ModelFileError(
+                f"{path}: expected format version {FORMAT_VERSION}; got {shown}. Try the striate that wrote it."
+            )
+        about = convert(values, About)
+    except ValueError as error:
+        raise ModelFileError(f"{path}: its metadata is not what striate writes: {error}.") from error
+    again = [name for name, count in Counter(about.classes).items() if count > 1]
+    if again:
+        raise ModelFileError(f"{path}: expected names of classes that differ; got {list_names(again)} more than once.")
+    return about, values
+
+
+def make_net(path: Path, about: About) -> nn.Module:
+    """The net that a model file describes, without memory for its weights.
+
+    Raises:
+        ModelFileError: there is none of that name, or it does not take these arguments.
+    """
+    name, arguments = about.net.name, about.net.arguments
+    try:
+        return build(lambda: create(name, **arguments))
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, AssertionError, RuntimeError) as error:
+        reason = fit_to_print(str(error), REASON_LENGTH)  # of a library, where the net is one of timm
+        end = "" if reason.endswith((".", "?")) else "."
+        raise ModelFileError(f"{path}: expected a net that can be made; {reason}{end}") from error
