@@ -52,6 +52,8 @@ def test_without_a_test_split_val_is_taken_and_told(
     assert (name, why) == ("val", "there is no test split; val also chose the best epoch")
     assert all(path.startswith("val/") for path in index.paths(rows))
     assert len(rows) == 6
+    fitted = replace(untrained(), about={"head": {}})  # in one step: val chose nothing
+    assert evaluation_rows(fitted, index, "auto")[2] == "there is no test split"
 
 
 def test_the_data_of_the_training_is_split_as_it_was_then(

@@ -175,7 +175,8 @@ def evaluation_rows(model: Model, index: Index, which: str, workers: int | None 
         which, why = "all", "the data has no splits and is not what the model was trained on: all of it"
     elif which == "auto":
         which = "test" if len(index.rows("test")) else "val"
-        why = "held out from training" if which == "test" else "there is no test split; val also chose the best epoch"
+        chosen = "" if "head" in model.about else "; val also chose the best epoch"  # a fitted head has no epochs
+        why = "held out from training" if which == "test" else f"there is no test split{chosen}"
     else:
         why = "as asked"
     rows = np.flatnonzero(index.usable() & index.labelled()) if which == "all" else index.rows(which)

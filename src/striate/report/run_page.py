@@ -37,8 +37,8 @@ def page(found: Report) -> str:
         made_of=list(made_of(found)),
         findings=list(_findings(found)),
         curves=list(_curves(found)),
-        fitted=list(_fitted(found)),
-        metrics=list(_metrics(evaluation)),
+        fitted=_fitted(found),
+        metrics=_metrics(evaluation),
         classes=_classes(found),
         taught=bool(found.facts.history.taught),
         reliability=_reliability(evaluation),
@@ -124,34 +124,53 @@ def _lower(name: str) -> str:
     return title_[0].lower() + title_[1:]
 
 
-def _fitted(found: Report) -> Iterator[dict[str, Any]]:
+def _fitted(found: Report) -> dict[str, Any] | None:
     """Cross-validation on train beside val, where a head was fitted in one step."""
     history, name = found.facts.history, found.evaluation.score
     if len(history.epochs) != 1:
-        return
+        return None
+    rows: dict[str, tuple[str, Interval]] = {}
     for prefix, text in (("cv", "train, by cross-validation"), ("val", "val")):
         known = [history.last(f"{prefix}_{name}{end}") for end in ("", "_low", "_high")]
         if math.isfinite(known[0]):
-            yield {"name": text} | _shown(name, Interval(*known))
+            rows[text] = name, Interval(*known)
+    return _table(rows) if rows else None
 
 
-def _shown(name: str, interval: Interval) -> dict[str, Any]:
+def _table(rows: dict[str, tuple[str, Interval]]) -> dict[str, Any]:
+    """Rows of figures on one scale.
+
+    Args:
+        rows: the name of a metric and its value, by what the row is called.
+    """
+    start = scale_from(interval for name, interval in rows.values() if _is_drawn(name, interval))
+    shown = [{"name": text} | _shown(name, interval, start) for text, (name, interval) in rows.items()]
+    return {"rows": shown, "start": f"{start:g}"}
+
+
+def _is_drawn(name: str, interval: Interval) -> bool:
+    return name != "loss" and 0 <= interval.value <= 1
+
+
+def _shown(name: str, interval: Interval, start: float) -> dict[str, Any]:
     """A figure for a row of a table: its value, its interval, and both drawn where they are from 0 to 1."""
-    drawn = bar(interval) if name != "loss" and 0 <= interval.value <= 1 else ""
+    drawn = bar(interval, start) if _is_drawn(name, interval) else ""
     return {"value": value(name, interval.value), "bounds": bounds(name, interval), "bar": drawn}
 
 
-def _metrics(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+def _metrics(evaluation: Evaluation) -> dict[str, Any]:
+    """The table of all scores, and what is counted beside them."""
     own = {f"iou_{name}" for name in evaluation.classes}
     one = {"accuracy", "loss"} if len(evaluation.classes) == 1 else set()  # of one class, these say nothing
     names = [name for name in evaluation.metrics if name not in own | one]
     names.sort(key=lambda name: (name != evaluation.score, _is_count(evaluation.metrics[name].value)))
-    for name in names[:MOST_METRICS]:
-        metric = evaluation.metrics[name]
+    scores = {name: evaluation.metrics[name] for name in names[:MOST_METRICS]}
+    table = _table({name: (name, metric) for name, metric in scores.items()})
+    for row, (name, metric) in zip(table["rows"], scores.items(), strict=True):
+        row |= {"name": about(name).title, "meaning": about(name).meaning}
         if _is_count(metric.value):
-            yield {"name": about(name).title, "meaning": "", "value": f"{metric.value:,.0f}", "bounds": "", "bar": ""}
-        else:
-            yield {"name": about(name).title, "meaning": about(name).meaning} | _shown(name, metric)
+            row["value"] = f"{metric.value:,.0f}"
+    return table
 
 
 def _is_count(number: float) -> bool:
@@ -171,7 +190,7 @@ def _classes(found: Report) -> dict[str, Any] | None:
     else:
         known = [(name, evaluation.metrics.get(f"iou_{name}")) for name in evaluation.classes]
         ious = sorted(((n, m) for n, m in known if m is not None), key=lambda pair: (pair[1].value, pair[0]))
-        rows = [{"name": fit_to_print(name, NAME_LENGTH)} | _shown("mean_iou", metric) for name, metric in ious]
+        rows = [{"name": fit_to_print(name, NAME_LENGTH)} | _shown("mean_iou", metric, 0.0) for name, metric in ious]
         start, kind = 0.0, "iou"
     if not rows:
         return None
