@@ -2,6 +2,7 @@ import csv
 import io
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np

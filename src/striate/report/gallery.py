@@ -17,7 +17,7 @@ from striate.evaluation.scores import Scored
 from striate.explain import activation_maps
 from striate.explain.figures import overlay
 from striate.report.html import address
-from striate.tasks.files import drawn, has_places, truth_drawn
+from striate.tasks.files import drawn
 
 SIDE = 160  # pixels: the longer side of a small image
 BATCH = 8  # images at a time
@@ -74,7 +74,7 @@ def gallery(scored: Scored, rows: Sequence[int], workers: int | None = None) -> 
         readable = [place for place, row in enumerate(batch.rows.tolist()) if row not in unreadable]
         if not readable:
             continue
-        if has_places(model.task.unread("", "")):
+        if model.task.annotations(scored.index):  # answers have a place
             found |= _places(scored, images, batch, readable)
             continue
         method, no_maps, shown = _looked_at(scored, batch, readable)
@@ -107,14 +107,13 @@ def _places(scored: Scored, images: IndexedImages, batch: Batch, readable: list[
     sizes = [(int(width), int(height)) for width, height in batch.sizes[readable]]
     answers = model.task.decode(outputs, [images.path(row) for row in rows], sizes, model.preprocessing)
     found: dict[int, tuple[Small, ...]] = {}
-    for row, answer in zip(rows, answers, strict=True):
+    for row, size, answer in zip(rows, sizes, answers, strict=True):
         try:
-            image = whole(images, row)
-            truth = truth_drawn(answer, scored.index, row, image, model.classes)
+            image, truth = whole(images, row), model.task.truth(scored.index, row, size)
         except UnreadableError:
             continue
-        given = drawn(answer, image, model.classes, written=False)
-        found[row] = Small(address(truth), "truth"), Small(address(given), "answer")
+        shown = [drawn(each, image, model.classes, written=False) for each in (truth, answer)]
+        found[row] = Small(address(shown[0]), "truth"), Small(address(shown[1]), "answer")
     return found
 
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from pycocotools import mask as rle
 
-from striate.data import Index
-from striate.data.masks import load_mask
 from striate.errors import UsageError
 from striate.tasks.located import Located
 from striate.tasks.prediction import Prediction
@@ -163,36 +161,6 @@ def drawn(prediction: Prediction, image: Image.Image, classes: Sequence[str], *,
         box_drawn(shown, [edge * scale for edge in prediction.box], named if written else "", LINE)
     elif prediction.label and written:
         _written(shown, named, (4, 4), LINE)
-    return shown
-
-
-def has_places(prediction: Prediction) -> bool:
-    """Whether a prediction says where something is, so that it can be drawn on its image."""
-    return isinstance(prediction, Located | Segmented)
-
-
-def truth_drawn(
-    prediction: Prediction, index: Index, row: int, image: Image.Image, classes: Sequence[str]
-) -> Image.Image:
-    """An image with what should have been found on it.
-
-    Args:
-        prediction: one of the same task.
-        index: as the task matches it.
-        row: of the image.
-        image: all of it, upright, in its own size or smaller.
-        classes: names, by class number.
-
-    Raises:
-        UnreadableError: if its mask cannot be read.
-    """
-    shown = image.convert("RGB")
-    if isinstance(prediction, Segmented):
-        return overlaid(shown, load_mask(index, row), len(classes))
-    box = index.table["box"][row].as_py()
-    if isinstance(prediction, Located) and box is not None:
-        scale = shown.width / prediction.size[0]
-        box_drawn(shown, [edge * scale for edge in box], "", LINE)
     return shown
 
 
