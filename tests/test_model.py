@@ -95,7 +95,7 @@ def test_the_file_says_what_the_documentation_lists(finished: RunFolder) -> None
         "format_version", "task", "net", "classes", "preprocessing", "metrics", "recipe", "seed", "epoch", "commit",
         "data",
     }  # fmt: skip
-    assert about["format_version"] == 1
+    assert about["format_version"] == 2
     assert about["task"] == {"name": "classify", "several_labels": False}
     assert about["net"] == {
         "name": "lenet5",
@@ -310,15 +310,26 @@ def test_a_safetensors_file_of_another_program(tmp_path: Path, metadata: dict[st
     assert refusal(path) == "expected a model that striate wrote; got a safetensors file without its metadata."
 
 
-@pytest.mark.parametrize("version", [0, 2, "1"])
+def test_a_file_of_the_first_format_version_is_read(altered: Callable[[Edit], Path]) -> None:
+    """It knew no other crop than that of the center, nor a task but classify."""
+
+    def as_first(tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+        about.update(format_version=1)
+        del about["preprocessing"]["crop_mode"]
+
+    loaded = load(altered(as_first))
+    assert (loaded.task, loaded.preprocessing.crop_mode) == (Classify(("dark", "light")), "center")
+
+
+@pytest.mark.parametrize("version", [0, 3, "1"])
 def test_another_format_version(altered: Callable[[Edit], Path], version: object) -> None:
     path = altered(lambda tensors, about: about.update(format_version=version))
-    assert refusal(path) == f"expected format version 1; got {version}. Try the striate that wrote it."
+    assert refusal(path) == f"expected format version 1 to 2; got {version}. Try the striate that wrote it."
 
 
 def test_no_format_version(altered: Callable[[Edit], Path]) -> None:
     path = altered(lambda tensors, about: about.pop("format_version"))
-    assert refusal(path) == "expected format version 1; got None. Try the striate that wrote it."
+    assert refusal(path) == "expected format version 1 to 2; got None. Try the striate that wrote it."
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from striate.nets import create
     from striate.pretrained import load
     from striate.recipe import Recipe
-    from striate.tasks import Prediction
+    from striate.tasks import Located, Prediction, Segmented
 
 HOMES = {  # imported when first asked for, because PyTorch takes seconds
     "DataError": "errors",
+    "Located": "tasks",
     "Model": "model",
     "ModelFileError": "errors",
     "Prediction": "tasks",
     "Recipe": "recipe",
+    "Segmented": "tasks",
     "StriateError": "errors",
     "TrainingError": "errors",
     "UsageError": "errors",
@@ -40,10 +42,12 @@ HOMES = {  # imported when first asked for, because PyTorch takes seconds
 __version__ = "0.1.0"
 __all__ = [
     "DataError",
+    "Located",
     "Model",
     "ModelFileError",
     "Prediction",
     "Recipe",
+    "Segmented",
     "StriateError",
     "TrainingError",
     "UsageError",

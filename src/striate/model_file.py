@@ -23,7 +23,7 @@ from striate.recipe.tables import MaxPixels, Seed
 from striate.records import convert, parse_json
 
 KEY = "striate"  # of the metadata
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 knew one task, and images shown by their center
 REASON_LENGTH = 300  # characters of what another library says
 Text = Annotated[str, Meta(max_length=1000)]
 ClassName = Annotated[str, Meta(max_length=LONGEST_CLASS)]
@@ -91,10 +91,10 @@ def parse(path: Path, metadata: dict[str, str]) -> tuple[About, dict[str, Any]]:
         if not isinstance(values, dict):
             raise ValueError(f"expected an object; got {fit_to_print(repr(values), REASON_LENGTH)}")
         version = values.get("format_version")
-        if version != FORMAT_VERSION:
+        if version not in range(1, FORMAT_VERSION + 1):
             shown = fit_to_print(str(version), REASON_LENGTH)
             raise ModelFileError(
-                f"{path}: expected format version {FORMAT_VERSION}; got {shown}. Try the striate that wrote it."
+                f"{path}: expected format version 1 to {FORMAT_VERSION}; got {shown}. Try the striate that wrote it."
             )
         about = convert(values, About)
     except ValueError as error:

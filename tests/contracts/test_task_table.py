@@ -12,6 +12,7 @@ from PIL import Image
 from task_table import ROWS, Row
 from torch import Tensor, nn
 
+import striate
 from striate.data import Batch, Index, IndexedImages, Loader, Preprocessing, Rows, training_view
 from striate.device import choose
 from striate.model import Model, load, predict_batch
@@ -215,3 +216,40 @@ def test_the_mean_over_mirror_images_is_the_same_for_an_image_and_its_mirror_ima
     torch.testing.assert_close(
         mean, (model.predict_batch(images) + case.task.unmirror(model.predict_batch(images.flip(2)))) / 2
     )
+
+
+def test_predictions_are_of_the_types_that_the_package_names(case: Case) -> None:
+    image = case.index.root / "00.png"
+    found = case.model().predict([image])[0]
+    with Image.open(image) as opened:
+        width, height = opened.size
+    match case.task.name:
+        case "locate":
+            assert isinstance(found, striate.Located)
+            assert found.size == (width, height)
+            assert found.box is not None
+        case "segment":
+            assert isinstance(found, striate.Segmented)
+            assert found.mask is not None
+            assert found.mask.shape == (height, width)
+        case _:
+            assert type(found) is striate.Prediction
+    assert found.label in case.task.classes
+    assert sum(found.probabilities.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("size", [(33, 47), (37, 32), (45, 35)])
+def test_odd_sizes_of_input_are_answered_and_learned_from(case: Case, size: tuple[int, int]) -> None:
+    if case.name == "lenet5":
+        pytest.skip("its last layers take one size")
+    odd = replace(case, shown=replace(case.shown, input_size=(1, *size)))
+    batch = odd.batch(ALL, training=True)
+    images, targets = odd.inputs(batch)
+    assert images.shape == (8, 1, *size)
+    loss, _ = case.task.objective(case.net.train(), case.recipe, case.index)(images, targets)
+    loss.backward()
+    assert loss.isfinite()
+    outputs = predict_batch(case.net.eval(), batch.images, odd.shown, choose("cpu", "float32"))
+    assert case.task.observe(outputs, case.index, batch, odd.shown).isfinite().all()
+    alone = predict_batch(case.net, batch.images[:1], odd.shown, choose("cpu", "float32"))
+    torch.testing.assert_close(alone, outputs[:1], rtol=1e-4, atol=1e-4)

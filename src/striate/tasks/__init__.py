@@ -12,17 +12,20 @@ from striate.errors import UsageError, nearest
 from striate.recipe import Recipe
 from striate.tasks.classify import Classify
 from striate.tasks.locate import Locate
+from striate.tasks.located import Located
 from striate.tasks.prediction import Prediction
 from striate.tasks.problems import HeadProblem, ValueProblem
-from striate.tasks.segment import Segment
+from striate.tasks.segment import Segment, Segmented
 from striate.tasks.task import Objective, Targets, Task, split_targets, to_device
 
 __all__ = [
     "AUTO",
     "TASKS",
     "HeadProblem",
+    "Located",
     "Objective",
     "Prediction",
+    "Segmented",
     "Targets",
     "Task",
     "ValueProblem",
