@@ -10,6 +10,7 @@ from typing import Any
 from striate import recipe as recipes
 from striate.console import Reporter
 from striate.data import Index, index_of, read_with
+from striate.data.crops import Viewing
 from striate.data.index_file import load_index
 from striate.errors import StriateError, UsageError
 from striate.evaluation import Evaluation, summarise
@@ -118,7 +119,9 @@ def evaluate(
     split: str = "auto",
     batch_size: int = 64,
     workers: int | None = None,
+    crops: int = 1,
     mirror: bool = False,
+    scales: Sequence[float] = (1.0,),
     abstain_at: float | None = None,
     group: Sequence[Any] | None = None,
     slice_by: Mapping[str, Sequence[Any]] | None = None,
@@ -131,7 +134,9 @@ def evaluate(
         split: "train", "val", "test", "all", or "auto" for test, else val, else all.
         batch_size: images at a time.
         workers: threads that decode; one a core unless given.
-        mirror: answer by the mean over each image and its mirror image, at twice the cost.
+        crops: windows on each image over which probabilities are averaged; see `striate.data.crops.Viewing`.
+        mirror: average over the mirror image of each too.
+        scales: how much larger than else the image is seen, each of which is a set of views.
         abstain_at: wanted accuracy, 0 to 1: find the probability from which on answers are right so often.
         group: a value for each image of the data, such as a patient's: those of one value count as one in intervals.
         slice_by: by name, a value for each image of the data, by which they are looked at in parts.
@@ -142,7 +147,7 @@ def evaluate(
     """
     loaded = model if isinstance(model, Model) else load(model)
     index = _index(data, Recipe())
-    scored = evaluate_model(loaded, index, split, batch_size, workers, mirrored=mirror)
+    scored = evaluate_model(loaded, index, split, batch_size, workers, Viewing(crops, mirror, tuple(scales)))
     return summarise(
         scored,
         group=scored.column("group", group) if group is not None else None,

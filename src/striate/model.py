@@ -16,12 +16,17 @@ from torch import Tensor, nn
 
 from striate import model_file
 from striate.data import (
+    Annotations,
+    Batch,
     GivenImages,
+    IndexedImages,
     Loader,
     Preprocessing,
+    Rows,
     Source,
     batches,
 )
+from striate.data.crops import ONCE, CropView, RepeatedImages, Viewing
 from striate.data.decode import MAX_PIXELS
 from striate.data.readers.folders import image_files
 from striate.device import Machine, choose, cores
@@ -86,20 +91,30 @@ class Model:
 
     @overload
     def predict(
-        self, images: list[Source | str] | list[Path] | list[str], batch_size: int = ..., workers: int | None = ...
+        self,
+        images: list[Source | str] | list[Path] | list[str],
+        batch_size: int = ...,
+        workers: int | None = ...,
+        viewing: Viewing = ...,
     ) -> list[Prediction]: ...
 
     @overload
     def predict(
-        self, images: bytes | NDArray[np.uint8] | Image, batch_size: int = ..., workers: int | None = ...
+        self,
+        images: bytes | NDArray[np.uint8] | Image,
+        batch_size: int = ...,
+        workers: int | None = ...,
+        viewing: Viewing = ...,
     ) -> Prediction: ...
 
     @overload
     def predict(
-        self, images: str | Path, batch_size: int = ..., workers: int | None = ...
+        self, images: str | Path, batch_size: int = ..., workers: int | None = ..., viewing: Viewing = ...
     ) -> Any: ...  # a file or a folder: only the disk knows
 
-    def predict(self, images: Any, batch_size: int = 64, workers: int | None = None) -> Prediction | list[Prediction]:
+    def predict(
+        self, images: Any, batch_size: int = 64, workers: int | None = None, viewing: Viewing = ONCE
+    ) -> Prediction | list[Prediction]:
         """Predicts one image, a list of images, or all images of a folder.
 
         Args:
@@ -107,14 +122,15 @@ class Model:
                 list of those, or the path of a folder: a list of predictions, in order.
             batch_size: images at a time.
             workers: threads that decode; one a core unless given.
+            viewing: the views of each image, over which probabilities are averaged; one unless given.
 
         Raises:
             DataError: if a single image cannot be read; in a list or folder its prediction has an `error` instead.
         """
         sources, several = _sources(images)
         if several:
-            return list(self.predict_each(sources, batch_size, workers))
-        prediction = next(self.predict_each(sources, batch_size, workers=1))
+            return list(self.predict_each(sources, batch_size, workers, viewing))
+        prediction = next(self.predict_each(sources, batch_size, 1, viewing))
         if prediction.error:
             raise DataError(f"{prediction.path}: cannot be read: {prediction.error}.")
         return prediction
@@ -159,32 +175,80 @@ class Model:
         return torch.cat(vectors) if vectors else torch.empty(0, 0)
 
     def predict_each(
-        self, sources: Sequence[Source], batch_size: int = 64, workers: int | None = None
+        self,
+        sources: Sequence[Source],
+        batch_size: int = 64,
+        workers: int | None = None,
+        viewing: Viewing = ONCE,
     ) -> Iterator[Prediction]:
         """Predicts one image after another, in order, holding only a few batches in memory."""
         images = GivenImages(sources, self.max_pixels)
         unreadable: dict[int, str] = {}
-        parts = batches(np.arange(len(sources)), batch_size)
-        loader = Loader(images, parts, self.preprocessing, workers=workers or cores(), unreadable=unreadable)
-        for batch in loader:
+        rows = np.arange(len(sources))
+        for outputs, batch in self.outputs_of(images, rows, batch_size, workers, viewing, unreadable=unreadable):
             readable = [place for place, row in enumerate(batch.rows.tolist()) if row not in unreadable]
             paths = [images.path(row) for row in batch.rows.tolist()]
             sizes = [(width, height) for width, height in batch.sizes[readable].tolist()]
-            outputs = self.predict_batch(batch.images)[readable]
-            decoded = iter(self.task.decode(outputs, [paths[place] for place in readable], sizes, self.preprocessing))
+            decoded = iter(
+                self.task.decode(outputs[readable], [paths[place] for place in readable], sizes, self.preprocessing)
+            )
             for row, path in zip(batch.rows.tolist(), paths, strict=True):
                 yield self.task.unread(path, unreadable[row]) if row in unreadable else next(decoded)
+
+    def outputs_of(
+        self,
+        images: GivenImages | IndexedImages,
+        rows: Rows,
+        batch_size: int = 64,
+        workers: int | None = None,
+        viewing: Viewing = ONCE,
+        *,
+        unreadable: dict[int, str],
+        annotations: Annotations | None = None,
+    ) -> Iterator[tuple[Tensor, Batch]]:
+        """The outputs (N, …) for images, float32 on the CPU, batch by batch, with what they are the outputs for.
+
+        Args:
+            images: where the rows are decoded from.
+            rows: of the images, in order.
+            batch_size: views at a time.
+            workers: threads that decode; one a core unless given.
+            viewing: the views of each image, over which probabilities are averaged.
+            unreadable: takes the reason of each row that cannot be read.
+            annotations: what comes along with images.
+
+        Raises:
+            UsageError: if the views are not such as this model can look at.
+        """
+        windows, workers = viewing.windows(self.preprocessing), workers or cores()
+        if not windows:
+            parts, along = batches(rows, batch_size), annotations or {}
+            for batch in Loader(images, parts, self.preprocessing, workers=workers, unreadable=unreadable, **along):
+                yield self.predict_batch(batch.images, mirrored=viewing.mirrored), batch
+            return
+        if annotations:
+            raise UsageError(f"`crops`: expected 1 of the task {self.task.name}, which asks about the whole image.")
+        times, bad = len(windows), dict[int, str]()
+        parts = [
+            (part[:, None] * times + np.arange(times)).ravel() for part in batches(rows, max(batch_size // times, 1))
+        ]
+        view, repeated = CropView(windows, self.preprocessing.size), RepeatedImages(images, times)
+        for batch in Loader(repeated, parts, self.preprocessing, view, workers=workers, unreadable=bad):
+            outputs = self.predict_batch(batch.images, mirrored=viewing.mirrored).unflatten(0, (-1, times))
+            unreadable |= {row // times: reason for row, reason in bad.items()}
+            seen = Batch(batch.images[::times], batch.rows[::times] // times, sizes=batch.sizes[::times])
+            yield self.task.average(outputs.unbind(dim=1)), seen
 
     def predict_batch(self, images: Tensor, *, mirrored: bool = False) -> Tensor:
         """The outputs (N, …) of uint8 images (N, H, W, C), float32 on the CPU; see the function `predict_batch`.
 
-        With `mirrored`, the mean of the outputs of each image and of its mirror image, at twice the cost.
+        With `mirrored`, probabilities are the means of those of each image and of its mirror image, at twice the cost.
         """
         outputs = predict_batch(self.net, images, self.preprocessing, self.machine)
         if not mirrored:
             return outputs
         of_mirror_images = predict_batch(self.net, images.flip(2), self.preprocessing, self.machine)
-        return (outputs + self.task.unmirror(of_mirror_images)) / 2
+        return self.task.average([outputs, self.task.unmirror(of_mirror_images)])
 
     def save(self, path: Path | str) -> None:
         """Writes the model as one safetensors file, whole or not at all."""

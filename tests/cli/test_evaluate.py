@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from striate.data import read
+from striate.data.crops import Viewing
 from striate.evaluation import evaluate, summarise
 from striate.evaluation.intervals import Interval
 from striate.model import Model, load
@@ -34,10 +35,23 @@ def test_json_for_a_script(striate: Striate, finished: RunFolder, two_classes: P
 
 
 def test_mirrored_images_are_asked_too(striate: Striate, finished: RunFolder, two_classes: Path) -> None:
-    out = striate("evaluate", finished.model, two_classes, "--json", "--mirror", *PLAIN)[1]
+    out = striate("evaluate", finished.model, two_classes, "--json", "--mirror", "--no-gain", *PLAIN)[1]
     model = load(finished.model, device="cpu", precision="float32")
-    assert untimed(out) == untimed(summarise(evaluate(model, read(two_classes), mirrored=True)).to_json())
+    scored = evaluate(model, read(two_classes), viewing=Viewing(mirror=True))
+    assert untimed(out) == untimed(summarise(scored).to_json())
     assert json.loads(out)["views"] == 2
+
+
+def test_what_crops_gain_is_told_beside_what_they_cost(
+    striate: Striate, finished: RunFolder, two_classes: Path
+) -> None:
+    code, out, err = striate("evaluate", finished.model, two_classes, "--crops", 10, *PLAIN)
+    assert (code, err) == (0, "")
+    (line,) = [line for line in out.splitlines() if line.startswith("over one view of each image: accuracy ")]
+    assert line.endswith(" times the time")
+    code, out, err = striate("evaluate", finished.model, two_classes, "--crops", 3)
+    assert (code, out) == (2, "")
+    assert err == "striate: `crops`: expected 1, 5, 10, 144 or the square of another number; got 3.\n"
 
 
 def test_text_for_a_person(striate: Striate, finished: RunFolder, two_classes: Path) -> None:

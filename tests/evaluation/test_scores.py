@@ -12,6 +12,7 @@ from rich.console import Console
 
 from striate.console import Reporter
 from striate.data import read
+from striate.data.crops import Viewing
 from striate.data.index_file import load_index
 from striate.errors import DataError
 from striate.evaluation import evaluate, evaluation_rows
@@ -166,7 +167,9 @@ def test_mirrored_scores_are_the_same_of_pictures_and_of_their_mirror_images(
         (tmp_path / "b" / path).parent.mkdir(parents=True, exist_ok=True)
         with Image.open(tmp_path / "a" / path) as image:
             ImageOps.mirror(image).save(tmp_path / "b" / path)
-    both = [evaluate(model, each, mirrored=True).metrics["loss"] for each in (data, read(tmp_path / "b"))]
+    both = [
+        evaluate(model, each, viewing=Viewing(mirror=True)).metrics["loss"] for each in (data, read(tmp_path / "b"))
+    ]
     plain = [evaluate(model, each).metrics["loss"] for each in (data, read(tmp_path / "b"))]
     assert both[0] == pytest.approx(both[1], rel=1e-6)
     assert plain[0] != pytest.approx(plain[1], rel=1e-6)

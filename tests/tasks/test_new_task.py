@@ -162,6 +162,10 @@ class Brightness:
         """Each number is that of the other half."""
         return outputs.flip(1)
 
+    def average(self, outputs: Sequence[Tensor]) -> Tensor:
+        """The means."""
+        return torch.stack(list(outputs)).mean(dim=0)
+
     def image_scores(self, outputs: Tensor, targets: Targets) -> Tensor:
         """One less the mean distance."""
         return 1 - (outputs - targets["halves"]).abs().mean(dim=1).clamp(max=1)

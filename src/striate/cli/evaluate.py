@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from striate.cli.flags import READING, RUNNING, JsonOutput, Reading, Running
+from striate.cli.flags import LOOKING, READING, RUNNING, JsonOutput, Looking, Reading, Running
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from striate.evaluation import Evaluation
+    from striate.evaluation.gain import Gain
     from striate.evaluation.selective import Abstention
 
 MANY_CLASSES = 20  # of which the worst alone are printed
@@ -25,14 +26,15 @@ def evaluate(
     /,
     *,
     split: Literal["auto", "train", "val", "test", "all"] = "auto",
-    mirror: Annotated[bool, Parameter(negative="")] = False,
     abstain_at: Annotated[float | None, Parameter(validator=Number(gt=0, lt=1))] = None,
     group: str = "",
     slice_by: Annotated[tuple[str, ...], Parameter(name="--slice", negative="")] = (),
     table: Path | None = None,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    gain: bool = True,
     json_output: JsonOutput = False,
     reading: Reading = READING,
+    looking: Looking = LOOKING,
     running: Running = RUNNING,
 ) -> None:
     """Score a model on labelled images, with a 95 % interval.
@@ -41,14 +43,15 @@ def evaluate(
         model: Model file.
         data: Images with labels, as for `striate train`; classes are matched by name.
         split: Part of the data; `auto` takes test, else val, else all.
-        mirror: Answer by the mean over each image and its mirror image; twice the time.
         abstain_at: Wanted accuracy, such as 0.99: find the probability from which on answers are right so often.
         group: Column whose values say which images belong together, such as a patient or a day, and count as one.
         slice_by: Column by whose values the images are looked at in parts; may be given several times.
         table: File with these columns beside paths of the images, where DATA is not it.
         output: Folder to write evaluation.json, predictions.csv, confusion.png and mistakes.png to.
+        gain: Where each image is looked at several times, look once too, and say what the rest gains and costs.
     """
     from striate.data.columns import values_of
+    from striate.data.crops import ONCE
     from striate.device import keep_memory
     from striate.evaluation import evaluate as score
     from striate.evaluation import summarise
@@ -61,13 +64,18 @@ def evaluate(
     folder = evaluation_folder(output) if output is not None else None
     names = dict.fromkeys(([group] if group else []) + list(slice_by))
     values = values_of(index, list(names), table or data, reading.path_column) if names else []
-    scored = score(loaded, index, split, running.batch_size, running.workers, mirrored=mirror)
+    scored = score(loaded, index, split, running.batch_size, running.workers, looking.viewing)
+    plainer = []
+    if gain and looking.viewing != ONCE:
+        plainer.append(score(loaded, index, scored.split, running.batch_size, running.workers))
     columns = {name: scored.column(name, each) for name, each in zip(names, values, strict=True)}
     found = summarise(
         scored,
         group=columns.get(group),
         slice_by=[columns[name] for name in dict.fromkeys(slice_by)],
         abstain_at=abstain_at,
+        plainer=plainer,
+        over="one view of each image",
     )
     files = write_evaluation(scored, found, folder) if folder is not None else []
     if json_output:
@@ -109,8 +117,18 @@ def _lines(found: "Evaluation") -> list[str]:
         lines.append(f"calibration error {error.value:.4f}, 95 % interval {error.low:.4f} to {error.high:.4f}")
     if found.abstention is not None:
         lines += _abstention(found.abstention)
+    if found.gain is not None:
+        lines.append(_gain(found.gain, found.score))
     lines.append(f"{found.seconds:.1f} s, {found.images_per_second:,.0f} images a second on {found.device}")
     return [*lines, *(f"left out: {line}" for line in found.unreadable)]
+
+
+def _gain(found: "Gain", score: str) -> str:
+    """What several views or members gain, beside what they cost."""
+    name = "accuracy" if score == "accuracy" else "score of an image"
+    loss = f", loss {found.loss:+.4f}" if found.loss.value == found.loss.value else ""
+    more = f" and {found.parameters:.1f} times the parameters" if found.parameters != 1 else ""
+    return f"over {found.over}: {name} {found.score:+.4f}{loss}, for {found.times:.1f} times the time{more}"
 
 
 def _abstention(found: "Abstention") -> list[str]:

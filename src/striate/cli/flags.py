@@ -19,8 +19,13 @@ from striate.records import unmet
 
 if TYPE_CHECKING:
     from striate.data import Index
+    from striate.data.crops import Viewing
 
 DEFAULT = Recipe()
+CROPS = (
+    "Windows on each image: 5 are the corners and the centre of its middle square; 10 those and their mirror images; "
+    "the square of another number a grid over all of it; 144 as GoogLeNet."
+)
 Settings = Annotated[Recipe, Parameter(name="*")]
 """Every flag of a recipe."""
 JsonOutput = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for a script.")]
@@ -115,4 +120,25 @@ class Running:
     precision: Annotated[Precision, as_in_recipe("precision")] = DEFAULT.machine.precision
 
 
-READING, RUNNING = Reading(), Running()
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Looking:
+    """How often each image is looked at; probabilities are averaged over the views."""
+
+    crops: Annotated[int, Parameter(help=CROPS)] = 1
+    mirror: Annotated[bool, Parameter(negative="", help="Look at the mirror image of each view too.")] = False
+    scales: Annotated[tuple[float, ...], Parameter(help="Also look at crops in these sizes, such as 1 1.25.")] = (1.0,)
+
+    @property
+    def viewing(self) -> "Viewing":
+        """The views of each image.
+
+        Raises:
+            UsageError: if these crops or scales are none.
+        """
+        from striate.data.crops import Viewing
+
+        return Viewing(self.crops, self.mirror, self.scales)
+
+
+LOOKING, READING, RUNNING = Looking(), Reading(), Running()

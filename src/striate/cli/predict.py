@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from striate.cli.flags import RUNNING, Running
+from striate.cli.flags import LOOKING, RUNNING, Looking, Running
 from striate.cli.predict_files import drawing, kind_of, write
 from striate.errors import DataError, UsageError
 
@@ -25,6 +25,7 @@ def predict(
     output_format: Annotated[Format | None, Parameter(name="--format")] = None,
     draw: Path | None = None,
     top_k: Annotated[int, Parameter(validator=Number(gte=1, lte=1_000_000))] = 3,
+    looking: Looking = LOOKING,
     running: Running = RUNNING,
 ) -> None:
     """Predict images, or all images of folders.
@@ -59,7 +60,7 @@ def predict(
     if not sources:
         raise UsageError("IMAGES: expected images or folders to predict; got none.")
     bad: list[str] = []
-    predictions = _noting(loaded.predict_each(sources, running.batch_size, running.workers), bad)
+    predictions = _noting(loaded.predict_each(sources, running.batch_size, running.workers, looking.viewing), bad)
     if draw is not None:
         predictions = drawing(predictions, draw, loaded.classes)
     write(predictions, kind, output, loaded.classes, min(top_k, len(loaded.classes)))

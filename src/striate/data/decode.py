@@ -99,7 +99,10 @@ class OpenedImage:
         Raises:
             UnreadableError: if the pixels cannot be decoded.
         """
-        pixels = self.decode(min(map_.reduction(size)), channels)
+        return self.resampled(self.decode(min(map_.reduction(size)), channels), map_, size)
+
+    def resampled(self, pixels: NDArray[np.uint8], map_: Map, size: Size) -> NDArray[np.uint8]:
+        """What `map_` shows of pixels that `decode` gave; arguments as in `read`."""
         shown = self._shown((pixels.shape[1], pixels.shape[0]))
         return resample(pixels, map_.then(crop(shown, self.size)), size)
 

@@ -9,6 +9,7 @@ import msgspec
 
 from striate.evaluation.calibration import Calibration
 from striate.evaluation.classes import ClassScores, Confusion
+from striate.evaluation.gain import Gain
 from striate.evaluation.intervals import Interval
 from striate.evaluation.selective import Abstention
 from striate.evaluation.slices import Slice
@@ -130,6 +131,9 @@ class Evaluation:
 
     abstention: Abstention | None = None
     """Which answers to leave to a person, where a wanted accuracy was given."""
+
+    gain: Gain | None = None
+    """What several views of each image, or several members, gain over one, and at what cost."""
 
     slices: tuple[Slice, ...] = ()
     """Parts of the images, by columns of the data; of each column the worst first."""

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.data import Index, IndexedImages, Loader, Rows, batches
+from striate.data import Index, IndexedImages, Rows
 from striate.data.check import examine, leaks
+from striate.data.crops import ONCE, Viewing
 from striate.device import cores
 from striate.errors import DataError
 from striate.model import Model
@@ -51,8 +52,8 @@ class Scored:
     seconds: float
     """For decoding and answering all images."""
 
-    mirrored: bool = False
-    """Whether each answer is the mean of an image's and of its mirror image's."""
+    viewing: Viewing = ONCE
+    """The views of each image, over which an answer is averaged."""
 
     unreadable: tuple[str, ...] = ()
     """Files that were left out, with the reason."""
@@ -95,8 +96,7 @@ def evaluate(
     which: str = "auto",
     batch_size: int = 64,
     workers: int | None = None,
-    *,
-    mirrored: bool = False,
+    viewing: Viewing = ONCE,
 ) -> Scored:
     """Scores a model on one split; images that cannot be read are left out and named.
 
@@ -106,10 +106,11 @@ def evaluate(
         which: "train", "val", "test", "all" or "auto"; see `evaluation_rows`.
         batch_size: images at a time.
         workers: threads that decode; one a core unless given.
-        mirrored: answer by the mean of the logits of each image and of its mirror image, at twice the cost.
+        viewing: the views of each image, over which probabilities are averaged.
 
     Raises:
         DataError: if a class is unknown to the model, or the split has no labelled image.
+        UsageError: if the views are not such as this model can look at.
     """
     workers = workers or cores()
     if not len(index):
@@ -118,21 +119,11 @@ def evaluate(
     name, rows, why = evaluation_rows(model, matched, which, workers)
     images = IndexedImages(matched, model.max_pixels)
     unreadable: dict[int, str] = {}
-    loader = Loader(
-        images,
-        batches(rows, batch_size),
-        model.preprocessing,
-        workers=workers,
-        unreadable=unreadable,
-        **task.annotations(matched),
+    outputs = model.outputs_of(
+        images, rows, batch_size, workers, viewing, unreadable=unreadable, annotations=task.annotations(matched)
     )
     started = time.perf_counter()
-    records = torch.cat(
-        [
-            task.observe(model.predict_batch(batch.images, mirrored=mirrored), matched, batch, model.preprocessing)
-            for batch in loader
-        ]
-    )
+    records = torch.cat([task.observe(each, matched, batch, model.preprocessing) for each, batch in outputs])
     seconds = time.perf_counter() - started
     read = np.array([row not in unreadable for row in rows.tolist()])
     if not read.any():
@@ -145,7 +136,7 @@ def evaluate(
         rows=rows[read],
         records=records[torch.from_numpy(read)],
         seconds=seconds,
-        mirrored=mirrored,
+        viewing=viewing,
         unreadable=tuple(f"{images.path(row)}: {reason}" for row, reason in sorted(unreadable.items())),
     )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from striate.evaluation.calibration import calibration
 from striate.evaluation.classes import class_scores, confused_pairs, confusion_matrix
+from striate.evaluation.gain import gain
 from striate.evaluation.intervals import Interval, Resampling
 from striate.evaluation.record import Evaluation, Example, Method, Metric
 from striate.evaluation.scores import Column, Scored
@@ -23,7 +24,13 @@ MANY_CLASSES = 30  # of which pairs alone are kept of the confusion
 
 
 def summarise(
-    scored: Scored, *, group: Column | None = None, slice_by: Sequence[Column] = (), abstain_at: float | None = None
+    scored: Scored,
+    *,
+    group: Column | None = None,
+    slice_by: Sequence[Column] = (),
+    abstain_at: float | None = None,
+    plainer: Sequence[Scored] = (),
+    over: str = "",
 ) -> Evaluation:
     """The record of an evaluation.
 
@@ -33,6 +40,8 @@ def summarise(
             is one without a value.
         slice_by: columns by whose values the images are looked at in parts.
         abstain_at: accuracy that answers shall have, 0 to 1, for the probability from which on they do.
+        plainer: evaluations of the same images by one view, or by one member each, over whose mean the gain is told.
+        over: what those are, in a few words.
     """
     model, task, index = scored.model, scored.model.task, scored.index
     groups = None if group is None else _numbers(group.values)
@@ -54,11 +63,12 @@ def summarise(
         precision=model.machine.precision,
         seconds=scored.seconds,
         images_per_second=len(scored.rows) / scored.seconds,
-        views=1 + scored.mirrored,
+        views=scored.viewing.count(model.preprocessing),
         group=group.name if group is not None else "",
         groups=int(groups.max()) + 1 if groups is not None else 0,
         unreadable=scored.unreadable,
         temperature=task.temperature,
+        gain=gain(scored, plainer, over, resampling) if plainer else None,
         slices=tuple(part for column in slice_by for part in slices(column.name, column.values, scores, resampling)),
     )
     return found if graded is None else _with_answers(found, graded, resampling, abstain_at)

@@ -20,6 +20,7 @@ from striate.tasks.files import drawn
 
 LARGEST = 320  # pixels of the longer side of an image
 COLUMNS = 5  # of images
+SHOWN_PLACES = 12  # images, where each is drawn twice
 SHOWN_NAME = 26  # letters of a name in a title
 PART = 1 << 14  # rows that are turned into Python's values at a time
 HEADER = ("path", "truth", "answer", "probability", "loss", "score")
@@ -104,6 +105,7 @@ def draw_worst(scored: Scored, found: Evaluation) -> Figure:
         figure.text(0.5, 0.5, f"No mistakes in {found.count:,} images", ha="center", va="center")
         return figure
     placed = bool(scored.model.task.annotations(scored.index))
+    shown = shown[:SHOWN_PLACES] if placed else shown
     figure = Figure(dpi=110, layout="constrained")
     axes = grid(figure, len(shown) * (1 + placed), COLUMNS - placed, cell=2.6 if placed else 2.1)
     row_of = dict(zip(scored.index.paths(scored.rows), scored.rows.tolist(), strict=True))
@@ -115,8 +117,8 @@ def draw_worst(scored: Scored, found: Evaluation) -> Figure:
         if not placed:
             _show(axes[number], _small(pixels), title_of(example))
             continue
-        truth = drawn(scored.model.task.truth(scored.index, row, opened.size), _small(pixels), found.classes)
-        answer = drawn(scored.model.predict(opened.decode(1, 3)), _small(pixels), found.classes)
+        truth = drawn(scored.model.task.truth(scored.index, row, opened.size), _small(pixels), found.classes, written=False)
+        answer = drawn(scored.model.predict(opened.decode(1, 3)), _small(pixels), found.classes, written=False)
         _show(axes[2 * number], truth, f"truth\n{_short(example.path)}")
         _show(axes[2 * number + 1], answer, f"answer: {found.score.replace('_', ' ')} {example.score:.2f}\n")
     return figure

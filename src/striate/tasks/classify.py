@@ -17,6 +17,7 @@ from striate.errors import DataError, UsageError
 from striate.files import fit_to_print
 from striate.recipe import Recipe
 from striate.tasks.answers import WIDTH, Answers
+from striate.tasks.average import mean_of_chances, mean_of_shares
 from striate.tasks.bootstrap import Groups, interval
 from striate.tasks.prediction import Prediction
 from striate.tasks.problems import HeadProblem, ValueProblem
@@ -219,6 +220,11 @@ class Classify:
     def unmirror(self, outputs: Tensor) -> Tensor:
         """The same logits: a class has no side."""
         return outputs
+
+    def average(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Logits, whose probabilities are means."""
+        mean = mean_of_chances if self.several_labels else mean_of_shares
+        return mean([each / self.temperature for each in outputs]) * self.temperature
 
     def image_scores(self, outputs: Tensor, targets: Targets) -> Tensor:
         """(N,) 1 where an image's answer is right, else 0; with several labels, where all of them are."""

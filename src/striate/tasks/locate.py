@@ -17,6 +17,7 @@ from striate.errors import DataError, UsageError
 from striate.nets import gives_pixels
 from striate.recipe import Recipe
 from striate.tasks.answers import Answers
+from striate.tasks.average import mean_of_shares
 from striate.tasks.bootstrap import Groups
 from striate.tasks.classify import Classify
 from striate.tasks.locate_boxes import iou, ordered, to_original, to_shares
@@ -268,6 +269,12 @@ class Locate:
         logits, boxes = outputs[:, : len(self.classes)], outputs[:, len(self.classes) :].unflatten(1, (-1, 4))
         x0, y0, x1, y1 = boxes.unbind(dim=-1)
         return torch.cat([logits, torch.stack([1 - x1, y0, 1 - x0, y1], dim=-1).flatten(1)], dim=1)
+
+    def average(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Logits, whose probabilities are means, and the mean of each box."""
+        count = len(self.classes)
+        boxes = torch.stack([each[:, count:] for each in outputs]).mean(dim=0)
+        return torch.cat([mean_of_shares([each[:, :count] for each in outputs]), boxes], dim=1)
 
     def image_scores(self, outputs: Tensor, targets: Targets) -> Tensor:
         """(N,) the overlap of each box, 0 where the class is wrong; where there is none, whether the class is right."""

@@ -21,6 +21,7 @@ from striate.nets import gives_pixels
 from striate.nets.unet import PREFIX
 from striate.recipe import Recipe
 from striate.tasks.answers import Answers
+from striate.tasks.average import mean_of_shares
 from striate.tasks.bootstrap import Groups
 from striate.tasks.options import options
 from striate.tasks.prediction import Prediction
@@ -224,6 +225,10 @@ class Segment:
     def unmirror(self, outputs: Tensor) -> Tensor:
         """The logits of each pixel where the image has that pixel."""
         return outputs.flip(-1)
+
+    def average(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Logits of each pixel, whose probabilities are means."""
+        return mean_of_shares(outputs)
 
     def image_scores(self, outputs: Tensor, targets: Targets) -> Tensor:
         """(N,) the share of each image's pixels that is answered right, of those that count."""

@@ -233,6 +233,13 @@ class Task(Protocol):
         """The outputs (N, …) for images, from those for their mirror images: what lies left comes to lie right."""
         ...
 
+    def average(self, outputs: Sequence[Tensor]) -> Tensor:
+        """The outputs (N, …) of which the probabilities are the means of those of several outputs for the same images.
+
+        What outputs say besides, such as where something is, is averaged as it is.
+        """
+        ...
+
     def image_scores(self, outputs: Tensor, targets: Targets) -> Tensor:
         """(N,) how well each image is answered, from 0 to 1, against targets that are not mixed."""
         ...
