@@ -117,7 +117,9 @@ def draw_worst(scored: Scored, found: Evaluation) -> Figure:
         if not placed:
             _show(axes[number], _small(pixels), title_of(example))
             continue
-        truth = drawn(scored.model.task.truth(scored.index, row, opened.size), _small(pixels), found.classes, written=False)
+        truth = drawn(
+            scored.model.task.truth(scored.index, row, opened.size), _small(pixels), found.classes, written=False
+        )
         answer = drawn(scored.model.predict(opened.decode(1, 3)), _small(pixels), found.classes, written=False)
         _show(axes[2 * number], truth, f"truth\n{_short(example.path)}")
         _show(axes[2 * number + 1], answer, f"answer: {found.score.replace('_', ' ')} {example.score:.2f}\n")
