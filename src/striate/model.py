@@ -2,7 +2,7 @@
 
 import math
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, overload
@@ -35,11 +35,10 @@ from striate.files import fit_to_print, json_text, write_whole
 from striate.model_file import FORMAT_VERSION, About
 from striate.nets import default_of, heads_of
 from striate.tasks import TASKS, Prediction, Task, task_from_dict
-from striate.tensors import not_finite, read
+from striate.tensors import differences, not_finite, read, renamed
 
 OWN_KEYS = {"format_version", "task", "net", "classes", "preprocessing", "metrics"}  # the others are `Model.about`
 SHOWN_CLASSES = 5  # in a model's repr
-SHOWN_PROBLEMS = 2  # with tensors, in a message
 
 
 @dataclass(repr=False)
@@ -299,8 +298,9 @@ def load(path: Path | str, *, device: str = "auto", precision: str = "auto") -> 
     task = _task(path, about, values["task"])
     module = model_file.make_net(path, about)
     _require_agreement(path, about, task)
-    tensors = _renamed(module, tensors)
-    _require_same_tensors(path, module, tensors)
+    tensors = renamed(module, tensors)
+    if problems := differences(module, tensors):
+        raise ModelFileError(f"{path}: expected exactly the tensors of its net; {problems}.")
     problem = not_finite(tensors.items())
     if problem:
         raise ModelFileError(f"{path}: {problem}.")
@@ -339,35 +339,6 @@ def _require_agreement(path: Path, about: About, task: Task) -> None:
         expected = about.net.arguments.get(key, default_of(about.net.name, key))
         if got != expected:
             raise ModelFileError(f"{path}: expected {expected} {what}, as its net was made for; got {got}.")
-
-
-def _renamed(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of an older file under the names that the net's modules have now."""
-    former: dict[str, str] = getattr(module, "former_names", {})
-    found = dict(tensors)
-    for old, new in former.items():
-        found = {new + name.removeprefix(old) if name.startswith(old) else name: t for name, t in found.items()}
-    return found
-
-
-def _require_same_tensors(path: Path, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in module.state_dict().items()}
-    got = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
-    problems = [f"{name} is missing" for name in expected.keys() - got.keys()]
-    problems += [f"{name} is foreign" for name in got.keys() - expected.keys()]
-    problems += [
-        f"{name} is {_form(*got[name])}, not {_form(*expected[name])}"
-        for name in expected.keys() & got.keys()
-        if expected[name] != got[name]
-    ]
-    if problems:
-        first = [fit_to_print(problem, 150) for problem in sorted(problems)[:SHOWN_PROBLEMS]]
-        rest = f"; and {len(problems) - len(first):,} more" if len(problems) > len(first) else ""
-        raise ModelFileError(f"{path}: expected exactly the tensors of its net; {'; '.join(first)}{rest}.")
-
-
-def _form(shape: tuple[int, ...], dtype: torch.dtype) -> str:
-    return f"{shape} of {str(dtype).removeprefix('torch.')}"
 
 
 @torch.inference_mode()

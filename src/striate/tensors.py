@@ -17,6 +17,7 @@ MOST_BYTES = 8 * 10**9  # of a file
 MOST_HEADER = 1 << 24  # bytes of a safetensors file's header: names, shapes, and what a model file says of itself
 MOST_TENSORS = 20_000
 MOST_DIMENSIONS = 8
+SHOWN_PROBLEMS = 2  # with tensors, in a message
 DTYPES = (
     *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
     *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
@@ -115,3 +116,32 @@ def not_finite(tensors: Iterable[tuple[str, Tensor]]) -> str:
 def _finite(tensor: Tensor) -> bool:
     """One pass without a copy: NaN is passed on by the least and the largest."""
     return tensor.numel() == 0 or all(bool(torch.isfinite(value)) for value in torch.aminmax(tensor))
+
+
+def renamed(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of an older file under the names that the net's modules have now."""
+    former: dict[str, str] = getattr(module, "former_names", {})
+    found = dict(tensors)
+    for old, new in former.items():
+        found = {new + name.removeprefix(old) if name.startswith(old) else name: t for name, t in found.items()}
+    return found
+
+
+def differences(module: nn.Module, tensors: Mapping[str, Tensor]) -> str:
+    """In what tensors differ from those of a net, by name, shape and type; "" where in nothing."""
+    expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in module.state_dict().items()}
+    got = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+    problems = [f"{name} is missing" for name in expected.keys() - got.keys()]
+    problems += [f"{name} is foreign" for name in got.keys() - expected.keys()]
+    problems += [
+        f"{name} is {_form(*got[name])}, not {_form(*expected[name])}"
+        for name in expected.keys() & got.keys()
+        if expected[name] != got[name]
+    ]
+    first = [fit_to_print(problem, 150) for problem in sorted(problems)[:SHOWN_PROBLEMS]]
+    rest = f"; and {len(problems) - len(first):,} more" if len(problems) > len(first) else ""
+    return f"{'; '.join(first)}{rest}"
+
+
+def _form(shape: tuple[int, ...], dtype: torch.dtype) -> str:
+    return f"{shape} of {str(dtype).removeprefix('torch.')}"
