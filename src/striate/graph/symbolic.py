@@ -64,12 +64,24 @@ class _Tracer(fx.Tracer):
     def __init__(self, values: _Values) -> None:
         super().__init__()
         self.values = values
+        self._working_out = False
 
     def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
         """Works out each result at once: those of its inputs are known."""
         node = super().create_node(*args, **kwargs)
-        self.values.of(node)
+        self._working_out = True
+        try:
+            self.values.of(node)
+        finally:
+            self._working_out = False
         return node
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        """A stand-in for a parameter that the code asks for; a layer that works out its result has the parameter.
+
+        The tracer would look through all parameters of the net for each one that a layer asks for.
+        """
+        return attr_val if self._working_out else super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         """The stand-in for a result."""
