@@ -181,14 +181,14 @@ def test_frozen_layers_run_by_openvino_where_it_is_installed(
     bare: pytest.MonkeyPatch, installed: bool, runtime: str
 ) -> None:
     bare.setattr(importlib.util, "find_spec", lambda name: object() if installed else None)
-    assert choose().runtime == runtime
+    assert choose(runtime="auto").runtime == runtime
     assert choose(runtime="torch").runtime == "torch"
 
 
 def test_a_gpu_runs_frozen_layers_itself(bare: pytest.MonkeyPatch) -> None:
     give_cuda(bare, (9, 0))
     bare.setattr(importlib.util, "find_spec", lambda name: object())
-    assert choose().runtime == "torch"
+    assert choose(runtime="auto").runtime == "torch"
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "model_file": {"nets", "graph", "data"},
     "model": {"model_file", "nets", "graph", "tasks", "data", "device", "tensors"},
     "console": {"files"},
-    "training": {"data", "tasks", "device", "model", "console"},
+    "training": {"data", "tasks", "device", "model", "evaluation", "console"},
     "features": {"graph", "training"},
     "pretrained": {"model", "weights"},
     "plan": {"features", "pretrained"},

@@ -93,8 +93,9 @@ def test_the_file_says_what_the_documentation_lists(finished: RunFolder) -> None
         about = json.loads(file.metadata()["striate"])
     assert about.keys() == {
         "format_version", "task", "net", "classes", "preprocessing", "metrics", "recipe", "seed", "epoch", "commit",
-        "data",
+        "data", "machine",
     }  # fmt: skip
+    assert about["machine"].keys() == {"precision", "memory_format", "runtime", "threads"}
     assert about["format_version"] == 2
     assert about["task"] == {"name": "classify", "several_labels": False}
     assert about["net"] == {

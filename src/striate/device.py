@@ -4,9 +4,10 @@ import ctypes
 import importlib.util
 import os
 import platform
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ BFLOAT16_INSTRUCTIONS = {  # by their names in `torch.cpu.get_capabilities`, the
     "avx512_bf16": "AVX-512 instructions for bfloat16",
     "bf16": "NEON instructions for bfloat16",
 }
+PRECISIONS, RUNTIMES = ("float32", "bfloat16"), ("torch", "openvino")
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -37,6 +39,15 @@ class Machine:
 
     def __str__(self) -> str:
         return f"{self.device}, {self.precision}, {self.memory_format}: {self.reason}"
+
+    def pinned(self) -> dict[str, Any]:
+        """What decides the bits of its arithmetic on a device of its kind, for a recipe or a model file."""
+        return {
+            "precision": self.precision,
+            "memory_format": self.memory_format,
+            "runtime": self.runtime,
+            "threads": torch.get_num_threads(),
+        }
 
     def autocast(self) -> AbstractContextManager[None]:
         """Runs convolutions and matrix products in bfloat16 inside the context, where that was chosen."""
@@ -116,13 +127,13 @@ def _runtime(device: str, asked: str) -> str:
             f"`runtime`: expected openvino where it is installed, on a CPU; got {device}, where it is "
             f"{'' if installed else 'not '}installed. Try pip install 'striate[openvino]', or --runtime torch."
         )
-    if asked not in ("torch", "openvino"):
+    if asked not in RUNTIMES:
         raise UsageError(f"`runtime`: expected auto, torch or openvino; got {asked}.")
     return asked
 
 
 def choose(
-    device: str = "auto", precision: str = "auto", memory_format: str = "auto", runtime: str = "auto"
+    device: str = "auto", precision: str = "auto", memory_format: str = "auto", runtime: str = "torch"
 ) -> Machine:
     """Decides how networks run here; what is not "auto" is obeyed.
 
@@ -131,8 +142,8 @@ def choose(
         precision: "auto", "float32" or "bfloat16"; bfloat16 where the device has matrix units or instructions for it.
         memory_format: "auto", "contiguous" or "channels_last"; channels_last on a CPU and with bfloat16, where it is
             faster (docs/decisions/precision.md).
-        runtime: "auto", "torch" or "openvino"; OpenVINO on a CPU where it is installed, for it is faster there
-            (docs/decisions/openvino.md).
+        runtime: "auto", "torch" or "openvino"; for "auto" OpenVINO on a CPU where it is installed, for it is faster
+            there (docs/decisions/openvino.md).
 
     Raises:
         UsageError: if the device or the runtime is not there.
@@ -151,9 +162,31 @@ def choose(
         precision = "bfloat16" if fast else "float32"
     if memory_format == "auto":
         memory_format = "channels_last" if device == "cpu" or precision == "bfloat16" else "contiguous"
-    if precision not in ("float32", "bfloat16") or memory_format not in ("contiguous", "channels_last"):
+    if precision not in PRECISIONS or memory_format not in MEMORY_FORMATS:
         raise UsageError(
             "`precision` and `memory_format`: expected float32 or bfloat16, contiguous or channels_last; "
             f"got {precision}, {memory_format}."
         )
     return Machine(chosen, precision, memory_format, reason, _runtime(device, runtime))  # type: ignore[arg-type]
+
+
+def as_pinned(pinned: Mapping[str, str], device: str = "auto", precision: str = "auto") -> Machine:
+    """How the network of a model file runs here: as `Machine.pinned` said where it was trained, where that can be.
+
+    Args:
+        pinned: `precision`, `memory_format` and `runtime`; what is absent is decided as `choose` does.
+        device: as `choose` takes it.
+        precision: likewise; what is not "auto" is obeyed instead of what is pinned.
+
+    Raises:
+        UsageError: if the device is not there.
+    """
+    if precision != "auto":
+        return choose(device, precision)
+    machine = choose(device, pinned.get("precision", "auto"), pinned.get("memory_format", "auto"))
+    reason = f"{machine.precision} as in training" if "precision" in pinned else machine.reason
+    if pinned.get("runtime") == "openvino" and machine.device.type == "cpu":
+        if importlib.util.find_spec("openvino") is not None:
+            return replace(machine, reason=reason, runtime="openvino")
+        reason += ", by PyTorch: OpenVINO, by which its features were computed, is not installed"
+    return replace(machine, reason=reason)

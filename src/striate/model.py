@@ -2,7 +2,7 @@
 
 import math
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, overload
@@ -29,9 +29,10 @@ from striate.data import (
 from striate.data.crops import ONCE, CropView, RepeatedImages, Viewing
 from striate.data.decode import MAX_PIXELS
 from striate.data.readers.folders import image_files
-from striate.device import Machine, choose, cores
+from striate.device import Machine, as_pinned, choose, cores
 from striate.errors import DataError, ModelFileError, UsageError
 from striate.files import fit_to_print, json_text, write_whole
+from striate.graph.runtime import net_runner
 from striate.model_file import FORMAT_VERSION, About
 from striate.nets import default_of, heads_of
 from striate.tasks import TASKS, Prediction, Task, task_from_dict
@@ -64,6 +65,9 @@ class Model:
 
     machine: Machine = field(default_factory=choose)
     """Where it runs and in which precision."""
+
+    _runner: "tuple[object, Callable[[Tensor], Tensor]] | None" = field(default=None, init=False, compare=False)
+    """What the net's tensors were when it was made ready to run, and how it runs."""
 
     def __repr__(self) -> str:
         channels, height, width = self.preprocessing.input_size
@@ -165,7 +169,7 @@ class Model:
         hook = self.net.get_submodule(heads_of(self.net)[0]).register_forward_pre_hook(note)
         try:
             for batch in loader:
-                self.predict_batch(batch.images)
+                predict_batch(self.net, batch.images, self.preprocessing, self.machine)
                 for row in batch.rows.tolist():
                     if row in unreadable:
                         raise DataError(f"{given.path(row)}: cannot be read: {unreadable[row]}.")
@@ -243,11 +247,20 @@ class Model:
 
         With `mirrored`, probabilities are the means of those of each image and of its mirror image, at twice the cost.
         """
-        outputs = predict_batch(self.net, images, self.preprocessing, self.machine)
+        run = self._ready()
+        outputs = predict_batch(run, images, self.preprocessing, self.machine)
         if not mirrored:
             return outputs
-        of_mirror_images = predict_batch(self.net, images.flip(2), self.preprocessing, self.machine)
+        of_mirror_images = predict_batch(run, images.flip(2), self.preprocessing, self.machine)
         return self.task.average([outputs, self.task.unmirror(of_mirror_images)])
+
+    def _ready(self) -> Callable[[Tensor], Tensor]:
+        """The net, made ready to run: once, and anew when its tensors have changed since."""
+        state = tuple((id(tensor), tensor._version) for tensor in self.net.state_dict(keep_vars=True).values())
+        if self._runner is None or self._runner[0] != state:
+            size = self.preprocessing.input_size
+            self._runner = state, net_runner(self.net, size, self.machine, heads_of(self.net))
+        return self._runner[1]
 
     def save(self, path: Path | str) -> None:
         """Writes the model as one safetensors file, whole or not at all."""
@@ -282,7 +295,7 @@ def load(path: Path | str, *, device: str = "auto", precision: str = "auto") -> 
     Args:
         path: a file that `Model.save` or `striate train` wrote.
         device: where it shall run; see `striate.device.choose`.
-        precision: of its arithmetic; likewise.
+        precision: of its arithmetic; "auto" for that of its training.
 
     Raises:
         ModelFileError: if the file is not there, not whole, of a later format, or its tensors are not those of its net.
@@ -305,7 +318,7 @@ def load(path: Path | str, *, device: str = "auto", precision: str = "auto") -> 
     if problem:
         raise ModelFileError(f"{path}: {problem}.")
     module.load_state_dict(tensors, assign=True)
-    machine = choose(device, precision)
+    machine = as_pinned(about.machine.pinned(), device, precision)
     metrics = {key: math.nan if value is None else value for key, value in about.metrics.items()}
     rest = {key: value for key, value in values.items() if key not in OWN_KEYS}
     return Model(
@@ -342,11 +355,14 @@ def _require_agreement(path: Path, about: About, task: Task) -> None:
 
 
 @torch.inference_mode()
-def predict_batch(net: nn.Module, images: Tensor, preprocessing: Preprocessing, machine: Machine) -> Tensor:
+def predict_batch(
+    net: Callable[[Tensor], Tensor], images: Tensor, preprocessing: Preprocessing, machine: Machine
+) -> Tensor:
     """The outputs of a network for a batch of images: the one way from pixels to outputs.
 
     Args:
-        net: in evaluation mode, where the machine has placed it.
+        net: as `striate.graph.runtime.net_runner` makes it ready to run; or itself, in evaluation mode, where the
+            machine has placed it.
         images: (N, H, W, C) uint8, of the size that `preprocessing` has.
         preprocessing: the normalisation.
         machine: the device, memory format and precision.

@@ -6,7 +6,7 @@ here, so that nothing behind it meets a name that is a number, a size without en
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -58,6 +58,18 @@ class RecipeRecord(msgspec.Struct, frozen=True):
     data: DataRecord | None = None
 
 
+class MachineRecord(msgspec.Struct, frozen=True):
+    """What decided the bits of the arithmetic where the model was trained; nothing in an older file."""
+
+    precision: Literal["float32", "bfloat16"] | None = None
+    memory_format: Literal["contiguous", "channels_last"] | None = None
+    runtime: Literal["torch", "openvino"] | None = None
+
+    def pinned(self) -> dict[str, str]:
+        """Those that the file says, for `striate.device.as_pinned`."""
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+
+
 class About(msgspec.Struct, frozen=True, kw_only=True):
     """The metadata of a model file; what it says beside them is kept and not used."""
 
@@ -70,6 +82,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     seed: Seed = 0
     data: str | None = None
     """The fingerprint of the data."""
+
+    machine: MachineRecord = MachineRecord()
 
 
 def parse(path: Path, metadata: dict[str, str]) -> tuple[About, dict[str, Any]]:

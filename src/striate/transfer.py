@@ -7,17 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from striate import training
 from striate.beginning import Beginning, beginning
 from striate.console import Reporter
-from striate.data import Index, IndexedImages, Preprocessing, batches
+from striate.data import Index, Preprocessing
 from striate.errors import UsageError
 from striate.features.boxes import has_masks
 from striate.features.cached import cached_features
-from striate.features.fit_head import install, probe, require_head_on_vectors, scored
+from striate.features.fit_head import cross_validated, install, probe, require_head_on_vectors
 from striate.features.fit_parts import fit_parts, install_parts
 from striate.nets import arguments_of, create, encoder_name, heads_of
 from striate.nets.headed import Headed
@@ -26,9 +25,10 @@ from striate.pretrained import Pretrained, pretrained
 from striate.recipe import AUTO_WEIGHTS, NO_WEIGHTS, Recipe, TransferRecipe
 from striate.recipe.size import written
 from striate.tasks import HeadProblem, task_kind, task_of
+from striate.training.closing import close
 from striate.training.folder import RunFolder
 from striate.training.freeze import WITHIN, freeze, frozen_stages, keep_statistics, redrawn_stages
-from striate.training.images import ImageInputs, images
+from striate.training.images import images
 from striate.training.inputs import Inputs
 from striate.training.loop import fit
 from striate.training.network import describe, drawn_network, new_network, placed
@@ -193,22 +193,13 @@ def inputs_of(run: Run, net: nn.Module) -> Inputs:
 def fit_head_alone(run: Run, base: Pretrained, problem: HeadProblem) -> None:
     """Fits a head to the frozen network, and leaves the run folder as training would."""
     started = time.perf_counter()
-    found = scored(run, base.net, probe(run, base.net, problem))
-    seconds = time.perf_counter() - started
+    fitted = probe(run, base.net, problem)
     net = _take_weights(create(run.network, **run.arguments), base, run).eval()
-    install(net, found.fitted.head)
+    install(net, fitted.head)
     freeze(net, _frozen(run, net))
     describe(run, net)
-    for name, scores in (("cross-validation on train", found.cross_validated), ("val", found.val)):
-        if scores:
-            run.reporter.info(f"{name}: {run.task.line(scores)}, loss {scores['loss']:.4f}")
-    head = {"strength": found.fitted.strength, "temperature": found.fitted.temperature}
-    if run.processes.first:
-        run.model(run.machine.place(net), found.val, epoch=1, head=head).save(run.folder.model)
-        row = {"epoch": 1, "step": 0, "train_s": seconds}
-        row |= {f"cv_{name}": value for name, value in found.cross_validated.items()}
-        run.folder.write_metrics([row | {f"val_{name}": value for name, value in found.val.items()}])
-    run.reporter.info(f"model: {run.folder.model}, {seconds:.1f} s after the check of the images")
+    head = {"strength": fitted.strength, "temperature": fitted.temperature}
+    _keep_fitted(run, net, head, cross_validated(run, fitted), started)
 
 
 def fit_parts_alone(run: Run, base: Pretrained) -> bool:
@@ -221,18 +212,33 @@ def fit_parts_alone(run: Run, base: Pretrained) -> bool:
     install_parts(net, found.layers)
     freeze(net, _frozen(run, net))
     describe(run, net)
-    net = run.machine.place(net).eval()
-    row = {"epoch": 1, "step": 0, "train_s": time.perf_counter() - started}
-    metrics = _scores_on_val(run, net)
-    for name, scores in (("cross-validation on train", found.cross_validated), ("val", metrics)):
-        if scores:
-            run.reporter.info(f"{name}: {run.task.line(scores)}, loss {scores['loss']:.4f}")
-    if run.processes.first:
-        run.model(net, metrics, epoch=1, head={"strengths": found.strengths}).save(run.folder.model)
-        row |= {f"cv_{name}": value for name, value in found.cross_validated.items()}
-        run.folder.write_metrics([row | {f"val_{name}": value for name, value in metrics.items()}])
-    run.reporter.info(f"model: {run.folder.model}, {row['train_s']:.1f} s after the check of the images")
+    _keep_fitted(run, net, {"strengths": found.strengths}, found.cross_validated, started)
     return True
+
+
+def _keep_fitted(
+    run: Run, net: nn.Module, head: dict[str, Any], cross_validated: dict[str, float], started: float
+) -> None:
+    """Writes what a run with a fitted head leaves behind: its model file, which is read back and scored, and metrics.
+
+    Args:
+        run: of the net.
+        net: with its head, in evaluation mode.
+        head: what the model file says of the head.
+        cross_validated: the metrics of training images.
+        started: when the fit began, by `time.perf_counter`.
+    """
+    run.reporter.info(
+        f"cross-validation on train: {run.task.line(cross_validated)}, loss {cross_validated['loss']:.4f}"
+    )
+    row = {"epoch": 1, "step": 0, "train_s": time.perf_counter() - started}
+    if run.processes.first:
+        run.model(run.machine.place(net), epoch=1, head=head).save(run.folder.model)
+    val = close(run, started)
+    row |= {f"cv_{name}": value for name, value in cross_validated.items()}
+    row |= {f"val_{name}": value for name, value in val.items()}
+    if run.processes.first:
+        run.folder.write_metrics([row])
 
 
 def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
@@ -301,16 +307,6 @@ def _base(recipe: Recipe) -> Pretrained:
     model = encoder_name(network.model)
     arguments = {name: value for name, value in network.model_args.items() if name in arguments_of(model)}
     return pretrained(recipe.transfer.weights, model, arguments).headed(recipe.transfer)
-
-
-def _scores_on_val(run: Run, net: nn.Module) -> dict[str, float]:
-    """The task's metrics on val, of images that are read from their files; empty without such images."""
-    rows, inputs = run.index.rows("val"), ImageInputs(run, IndexedImages(run.index, run.recipe.data.max_pixels))
-    records = [
-        run.task.observe(outputs, run.index, batch, run.preprocessing)
-        for outputs, batch in inputs.outputs(net, batches(rows, run.recipe.training.batch_size))
-    ]
-    return run.task.metrics(torch.cat(records)) if records else {}
 
 
 def _frozen_whole(run: Run, base: Pretrained) -> bool:

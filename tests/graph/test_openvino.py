@@ -32,7 +32,7 @@ def test_batches_of_any_size(precision: str, error: float) -> None:
     torch.manual_seed(0)
     net = create("resnet20_cifar").eval()
     prefix = vectors(net, ("layer1", "layer3"), (3, 16, 16))
-    run = extractor(prefix, choose("cpu", precision))
+    run = extractor(prefix, choose("cpu", precision, runtime="openvino"))
     for count in (5, 1, 2):
         images = torch.randn(count, 3, 16, 16).contiguous(memory_format=torch.channels_last)
         for actual, expected in zip(run(images), prefix(images), strict=True):
@@ -67,7 +67,18 @@ class Sorted(nn.Module):
         return logits
 
 
+def test_a_callers_autocast_is_not_made_part_of_it() -> None:
+    torch.manual_seed(0)
+    net = create("resnet20_cifar").eval()
+    prefix, images = vectors(net, ("layer3",), (3, 16, 16)), torch.randn(2, 3, 16, 16)
+    run = extractor(prefix, choose("cpu", "float32", runtime="openvino"))
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        [found] = run(images)
+    [expected] = prefix(images)
+    assert (found - expected).norm() <= 1e-5 * expected.norm()
+
+
 def test_what_it_cannot_run_is_said() -> None:
     prefix = vectors(Sorted().eval(), ("conv",), (3, 8, 8))
     with pytest.raises(UsageError, match=r"OpenVINO can run; .* Try --runtime torch"):
-        extractor(prefix, choose("cpu", "float32"))(torch.rand(2, 3, 8, 8))
+        extractor(prefix, choose("cpu", "float32", runtime="openvino"))(torch.rand(2, 3, 8, 8))

@@ -2,7 +2,7 @@
 
 from striate.features.cached import CachedFeatures, cached_features
 from striate.features.extraction import Features, MirroredView, drawn_views, extract
-from striate.features.fit_head import Probed, install, probe
+from striate.features.fit_head import cross_validated, install, probe
 from striate.features.heads import Fitted, fit
 
 __all__ = [
@@ -10,8 +10,8 @@ __all__ = [
     "Features",
     "Fitted",
     "MirroredView",
-    "Probed",
     "cached_features",
+    "cross_validated",
     "drawn_views",
     "extract",
     "fit",

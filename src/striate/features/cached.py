@@ -16,6 +16,8 @@ from striate.features.boxes import boxes_shown
 from striate.features.extraction import Features
 from striate.features.views import features_of, plain_view, views
 from striate.graph.parts import Cut, cut
+from striate.graph.runtime import rest_runner
+from striate.nets import heads_of
 from striate.tasks import Targets
 from striate.training.run import Run
 
@@ -87,7 +89,8 @@ class CachedFeatures:
 
     def learner(self, net: nn.Module) -> nn.Module:
         """What follows the frozen stages."""
-        return Learner(cut(net, self._frozen, self._run.preprocessing.input_size), self._run.machine)
+        parts = cut(net, self._frozen, self._run.preprocessing.input_size)
+        return Learner(parts, self._run.machine, heads_of(net))
 
     def blank(self, count: int) -> Tensor:
         """Vectors (N, D) of zeros."""
@@ -107,14 +110,14 @@ class CachedFeatures:
     @torch.inference_mode()
     def outputs(self, learner: nn.Module, parts: Sequence[Rows]) -> Iterator[tuple[Tensor, Batch]]:
         """By what was kept of the images."""
+        part: Learner = learner  # type: ignore[assignment]  # as the method `learner` gives it
+        ready = rest_runner(part.rest, self._run.machine, part.heads)
         for rows in parts:
             if self._val is None:
                 return
             boxes = None if self._boxes.val is None else torch.from_numpy(self._boxes.val[self._place[rows]])
             batch = Batch(packed(self._val, self._place[rows]), rows, boxes=boxes)
-            with self._run.machine.autocast():
-                output: Tensor = learner(self._moved(batch.images))
-            yield output.float().cpu(), batch
+            yield ready(*part.values(self._moved(batch.images))).float().cpu(), batch
 
     def advice(self, wait_share: float) -> str | None:
         """None: reading is all that there is to wait for."""
@@ -158,15 +161,20 @@ def packed(features: Features, which: NDArray[np.int64]) -> Tensor:
 class Learner(nn.Module):
     """The part of a net that is not frozen: vectors (N, D), as `CachedFeatures` has them -> logits (N, classes)."""
 
-    def __init__(self, parts: Cut, machine: Machine) -> None:
+    def __init__(self, parts: Cut, machine: Machine, heads: Sequence[str] = ()) -> None:
         super().__init__()
         self.rest = parts.rest
+        self.heads = tuple(heads)
         self._shapes = parts.shapes
         self._machine = machine
 
     def forward(self, packed: Tensor) -> Tensor:
-        """Takes the values apart, in the machine's memory format."""
+        """The logits of what `values` takes apart."""
+        logits: Tensor = self.rest(*self.values(packed))
+        return logits
+
+    def values(self, packed: Tensor) -> list[Tensor]:
+        """The values (N, …) that cross, in the machine's memory format."""
         each = packed.split([math.prod(shape) for shape in self._shapes], dim=1)
         values = [value.unflatten(1, shape) for value, shape in zip(each, self._shapes, strict=True)]
-        logits: Tensor = self.rest(*(self._machine.images(v) if v.ndim == 4 else v for v in values))
-        return logits
+        return [self._machine.images(value) if value.ndim == 4 else value for value in values]

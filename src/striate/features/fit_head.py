@@ -1,13 +1,10 @@
 """A head on a network that stays as it is: features once, then a fit in closed form or nearly so."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from striate.data import Batch, Rows, weighted_rows
-from striate.data.views import EvaluationView
+from striate.data import Batch, weighted_rows
 from striate.errors import UsageError
 from striate.features.heads import SOLVERS, Fitted, fit
 from striate.features.views import features_of, views
@@ -15,18 +12,6 @@ from striate.graph.parts import Vectors, vectors
 from striate.nets import heads_of, takes_vectors
 from striate.tasks import HeadProblem
 from striate.training.run import Run
-
-
-@dataclass(frozen=True)
-class Probed:
-    """A head, with how well it answers."""
-
-    fitted: Fitted
-    cross_validated: dict[str, float]
-    """Scores of training images, each by a head that had not seen it: of all, or where there are many, of some."""
-
-    val: dict[str, float]
-    """Scores on val; empty without such images."""
 
 
 def probe(run: Run, net: nn.Module, problem: HeadProblem, smoothing: float | None = None) -> Fitted:
@@ -61,20 +46,9 @@ def probe(run: Run, net: nn.Module, problem: HeadProblem, smoothing: float | Non
         )
 
 
-def scored(run: Run, net: nn.Module, fitted: Fitted) -> Probed:
-    """A fitted head with its scores in cross-validation and on val."""
-    train, val = run.index.rows("train"), run.index.rows("val")
-    cross_validated = _scores(run, train[fitted.held_out.numpy()], fitted.out_of_fold)
-    if not len(val):
-        return Probed(fitted, cross_validated, {})
-    [features] = features_of(run, val, _vectors(run, net), [EvaluationView(run.preprocessing)], "val")
-    with torch.inference_mode():
-        answers = fitted.head(features.vectors())
-    return Probed(fitted, cross_validated, _scores(run, val, answers))
-
-
-def _scores(run: Run, rows: Rows, outputs: Tensor) -> dict[str, float]:
-    """The task's metrics of outputs (N, …) for some rows."""
+def cross_validated(run: Run, fitted: Fitted) -> dict[str, float]:
+    """The task's metrics of training images, each by a head that had not seen it: of all, or if many, of some."""
+    rows, outputs = run.index.rows("train")[fitted.held_out.numpy()], fitted.out_of_fold
     return run.task.metrics(run.task.observe(outputs, run.index, Batch(outputs, rows), run.preprocessing))
 
 

@@ -57,7 +57,8 @@ def _compiled(part: _Part, precision: str, size: tuple[int, int, int]) -> "Compi
 
     example = torch.zeros(2, *size)
     try:
-        with warnings.catch_warnings(action="ignore"):  # of PyTorch, about how it copies what it exports
+        # Warnings are PyTorch's, about how it copies what it exports. A caller's autocast would be exported too.
+        with warnings.catch_warnings(action="ignore"), torch.autocast("cpu", enabled=False):
             program = torch.export.export(part.prefix, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
             model = openvino.convert_model(program)
         options = {

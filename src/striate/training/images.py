@@ -10,7 +10,9 @@ from striate.augment.mix import draw_mix
 from striate.augment.noise import add_noise_
 from striate.data import Batch, Batches, Images, IndexedImages, Loader, Rows, advice, training_view
 from striate.data.pixel_cache import CachedImages, open_images
+from striate.graph.runtime import net_runner
 from striate.model import predict_batch
+from striate.nets import heads_of
 from striate.tasks import Targets
 from striate.training.run import Run
 
@@ -82,8 +84,9 @@ class ImageInputs:
         """Those of what evaluation sees of each image, read from its file."""
         run = self._run
         annotations = run.task.annotations(run.index)
+        ready = net_runner(learner, run.preprocessing.input_size, run.machine, heads_of(learner))
         for batch in Loader(self._held_out, parts, run.preprocessing, workers=run.workers, **annotations):
-            outputs = predict_batch(learner, batch.images, run.preprocessing, run.machine)
+            outputs = predict_batch(ready, batch.images, run.preprocessing, run.machine)
             yield outputs, batch
 
     def advice(self, wait_share: float) -> str | None:

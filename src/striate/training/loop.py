@@ -20,6 +20,7 @@ from striate.errors import TrainingError
 from striate.recipe import Recipe
 from striate.training import checkpoint
 from striate.training.accumulate import Accumulator, Step
+from striate.training.closing import close
 from striate.training.folder import RunFolder
 from striate.training.guards import Guards, guarded
 from striate.training.images import images
@@ -55,7 +56,7 @@ def fit(run: Run, net: nn.Module, inputs: Inputs, lr_scales: Mapping[str, float]
     """Trains a network, from the run's checkpoint where there is one, to the last epoch of the recipe.
 
     After each epoch the model file, where the epoch is the best on val, metrics.csv and a checkpoint are written, and
-    at intervals a checkpoint.
+    at intervals a checkpoint. In the end the model file is read back and scored.
 
     Args:
         run: as `prepare` or `reopen` gives it.
@@ -84,7 +85,7 @@ def fit(run: Run, net: nn.Module, inputs: Inputs, lr_scales: Mapping[str, float]
             guards.finite.require("weights", net.state_dict().values())
             metrics = score(run, inputs, evaluated.eval(), guards)
             finish_epoch(run, inputs, state, metrics, guards)
-    run.reporter.info(f"model: {run.folder.model}")
+    close(run)
 
 
 def _require_within(run: Run, progress: Progress) -> None:

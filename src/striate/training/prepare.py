@@ -23,7 +23,7 @@ from striate.data import (
 from striate.data.check import KINDS, Check, Finding, Severity, by_kind, examine, leaks
 from striate.data.index_file import load_index
 from striate.device import Machine, choose, cores, keep_memory
-from striate.recipe import Recipe
+from striate.recipe import NO_WEIGHTS, Recipe
 from striate.recipe.size import height_and_width
 from striate.tasks import AUTO, settled, task_of
 from striate.training import checkpoint
@@ -269,8 +269,10 @@ def machine_of(recipe: Recipe) -> Machine:
     """The machine that the recipe asks for; where it says so, the process keeps its memory from here on."""
     if recipe.machine.keep_memory:
         keep_memory()
-    asked = recipe.machine
-    return choose(asked.device, asked.precision, asked.memory_format, asked.runtime)
+    asked, transfer = recipe.machine, recipe.transfer
+    keeps_features = transfer.weights != NO_WEIGHTS and transfer.freeze != "none" and transfer.views != 0
+    runtime = asked.runtime if keeps_features else "torch"  # which is all that trains
+    return choose(asked.device, asked.precision, asked.memory_format, runtime)
 
 
 def _opening(processes: Processes, machine: Machine) -> tuple[str, ...]:

@@ -82,6 +82,7 @@ class Run:
             "seed": self.recipe.training.seed,
             "commit": commit(),
             "data": self.index.fingerprint(),
+            "machine": self.machine.pinned(),
         }
 
     def with_recipe(self, recipe: Recipe) -> "Run":

@@ -1,0 +1,121 @@
+"""What a run says of its model is what its file does, to the digit, for every kind of run."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import striate
+from striate.cli.app import main
+from striate.console import Reporter
+from striate.data import Preprocessing
+from striate.data.index_file import load_index
+from striate.device import choose
+from striate.errors import ModelFileError
+from striate.evaluation import evaluate
+from striate.model import Model, load
+from striate.nets import create
+from striate.tasks.classify import Classify
+from striate.training import RunFolder
+
+WritePictures = Callable[[Path, Mapping[str, int]], Path]
+SAID = re.compile(r"val, as the model file answers: (.*)$", re.MULTILINE)
+KINDS: dict[str, dict[str, Any]] = {
+    "scratch": {"weights": "none", "model": "resnet20_cifar", "epochs": 2, "ema_decay": 0.9},
+    "all": {"freeze": "all"},
+    "stage": {"freeze": "layer2", "epochs": 2},
+    "none": {"freeze": "none", "epochs": 2},
+    "labels": {"freeze": "all", "label_separator": ";"},
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, write_pictures: WritePictures) -> Path:
+    """Three classes that are hard to tell apart, and a table that gives some images two labels."""
+    root = write_pictures(tmp_path_factory.mktemp("data") / "three", {"a": 16, "b": 16, "c": 16})
+    lines = ["path,label"]
+    for number, path in enumerate(sorted(root.rglob("*.png"))):
+        lines.append(f"{path.relative_to(root)},{path.parent.name}{';odd' if number % 3 else ''}")
+    (root.parent / "several.csv").write_text("\n".join(lines).replace("\n", "\nthree/").replace("three/path", "path"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file whose batch norms are far from the identity, so that bfloat16 rounds much away."""
+    arguments = {"num_classes": 5, "in_channels": 3}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = create("resnet20_cifar", **arguments).eval()
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.normal_(module.get_buffer("running_mean"), std=0.5)
+                nn.init.uniform_(module.get_buffer("running_var"), 0.1, 3)
+    shown = Preprocessing((3, 16, 16), (0.5,) * 3, (0.5,) * 3, crop_pct=1.0)
+    path = tmp_path_factory.mktemp("weights") / "base.safetensors"
+    task = Classify(tuple("abcde"))
+    Model(net, "resnet20_cifar", arguments, task, shown, machine=choose("cpu", "float32")).save(path)
+    return path
+
+
+def trained(kind: str, precision: str, data: Path, weights: Path, output: Path, silent: Reporter) -> RunFolder:
+    values: dict[str, Any] = {
+        "img_size": "16",
+        "crop_pct": 1.0,
+        "batch_size": 8,
+        "lr": 1e-3,
+        "device": "cpu",
+        "workers": 1,
+    }
+    values |= {"precision": precision, "weights": str(weights), "views": 2, **KINDS[kind]}
+    source = data.parent / "several.csv" if kind == "labels" else data
+    return striate.train(source, output=output, reporter=silent, report=False, **values)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_said_and_done(
+    kind: str,
+    precision: str,
+    data: Path,
+    weights: Path,
+    silent: Reporter,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = trained(kind, precision, data, weights, tmp_path / "run", silent)
+    source = data.parent / "several.csv" if kind == "labels" else data
+    separator = ["--label-separator", ";"] if kind == "labels" else []
+    with pytest.raises(SystemExit) as left:
+        main(["evaluate", str(run.model), str(source), "--split", "val", *separator])
+    assert left.value.code in (0, None)
+    done = dict(re.findall(r"^(accuracy|loss) ([\d.]+)", capsys.readouterr().out, re.MULTILINE))
+    [said] = SAID.findall(run.log.read_text())
+    accuracy, loss = re.findall(r"^accuracy ([\d.]+) .*loss ([\d.]+)$", said)[0]
+    assert (accuracy, loss) == (done["accuracy"], done["loss"])
+    model = load(run.model)
+    assert model.machine.precision == precision
+    index = load_index(run.index, trusted=True)
+    assert model.metrics == evaluate(model, index, "val").metrics
+
+
+def test_a_model_file_that_went_away_is_missed(
+    two_classes: Path, tiny_recipe: Callable[..., Any], silent: Reporter, tmp_path: Path
+) -> None:
+    run = striate.train(two_classes, tiny_recipe(epochs=1), output=tmp_path / "run", reporter=silent)
+    run.model.unlink()
+    with pytest.raises(ModelFileError, match=r"model\.safetensors: expected a model file; got nothing there"):
+        striate.resume(run.path, reporter=silent)
+
+
+def test_weights_that_change_are_answered_by(untrained: Callable[..., Model]) -> None:
+    model = untrained()
+    images = torch.randint(0, 255, (2, 32, 32, 1), dtype=torch.uint8)
+    before = model.predict_batch(images)
+    with torch.no_grad():
+        model.net.get_parameter("fc3.bias").add_(1)
+    torch.testing.assert_close(model.predict_batch(images), before + 1)
