@@ -3,9 +3,9 @@
 import csv
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ from striate.device import choose
 from striate.errors import DataError, UsageError
 from striate.model import Model
 from striate.nets import create
-from striate.plan import Plan, recommend
+from striate.plan.rule import Decision, Estimate
 from striate.recipe import KEYS, Recipe, from_dict
 from striate.recipe import load as load_recipe
 from striate.tasks.classify import Classify
@@ -441,41 +441,36 @@ def test_a_image_that_goes_away_after_the_check(
 # As recommended
 
 
-@pytest.mark.parametrize("freeze", ["all", "layer1"])
-def test_auto_does_as_the_planner_says(
+@pytest.mark.parametrize("freeze", ["all", "none"])
+def test_auto_goes_by_the_rule_and_plans_at_no_cost(
     two_classes: Path,
     recipe: MakeRecipe,
     silent: Reporter,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    freeze: str,
+    freeze: Literal["all", "none"],
 ) -> None:
-    @dataclass(frozen=True)
-    class Planned:
-        freeze: str
-        views: int = 3
-        sentence: str = "because."
-
-    monkeypatch.setattr("striate.transfer.recommend", lambda *arguments, **named: Planned(freeze))
-    run = train(two_classes, recipe(freeze="auto", epochs=1), tmp_path / "run", silent)
-    kept = load_recipe(run.recipe).transfer
-    assert (kept.freeze, kept.views) == (freeze, 3)
-    assert "--freeze auto, as planned: because.\n" in run.log.read_text()
-    assert run.checkpoint.exists() == (freeze == "layer1")
-
-
-def test_what_the_planner_computed_is_not_computed_again(
-    two_classes: Path, recipe: MakeRecipe, silent: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def planned(*arguments: Any, **named: Any) -> Plan:
-        return replace(recommend(*arguments, **named), freeze="all", views=2)
-
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("striate.transfer.recommend", planned)
+    decided = Decision(freeze, Estimate(0.5, 0.4, 0.6), None, False), "because."
+    monkeypatch.setattr("striate.transfer.decide_by_head", lambda *arguments: decided)
+    run = train(two_classes, recipe(freeze="auto", epochs=1), tmp_path / "run", silent)
+    log = run.log.read_text()
+    assert "--freeze auto: because.\n" in log
+    assert load_recipe(run.recipe).transfer.freeze == freeze
+    assert run.checkpoint.exists() == (freeze == "none")
+    computed = [re.findall(r"(\d+) images in 2 views; (\d+) computed", line) for line in log.splitlines()]
+    counts = [(int(images), int(count)) for [(images, count)] in filter(None, computed)]
+    assert counts == [(18, 36), (18, 0)][: 1 if freeze == "all" else 2]  # the second time for a head that goes on
+
+
+def test_auto_decides_by_images_that_the_head_had_not_seen(
+    two_classes: Path, recipe: MakeRecipe, silent: Reporter, tmp_path: Path
+) -> None:
     run = train(two_classes, recipe(freeze="auto"), tmp_path / "run", silent)
-    [line] = [line for line in run.log.read_text().splitlines() if "features of train" in line]
-    [images, computed] = re.findall(r"(\d+) images in 2 views; (\d+) computed", line)[0]
-    assert images == computed  # the mirrored view alone
+    [row] = rows(run)
+    assert f"accuracy {float(row['cv_accuracy']):.3f} [" in run.log.read_text()
+    named = train(two_classes, recipe(freeze="all"), tmp_path / "named", silent)
+    assert_same(net_of(run), net_of(named))
 
 
 @pytest.mark.slow

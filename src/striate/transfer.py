@@ -18,13 +18,14 @@ from striate.features.boxes import has_masks
 from striate.features.cached import cached_features
 from striate.features.fit_head import cross_validated, install, probe, require_head_on_vectors
 from striate.features.fit_parts import fit_parts, install_parts
+from striate.features.heads import Fitted
 from striate.nets import arguments_of, create, encoder_name, heads_of
 from striate.nets.headed import Headed
-from striate.plan.recommend import MOST, Plan, recommend
+from striate.plan.recommend import MOST, Plan, decide_by_head, problem_of, recommend, stages_of
 from striate.pretrained import Pretrained, pretrained
 from striate.recipe import AUTO_WEIGHTS, NO_WEIGHTS, Recipe, TransferRecipe
 from striate.recipe.size import written
-from striate.tasks import HeadProblem, task_kind, task_of
+from striate.tasks import task_kind, task_of
 from striate.training.closing import close
 from striate.training.folder import RunFolder
 from striate.training.freeze import WITHIN, freeze, frozen_stages, keep_statistics, redrawn_stages
@@ -153,15 +154,17 @@ def plan(
 
 def learn(run: Run, base: Callable[[], Pretrained]) -> None:
     """Fits a head, or trains; the weights are asked for where no checkpoint holds them."""
+    started = time.perf_counter()
     if run.checkpoint is None:
+        fitted = None
         if run.recipe.transfer.freeze == "auto":
-            run = _planned(run, base())
+            run, fitted = _planned(run, base())
         if _frozen_whole(run, base()) and fit_parts_alone(run, base()):
             return
         net = base().net
         problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
         if problem is not None and _frozen(run, net) == net.stages and _why_not_fitted(net) is None:
-            fit_head_alone(run, base(), problem)
+            fit_head_alone(run, base(), fitted or probe(run, net, problem), started)
             return
     net = pretrained_network(run, base)
     scale = run.recipe.transfer.drawn_lr_scale
@@ -190,10 +193,8 @@ def inputs_of(run: Run, net: nn.Module) -> Inputs:
     return cached_features(run, net, frozen, count or VIEWS)
 
 
-def fit_head_alone(run: Run, base: Pretrained, problem: HeadProblem) -> None:
-    """Fits a head to the frozen network, and leaves the run folder as training would."""
-    started = time.perf_counter()
-    fitted = probe(run, base.net, problem)
+def fit_head_alone(run: Run, base: Pretrained, fitted: Fitted, started: float) -> None:
+    """Gives the frozen network a head that was fitted to it, and leaves the run folder as training would."""
     net = _take_weights(create(run.network, **run.arguments), base, run).eval()
     install(net, fitted.head)
     freeze(net, _frozen(run, net))
@@ -319,14 +320,14 @@ def _frozen(run: Run, net: nn.Module) -> tuple[str, ...]:
     return frozen_stages(net, run.recipe.transfer.freeze or "all")
 
 
-def _planned(run: Run, base: Pretrained) -> Run:
-    """The run with as much frozen as is recommended, which its folder keeps."""
-    plan = run.processes.from_first(
-        lambda: recommend(run.index, base, run.preprocessing, run.machine, run.recipe, log=run.reporter.info)
-    )
-    run.reporter.info(f"--freeze auto, as planned: {plan.sentence}")
-    transfer = replace(run.recipe.transfer, freeze=plan.freeze, views=plan.views)
-    return run.with_recipe(replace(run.recipe, transfer=transfer))
+def _planned(run: Run, base: Pretrained) -> tuple[Run, Fitted]:
+    """The run with as much frozen as a head on the frozen network recommends, which its folder keeps; and that head."""
+    stages_of(base)
+    problem = problem_of(run.index, run.index.rows("train"), run.recipe)
+    fitted = probe(run, base.net, problem)
+    decision, sentence = run.processes.from_first(lambda: decide_by_head(run.index, run.task, problem, fitted))
+    run.reporter.info(f"--freeze auto: {sentence}")
+    return run.with_recipe(replace(run.recipe, transfer=replace(run.recipe.transfer, freeze=decision.freeze))), fitted
 
 
 def _drawn(run: Run, net: nn.Module) -> tuple[str, ...]:

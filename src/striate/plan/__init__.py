@@ -1,5 +1,5 @@
 """The planner: how much of a published network to keep frozen, from cached features of all its stages."""
 
-from striate.plan.recommend import Plan, recommend
+from striate.plan.recommend import Plan, decide_by_head, problem_of, recommend
 
-__all__ = ["Plan", "recommend"]
+__all__ = ["Plan", "decide_by_head", "problem_of", "recommend"]

@@ -11,14 +11,15 @@ from striate.data import Index, Preprocessing, Rows
 from striate.device import Machine, cores
 from striate.errors import DataError, UsageError
 from striate.features.extraction import Features, extract
+from striate.features.heads import Fitted
 from striate.graph.parts import vectors
 from striate.plan.cost import Choice, Rates, choices, counted, measured
 from striate.plan.curves import Answers, Depth, Size, answers, sizes, thinned
-from striate.plan.rule import Decision, Evidence, decide, difference, latest_best
+from striate.plan.rule import Decision, Evidence, decide, difference, latest_best, share
 from striate.plan.suspects import suspects
 from striate.pretrained import Pretrained
 from striate.recipe import Recipe
-from striate.tasks import HeadProblem, task_of
+from striate.tasks import HeadProblem, Task, task_of
 
 MOST = 2000  # images that are looked at: for intervals of 0.02 to either side at worst, in minutes
 
@@ -103,11 +104,9 @@ def recommend(
         UsageError: the network has no stages, or cannot be followed.
         DataError: fewer than two images can be read.
     """
-    stages: tuple[str, ...] = tuple(getattr(base.net, "stages", ()))
-    if not stages:
-        raise UsageError(f"`{base.name}`: expected a network with stages to freeze; got none. Try --freeze none.")
+    stages = stages_of(base)
     rows = index.rows("train")
-    chosen = rows[thinned(_problem(index, rows, recipe).labels, most, recipe.training.seed)]
+    chosen = rows[thinned(problem_of(index, rows, recipe).labels, most, recipe.training.seed)]
     prefix = vectors(base.net, stages, preprocessing.input_size)
     found = extract(
         index,
@@ -136,7 +135,7 @@ def _planned(
     stages: tuple[str, ...],
 ) -> Plan:
     task, seed = task_of(index, recipe), recipe.training.seed
-    problem = _problem(index, found.rows, recipe)
+    problem = problem_of(index, found.rows, recipe)
     labels = problem.labels
     of_stage = [value.float().flatten(1) for value in found.values()]
     started = time.perf_counter()
@@ -177,7 +176,19 @@ def _planned(
     )
 
 
-def _problem(index: Index, rows: Rows, recipe: Recipe) -> HeadProblem:
+def stages_of(base: Pretrained) -> tuple[str, ...]:
+    """What can be frozen of a network, from the input on.
+
+    Raises:
+        UsageError: nothing.
+    """
+    stages: tuple[str, ...] = tuple(getattr(base.net, "stages", ()))
+    if not stages:
+        raise UsageError(f"`{base.name}`: expected a network with stages to freeze; got none. Try --freeze none.")
+    return stages
+
+
+def problem_of(index: Index, rows: Rows, recipe: Recipe) -> HeadProblem:
     """What heads are fitted to.
 
     Raises:
@@ -202,19 +213,36 @@ def _suspects(index: Index, rows: Rows, best: Answers, labels: torch.Tensor) -> 
     )
 
 
-def sentence(evidence: Evidence, decision: Decision, costs: Sequence[Choice]) -> str:
+def decide_by_head(index: Index, task: Task, problem: HeadProblem, fitted: Fitted) -> tuple[Decision, str]:
+    """The decision, with its sentence, by the head that a run has fitted to frozen features already: at no cost.
+
+    Args:
+        index: of the run; all its training images were learnt from.
+        task: of the run.
+        problem: that the head was fitted to.
+        fitted: the head, and its answers to images that it was not fitted to.
+    """
+    labels = problem.labels[fitted.held_out]
+    hits = task.image_scores(fitted.out_of_fold, {"label": labels}).numpy() > 0
+    images = len(index.rows("train"))
+    evidence = Evidence(images, images, task.outputs, share(hits), best="", doubled=None)
+    decision = decide(evidence)
+    return decision, sentence(evidence, decision)
+
+
+def sentence(evidence: Evidence, decision: Decision, costs: Sequence[Choice] = ()) -> str:
     """The recommendation, with what it is expected to give and to take.
 
     Args:
         evidence: that was decided from.
         decision: from it.
-        costs: from all frozen to none.
+        costs: from all frozen to none; none where they are not known.
     """
-    frozen_s, learning_s = span(costs[0].seconds), span(costs[-1].seconds)
+    in_frozen, in_learning = (f" in {span(costs[place].seconds)}" if costs else "" for place in (0, -1))
     thinned_out = evidence.looked_at < evidence.images
     of_some = f" with {evidence.looked_at:,} of {evidence.images:,} images" if thinned_out else ""
-    accuracy = f"accuracy {evidence.accuracy}{of_some} in {frozen_s}"
-    gain = f"is expected to add {decision.unfreezing.signed} in {learning_s}"
+    accuracy = f"accuracy {evidence.accuracy}{of_some}{in_frozen}"
+    gain = f"is expected to add {decision.unfreezing.signed}{in_learning}"
     if decision.freeze == "all":
         words = [f"freeze all: {accuracy}", f"--freeze none {gain}"]
     else:
