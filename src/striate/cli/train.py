@@ -38,6 +38,8 @@ def train(
     layout of docs/data.md: VOC, COCO, boxes in CSV files, idx as of MNIST, Parquet of the Hugging Face Hub, an index
     that `striate check --fix` wrote.
 
+    Photographs begin with published weights that the installation brings, other images with drawn values: `--weights`.
+
     Args:
         data: Images to learn from.
         recipe: TOML file with values for the flags below; flags that are typed go before it.
