@@ -160,7 +160,7 @@ class Task(Protocol):
     def resolve_transfer(cls, recipe: Recipe) -> Recipe:
         """The recipe of a run that begins with weights, with what it leaves open, and this task decides, filled in.
 
-        That is `freeze`, which stays auto only where this task has heads from which a plan can be made, and `lr`.
+        That is `freeze`, which stays auto only where this task has a head from which a plan can be made.
         """
         ...
 
