@@ -104,7 +104,7 @@ def _report(run: RunFolder, reporter: Reporter | None) -> None:
     try:
         machine = run.read_recipe().machine
         model = load(run.model, device=machine.device, precision=machine.precision)
-        index = load_index(run.index, trusted=True)
+        index = load_index(run.index)
         write_report(model, index, run.model, run, page=run.report, card=run.card, workers=machine.workers)
     except (StriateError, OSError, RuntimeError, MemoryError) as error:
         reporter.info(f"report: cannot be written: {error} The model is whole; try `striate report {run.path}`.")

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, what may be opened, and text from outside that is made fit to print."""
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -16,6 +17,8 @@ MESSAGE_LENGTH = 500  # characters of a message, its end of line apart
 NAME_LENGTH = 80  # characters of a name in a list
 NAMES = 8  # in a list
 GB = 10**9
+CHECKED = b"striateC"  # how a file of a cache begins; then comes the digest of what follows
+DIGEST_SIZE = 16  # bytes
 KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe (FIFO)",
@@ -160,8 +163,39 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         aside.replace(path)
         _sync_folder(path.parent)
+    except OSError as error:
+        if error.filename in (None, str(aside)):
+            error.filename = str(path)
+        raise
     finally:
         aside.unlink(missing_ok=True)
+
+
+def write_checked(path: Path, content: bytes) -> None:
+    """Writes what is kept in a cache, whole or not at all, with a digest of it in front; see `read_checked`.
+
+    Raises:
+        OSError: as `write_whole` does, and if the folder cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_file():  # a pipe, or a link to a device, would take the content
+        path.unlink(missing_ok=True)
+    write_whole(path, lambda aside: aside.write_bytes(CHECKED + _digest(content) + content))
+
+
+def read_checked(path: Path, most: int = 4 * GB) -> bytes | None:
+    """What `write_checked` kept; None where it is not there, or was cut, changed or is another program's."""
+    try:
+        whole = read_bytes(path, most)
+    except OSError:
+        return None
+    start = len(CHECKED) + DIGEST_SIZE
+    content = whole[start:]
+    return content if whole[:start] == CHECKED + _digest(content) else None
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=DIGEST_SIZE).digest()
 
 
 def _is_outlet(path: Path) -> bool:

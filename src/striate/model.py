@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from striate import model_file
@@ -36,7 +35,7 @@ from striate.graph.runtime import net_runner
 from striate.model_file import FORMAT_VERSION, About
 from striate.nets import default_of, heads_of
 from striate.tasks import TASKS, Prediction, Task, task_from_dict
-from striate.tensors import differences, not_finite, read, renamed
+from striate.tensors import differences, not_finite, read, renamed, save_file
 
 OWN_KEYS = {"format_version", "task", "net", "classes", "preprocessing", "metrics"}  # the others are `Model.about`
 SHOWN_CLASSES = 5  # in a model's repr
@@ -263,7 +262,11 @@ class Model:
         return self._runner[1]
 
     def save(self, path: Path | str) -> None:
-        """Writes the model as one safetensors file, whole or not at all."""
+        """Writes the model as one safetensors file, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written; what was there before is still there.
+        """
         about = {
             "format_version": FORMAT_VERSION,
             "task": self.task.to_dict(),

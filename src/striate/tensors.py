@@ -4,11 +4,15 @@ A file can describe tensors that no network holds, or that are larger than itsel
 sentence, "" where all is well, and each room raises it as its own error.
 """
 
+import errno
+import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors import torch as safetensors_file
 from torch import Tensor, nn
 
 from striate.files import fit_to_print, list_names, open_regular
@@ -52,6 +56,20 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if problem:
         raise ValueError(problem)
     return tensors, metadata
+
+
+def save_file(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Writes a safetensors file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        safetensors_file.save_file(dict(tensors), path, dict(metadata))
+    except SafetensorError as error:  # which has the number of the system's error in its text alone
+        number = re.search(r"os error (\d+)", str(error))
+        code = int(number[1]) if number else errno.EIO
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 def metadata(path: Path) -> dict[str, str]:

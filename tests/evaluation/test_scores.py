@@ -61,7 +61,7 @@ def test_without_a_test_split_val_is_taken_and_told(
 def test_the_data_of_the_training_is_split_as_it_was_then(
     trained: Model, two_classes: Path, finished: RunFolder
 ) -> None:
-    index, then = read(two_classes), load_index(finished.index, trusted=True)
+    index, then = read(two_classes), load_index(finished.index)
     for which in ("train", "val", "test"):
         name, rows, why = evaluation_rows(trained, index, which)
         assert (name, why) == (which, "as asked")
@@ -79,7 +79,7 @@ def test_copies_of_an_image_are_together_as_they_were_then(
         for path in sorted((data / name).iterdir())[::2]:
             shutil.copy(path, path.with_stem(f"{path.stem} again"))
     run = train(data, tiny_recipe(epochs=1, val_fraction=0.3, test_fraction=0.3), tmp_path / "run", silent)
-    model, then = load(run.model, device="cpu", precision="float32"), load_index(run.index, trusted=True)
+    model, then = load(run.model, device="cpu", precision="float32"), load_index(run.index)
     for which in ("train", "val", "test"):
         _, rows, _ = evaluation_rows(model, read(data), which)
         assert read(data).paths(rows) == then.paths(then.rows(which))
@@ -100,7 +100,7 @@ def test_train_is_what_the_run_trained_on(
     said = io.StringIO()
     reporter = Reporter(Console(file=said, width=1000))
     run = train(tmp_path / "data", tiny_recipe(epochs=1, keep_leaks=keep_leaks), tmp_path / "run", reporter)
-    model, then = load(run.model, device="cpu", precision="float32"), load_index(run.index, trusted=True)
+    model, then = load(run.model, device="cpu", precision="float32"), load_index(run.index)
     _, rows, _ = evaluation_rows(model, read(tmp_path / "data"), "train")
     assert then.paths(then.rows("train")) == read(tmp_path / "data").paths(rows)
     assert len(rows) == (16 if keep_leaks else 12)

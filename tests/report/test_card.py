@@ -16,7 +16,7 @@ from striate.training import RunFolder
 
 @pytest.fixture(scope="module")
 def found(finished: RunFolder) -> Report:
-    index = load_index(finished.index, trusted=True)
+    index = load_index(finished.index)
     return report(evaluate(load(finished.model), index, workers=1), finished.model, finished, 1)
 
 

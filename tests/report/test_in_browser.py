@@ -33,7 +33,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def written(finished: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    index = load_index(finished.index, trusted=True)
+    index = load_index(finished.index)
     write_report(load(finished.model), index, finished.model, finished, page=path, workers=1)
     return path
 

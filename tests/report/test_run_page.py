@@ -33,7 +33,7 @@ EVIL = "<img src=x onerror=alert(1)>\x1b[31m\u202e"
 
 @pytest.fixture(scope="module")
 def found(finished: RunFolder) -> Report:
-    index = load_index(finished.index, trusted=True)
+    index = load_index(finished.index)
     return report(evaluate(load(finished.model), index, workers=1), finished.model, finished, 1)
 
 
@@ -121,7 +121,7 @@ def test_a_model_of_no_run_says_what_it_can(tmp_path: Path, untrained: Untrained
 
 
 def test_the_run_that_has_nothing_held_out_is_scored_on_train_and_told_so(tmp_path: Path, finished: RunFolder) -> None:
-    index = load_index(finished.index, trusted=True)
+    index = load_index(finished.index)
     index = index.with_column("split", ["train"] * len(index))
     target = tmp_path / "report.html"
     write_report(load(finished.model), index, finished.model, finished, page=target, workers=1)

@@ -135,7 +135,7 @@ def test_a_save_that_fails_leaves_the_ones_before(
         aside.write_bytes(b"half")
         raise error
 
-    monkeypatch.setattr(checkpoint, "save_file", stop_halfway)
+    monkeypatch.setattr("striate.training.checkpoint.save_file", stop_halfway)
     state.progress.step = 3
     with pytest.raises(type(error)):
         save(tmp_path, state)

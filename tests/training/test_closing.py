@@ -99,7 +99,7 @@ def test_said_and_done(
     assert (accuracy, loss) == (done["accuracy"], done["loss"])
     model = load(run.model)
     assert model.machine.precision == precision
-    index = load_index(run.index, trusted=True)
+    index = load_index(run.index)
     assert model.metrics == evaluate(model, index, "val").metrics
 
 

@@ -69,7 +69,7 @@ def test_a_run_leaves_the_documented_files(finished: RunFolder) -> None:
         "step-000000006.safetensors",
     ]
     assert finished.check.read_text() == "path,used,reason,kind\n"
-    index = load_index(finished.index, trusted=True)
+    index = load_index(finished.index)
     assert {split: len(index.rows(split)) for split in ("train", "val", "test")} == {"train": 16, "val": 4, "test": 4}
 
 
@@ -280,7 +280,7 @@ def test_nothing_else_may_change(
     with pytest.raises(UsageError) as caught:
         resume(finished.path, tiny_recipe(**values), silent)
     assert str(caught.value) == (
-        f"resume: {sentence} Only epochs, skip_bad_steps and the machine's settings can change; "
+        f"resume: {sentence} Only epochs, skip_bad_steps, image_root and the machine's settings can change; "
         "start a new run for more."
     )
     assert finished.recipe.read_bytes() == before

@@ -53,7 +53,7 @@ def report(
     keep_memory()
     file = run.model if run is not None else run_or_model
     model = load(file, device=running.device, precision=running.precision)
-    index = load_index(run.index, trusted=True) if run is not None and data is None else reading.index(data or Path())
+    index = load_index(run.index) if run is not None and data is None else reading.index(data or Path())
     write_report(
         model,
         index,

@@ -265,9 +265,9 @@ def _is_known(file: Path, form: Form, manifests: Path | None) -> bool:
 
 
 def _write_tensors(form: Form, file: Path, output: Path, classes: Path | None) -> None:
-    from safetensors.torch import save_file
 
     from striate.files import write_whole
+    from striate.tensors import save_file
     from striate.weights import layout_named, read_tensors
 
     if classes or form != Form(layout=form.layout):

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 
 from striate.data.index import Index, Rows
 from striate.data.paths import file_and_number, to_name, to_text
-from striate.files import open_regular, regular, write_whole
+from striate.files import open_regular, read_checked, write_checked
 
 SIZE = 16  # bytes of a digest
 CHUNK = 1 << 20
@@ -69,7 +70,7 @@ def file_digests(
     """The digest of each file's bytes; None where it cannot be read. `root` is what `files` start from."""
     root = root.absolute()
     started = time.time_ns()
-    table = folder / f"{hashlib.blake2b(os.fsencode(root), digest_size=SIZE).hexdigest()}.parquet"
+    table = folder / f"{hashlib.blake2b(os.fsencode(root), digest_size=SIZE).hexdigest()}.digests"
     known = _load(table)
     stamps = [_stamp(root / file) for file in files]
     digests = [
@@ -115,10 +116,10 @@ def _digest(path: Path) -> bytes | None:
 
 def _load(table: Path) -> dict[str, tuple[Stamp, bytes]]:
     """What is remembered; nothing where that is not there or not whole."""
-    try:
-        columns = pq.read_table(regular(table), schema=SCHEMA).to_pydict()
-    except (OSError, pa.ArrowException):
+    content = read_checked(table)
+    if content is None:
         return {}
+    columns = pq.read_table(pa.BufferReader(content), schema=SCHEMA).to_pydict()
     stamps = zip(*(columns[name] for name in STAMP), strict=True)
     return dict(zip(map(to_name, columns["path"]), zip(stamps, columns["digest"], strict=True), strict=True))
 
@@ -130,9 +131,7 @@ def _save(table: Path, known: dict[str, tuple[Stamp, bytes]]) -> None:
         *([stamp[i] for stamp, _ in known.values()] for i in range(4)),
         [digest for _, digest in known.values()],
     ]
-    content = pa.table(columns, schema=SCHEMA)
-    try:
-        table.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(table, lambda aside: pq.write_table(content, aside))
-    except OSError:  # a full disk, say: what is not remembered is read again
-        pass
+    content = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns, schema=SCHEMA), content)
+    with suppress(OSError):  # a full disk, say: what is not remembered is read again
+        write_checked(table, content.getvalue().to_pybytes())

@@ -62,7 +62,7 @@ def is_index(path: Path) -> bool:
         return False
 
 
-def load_index(path: Path, image_root: Path | None = None, *, trusted: bool = False) -> Index:
+def load_index(path: Path, image_root: Path | None = None) -> Index:
     """Reads what `save_index` wrote.
 
     An index names the folder that its paths start from. That of another user's is believed where it is the folder of
@@ -71,14 +71,13 @@ def load_index(path: Path, image_root: Path | None = None, *, trusted: bool = Fa
     Args:
         path: of the file.
         image_root: the folder that its paths start from; the one that it names unless given.
-        trusted: whether the folder may lie anywhere, because the file was made by a run that is resumed.
 
     Raises:
         DataError: if the file is no such index, or one of its rows cannot be meant.
     """
     table, about = _read(path)
     _require_sound(path, table, about)
-    root = _root(path, about, image_root, trusted=trusted)
+    root = _root(path, about, image_root)
     index = Index(table, about.classes, root, about.several_labels, about.mask_classes, about.mask_values, about.notes)
     _require_inside(path, index)
     return index
@@ -133,7 +132,7 @@ def _require_short(path: Path, table: pa.Table) -> None:
             )
 
 
-def _root(path: Path, about: About, image_root: Path | None, *, trusted: bool) -> Path:
+def _root(path: Path, about: About, image_root: Path | None) -> Path:
     """The folder that paths start from."""
     if image_root is not None:
         return image_root
@@ -142,7 +141,7 @@ def _root(path: Path, about: About, image_root: Path | None, *, trusted: bool) -
         inside = root.resolve().is_relative_to(path.resolve().parent)
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(f"index {path}: expected the name of its images' folder; got {about.root!r}.") from error
-    if not inside and not trusted and not _made_here(path).exists():
+    if not inside and not _made_here(path).exists():
         raise DataError(
             f"index {path}: expected images in the folder of the index, because it was not made by you on this "
             f"machine; it names {fit_to_print(about.root, 150)}. If that is meant, add --image-root with that folder."

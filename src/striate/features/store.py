@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.errors import StriateError
+from striate.files import open_regular
 
 SUFFIX = ".features"
 START = struct.Struct("<8sII")  # mark, length of the JSON that follows, its CRC-32
@@ -123,11 +124,11 @@ class Store:
         """The entries of a file, mapped into memory; none, where it is not one of ours."""
         header, none = self.layout.header(), np.empty(0, self.layout.entry())
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 begins = file.read(len(header))
                 if begins == header:
                     return _mapped(file, self.layout.entry(), len(header))
-        except FileNotFoundError:  # removed since it was listed
+        except OSError:  # removed since it was listed, or no file
             return none
         if not header.startswith(begins):  # else another process has just begun it
             self.log(f"feature cache: {path} is damaged; it is removed, and its entries are computed anew.")

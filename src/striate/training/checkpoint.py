@@ -15,7 +15,6 @@ from typing import Annotated, Any
 import msgspec
 import torch
 from msgspec import Meta
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from striate.errors import TrainingError
@@ -23,6 +22,7 @@ from striate.files import fit_to_print, write_whole
 from striate.recipe import Recipe, from_dict, to_dict
 from striate.records import convert
 from striate.tensors import read as read_file
+from striate.tensors import save_file
 from striate.training.state import Progress, State
 
 FORMAT_VERSION = 2
@@ -67,7 +67,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
     """Writes a checkpoint and then removes all but it and the one before it.
 
     Raises:
-        OSError, SafetensorError: if it cannot be written; what was there before is still there.
+        OSError: if it cannot be written; what was there before is still there.
         TrainingError: if a weight is not finite, for nothing can go on from there.
     """
     step, weights = checkpoint.progress.step, _part(checkpoint.tensors, "net.").values()

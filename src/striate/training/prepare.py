@@ -221,10 +221,14 @@ def _stopped(
     held.enter_context(folder.held())
     folder.tidy()
     last = checkpoint.last_whole(folder.checkpoint, replace(reporter, log=folder.log).info)
-    index = load_index(folder.index, trusted=True)
-    before = _decided(last.recipe if last else folder.read_recipe(), index, "classify")
+    own = folder.read_recipe()
+    moved = recipe.data.image_root if recipe and recipe.data.image_root != own.data.image_root else ""
+    index = load_index(folder.index, Path(moved) if moved else None)
+    before = _decided(last.recipe if last else own, index, "classify")
     recipe = resolve(_decided(recipe or folder.read_recipe(), index, before.network.task))
     require_resumable(before, recipe)
+    if moved:
+        folder.write_index(index)
     return folder, recipe, index, last
 
 

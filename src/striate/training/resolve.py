@@ -23,6 +23,7 @@ from striate.tasks import AUTO, TASKS, task_kind
 RESUMABLE = {
     "machine": None,
     "training": {"epochs", "skip_bad_steps"},
+    "data": {"image_root"},
 }  # tables and keys that a resumed run may change; None: all of it
 
 
@@ -119,5 +120,6 @@ def require_resumable(before: Recipe, after: Recipe) -> None:
             if allowed is not None and key not in allowed:
                 raise UsageError(
                     f"resume: expected `{key}` as the run began, {old[table].get(key)}; got {values.get(key)}. "
-                    "Only epochs, skip_bad_steps and the machine's settings can change; start a new run for more."
+                    "Only epochs, skip_bad_steps, image_root and the machine's settings can change; "
+                    "start a new run for more."
                 )

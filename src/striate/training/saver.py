@@ -9,8 +9,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from safetensors import SafetensorError
-
 from striate.errors import TrainingError
 from striate.model import Model
 from striate.training import checkpoint
@@ -118,9 +116,10 @@ class Saver:
             self._count += 1
             self._kept = _place(progress)
             self._model = None if self._model is write.model else self._model
-        elif isinstance(write.error, OSError | SafetensorError):
+        elif isinstance(write.error, OSError):
+            reason = write.error.strerror or write.error
             self._run.reporter.info(
-                f"the checkpoint of step {progress.step} cannot be written: {write.error}. The run goes on and tries "
+                f"the checkpoint of step {progress.step} cannot be written: {reason}. The run goes on and tries "
                 f"again later. Last good checkpoint: {self._newest()}."
             )
         else:
@@ -162,7 +161,7 @@ class _Write(threading.Thread):
             if self.frozen.progress.rows:
                 folder.write_metrics(self.frozen.progress.rows)
             checkpoint.write(folder.checkpoint, self.frozen)
-        except (OSError, SafetensorError, TrainingError) as error:
+        except (OSError, TrainingError) as error:
             self.error = error
         else:
             self.error = None

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
-from safetensors.torch import save_file
 from torch import Tensor
 
 from striate.errors import WeightsError
 from striate.files import cache_folder, open_regular, read_bytes, read_text, write_whole
+from striate.tensors import save_file
 from striate.weights.manifest import WHOLE, Hub, Manifest
 from striate.weights.read import read_safetensors, read_tensors
 from striate.weights.timm_weights import TIMM, timm_manifest

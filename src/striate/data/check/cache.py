@@ -1,13 +1,14 @@
 """What was seen of images, kept from one check to the next by the content of their files."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.check.scan import RECORD, Records
-from striate.files import regular, write_whole
+from striate.files import read_checked, write_checked
 
 VERSION = 1  # of what a record means: raised when the same file would be seen differently
 ENTRY = np.dtype([("digest", "V16"), ("record", RECORD)])
@@ -17,7 +18,7 @@ Digest = bytes | None  # 16 bytes that name the content of an image's file; None
 def cache_file(folder: Path, root: Path) -> Path:
     """Where what was seen of the images below `root` is kept."""
     name = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
-    return folder / f"{name}-v{VERSION}.npy"
+    return folder / f"{name}-v{VERSION}.seen"
 
 
 def recall(path: Path, digests: list[Digest]) -> Records:
@@ -41,23 +42,11 @@ def remember(path: Path, digests: list[Digest], records: Records) -> None:
     for digest, record in zip(digests, records, strict=True):
         if digest is not None and record["count"]:
             entries[digest] = np.array((np.void(digest), record), ENTRY)[()]
-    table = np.array(list(entries.values()), ENTRY)
-
-    def write(aside: Path) -> None:
-        with aside.open("wb") as file:  # np.save would add a suffix to a path
-            np.save(file, table, allow_pickle=False)
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, write)
-    except OSError:  # a full disk, say: what is not kept is looked at again
-        return
+    with suppress(OSError):  # a full disk, say: what is not kept is looked at again
+        write_checked(path, np.array(list(entries.values()), ENTRY).tobytes())
 
 
 def _load(path: Path) -> NDArray[np.void]:
-    try:
-        entries = np.load(regular(path), allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return np.zeros(0, ENTRY)
-    whole = isinstance(entries, np.ndarray) and entries.dtype == ENTRY and entries.ndim == 1
-    return entries if whole else np.zeros(0, ENTRY)
+    content = read_checked(path)
+    whole = content is not None and len(content) % ENTRY.itemsize == 0
+    return np.frombuffer(content if content is not None and whole else b"", ENTRY)

@@ -1,24 +1,32 @@
 """Archives as they were downloaded: unpacked once, into the user's cache, and never outside of it."""
 
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
 import os
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, BinaryIO, cast
 
 from striate.data.identity import file_digests
 from striate.data.layouts.names import is_litter
 from striate.data.layouts.tree import Tree
 from striate.errors import DataError
-from striate.files import cache_folder, list_names, open_regular
+from striate.files import cache_folder, fit_to_print, list_names, open_regular, read_checked, walk, write_checked
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tbz2", ".txz")
 RATIO = 200  # unpacked bytes a packed one, beyond which more than a gigabyte is a trap
 GB = 1 << 30
 FILES = 20_000_000
+DEPTH = 100  # folders within folders
 CHUNK = 1 << 20
+HEADER = 1 << 24  # bytes of a member's header
 Member = tuple[str, int, IO[bytes]]  # name, size, content
 
 
@@ -56,8 +64,11 @@ def unpacked(path: Path) -> Path:
         if digest is None:
             raise DataError(f"{path}: expected an archive; it changed while it was read.")
         folder = cache_folder("archives") / digest.hex() / _folder_name(path)
-        if not folder.is_dir():
+        kept = read_checked(_stamps_file(folder))
+        if kept is None or kept != _stamps(folder):
+            shutil.rmtree(folder, ignore_errors=True)
             _unpack(path, folder)
+            write_checked(_stamps_file(folder), _stamps(folder) or b"")
     except (
         OSError,
         EOFError,
@@ -65,10 +76,34 @@ def unpacked(path: Path) -> Path:
         NotImplementedError,
         zipfile.BadZipFile,
         tarfile.TarError,
+        zlib.error,
+        lzma.LZMAError,
         ValueError,
     ) as error:
-        raise DataError(f"{path}: expected an archive that can be unpacked; {error}.") from error
+        raise DataError(
+            f"{path}: expected an archive that can be unpacked; {fit_to_print(str(error), 200)}."
+        ) from error
     return folder
+
+
+def _stamps_file(folder: Path) -> Path:
+    """Where the stamps of what was unpacked are kept."""
+    return folder.with_name(f"{folder.name}.stamps")
+
+
+def _stamps(folder: Path) -> bytes | None:
+    """The names, sizes and times of all files in a folder, as bytes; None where there is none.
+
+    The kernel sets the time of the last change of status, so a file that was cut or written to since is told apart
+    without reading it.
+    """
+    if not folder.is_dir():
+        return None
+    digest = hashlib.blake2b()
+    for name in walk(folder, hidden=True):
+        status = (folder / name).lstat()
+        digest.update(repr((name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)).encode())
+    return digest.digest()
 
 
 def _folder_name(path: Path) -> str:
@@ -121,11 +156,46 @@ def _members(path: Path) -> Iterator[Member]:
                         with archive.open(each) as content:
                             yield each.filename, each.file_size, content
         else:
-            with tarfile.open(fileobj=packed, mode="r:*") as tar:
+            with tarfile.open(fileobj=_Bounded(_decompressed(packed)), mode="r:") as tar:
                 for member in tar:
                     extracted = tar.extractfile(member) if member.isreg() and _stays(member.name) else None
                     if extracted is not None:
                         yield member.name, member.size, extracted
+
+
+def _decompressed(packed: BinaryIO) -> IO[bytes]:
+    """The content of a compressed file, by how it begins; itself where it is not compressed."""
+    start = packed.read(6)
+    packed.seek(0)
+    for mark, opened in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open)):
+        if start.startswith(mark):
+            return cast("IO[bytes]", opened(packed))
+    return packed
+
+
+class _Bounded(io.RawIOBase):
+    """A file that is never asked for more than a header's bytes at once: one that says more would fill the memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As of a file."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """As of a file."""
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        """As of a file.
+
+        Raises:
+            ValueError: so many bytes are no header of an archive.
+        """
+        if not 0 <= size <= HEADER:
+            raise ValueError(f"expected headers of at most {HEADER:,} bytes; got more")
+        return self._file.read(size)
 
 
 def _is_link(each: zipfile.ZipInfo) -> bool:
@@ -135,6 +205,8 @@ def _is_link(each: zipfile.ZipInfo) -> bool:
 def _stays(name: str) -> bool:
     """Whether a member's name leads into the folder, and no part of it is litter."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
+    if len(parts) > DEPTH:
+        raise ValueError(f"expected folders of at most {DEPTH} levels; got {len(parts):,}")
     if not parts or parts[0] == "/" or ".." in parts or "\0" in name or ":" in parts[0]:
         return False
     return not any(is_litter(part, folder=True) for part in parts[:-1]) and not is_litter(parts[-1])

@@ -1,5 +1,6 @@
 """Files that hold many images: unpacked once, into the user's cache, so that any image can be mapped from there."""
 
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from striate.data.identity import file_digests
-from striate.files import cache_folder, write_whole
+from striate.files import cache_folder, open_regular, read_checked, write_checked, write_whole
 
 _one_at_a_time = threading.Lock()  # two threads of a process would write the same file
 
@@ -25,16 +26,32 @@ def cached_copy(path: Path, kind: str, unpack: Callable[[Path], object]) -> Path
     Raises:
         OSError: if the file cannot be read, or the cache cannot be written to.
     """
-    path.open("rb").close()  # says what is wrong, where it cannot be read
+    open_regular(path).close()  # says what is wrong, where it cannot be read
     [digest] = file_digests(path.parent, [path.name], cache_folder("digests"))
     if digest is None:
         raise OSError(f"{path} changed while it was read")
     copy = cache_folder(kind) / digest.hex()
     with _one_at_a_time:
-        if not copy.exists():
+        if not _is_whole(copy):
             copy.parent.mkdir(parents=True, exist_ok=True)
+            if copy.is_dir():
+                shutil.rmtree(copy)
+            copy.unlink(missing_ok=True)
             write_whole(copy, unpack)
+            [made] = file_digests(copy.parent, [copy.name], cache_folder("digests"))
+            write_checked(_digest_file(copy), made or b"")
     return copy
+
+
+def _digest_file(copy: Path) -> Path:
+    """Where the digest of a copy's bytes is kept."""
+    return copy.with_name(f"{copy.name}.digest")
+
+
+def _is_whole(copy: Path) -> bool:
+    """Whether a copy is there, and what was written; its bytes are read again only where it was touched."""
+    kept = read_checked(_digest_file(copy))
+    return bool(kept) and file_digests(copy.parent, [copy.name], cache_folder("digests")) == [kept]
 
 
 def numbered(file: str, count: int) -> pa.Array:
