@@ -16,24 +16,31 @@ CELL = 2.2  # inches a side of an image in a figure
 SHOWN_MAPS = 15  # channels of a feature map
 SHOWN_FILTERS = 64
 OPACITY = 0.6  # of a map where it is strongest
+WEAK = 0.2  # share of the largest value up to which a place stays grey
 SHOWN_NAME = 24  # letters of a class name in a title
 
 
 def overlay(image: Pixels, values: NDArray[np.float32]) -> Pixels:
-    """An image with the places that speak for a class coloured; where nothing does, the image is grey.
+    """An image with the places that speak for a class coloured; where little or nothing does, the image is grey.
+
+    The last maps of a network see most of the image from every place, so that some of what speaks for a class is spread
+    over all of it. `WEAK` leaves that out, as where the object is looked for in a map.
 
     Args:
         image: (H, W, C).
-        values: (H, W); the largest is drawn strongest, 0 and less not at all.
+        values: (H, W); the largest is drawn strongest, up to `WEAK` of it not at all.
 
     Returns:
         (H, W, 3).
+
+    Source: Zhou et al. 2016, arXiv:1512.04150, sec. 3.2, for the threshold.
     """
     from matplotlib import colormaps
 
     grey = np.broadcast_to(image.mean(axis=2, keepdims=True), (*image.shape[:2], 3))
     largest = float(values.max())
-    share = np.clip(values / largest, 0, 1) if largest > 0 else np.zeros_like(values)
+    strong = (values / largest - WEAK) / (1 - WEAK) if largest > 0 else np.zeros_like(values)
+    share = np.clip(strong, 0, 1)
     colour = colormaps["inferno"](0.15 + 0.85 * share)[:, :, :3] * 255
     strength = (OPACITY * np.sqrt(share))[:, :, None]
     mixed = np.rint(grey * (1 - strength) + colour * strength).clip(0, 255)
