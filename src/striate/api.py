@@ -122,6 +122,7 @@ def evaluate(
     crops: int = 1,
     mirror: bool = False,
     scales: Sequence[float] = (1.0,),
+    window: int | None = None,
     abstain_at: float | None = None,
     group: Sequence[Any] | None = None,
     slice_by: Mapping[str, Sequence[Any]] | None = None,
@@ -137,6 +138,7 @@ def evaluate(
         crops: windows on each image over which probabilities are averaged; see `striate.data.crops.Viewing`.
         mirror: average over the mirror image of each too.
         scales: how much larger than else the image is seen, each of which is a set of views.
+        window: pixels of each image that a model that names pixels sees at a time; see `striate.data.crops.Viewing`.
         abstain_at: wanted accuracy, 0 to 1: find the probability from which on answers are right so often.
         group: a value for each image of the data, such as a patient's: those of one value count as one in intervals.
         slice_by: by name, a value for each image of the data, by which they are looked at in parts.
@@ -147,7 +149,7 @@ def evaluate(
     """
     loaded = model if isinstance(model, Model) else load(model)
     index = _index(data, Recipe())
-    scored = evaluate_model(loaded, index, split, batch_size, workers, Viewing(crops, mirror, tuple(scales)))
+    scored = evaluate_model(loaded, index, split, batch_size, workers, Viewing(crops, mirror, tuple(scales), window))
     return summarise(
         scored,
         group=scored.column("group", group) if group is not None else None,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from striate import model_file
+from striate import model_file, windows
 from striate.data import (
     Annotations,
     Batch,
@@ -23,6 +23,7 @@ from striate.data import (
     Preprocessing,
     Rows,
     Source,
+    UnreadableError,
     batches,
 )
 from striate.data.crops import ONCE, CropView, RepeatedImages, Viewing
@@ -191,9 +192,8 @@ class Model:
             readable = [place for place, row in enumerate(batch.rows.tolist()) if row not in unreadable]
             paths = [images.path(row) for row in batch.rows.tolist()]
             sizes = [(width, height) for width, height in batch.sizes[readable].tolist()]
-            decoded = iter(
-                self.task.decode(outputs[readable], [paths[place] for place in readable], sizes, self.preprocessing)
-            )
+            shown, named = viewing.whole(self.preprocessing), [paths[place] for place in readable]
+            decoded = iter(self.task.decode(outputs[readable], named, sizes, shown) if readable else ())
             for row, path in zip(batch.rows.tolist(), paths, strict=True):
                 yield self.task.unread(path, unreadable[row]) if row in unreadable else next(decoded)
 
@@ -222,24 +222,51 @@ class Model:
         Raises:
             UsageError: if the views are not such as this model can look at.
         """
-        windows, workers = viewing.windows(self.preprocessing), workers or cores()
-        if not windows:
+        if viewing.window is not None:
+            yield from self._outputs_by_windows(images, rows, batch_size, viewing, unreadable)
+            return
+        crops, workers = viewing.windows(self.preprocessing), workers or cores()
+        if not crops:
             parts, along = batches(rows, batch_size), annotations or {}
             for batch in Loader(images, parts, self.preprocessing, workers=workers, unreadable=unreadable, **along):
                 yield self.predict_batch(batch.images, mirrored=viewing.mirrored), batch
             return
         if annotations:
             raise UsageError(f"`crops`: expected 1 of the task {self.task.name}, which asks about the whole image.")
-        times, bad = len(windows), dict[int, str]()
+        times, bad = len(crops), dict[int, str]()
         parts = [
             (part[:, None] * times + np.arange(times)).ravel() for part in batches(rows, max(batch_size // times, 1))
         ]
-        view, repeated = CropView(windows, self.preprocessing.size), RepeatedImages(images, times)
+        view, repeated = CropView(crops, self.preprocessing.size), RepeatedImages(images, times)
         for batch in Loader(repeated, parts, self.preprocessing, view, workers=workers, unreadable=bad):
             outputs = self.predict_batch(batch.images, mirrored=viewing.mirrored).unflatten(0, (-1, times))
             unreadable |= {row // times: reason for row, reason in bad.items()}
             seen = Batch(batch.images[::times], batch.rows[::times] // times, sizes=batch.sizes[::times])
             yield self.task.average(outputs.unbind(dim=1)), seen
+
+    def _outputs_by_windows(
+        self,
+        images: GivenImages | IndexedImages,
+        rows: Rows,
+        batch_size: int,
+        viewing: Viewing,
+        unreadable: dict[int, str],
+    ) -> Iterator[tuple[Tensor, Batch]]:
+        """The outputs (1, K, H, W) of one image after another, where H and W cover all of it."""
+        shown, nothing = self.preprocessing.size, np.zeros((1, 1, self.preprocessing.channels), np.uint8)
+        for row in rows.tolist():
+            size, pixels = (0, 0), nothing
+            try:
+                image = images.open(row)
+                size, pixels = image.size, windows.canvas(image, viewing, self.preprocessing, self.max_pixels)
+            except UnreadableError as error:
+                unreadable[row] = str(error)
+            parts = torch.from_numpy(windows.windows(pixels, shown)).split(batch_size)
+            outputs = torch.cat([self.predict_batch(part, mirrored=viewing.mirrored) for part in parts])
+            if outputs.ndim != 4:
+                raise UsageError(f"`window`: expected a model that names pixels; got one of the task {self.task.name}.")
+            whole = windows.blended(outputs, (pixels.shape[1], pixels.shape[0]), shown)
+            yield whole, Batch(torch.empty(0), np.array([row]), sizes=np.array([size]))
 
     def predict_batch(self, images: Tensor, *, mirrored: bool = False) -> Tensor:
         """The outputs (N, …) of uint8 images (N, H, W, C), float32 on the CPU; see the function `predict_batch`.

@@ -14,7 +14,10 @@ from torch import Tensor, nn
 
 import striate
 from striate.data import Batch, Index, IndexedImages, Loader, Preprocessing, Rows, training_view
+from striate.data.crops import ONCE, Viewing
 from striate.device import choose
+from striate.errors import UsageError
+from striate.evaluation.scores import evaluate
 from striate.model import Model, load, predict_batch
 from striate.nets import create
 from striate.recipe import Recipe
@@ -256,3 +259,29 @@ def test_odd_sizes_of_input_are_answered_and_learned_from(case: Case, size: tupl
     assert case.task.observe(outputs, case.index, batch, odd.shown).isfinite().all()
     alone = predict_batch(case.net, batch.images[:1], odd.shown, choose("cpu", "float32"))
     torch.testing.assert_close(alone, outputs[:1], rtol=1e-4, atol=1e-4)
+
+
+def test_windows_are_for_tasks_that_answer_with_maps(case: Case) -> None:
+    model, path, by_windows = case.model(), case.index.root / "00.png", Viewing(window=16)
+    index = case.index.with_column("split", ["test"] * len(case.index))
+    if case.task.name != "segment":
+        with pytest.raises(UsageError) as caught:
+            model.predict(path, viewing=by_windows)
+        assert str(caught.value) == (
+            f"`window`: expected a model that names pixels; got one of the task {case.task.name}."
+        )
+        return
+    whole, of_windows = (model.predict(path, viewing=viewing) for viewing in (ONCE, by_windows))
+    assert of_windows.mask.shape == whole.mask.shape
+    scored = evaluate(model, index, "test", viewing=by_windows)
+    assert scored.metrics["count"] == len(index)
+    assert not torch.equal(scored.records, evaluate(model, index, "test").records)
+    assert evaluate(model, index, "test", viewing=Viewing(window=10_000)).records.isfinite().all()
+    unread, read = model.predict_each([b"", path.read_bytes()], viewing=by_windows)
+    assert unread.error
+    assert isinstance(read, striate.Segmented)
+    assert read.mask is not None
+    assert np.array_equal(read.mask, of_windows.mask)
+    model.about["recipe"] = {"data": {"max_pixels": 2000}}
+    with pytest.raises(UsageError, match="`window`: expected one by which images grow to 2,000 pixels at most; got 16"):
+        model.predict(path, viewing=by_windows)

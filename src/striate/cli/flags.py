@@ -26,6 +26,10 @@ CROPS = (
     "Windows on each image: 5 are the corners and the centre of its middle square; 10 those and their mirror images; "
     "the square of another number a grid over all of it; 144 as GoogLeNet."
 )
+WINDOW = (
+    "Look at windows of so many pixels of each image, which overlap and are blended; for models that name pixels, of "
+    "images larger than what the network is shown. All of an image at once unless given."
+)
 Settings = Annotated[Recipe, Parameter(name="*")]
 """Every flag of a recipe."""
 JsonOutput = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for a script.")]
@@ -128,6 +132,7 @@ class Looking:
     crops: Annotated[int, Parameter(help=CROPS)] = 1
     mirror: Annotated[bool, Parameter(negative="", help="Look at the mirror image of each view too.")] = False
     scales: Annotated[tuple[float, ...], Parameter(help="Also look at crops in these sizes, such as 1 1.25.")] = (1.0,)
+    window: Annotated[int | None, Parameter(help=WINDOW)] = None
 
     @property
     def viewing(self) -> "Viewing":
@@ -138,7 +143,7 @@ class Looking:
         """
         from striate.data.crops import Viewing
 
-        return Viewing(self.crops, self.mirror, self.scales)
+        return Viewing(self.crops, self.mirror, self.scales, self.window)
 
 
 LOOKING, READING, RUNNING = Looking(), Reading(), Running()

@@ -8,7 +8,7 @@ arXiv:1409.4842, sec. 7: 144 views of three squares in four sizes.
 import math
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,16 @@ class Viewing:
     scales: tuple[float, ...] = (1.0,)
     """How much larger than else the image is seen, each of which is a set of views."""
 
+    window: int | None = None
+    """Where a model names pixels: how many pixels of the image, along the shorter side of what it is shown, it sees at
+    a time. Such windows cover the image and overlap, and answers are put together."""
+
     def __post_init__(self) -> None:
+        if self.window is not None and (self.window < 1 or self.crops != 1 or self.scales != (1.0,)):
+            raise UsageError(
+                f"`window`: expected 1 pixel or more, and neither crops nor scales beside it; got {self.window}, "
+                f"{self.crops} crops and scales {', '.join(map(str, self.scales))}."
+            )
         if self.crops not in (5, 10, GOOGLENET) and (self.crops < 1 or math.isqrt(self.crops) ** 2 != self.crops):
             raise UsageError(f"`crops`: expected 1, 5, 10, 144 or the square of another number; got {self.crops}.")
         if not self.scales or not all(0.5 <= scale <= 4 for scale in self.scales):
@@ -82,6 +91,10 @@ class Viewing:
     def count(self, preprocessing: Preprocessing) -> int:
         """How many views an image has."""
         return max(len(self.windows(preprocessing)), 1) * (1 + self.mirrored)
+
+    def whole(self, preprocessing: Preprocessing) -> Preprocessing:
+        """The preprocessing that leads from answers to the original: windows answer all of an image."""
+        return preprocessing if self.window is None else replace(preprocessing, crop_mode="squash", crop_pct=1.0)
 
     def windows(self, preprocessing: Preprocessing) -> tuple[Crop, ...]:
         """The crops; none where what `preprocessing` shows is the only one.

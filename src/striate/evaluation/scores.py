@@ -123,7 +123,8 @@ def evaluate(
         images, rows, batch_size, workers, viewing, unreadable=unreadable, annotations=task.annotations(matched)
     )
     started = time.perf_counter()
-    records = torch.cat([task.observe(each, matched, batch, model.preprocessing) for each, batch in outputs])
+    shown = viewing.whole(model.preprocessing)
+    records = torch.cat([task.observe(each, matched, batch, shown) for each, batch in outputs])
     seconds = time.perf_counter() - started
     read = np.array([row not in unreadable for row in rows.tolist()])
     if not read.any():
