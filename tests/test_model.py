@@ -1,6 +1,5 @@
 import json
 import math
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from torch import Tensor
 import striate
 from striate.data import Preprocessing, Source
 from striate.errors import DataError, ModelFileError, UsageError
-from striate.model import Model, commit, load
+from striate.model import Model, load
 from striate.nets import create
 from striate.tasks import TASKS, Prediction
 from striate.tasks.classify import Classify
@@ -423,13 +422,6 @@ def test_metadata_that_lacks_a_key(altered: Callable[[Edit], Path], key: str) ->
 
 
 # The commit
-
-
-def test_the_commit_is_known_in_a_checkout_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = commit()
-    assert known is None or re.fullmatch("[0-9a-f]{40}", known)
-    monkeypatch.setenv("PATH", "")
-    assert commit() is None
 
 
 def test_a_repr_says_what_the_model_is(untrained: MakeModel) -> None:

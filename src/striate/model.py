@@ -1,7 +1,6 @@
 """A model: network, task, class names and preprocessing in one file that predicts."""
 
 import math
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,7 +22,6 @@ from striate.data import (
     Preprocessing,
     Rows,
     Source,
-    UnreadableError,
     batches,
 )
 from striate.data.crops import ONCE, CropView, RepeatedImages, Viewing
@@ -253,14 +251,10 @@ class Model:
         unreadable: dict[int, str],
     ) -> Iterator[tuple[Tensor, Batch]]:
         """The outputs (1, K, H, W) of one image after another, where H and W cover all of it."""
-        shown, nothing = self.preprocessing.size, np.zeros((1, 1, self.preprocessing.channels), np.uint8)
-        for row in rows.tolist():
-            size, pixels = (0, 0), nothing
-            try:
-                image = images.open(row)
-                size, pixels = image.size, windows.canvas(image, viewing, self.preprocessing, self.max_pixels)
-            except UnreadableError as error:
-                unreadable[row] = str(error)
+        shown = self.preprocessing.size
+        for row, size, pixels in windows.canvases(
+            images, rows, viewing, self.preprocessing, self.max_pixels, unreadable
+        ):
             parts = torch.from_numpy(windows.windows(pixels, shown)).split(batch_size)
             outputs = torch.cat([self.predict_batch(part, mirrored=viewing.mirrored) for part in parts])
             if outputs.ndim != 4:
@@ -404,16 +398,3 @@ def predict_batch(
     with machine.autocast():
         outputs: Tensor = net(pixels)
     return outputs.float().cpu()
-
-
-def commit() -> str | None:
-    """The commit of striate's source, where it runs from a checkout that has git."""
-    here = Path(__file__).parent
-    try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
-        inside = subprocess.run(
-            ["git", "ls-files", "--error-unmatch", Path(__file__).name], cwd=here, capture_output=True, check=False
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip() if inside.returncode == 0 else None

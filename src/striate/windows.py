@@ -4,6 +4,7 @@ Only answers that are maps can be put together, such as those of a network that 
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,13 +12,43 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.augment import Map, Size, shown_crop
-from striate.data import Preprocessing
+from striate.data import Images, Preprocessing, Rows, UnreadableError
 from striate.data.crops import Viewing
 from striate.data.images import Readable
 from striate.errors import UsageError
 
 OVERLAP = 2  # every place but the outermost lies in so many windows along each axis
 Place = tuple[int, int]  # x and y of a window's corner
+
+
+def canvases(
+    images: Images,
+    rows: Rows,
+    viewing: Viewing,
+    preprocessing: Preprocessing,
+    max_pixels: int,
+    unreadable: dict[int, str],
+) -> Iterator[tuple[int, Size, NDArray[np.uint8]]]:
+    """Each row with the size of its image, and the image at scale; a size of 0 and one pixel where it cannot be read.
+
+    Args:
+        images: where the rows are decoded from.
+        rows: of the images, in order.
+        viewing: with a `window`.
+        preprocessing: of the network.
+        max_pixels: of an image at scale.
+        unreadable: takes the reason of each row that cannot be read.
+
+    Raises:
+        UsageError: if an image would have more pixels.
+    """
+    for row in rows.tolist():
+        try:
+            image = images.open(row)
+            yield row, image.size, canvas(image, viewing, preprocessing, max_pixels)
+        except UnreadableError as error:
+            unreadable[row] = str(error)
+            yield row, (0, 0), np.zeros((1, 1, preprocessing.channels), np.uint8)
 
 
 def canvas(image: Readable, viewing: Viewing, preprocessing: Preprocessing, max_pixels: int) -> NDArray[np.uint8]:

@@ -12,10 +12,11 @@ from striate.console import Reporter
 from striate.data import Index, Order, Preprocessing, Rows, weighted_rows
 from striate.data.sampler import Weights
 from striate.device import Machine
-from striate.model import Model, commit
+from striate.model import Model
 from striate.recipe import Recipe
 from striate.tasks import Task
 from striate.training.checkpoint import Checkpoint
+from striate.training.commit import commit
 from striate.training.folder import RunFolder
 from striate.training.process_group import ALONE, Processes
 
