@@ -24,7 +24,7 @@ from striate.data import (
     Source,
     batches,
 )
-from striate.data.crops import ONCE, CropView, RepeatedImages, Viewing
+from striate.data.crops import ONCE, Viewing, cropped
 from striate.data.decode import MAX_PIXELS
 from striate.data.readers.folders import image_files
 from striate.device import Machine, as_pinned, choose, cores
@@ -32,8 +32,9 @@ from striate.errors import DataError, ModelFileError, UsageError
 from striate.files import fit_to_print, json_text, write_whole
 from striate.graph.runtime import net_runner
 from striate.model_file import FORMAT_VERSION, About
-from striate.nets import default_of, heads_of
+from striate.nets import heads_of
 from striate.tasks import TASKS, Prediction, Task, task_from_dict
+from striate.tasks.ensemble import Ensemble
 from striate.tensors import differences, not_finite, read, renamed, save_file
 
 OWN_KEYS = {"format_version", "task", "net", "classes", "preprocessing", "metrics"}  # the others are `Model.about`
@@ -231,16 +232,10 @@ class Model:
             return
         if annotations:
             raise UsageError(f"`crops`: expected 1 of the task {self.task.name}, which asks about the whole image.")
-        times, bad = len(crops), dict[int, str]()
-        parts = [
-            (part[:, None] * times + np.arange(times)).ravel() for part in batches(rows, max(batch_size // times, 1))
-        ]
-        view, repeated = CropView(crops, self.preprocessing.size), RepeatedImages(images, times)
-        for batch in Loader(repeated, parts, self.preprocessing, view, workers=workers, unreadable=bad):
-            outputs = self.predict_batch(batch.images, mirrored=viewing.mirrored).unflatten(0, (-1, times))
-            unreadable |= {row // times: reason for row, reason in bad.items()}
-            seen = Batch(batch.images[::times], batch.rows[::times] // times, sizes=batch.sizes[::times])
-            yield self.task.average(outputs.unbind(dim=1)), seen
+        parts = batches(rows, max(batch_size // len(crops), 1))
+        for batch in cropped(images, parts, crops, self.preprocessing, workers=workers, unreadable=unreadable):
+            outputs = self.predict_batch(batch.images, mirrored=viewing.mirrored).unflatten(0, (-1, len(crops)))
+            yield self.task.average(outputs.unbind(dim=1)), batch
 
     def _outputs_by_windows(
         self,
@@ -333,8 +328,7 @@ def load(path: Path | str, *, device: str = "auto", precision: str = "auto") -> 
         raise ModelFileError(f"{path}: expected a safetensors file that is whole; {error}.") from error
     about, values = model_file.parse(path, metadata)
     task = _task(path, about, values["task"])
-    module = model_file.make_net(path, about)
-    _require_agreement(path, about, task)
+    module = _net(path, about, task)
     tensors = renamed(module, tensors)
     if problems := differences(module, tensors):
         raise ModelFileError(f"{path}: expected exactly the tensors of its net; {problems}.")
@@ -368,14 +362,17 @@ def _task(path: Path, about: About, values: dict[str, Any]) -> Task:
         raise ModelFileError(f"{path}: its metadata is not what striate writes: {shown}.") from error
 
 
-def _require_agreement(path: Path, about: About, task: Task) -> None:
-    for key, what, got in (
-        ("num_classes", "outputs of its task", task.outputs),
-        ("in_channels", "channels of preprocessing", about.preprocessing.channels),
-    ):
-        expected = about.net.arguments.get(key, default_of(about.net.name, key))
-        if got != expected:
-            raise ModelFileError(f"{path}: expected {expected} {what}, as its net was made for; got {got}.")
+def _net(path: Path, about: About, task: Task) -> nn.Module:
+    """The net, or the ensemble, that a model file describes, without memory for its weights."""
+    if not about.members:
+        return model_file.agreeing_net(path, about.net, about.preprocessing, task.outputs)
+    nets = [model_file.agreeing_net(path, each.net, each.preprocessing, task.outputs) for each in about.members]
+    try:
+        return Ensemble(
+            nets, task, [each.temperature for each in about.members], [each.preprocessing for each in about.members]
+        )
+    except UsageError as error:
+        raise ModelFileError(f"{path}: {error}") from error
 
 
 @torch.inference_mode()

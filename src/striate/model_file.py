@@ -17,7 +17,7 @@ from striate.data.index import LONGEST_CLASS
 from striate.errors import ModelFileError
 from striate.files import fit_to_print, list_names
 from striate.graph.meta import build
-from striate.nets import create
+from striate.nets import create, default_of
 from striate.recipe.ranges import Share, ShareBelowOne
 from striate.recipe.tables import MaxPixels, Seed
 from striate.records import convert, parse_json
@@ -42,6 +42,15 @@ class NetRecord(msgspec.Struct, frozen=True):
     arguments: dict[Text, Any]
 
 
+class MemberRecord(msgspec.Struct, frozen=True):
+    """One model of an ensemble."""
+
+    net: NetRecord
+    preprocessing: Preprocessing
+    temperature: Annotated[float, Meta(gt=0)]
+    metrics: dict[Text, float | None]
+
+
 class DataRecord(msgspec.Struct, frozen=True):
     """What evaluation takes from the recipe: how the data were checked and split."""
 
@@ -50,6 +59,7 @@ class DataRecord(msgspec.Struct, frozen=True):
     val_fraction: ShareBelowOne
     test_fraction: ShareBelowOne
     keep_leaks: bool = True
+    split_seed: Seed | None = None
 
 
 class RecipeRecord(msgspec.Struct, frozen=True):
@@ -84,6 +94,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     """The fingerprint of the data."""
 
     machine: MachineRecord = MachineRecord()
+    members: Annotated[tuple[MemberRecord, ...], Meta(max_length=15)] = ()
+    """Of an ensemble, which has no net of the catalogue."""
 
 
 def parse(path: Path, metadata: dict[str, str]) -> tuple[About, dict[str, Any]]:
@@ -119,16 +131,32 @@ def parse(path: Path, metadata: dict[str, str]) -> tuple[About, dict[str, Any]]:
     return about, values
 
 
-def make_net(path: Path, about: About) -> nn.Module:
-    """The net that a model file describes, without memory for its weights.
+def make_net(path: Path, record: NetRecord) -> nn.Module:
+    """A net that a model file describes, without memory for its weights.
 
     Raises:
         ModelFileError: there is none of that name, or it does not take these arguments.
     """
-    name, arguments = about.net.name, about.net.arguments
     try:
-        return build(lambda: create(name, **arguments))
+        return build(lambda: create(record.name, **record.arguments))
     except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, AssertionError, RuntimeError) as error:
         reason = fit_to_print(str(error), REASON_LENGTH)  # of a library, where the net is one of timm
         end = "" if reason.endswith((".", "?")) else "."
         raise ModelFileError(f"{path}: expected a net that can be made; {reason}{end}") from error
+
+
+def agreeing_net(path: Path, record: NetRecord, preprocessing: Preprocessing, outputs: int) -> nn.Module:
+    """As `make_net`, of a net that takes images as they are shown and gives what its task asks for.
+
+    Raises:
+        ModelFileError: as `make_net` does, and if the net was made for other channels or outputs.
+    """
+    net = make_net(path, record)
+    for key, what, got in (
+        ("num_classes", "outputs of its task", outputs),
+        ("in_channels", "channels of preprocessing", preprocessing.channels),
+    ):
+        expected = record.arguments.get(key, default_of(record.name, key))
+        if got != expected:
+            raise ModelFileError(f"{path}: expected {expected} {what}, as its net was made for; got {got}.")
+    return net

@@ -17,6 +17,7 @@ from striate.nets import create, default_of
 from striate.nets.headed import ENCODER, OWN, Headed
 from striate.recipe import TransferRecipe
 from striate.tasks import task_from_dict
+from striate.tasks.ensemble import NAME as ENSEMBLE
 from striate.tensors import metadata
 from striate.weights import (
     LAYOUTS,
@@ -143,6 +144,8 @@ def pretrained(
         return _published(manifest, path)
     if "striate" in metadata(path):
         loaded = models.load(path, device="cpu")
+        if loaded.name == ENSEMBLE:
+            raise UsageError(f"`weights`: expected one network to begin with; got an ensemble, {path}.")
         arguments = {k: v for k, v in loaded.arguments.items() if k not in ("num_classes", "in_channels")}
         outputs = len(loaded.classes)
         return Pretrained(loaded.net, loaded.name, arguments, loaded.preprocessing, loaded.classes, outputs)

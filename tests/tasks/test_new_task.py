@@ -76,6 +76,7 @@ class Brightness:
     image_score = "closeness"
     pipeline_tag = "image-to-image"
     shares = ()
+    has_temperature = False
     temperature = 1.0
     record_width = 4
 

@@ -18,6 +18,7 @@ from striate.cli.bench import bench
 from striate.cli.check import check
 from striate.cli.compare import compare
 from striate.cli.demo import demo
+from striate.cli.ensemble import ensemble
 from striate.cli.evaluate import evaluate
 from striate.cli.explain import explain
 from striate.cli.filter import filter_image
@@ -55,6 +56,7 @@ app.command(augment, sort_key=3, config=values_from_tables)
 app.command(train, sort_key=3, config=values_from_file)
 app.command(evaluate, sort_key=4)
 app.command(compare, sort_key=4)
+app.command(ensemble, sort_key=4)
 app.command(report, sort_key=4)
 app.command(explain, sort_key=5)
 app.command(filter_image, name="filter", sort_key=6)

@@ -48,11 +48,13 @@ def evaluate(
         slice_by: Column by whose values the images are looked at in parts; may be given several times.
         table: File with these columns beside paths of the images, where DATA is not it.
         output: Folder to write evaluation.json, predictions.csv, confusion.png and mistakes.png to.
-        gain: Where each image is looked at several times, look once too, and say what the rest gains and costs.
+        gain: Say what several views of each image, or the members of an ensemble, gain over one and cost beside it,
+            for which that one is evaluated too.
     """
     from striate.data.columns import values_of
     from striate.data.crops import ONCE
     from striate.device import keep_memory
+    from striate.ensemble import members_of
     from striate.evaluation import evaluate as score
     from striate.evaluation import summarise
     from striate.pretrained import load
@@ -65,9 +67,12 @@ def evaluate(
     names = dict.fromkeys(([group] if group else []) + list(slice_by))
     values = values_of(index, list(names), table or data, reading.path_column) if names else []
     scored = score(loaded, index, split, running.batch_size, running.workers, looking.viewing)
-    plainer = []
+    plain, over = [], "one view of each image"
     if gain and looking.viewing != ONCE:
-        plainer.append(score(loaded, index, scored.split, running.batch_size, running.workers))
+        plain = [loaded]
+    elif gain and (members := members_of(loaded)):
+        plain, over = members, f"the mean of its {len(members)} members"
+    plainer = [score(each, index, scored.split, running.batch_size, running.workers) for each in plain]
     columns = {name: scored.column(name, each) for name, each in zip(names, values, strict=True)}
     found = summarise(
         scored,
@@ -75,7 +80,7 @@ def evaluate(
         slice_by=[columns[name] for name in dict.fromkeys(slice_by)],
         abstain_at=abstain_at,
         plainer=plainer,
-        over="one view of each image",
+        over=over,
     )
     files = write_evaluation(scored, found, folder) if folder is not None else []
     if json_output:

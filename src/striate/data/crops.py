@@ -8,6 +8,7 @@ arXiv:1409.4842, sec. 7: 144 views of three squares in four sizes.
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from striate.augment import Map, Size, crop
 from striate.data.decode import OpenedImage
 from striate.data.images import GivenImages, IndexedImages
+from striate.data.loader import Batch, Batches, Loader
 from striate.data.preprocessing import CROP_PCT, Preprocessing
 from striate.errors import UsageError
 
@@ -134,6 +136,33 @@ def _of_googlenet(share: float) -> tuple[Crop, ...]:
             found += [Crop(x, y, share / scale, square) for x, y in CORNERS_AND_CENTRE]
             found.append(Crop(share=1.0, square=square))
     return tuple(found)
+
+
+def cropped(
+    images: GivenImages | IndexedImages,
+    order: Batches,
+    windows: tuple[Crop, ...],
+    preprocessing: Preprocessing,
+    *,
+    workers: int,
+    unreadable: dict[int, str],
+) -> Iterator[Batch]:
+    """Batches of N images by all of their windows: `images` are (N * windows, H, W, C), all of an image in a row.
+
+    Args:
+        images: where the rows are decoded from, once for all windows.
+        order: the rows of each batch.
+        windows: at least one.
+        preprocessing: size and channels of what a window shows.
+        workers: threads that decode.
+        unreadable: takes the reason of each row that cannot be read.
+    """
+    times, bad = len(windows), dict[int, str]()
+    parts = [(order[step][:, None] * times + np.arange(times)).ravel() for step in range(len(order))]
+    view, repeated = CropView(windows, preprocessing.size), RepeatedImages(images, times)
+    for batch in Loader(repeated, parts, preprocessing, view, workers=workers, unreadable=bad):
+        unreadable |= {row // times: reason for row, reason in bad.items()}
+        yield Batch(batch.images, batch.rows[::times] // times, sizes=batch.sizes[::times])
 
 
 @dataclass(frozen=True)

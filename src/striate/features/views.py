@@ -21,7 +21,7 @@ def views(run: Run, count: int) -> list[View]:
     if run.augment == Augmentation():
         return [EvaluationView(shown)]
     mirrored: list[View] = [MirroredView(shown)] if run.augment.mirror or run.augment.mirror_alternating else []
-    drawn = drawn_views(run.recipe.augment, shown, run.recipe.training.seed, count)
+    drawn = drawn_views(run.recipe.augment, shown, run.recipe.split_seed, count)
     return [EvaluationView(shown), *mirrored, *drawn][:count]
 
 

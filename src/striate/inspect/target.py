@@ -80,7 +80,11 @@ def _from_file(path: Path) -> tuple[nn.Module, tuple[int, int, int]]:
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path}: expected a safetensors file that is whole; {error}.") from error
     about, _ = model_file.parse(path, metadata)
-    return model_file.make_net(path, about), about.preprocessing.input_size
+    if about.members:
+        raise UsageError(
+            f"{path}: expected one network; got an ensemble of {len(about.members)}. Try one of its models."
+        )
+    return model_file.make_net(path, about.net), about.preprocessing.input_size
 
 
 def _from_factory(name: str, arguments: dict[str, int]) -> nn.Module:

@@ -158,6 +158,9 @@ class DataRecipe(ReadRecipe):
     test_fraction: ShareBelowOne = 0.15
     """Share held out for `striate evaluate`, where the data has no split at all."""
 
+    split_seed: Seed | None = None
+    """Seed of the split, and of the views in which frozen stages see images; `--seed` unless given."""
+
     keep_leaks: bool = False
     """Train also on images that are copies, or nearly, of images in val or test, which would count in the scores."""
 
@@ -226,6 +229,12 @@ class TrainingRecipe:
     label_smoothing: ShareBelowOne = 0.1
     """Share of each target that is spread evenly over the classes; of one-label tasks."""
 
+    members: Annotated[int, Meta(ge=1, le=15)] = 1
+    """Models to train, which differ in their seed and answer together, with the mean of their probabilities."""
+
+    snapshots: Annotated[int, Meta(ge=1, le=15)] = 1
+    """Times that the learning rate falls as a cosine; the models at the end of each fall answer together."""
+
     class_weights: ClassWeights = "none"
     """`balanced` gives every class the same weight in the loss, however few its images."""
 
@@ -251,6 +260,8 @@ class TrainingRecipe:
 
     def __post_init__(self) -> None:
         require_ranges(self)
+        even = self.epochs % self.snapshots == 0 and (self.snapshots == 1 or self.schedule == "cosine")
+        require(even, "snapshots", "a divisor of the epochs, with the cosine schedule", self.snapshots)
         require(self.opt != "nesterov" or self.momentum > 0, "momentum", "above 0 with nesterov", self.momentum)
 
 
@@ -362,3 +373,8 @@ class Recipe:
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
     machine: MachineRecipe = field(default_factory=MachineRecipe)
     transfer: TransferRecipe = field(default_factory=TransferRecipe)
+
+    @property
+    def split_seed(self) -> int:
+        """The seed of the split."""
+        return self.training.seed if self.data.split_seed is None else self.data.split_seed

@@ -91,6 +91,7 @@ class Classify:
     image_score = "accuracy"
     pipeline_tag = "image-classification"
     shares = ("accuracy",)
+    has_temperature = True
 
     @property
     def outputs(self) -> int:

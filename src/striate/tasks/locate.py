@@ -111,6 +111,7 @@ class Locate:
     image_score = "right_iou"
     pipeline_tag = "object-detection"
     shares = ()
+    has_temperature = False
     temperature = 1.0
 
     @property

@@ -103,6 +103,7 @@ class Segment:
     image_score = "pixel_accuracy"
     pipeline_tag = "image-segmentation"
     shares = ()
+    has_temperature = False
     temperature = 1.0
 
     @property

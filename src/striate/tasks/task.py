@@ -97,6 +97,11 @@ class Task(Protocol):
         ...
 
     @property
+    def has_temperature(self) -> bool:
+        """Whether `calibrated` finds one."""
+        ...
+
+    @property
     def temperature(self) -> float:
         """What outputs are divided by before they become probabilities; 1 where that is not done."""
         ...

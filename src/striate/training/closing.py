@@ -1,15 +1,21 @@
-"""The end of a run: its model file is read back and scored, so that what the run says is what its file does."""
+"""The end of a run: its model file is read back, given a temperature and scored.
+
+What the run says is then what its file does.
+"""
 
 import time
 from dataclasses import replace
 
 from striate.evaluation import evaluate
+from striate.evaluation.temperature import calibrated
 from striate.model import load
 from striate.training.run import Run
 
 
 def close(run: Run, started: float | None = None) -> dict[str, float]:
-    """Scores the run's model file on val as `striate evaluate` does, says the scores, and keeps them in the file.
+    """Gives the run's model file the temperature that fits val, and scores it on val as `striate evaluate` does.
+
+    Temperature and scores are kept in the file, and the scores are said.
 
     Args:
         run: of which the model file is on the disk.
@@ -32,12 +38,16 @@ def close(run: Run, started: float | None = None) -> dict[str, float]:
 
 
 def _scored(run: Run) -> dict[str, float]:
-    model = load(run.folder.model, device=run.machine.device.type)
-    if not len(run.index.rows("val")):
+    read = load(run.folder.model, device=run.machine.device.type)
+    rows = run.index.rows("val")
+    if not len(rows):
         return {}
+    model = calibrated(read, run.index, rows, workers=run.workers)
+    if model is not read:
+        run.reporter.info(f"temperature {model.task.temperature:.3f}: probabilities on val are right as they say")
     found = evaluate(model, run.index, "val", workers=run.workers)
     for line in found.unreadable:
         run.reporter.info(f"left out of val: {line}")
-    if found.metrics != model.metrics:
+    if found.metrics != read.metrics or model is not read:
         replace(model, metrics=found.metrics).save(run.folder.model)
     return found.metrics

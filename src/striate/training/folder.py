@@ -27,6 +27,8 @@ class RunFolder:
     check.csv          files that are left out or odd, with the reason
     metrics.csv        a row an epoch; all but the columns `TIMED` are the same to the bit in every such run
     model.safetensors  the best so far, for use
+    snapshots/         the model at the end of each fall of the learning rate, where it falls several times
+    members/           a run folder each, where several models are trained to answer together
     checkpoint/        the last two, named by their step, for --resume
     report.html        how good the model is, where it fails and what would help
     README.md          the same as a model card
@@ -42,6 +44,8 @@ class RunFolder:
         self.check = path / "check.csv"
         self.metrics = path / "metrics.csv"
         self.model = path / "model.safetensors"
+        self.snapshots = path / "snapshots"
+        self.members = path / "members"
         self.checkpoint = path / "checkpoint"
         self.report = path / "report.html"
         self.card = path / "README.md"

@@ -29,6 +29,7 @@ from striate.training.network import describe, new_network, objective_of
 from striate.training.prepare import prepare, reopen
 from striate.training.run import Run
 from striate.training.schedule import lr_at
+from striate.training.snapshots import combine_snapshots, keep_snapshot
 from striate.training.state import Progress, State, Totals
 
 
@@ -85,6 +86,7 @@ def fit(run: Run, net: nn.Module, inputs: Inputs, lr_scales: Mapping[str, float]
             guards.finite.require("weights", net.state_dict().values())
             metrics = score(run, inputs, evaluated.eval(), guards)
             finish_epoch(run, inputs, state, metrics, guards)
+    combine_snapshots(run)
     close(run)
 
 
@@ -180,6 +182,7 @@ def finish_epoch(run: Run, inputs: Inputs, state: State, metrics: dict[str, floa
     if progress.best is None or value > progress.best:
         progress.best = value
         guards.saver.keep_model(run.model(state.evaluated, metrics, epoch=progress.epoch))
+    keep_snapshot(run, state, metrics)
     guards.saver.after_epoch(state)
     if run.recipe.machine.tensorboard and run.processes.first:
         run.folder.write_events(row)

@@ -143,7 +143,7 @@ def checked_and_split(
         reporter.info(note if note.startswith(READ_AS) else f"note: {note}")
     found = _checked(index, recipe, findings, reporter)
     data = recipe.data
-    index = found.split(val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=recipe.training.seed)
+    index = found.split(val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=recipe.split_seed)
     if leaking := found.leaks(index):
         reporter.info(leaks.sentence(index, leaking, keep=data.keep_leaks))
         if not data.keep_leaks:
