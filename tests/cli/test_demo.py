@@ -40,6 +40,6 @@ def test_the_whole_journey(striate: Striate, tmp_path: Path, monkeypatch: pytest
     assert "images held out from training, 95 % interval 0." in out
     with Image.open(tmp_path / "demo" / "demo.png") as image:
         assert image.size == (1440, 528)
-    for name in ("model.safetensors", "metrics.csv", "recipe.toml"):
+    for name in ("report.html", "model.safetensors", "metrics.csv", "recipe.toml"):
         assert (tmp_path / "demo" / "run" / name).exists()
         assert str(tmp_path / "demo" / "run" / name) in out

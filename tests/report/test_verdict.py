@@ -86,6 +86,7 @@ def test_weak_classes_are_named_and_small_ones_not_judged() -> None:
 def test_confused_classes_are_named() -> None:
     assert "“b” is often taken for “a”: 30 of 100 times." in said(Facts(planted([[100, 0], [30, 70]])))
     assert "often taken for" not in said(Facts(planted([[100, 0], [2, 98]])))
+    assert "often taken for" not in said(Facts(planted([[100, 0], [2, 0]])))  # too few to say often
 
 
 def test_probabilities_that_are_too_high_or_too_low() -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from striate.recipe import AugmentRecipe, DataRecipe, NetworkRecipe, Recipe, TrainingRecipe
+from striate.recipe import AugmentRecipe, DataRecipe, NetworkRecipe, Recipe, TrainingRecipe, TransferRecipe
+from striate.recipe.tables import NO_WEIGHTS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,6 +17,7 @@ RECIPE = Recipe(
     data=DataRecipe(crop_pct=1.0, val_fraction=0.15, test_fraction=0.25),
     augment=AugmentRecipe(crop_scale=(0.7, 1.0), crop_ratio=(0.8, 1.25), mirror=0.0),
     training=TrainingRecipe(epochs=40, batch_size=32, opt="adamw", lr=2e-3, label_smoothing=0.05),
+    transfer=TransferRecipe(weights=NO_WEIGHTS),
 )
 BRIGHTEST = 16  # of scikit-learn's digits
 
@@ -32,12 +34,13 @@ def demo(*, output: Annotated[Path, Parameter(alias="-o")] = Path("runs/demo")) 
     started = time.monotonic()
     from rich.console import Console
 
+    from striate import api
     from striate.console import Reporter
     from striate.data import read
     from striate.evaluation import evaluate
     from striate.model import load
     from striate.report import draw_summary
-    from striate.training import RunFolder, train
+    from striate.training import RunFolder
 
     console = Console()
     folder = RunFolder.create(output).path
@@ -46,7 +49,7 @@ def demo(*, output: Annotated[Path, Parameter(alias="-o")] = Path("runs/demo")) 
     _step(console, 1, f"wrote scikit-learn's digits as PNG files in class folders: {images}")
 
     _step(console, 2, f"striate train {images} --model {RECIPE.network.name} --epochs {RECIPE.training.epochs} …")
-    run = train(images, RECIPE, folder / "run", Reporter(console))
+    run = api.train(images, RECIPE, output=folder / "run", reporter=Reporter(console))
 
     _step(console, 3, f"striate evaluate {run.model} {images}")
     model, index = load(run.model), read(images)
@@ -68,7 +71,8 @@ def demo(*, output: Annotated[Path, Parameter(alias="-o")] = Path("runs/demo")) 
     figure = folder / "demo.png"
     draw_summary(model, index, result, figure)
     _step(console, 5, "drew the first filters, the confusion matrix and the mistakes")
-    for title, path in (("figure", figure), ("model", run.model), ("metrics", run.metrics), ("recipe", run.recipe)):
+    files = {"figure": figure, "report": run.report, "model": run.model, "metrics": run.metrics, "recipe": run.recipe}
+    for title, path in files.items():
         console.print(f"{title + ':':9}{path}", highlight=False, soft_wrap=True)
     console.print(
         f"{time.monotonic() - started:.0f} seconds. Now: striate train YOUR_FOLDER_OF_CLASS_FOLDERS", highlight=False

@@ -85,7 +85,7 @@ def _classes(found: Report) -> Iterator[str]:
         ],
     )
     if len(rows) > MOST_CLASSES:
-        yield from ("", f"And {len(rows) - MOST_CLASSES:,} more classes, which are answered better.")
+        yield from ("", f"And {len(rows) - MOST_CLASSES:,} more classes, which are answered as well or better.")
 
 
 def _metadata(found: Report) -> dict[str, Any]:

@@ -16,6 +16,7 @@ NOTICED = 0.02  # of the calibration error; under it nobody notices
 LEARNED_BY_HEART = 0.1  # by how much training images may be answered better
 CONFUSED = 0.1  # share of a class that is taken for another from which on the pair is named
 LITTLE = 0.1  # share of right answers beyond that of the most frequent class which is still little
+OFTEN = 5  # images of a pair at the least
 NAMED = 3  # classes of a kind that are named
 
 
@@ -122,7 +123,7 @@ def _classes(facts: Facts) -> Iterator[Remark]:
 
 def _confusions(facts: Facts) -> Iterator[Remark]:
     for pair in facts.evaluation.confused[:1]:
-        if pair.share.low >= CONFUSED:
+        if pair.share.low >= CONFUSED and pair.count >= OFTEN:
             of = round(pair.count / pair.share.value)
             yield Remark(
                 "watch",
