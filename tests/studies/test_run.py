@@ -106,8 +106,8 @@ def test_images_that_are_needed_are_asked_for() -> None:
         Source("cifar10-jpeg", "small photos").load(None)
 
 
-def test_numbers_keep_six_digits() -> None:
-    assert rounded([1.23456789, 1e-20]) == [1.23457, 1e-20]
+def test_numbers_keep_nine_digits() -> None:
+    assert rounded([1.23456789012, 1e-20]) == [1.23456789, 1e-20]
 
 
 def test_a_trial_without_images_says_so() -> None:

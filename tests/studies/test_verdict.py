@@ -84,6 +84,13 @@ def test_several_verdicts_in_one(kinds: list[str], whole: str) -> None:
     assert all_of(parts).kind == whole
 
 
+def test_what_has_to_hold_besides_makes_no_verdict() -> None:
+    yes, no = Verdict(HOLDS, ("yes",)), Verdict(FAILS, ("no",))
+    assert all_of({"a": no}, {"b": yes}).kind == FAILS
+    assert all_of({"a": yes}, {"b": no}).kind == CONDITION
+    assert all_of({"a": yes}, {"b": yes}) == Verdict(HOLDS, ("a: yes (holds)", "b: yes (holds)"))
+
+
 def test_what_was_not_finite_holds_nothing() -> None:
     broken = numbers(a=[float("nan")] * 3, b=[0.5] * 3)
     assert more(broken, "accuracy", "a", "b").kind == UNTOLD

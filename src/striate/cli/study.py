@@ -149,7 +149,7 @@ def _print_table(console: "Console", results: "dict[str, Result]") -> None:
         Column("claim", ratio=3),
         Column("verdict", ratio=1, min_width=12),
         Column("what decides", ratio=3),
-        Column("cost", justify="right", no_wrap=True),
+        Column("CPU", justify="right", no_wrap=True),
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
@@ -171,7 +171,9 @@ def _print_table(console: "Console", results: "dict[str, Result]") -> None:
     console.print(table)
     total = clock(sum(result.seconds for result in results.values()))
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-    console.print(f"{len(results)} studies: {told}; {total} in all. Run one: striate study NAME", soft_wrap=True)
+    console.print(
+        f"{len(results)} studies: {told}; {total} of processor time. Run one: striate study NAME", soft_wrap=True
+    )
 
 
 def _print_verdict(console: "Console", study: "Study", result: "Result") -> None:
@@ -184,7 +186,7 @@ def _print_verdict(console: "Console", study: "Study", result: "Result") -> None
     console.print(f"[{COLOURS[verdict.kind]}]{MARKS[verdict.kind]} {verdict.kind}[/]")
     for line in verdict.because:
         console.print(f"  {escape(line)}", soft_wrap=True)
-    console.print(f"{len(result.seeds)} seeds, {result.seconds:g} seconds", soft_wrap=True)
+    console.print(f"{len(result.seeds)} seeds, {result.seconds:g} seconds of processor time", soft_wrap=True)
 
 
 def _plain(study: "Study", result: "Result") -> dict[str, Any]:

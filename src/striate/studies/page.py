@@ -12,6 +12,7 @@ from striate.studies.result import Result
 from striate.studies.study import Dots, Lines, Maps, Study
 from striate.studies.verdict import Verdict, plain
 
+MOST_POINTS, MOST_QUOTES = 4, 3  # of a series in the table; of the notes
 MARKS = {"holds": "✔", "holds with a condition": "◐", "does not hold here": "✘", "cannot be told": "?"}
 
 
@@ -41,7 +42,8 @@ def page(study: Study, result: Result) -> str:
     parts = [
         f"# {study.claim}",
         f"**{MARKS[verdict.kind]} {verdict.kind.capitalize()}.**{_scaled(result)}",
-        *(_quote(identifier) for identifier in study.claims),
+        *(_quote(identifier) for identifier in study.claims[:MOST_QUOTES]),
+        _further(len(study.claims) - MOST_QUOTES),
         f"## The experiment\n\n{study.setup}",
         f"![{_caption(study)}]({study.name}.svg)",
         f"*{_caption(study)}*",
@@ -66,6 +68,14 @@ def _quote(identifier: str) -> str:
     return f"> {_escaped(claim.sentence)}\n>\n> — notes {claim.note} ({NOTES[claim.note]}), {_escaped(claim.section)}"
 
 
+def _further(count: int) -> str:
+    """That the notes say more of it."""
+    if count <= 0:
+        return ""
+    sentences = "sentence says" if count == 1 else "sentences say"
+    return f"{count} further {sentences} as much; the [list of all claims](coverage.md) has them."
+
+
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("*", "\\*").replace("$", "\\$").replace("_", "\\_").replace("<", "\\<")
 
@@ -85,29 +95,25 @@ def _first_upper(text: str) -> str:
 
 
 def _table(study: Study, numbers: Numbers) -> str:
-    """A row for each arm and measure; of a series, a column for each point that the figure names."""
-    rows = []
+    """A row for each arm and measure, and for some points of the series that the figure shows."""
+    lines = ["| arm | measure | mean and 95 % interval | each seed |", "| --- | --- | --- | --- |"]
     for arm, measures in numbers.values.items():
         for measure in measures:
-            values = numbers.of(arm, measure)
-            rows += [(arm, measure, *cells) for cells in _cells(study, numbers, arm, measure, values.ndim)]
-    lines = ["| arm | measure | mean and 95 % interval | each seed |", "| --- | --- | --- | --- |"]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+            for at, name in _shown_points(study, numbers, arm, measure):
+                seeds = ", ".join(f"{value:.3g}" for value in numbers.of(arm, measure, at))
+                lines.append(f"| {arm} | {name} | {plain(numbers.interval(arm, measure, at))} | {seeds} |")
+    return "\n".join(lines)
 
 
-def _cells(study: Study, numbers: Numbers, arm: str, measure: str, dimensions: int) -> list[tuple[str, str]]:
-    if dimensions == 1:
-        seeds = ", ".join(f"{value:.4g}" for value in numbers.of(arm, measure))
-        return [(plain(numbers.interval(arm, measure)), seeds)]
-    points = numbers.of(arm, measure).shape[1]
-    if isinstance(study.figure, Lines) and study.figure.measure == measure:
-        names = study.figure.points
-        means = numbers.of(arm, measure).mean(axis=0)
-        shown = range(points) if points <= 8 else np.unique(np.linspace(0, points - 1, 8).round().astype(int)).tolist()
-        text = "; ".join(f"{names[at]}: {means[at]:.3g}" for at in shown)
-        return [(f"by {study.figure.label}", text)]
-    first = ", ".join(f"{value:.3g}" for value in numbers.of(arm, measure)[0])
-    return [("of the first seed", first)]
+def _shown_points(study: Study, numbers: Numbers, arm: str, measure: str) -> list[tuple[int | None, str]]:
+    """The points of a measure that the table has, each with its name: some of a series, the figure's alone."""
+    values = numbers.of(arm, measure)
+    if values.ndim == 1:
+        return [(None, measure)]
+    if not isinstance(study.figure, Lines) or study.figure.measure != measure:
+        return []
+    shown = np.unique(np.linspace(0, values.shape[1] - 1, MOST_POINTS).round().astype(int)).tolist()
+    return [(at, f"{measure}, {study.figure.label} {study.figure.points[at]}") for at in shown]
 
 
 def _because(verdict: Verdict) -> str:
@@ -118,7 +124,7 @@ def _because(verdict: Verdict) -> str:
 def _cost(study: Study, result: Result) -> str:
     seeds = f"{len(result.seeds)} seed{'s' if len(result.seeds) > 1 else ''}"
     images = f" Its images: {study.source.meaning}." if study.source else " It makes its own inputs."
-    return f"{seeds}, {result.seconds:g} seconds in all on {result.machine}.{images}"
+    return f"{seeds}, {result.seconds:g} seconds of processor time in all on {result.machine}.{images}"
 
 
 def _flags(study: Study) -> str:

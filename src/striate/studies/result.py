@@ -16,7 +16,7 @@ from striate.studies.numbers import Numbers
 PUBLISHED = Path(__file__).parent / "results"
 WORDS = {"claims", "claim", "setup", "figure", "rule", "planted", "literature", "remark"}  # of a Study, not of its run
 SHARED = ("images.py", "learn.py", "small.py")  # what the numbers depend on too
-DIGITS = 6  # that are kept of a number
+DIGITS = 9  # that are kept of a number
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Result:
     """How long each training was beside the short form's."""
 
     seconds: float
+    """Of processor time, which others on the machine do not lengthen."""
+
     machine: str
     numbers: Numbers
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.evaluation.intervals import Interval, student
 from striate.studies.numbers import Numbers
@@ -72,9 +73,7 @@ def times(
     """
     tiny = np.finfo(np.float64).tiny
     ratios = np.maximum(numbers.of(arm, measure, at), tiny) / np.maximum(numbers.of(than, measure, at), tiny)
-    logs = student(np.log(ratios))
-    with np.errstate(over="ignore"):
-        found = Interval(*(float(np.exp(value)) for value in (logs.value, logs.low, logs.high)))
+    found = geometric(ratios)
     kind = HOLDS if found.low >= least else FAILS if found.high < least else UNTOLD
     return Verdict(kind, (f"{name or f'{arm} over {than}'}: {plain(found)} times",))
 
@@ -87,10 +86,12 @@ def inside(
     low: float = -np.inf,
     high: float = np.inf,
     at: int | None = None,
+    log: bool = False,
     name: str = "",
 ) -> Verdict:
-    """That the mean of a measure is in a range, both ends of it included."""
-    found = student(numbers.of(arm, measure, at))
+    """That the mean of a measure is in a range, both ends of it included; with `log` its geometric mean."""
+    values = numbers.of(arm, measure, at)
+    found = geometric(values) if log else student(values)
     kind = UNTOLD
     if low <= found.low and found.high <= high:
         kind = HOLDS
@@ -118,23 +119,32 @@ def exact(
     return Verdict(kind, (f"{name or f'{arm}, {measure}'}: {furthest:.4g}, expected {expected:.4g}",))
 
 
-def all_of(parts: Mapping[str, Verdict]) -> Verdict:
+def all_of(parts: Mapping[str, Verdict], besides: Mapping[str, Verdict] | None = None) -> Verdict:
     """Several verdicts in one: it holds where all do, and with a condition where only some do.
 
     Args:
         parts: by the condition under which each was found; "" for none.
+        besides: what has to hold too, such as a count, and would make no verdict by itself.
     """
     kinds = [part.kind for part in parts.values()]
+    sound = all(part.kind == HOLDS for part in (besides or {}).values())
     lines = tuple(
         f"{line} ({part.kind})" if line.startswith(name) else f"{name}: {line} ({part.kind})"
-        for name, part in parts.items()
+        for name, part in (dict(parts) | dict(besides or {})).items()
         for line in part.because
     )
-    if all(kind == HOLDS for kind in kinds):
+    if sound and all(kind == HOLDS for kind in kinds):
         return Verdict(HOLDS, lines)
     if HOLDS in kinds or CONDITION in kinds:
         return Verdict(CONDITION, lines)
     return Verdict(UNTOLD if UNTOLD in kinds else FAILS, lines)
+
+
+def geometric(values: NDArray[np.float64]) -> Interval:
+    """The geometric mean of values above 0, with Student's interval of their logarithms."""
+    logs = student(np.log(values))
+    with np.errstate(over="ignore"):
+        return Interval(*(float(np.exp(value)) for value in (logs.value, logs.low, logs.high)))
 
 
 def signed(found: Interval) -> str:

@@ -26,7 +26,7 @@ def trained(trial: Trial, narrow: bool) -> Measures:
     images = trial.images.draw(400, trial.seed)
     stem = nn.Sequential(nn.Conv2d(1, WIDTH, 3, padding=1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU())
     net = nn.Sequential(stem, nn.MaxPool2d(2), expensive(narrow), Pooled(), nn.Linear(WIDTH, 10))
-    learn(net, images, recipe(trial, 15))
+    learn(net, images, recipe(trial, 12))
     macs = conv_macs(WIDTH, WIDTH, 5, 4)
     if narrow:
         macs = conv_macs(WIDTH, NARROW, 1, 4) + conv_macs(NARROW, WIDTH, 5, 4)
@@ -101,5 +101,9 @@ STUDY = Study(
     },
     literature="Szegedy et al. 2014, arXiv:1409.4842, sec. 4: GoogLeNet has 12 times fewer parameters than AlexNet "
     "and fewer errors. Lin et al. 2013, arXiv:1312.4400: 1x1 layers as networks in networks.",
+    remark="The arithmetic is exact, and the saving is real: 9.7 times. That it does not hurt does not hold for "
+    "this small network, where 24 channels go through 4 and the layer is the only one of its kind. The "
+    "notes' example goes from 192 channels to 16, in a network with eight more such modules that can make "
+    "up for it.",
     source=DIGITS,
 )
