@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pages import require_good
 from PIL import Image
 from task_table import ROWS, Row
 from torch import Tensor, nn
@@ -21,6 +22,9 @@ from striate.evaluation.scores import evaluate
 from striate.model import Model, load, predict_batch
 from striate.nets import create
 from striate.recipe import Recipe
+from striate.report.build import report
+from striate.report.card import card
+from striate.report.run_page import page
 from striate.tasks import TASKS, Targets, Task, settled, split_targets, task_from_dict, task_of
 from striate.tasks.files import drawn
 
@@ -285,3 +289,14 @@ def test_windows_are_for_tasks_that_answer_with_maps(case: Case) -> None:
     model.about["recipe"] = {"data": {"max_pixels": 2000}}
     with pytest.raises(UsageError, match="`window`: expected one by which images grow to 2,000 pixels at most; got 16"):
         model.predict(path, viewing=by_windows)
+
+
+def test_a_report_and_a_model_card_of_it_can_be_written(case: Case, tmp_path: Path) -> None:
+    index = case.index.with_column("split", ["test"] * len(case.index))
+    found = report(evaluate(case.model(), index, "test", workers=1), tmp_path / "m.safetensors", workers=1)
+    shown = require_good(page(found))
+    assert found.verdict.headline.replace("\N{NO-BREAK SPACE}", " ") in shown.words
+    placed = bool(case.task.annotations(case.index))
+    truths = [values["alt"] for values in shown.all("img") if values["alt"].endswith(": truth")]
+    assert len(truths) == (len(found.worst) if placed else 0)
+    assert f'pipeline_tag: "{case.task.pipeline_tag}"' in card(found)

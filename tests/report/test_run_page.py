@@ -153,6 +153,18 @@ def test_a_network_without_a_last_map_has_a_word_instead(untrained: Untrained, t
     assert re.search("no last map", found.no_maps)
 
 
+def test_images_of_several_labels(untrained: Untrained, two_classes: Path) -> None:
+    index = read(two_classes)
+    several = build(two_classes, index.classes, index.paths(), labels=[[row % 2] for row in range(len(index))])
+    found = report(
+        evaluate(untrained(several_labels=True), several, "all", workers=1), Path("m.safetensors"), workers=1
+    )
+    shown = require_good(page(found))
+    assert found.verdict.headline.startswith("Mean average precision 0.")
+    assert "Worst images" in shown.words
+    assert "confusions" not in [values["id"] for values in shown.all("section")]
+
+
 def test_what_is_measured_of_a_model(untrained: Untrained, tmp_path: Path) -> None:
     model, path = untrained(), tmp_path / "m.safetensors"
     model.save(path)
