@@ -143,3 +143,10 @@ def test_a_task_without_one_answer_an_image(scored: Scored) -> None:
     assert scores == sorted(scores)
     assert np.isnan(found.worst[0].probability)
     assert Evaluation.from_json(found.to_json()).to_json() == found.to_json()
+
+
+def test_one_class_alone_has_nothing_to_confuse(scored: Scored) -> None:
+    records = Answers.records(torch.ones(24, 1), torch.zeros(24, dtype=torch.int64))
+    found = summarise(replace(scored, model=replace(scored.model, task=Classify(("a",))), records=records))
+    assert (found.calibration, found.per_class, found.confusion) == (None, (), ())
+    assert found.metrics["accuracy"].value == 1

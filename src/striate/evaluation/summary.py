@@ -71,7 +71,7 @@ def summarise(
         gain=gain(scored, plainer, over, resampling) if plainer else None,
         slices=tuple(part for column in slice_by for part in slices(column.name, column.values, scores, resampling)),
     )
-    return found if graded is None else _with_answers(found, graded, resampling, abstain_at)
+    return found if graded is None or len(found.classes) < 2 else _with_answers(found, graded, resampling, abstain_at)
 
 
 def _numbers(values: Sequence[Any]) -> NDArray[np.int64]:

@@ -42,7 +42,7 @@ def evaluation_folder(path: Path) -> Path:
 
 
 def write_evaluation(scored: Scored, found: Evaluation, folder: Path) -> list[Path]:
-    """Writes evaluation.json, predictions.csv, mistakes.png and, where an answer is one class, confusion.png.
+    """Writes evaluation.json, predictions.csv, mistakes.png and, of several classes, confusion.png.
 
     Args:
         scored: the answers.
@@ -56,7 +56,7 @@ def write_evaluation(scored: Scored, found: Evaluation, folder: Path) -> list[Pa
     write_whole(files[0], lambda aside: aside.write_text(f"{found.to_json()}\n", encoding="utf-8"))
     write_whole(files[1], lambda aside: _write_rows(scored, aside))
     _save(draw_worst(scored, found), files[2])
-    if scored.confusion is not None:
+    if scored.confusion is not None and len(scored.classes) > 1:
         files.append(folder / "confusion.png")
         _save(draw_confusions(scored.confusion, found), files[3])
     return files

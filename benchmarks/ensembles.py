@@ -1,0 +1,150 @@
+"""What a temperature, ten crops, five members and five snapshots gain on images held out, and what they cost.
+
+usage: python benchmarks/ensembles.py [NAME ...]
+
+Names are mnist, cifar10 and hymenoptera; all of them unless given. Each is a few thousand images at most, for minutes
+and not hours: gains and costs are what is shown, not records. `averaged weights` is one network whose weights are the
+means of the members', which were drawn from five seeds.
+"""
+
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+import striate
+from striate.console import Reporter
+from striate.data import Index, read, split
+from striate.data.crops import Viewing
+from striate.data.index_file import save_index
+from striate.ensemble import members_of
+from striate.evaluation import Scored, evaluate, summarise
+from striate.evaluation.gain import gain
+from striate.model import Model, load
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+MEMBERS = 5
+CROPS = Viewing(10)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set, how many of its images are used, and how a network learns from them."""
+
+    data: Path
+    counts: tuple[int, int, int]
+    """Images to learn from, for the temperature, and to score."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+CASES = {
+    "mnist": Case(
+        SHARED / "mnist",
+        (2000, 1000, 2000),
+        {"model": "lenet5", "weights": "none", "mirror": 0, "crop_pct": 1.0, "epochs": 10, "lr": 3e-3},
+    ),
+    "cifar10": Case(
+        SHARED / "cifar10-jpeg",
+        (2000, 1000, 2000),
+        {"model": "resnet20_cifar", "weights": "none", "crop_pct": 1.0, "epochs": 10, "lr": 1e-2},
+    ),
+    "hymenoptera": Case(
+        SHARED / "hymenoptera",
+        (200, 98, 99),
+        {"weights": "efficientnet_lite0", "freeze": "all", "head": "mlp", "fit_head": False, "epochs": 10, "lr": 1e-3},
+    ),
+}
+
+
+def parted(case: Case) -> Index:
+    """So many images of the data, of each class alike, split anew."""
+    index = read(case.data)
+    total = sum(case.counts)
+    rows = np.random.default_rng(0).permutation(np.flatnonzero(index.usable()))[:total]
+    index = replace(index, table=index.table.take(pa.array(np.sort(rows)))).with_column("split", [None] * total)
+    _, val, test = case.counts
+    return split(index, val_fraction=val / (total - test), test_fraction=test / total, seed=0)
+
+
+def averaged_weights(members: list[Model]) -> Model:
+    """One network with the means of the weights of several."""
+    states = [member.net.state_dict() for member in members]
+    means = {
+        name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(value.dtype)
+        for name, value in states[0].items()
+    }
+    first = load_of(members[0])
+    first.net.load_state_dict(means)
+    return first
+
+
+def load_of(model: Model) -> Model:
+    """A copy of a model, through its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        model.save(path)
+        return load(path, device="cpu")
+
+
+def told(name: str, scored: Scored, plain: list[Scored], seconds: float | None = None) -> None:
+    """Prints the accuracy, and the gain beside the cost."""
+    found = gain(scored, plain, name)
+    trained = "" if seconds is None else f"; trained in {seconds:.0f} s"
+    print(
+        f"  {name}: accuracy {scored.metrics['accuracy']:.4f}, {found.score:+.4f}, loss {found.loss:+.4f}; "
+        f"{found.times:.1f} times the time, {found.parameters:.1f} times the parameters{trained}",
+        flush=True,
+    )
+
+
+def shown(name: str, case: Case, folder: Path) -> None:
+    """Trains members and snapshots on one data set, and prints what they gain."""
+    file = folder / "index.parquet"
+    save_index(parted(case), file)
+    index = read(file)
+    quiet = Reporter.silent()
+    started = time.perf_counter()
+    run = striate.train(file, output=folder / "members", reporter=quiet, report=False, members=MEMBERS, **case.settings)
+    trained = time.perf_counter() - started
+    ensemble = load(run.model, device="cpu")
+    members = members_of(ensemble)
+    each = [evaluate(member, index, "test") for member in members]
+    record = summarise(each[0])
+    print(f"{name}: {', '.join(f'{count:,}' for count in case.counts)} images; {members[0].name}", flush=True)
+    if record.uncalibrated is not None and record.calibration is not None:
+        before, after = record.uncalibrated, record.calibration
+        print(f"  temperature {record.temperature:.2f}")
+        for what in ("error", "loss"):
+            print(f"  {what} {getattr(before, what):.4f} before, {getattr(after, what):.4f} after", flush=True)
+    accuracies = [one.metrics["accuracy"] for one in each]
+    print(f"  one member: accuracy {np.mean(accuracies):.4f} (standard deviation {np.std(accuracies, ddof=1):.4f})")
+    told("10 crops of a member", evaluate(members[0], index, "test", viewing=CROPS), [each[0]])
+    told(f"{MEMBERS} members", evaluate(ensemble, index, "test"), each, trained)
+    told("averaged weights", evaluate(averaged_weights(members), index, "test"), each)
+    started = time.perf_counter()
+    run = striate.train(
+        file, output=folder / "snapshots", reporter=quiet, report=False, snapshots=MEMBERS, **case.settings
+    )
+    seconds = time.perf_counter() - started
+    told(f"{MEMBERS} snapshots of one run", evaluate(load(run.model, device="cpu"), index, "test"), each, seconds)
+
+
+def main() -> None:
+    for name in sys.argv[1:] or list(CASES):
+        case = CASES[name]
+        if not case.data.exists():
+            print(f"{name}: skipped, because {case.data} is not there")
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            shown(name, case, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
