@@ -16,6 +16,7 @@ from striate.data import Annotations, Batch, Index, Preprocessing, Rows
 from striate.errors import DataError, UsageError
 from striate.files import fit_to_print
 from striate.recipe import Recipe
+from striate.tasks import several_labels
 from striate.tasks.answers import WIDTH, Answers
 from striate.tasks.average import mean_of_chances, mean_of_shares
 from striate.tasks.bootstrap import Groups, interval
@@ -246,8 +247,7 @@ class Classify:
 
         `accuracy` (the share of images answered right) comes with its 95 % interval by Wilson's formula, or
         by bootstrap where there are groups, `accuracy_low` and `accuracy_high`; `loss` is the mean cross-entropy. With
-        more than five classes, `top5_accuracy`. With several labels, `mean_average_precision` and `f1` (both the mean
-        over classes that occur).
+        more than five classes, `top5_accuracy`. With several labels, see `striate.tasks.several_labels.scores`.
         """
         from scipy.stats import binomtest  # here, because it takes a second, and who predicts needs no metrics
 
@@ -265,7 +265,7 @@ class Classify:
         }
         if graded is None:
             logits, labels = records.tensor_split(2, dim=1)
-            return scores | _several_label_scores(logits.contiguous(), labels.contiguous())
+            return scores | several_labels.scores(logits.contiguous(), labels.contiguous(), groups)
         scores["loss"] = float(graded.loss.mean(dtype=np.float64))
         if len(self.classes) > 5:
             scores["top5_accuracy"] = float((graded.ranks < 5).mean())
@@ -346,15 +346,3 @@ class Classify:
     def unread(self, path: str, error: str) -> Prediction:
         """A prediction without classes."""
         return Prediction(path, {}, error=error)
-
-
-def _several_label_scores(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """The loss, and means over the classes that occur."""
-    from sklearn.metrics import average_precision_score, f1_score
-
-    scores = {"loss": float(binary_cross_entropy_with_logits(logits, labels))}
-    occurs = (labels.sum(dim=0) > 0).numpy()
-    truth, values = labels.numpy()[:, occurs], logits.numpy()[:, occurs]
-    scores["mean_average_precision"] = float(average_precision_score(truth, values)) if occurs.any() else 0.0
-    scores["f1"] = float(f1_score(truth, values > 0, average="macro", zero_division=0)) if occurs.any() else 0.0
-    return scores

@@ -89,7 +89,7 @@ def _near(outline: NDArray[np.bool_], other: NDArray[np.bool_], reach: float) ->
 
 
 def scores(records: Values, classes: tuple[str, ...], groups: Groups | None = None) -> dict[str, float]:
-    """Scores over a set of images, by name; each of `MEANS` comes with its 95 % interval, `_low` and `_high`.
+    """Scores over a set of images, by name, each with its 95 % interval, `_low` and `_high`.
 
     `mean_iou` is the mean over classes of intersection over union; `class_accuracy` that of the share of each class's
     pixels answered right; `pixel_accuracy` the share of all pixels. A class that neither occurs nor is answered has an
@@ -102,15 +102,18 @@ def scores(records: Values, classes: tuple[str, ...], groups: Groups | None = No
         classes: names, by class number.
         groups: as in `striate.tasks.bootstrap.interval`.
     """
-    total = records.sum(axis=0)
-    means = _means(total[None], len(classes))[0]
-    low, high = interval(records, lambda sums: _means(sums, len(classes)), groups)
-    ious = class_ious(total[None], len(classes))[0]
+    total = records.sum(axis=0)[None]
+    values, (low, high) = _all(total, len(classes))[0], interval(records, lambda sums: _all(sums, len(classes)), groups)
     found: dict[str, float] = {"count": len(records)}
-    for i, name in enumerate(MEANS):
-        found |= {name: float(means[i]), f"{name}_low": float(low[i]), f"{name}_high": float(high[i])}
-    found |= {"classes_scored": int((~np.isnan(ious)).sum()), "loss": float(total[-1] / max(total[-2], 1.0))}
-    return found | {f"iou_{name}": float(value) for name, value in zip(classes, ious, strict=True)}
+    for i, name in enumerate((*MEANS, "loss", *(f"iou_{name}" for name in classes))):
+        found |= {name: float(values[i]), f"{name}_low": float(low[i]), f"{name}_high": float(high[i])}
+    return found | {"classes_scored": int((~np.isnan(class_ious(total, len(classes)))).sum())}
+
+
+def _all(sums: Values, classes: int) -> Values:
+    """(B, 4 + 1 + classes) `MEANS`, the loss and each class's IoU of sums (B, width)."""
+    loss = sums[:, -1:] / np.maximum(sums[:, -2:-1], 1.0)
+    return np.concatenate([_means(sums, classes), loss, class_ious(sums, classes)], axis=1)
 
 
 def class_ious(sums: Values, classes: int) -> Values:
