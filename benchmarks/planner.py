@@ -85,7 +85,7 @@ class Row:
 def learning_shares(base: Pretrained) -> dict[str, float]:
     """The share of all multiplications that learns, by `--freeze`, from all frozen to none."""
     stages: tuple[str, ...] = base.net.stages  # type: ignore[assignment]
-    macs = [part.macs for part in reversed(counted(base.net, base.preprocessing.input_size))]
+    macs = [part.macs for part in reversed(counted(base.net, stages, base.preprocessing.input_size))]
     names = ["all", *reversed(stages[:-1]), "none"]
     return {name: count / macs[-1] for name, count in zip(names, macs, strict=True)}
 

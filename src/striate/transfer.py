@@ -21,6 +21,7 @@ from striate.features.fit_parts import fit_parts, install_parts
 from striate.features.heads import Fitted
 from striate.nets import arguments_of, create, encoder_name, heads_of
 from striate.nets.headed import Headed
+from striate.plan.price import Price, price
 from striate.plan.recommend import MOST, Plan, decide_by_head, problem_of, recommend, stages_of
 from striate.pretrained import Pretrained, pretrained
 from striate.recipe import AUTO_WEIGHTS, NO_WEIGHTS, Recipe, TransferRecipe
@@ -113,8 +114,10 @@ def resume(path: Path, recipe: Recipe | None = None, reporter: Reporter | None =
 
 def plan(
     data: Path | Index, recipe: Recipe, reporter: Reporter | None = None, *, most: int = MOST
-) -> tuple[Plan, Index, Preprocessing]:
+) -> tuple[Plan | Price, Index, Preprocessing]:
     """Says how much of the weights' network to keep frozen, on data that are read, checked and split as in `train`.
+
+    A task whose head is not fitted to features gets prices alone.
 
     Args:
         data: as in `train`.
@@ -137,7 +140,14 @@ def plan(
         reporter.info(sentence)
     recipe = resolve_recipe(resolve(begun.recipe, base))
     machine, preprocessing = machine_of(recipe), preprocessing_of(recipe)
-    index, _ = checked_and_split(task_of(index, recipe).match(index), recipe, reporter)
+    task = task_of(index, recipe)
+    index, _ = checked_and_split(task.match(index), recipe, reporter)
+    if task.head_problem(index, index.rows("train"), recipe) is None:
+        given = {**recipe.network.model_args, "in_channels": preprocessing.channels}
+        name, arguments = task.net(recipe.network.name, given)
+        net, fits = create(name, **arguments).eval(), "masks" not in task.annotations(index)
+        priced = price(index, net, preprocessing, machine, recipe, fits_to_features=fits)
+        return priced, index, preprocessing
     with reporter.progress("features", min(most, len(index.rows("train"))), "images") as advance:
         found = recommend(
             index,

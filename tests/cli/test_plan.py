@@ -2,10 +2,16 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from task_table import labelled, masked
 
+from striate.console import Reporter
+from striate.data.index_file import save_index
 from striate.model import Model
+from striate.recipe import Recipe
+from striate.training import train
 
 Striate = Callable[..., tuple[int, str, str]]
 QUICK = ("--device", "cpu", "--precision", "float32", "--workers", "1", "--val-fraction", "0.2")
@@ -95,3 +101,24 @@ def test_misuse(
     found, _, err = striate("plan", *(word.format(**places) for word in words))
     assert found == code
     assert message in err
+
+
+def test_a_task_without_fitted_heads_gets_prices(
+    striate: Striate, tiny_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    index = masked(tmp_path / "data")
+    save_index(index, tmp_path / "data" / "index.parquet")
+    values: dict[str, Any] = {"model": "resnet20_cifar", "model_args": {}, "img_size": 32, "in_channels": 1}
+    run = train(labelled(tmp_path / "labels"), tiny_recipe(**values, epochs=1), tmp_path / "run", Reporter.silent())
+    words = ("plan", tmp_path / "data" / "index.parquet", "--weights", run.model, "--epochs", 5, "--device", "cpu")
+    code, said, _ = striate(*words)
+    assert code == 0
+    assert "accuracy" not in said
+    assert "--freeze none takes about " in said
+    code, said, _ = striate(*words, "--json")
+    assert [choice["freeze"] for choice in json.loads(said)["choices"]][::5] == ["all", "none"]
+    code, _, err = striate(*words, "--output", tmp_path / "drawn")
+    assert (code, err.splitlines()[-1]) == (
+        2,
+        "striate: `--output`: expected a task with heads to draw curves of; got prices alone. Try without it.",
+    )

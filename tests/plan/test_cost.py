@@ -55,7 +55,7 @@ def test_what_is_left_of_lenet() -> None:
 
 def test_every_choice_has_its_cost() -> None:
     net = create("lenet5", activation="relu")
-    parts = counted(net, (1, 32, 32))
+    parts = counted(net, STAGES, (1, 32, 32))
     found = choices(STAGES, parts, RATES, RECIPE, images=100)
     assert [choice.freeze for choice in found] == ["all", "fc1", "conv2", "conv1", "none"]
     macs = [part.macs for part in parts]
@@ -71,7 +71,7 @@ def test_every_choice_has_its_cost() -> None:
 def test_views_that_are_not_kept_are_computed_in_every_epoch(views: int, passes: int) -> None:
     net = create("lenet5", activation="relu")
     recipe = replace(RECIPE, transfer=TransferRecipe(views=views))
-    choice = choices(STAGES, counted(net, (1, 32, 32)), replace(RATES, step=0.0), recipe, images=100)[2]
+    choice = choices(STAGES, counted(net, STAGES, (1, 32, 32)), replace(RATES, step=0.0), recipe, images=100)[2]
     whole, part = (learning(net, frozen, (1, 32, 32)) for frozen in ((), ("conv1", "conv2")))
     assert math.isclose(choice.seconds, 100 * (0.002 + passes * (0.001 + 0.01 * (1 - part.macs / whole.macs))))
     assert choice.disk_bytes == 100 * 400 * 2 * views
@@ -80,7 +80,7 @@ def test_views_that_are_not_kept_are_computed_in_every_epoch(views: int, passes:
 def test_no_view_is_kept_where_they_would_not_fit() -> None:
     net = create("lenet5", activation="relu")
     recipe = replace(RECIPE, data=DataRecipe(cache_budget=8 * 400 * 2 * 100 / 1e9))  # eight of conv2's 400 values
-    found = choices(STAGES, counted(net, (1, 32, 32)), RATES, recipe, images=100)
+    found = choices(STAGES, counted(net, STAGES, (1, 32, 32)), RATES, recipe, images=100)
     assert [choice.views for choice in found] == [2, 8, 8, 0, 0]
     assert found[3].disk_bytes == 0
     assert found[3].seconds > found[2].seconds
@@ -91,16 +91,16 @@ def test_memory_is_that_of_a_batch_or_of_all_images_where_they_are_fewer() -> No
     part = learning(net, (), (1, 32, 32))
     for images, batch_size, in_batch in ((100, 8, 8), (5, 8, 5)):
         recipe = replace(RECIPE, training=TrainingRecipe(batch_size=batch_size))
-        found = choices(STAGES, counted(net, (1, 32, 32)), RATES, recipe, images)[-1]
+        found = choices(STAGES, counted(net, STAGES, (1, 32, 32)), RATES, recipe, images)[-1]
         assert found.memory_bytes == in_batch * part.kept_bytes + 12 * part.parameters
 
 
 def test_rates_are_measured_and_leave_the_net_alone(two_classes: Path) -> None:
     index = split(read(two_classes), val_fraction=0.2, test_fraction=0.0, seed=0)
     net = create("lenet5", activation="relu").eval()
-    parts = counted(net, (1, 32, 32))
+    parts = counted(net, STAGES, (1, 32, 32))
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    found = measured(index, index.rows("train"), net, parts, SHOWN, choose("cpu", "float32"), RECIPE, head=0.5)
+    found = measured(index, index.rows("train"), net, STAGES, parts, SHOWN, choose("cpu", "float32"), RECIPE, head=0.5)
     assert found.head == 0.5
     assert min(found.decode, found.forward, found.step) > 0
     assert found.error >= 1

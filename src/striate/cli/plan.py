@@ -1,5 +1,6 @@
 """striate plan: how much of a published network to keep frozen, before an epoch is spent."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,13 +8,15 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from striate.cli.flags import DEFAULT, JsonOutput, Settings
+from striate.errors import UsageError
 from striate.files import json_text
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from striate.data import Index, Preprocessing
-    from striate.plan import Plan
+    from striate.plan import Plan, Price
+    from striate.plan.cost import Choice
 
 SHOWN = 10  # labels in doubt that the text names
 DRAWN = 60  # labels in doubt that the sheet shows
@@ -33,7 +36,8 @@ def plan(
 
     Takes the flags of the `striate train` that it plans, or their recipe: weights are chosen and data are read, checked
     and split as training would, and costs are those of its epochs and batches. Training images alone are looked at.
-    Their features are cached, so a second plan opens only images that changed.
+    Their features are cached, so a second plan opens only images that changed. Tasks other than classify have no heads
+    that tell beforehand, and get prices alone.
 
     Args:
         data: Images with labels, as for `striate train`.
@@ -42,8 +46,16 @@ def plan(
         images: Look at this many images at most.
     """
     from striate import transfer
+    from striate.plan import Price
 
     found, index, preprocessing = transfer.plan(data, settings, most=images)
+    if isinstance(found, Price):
+        if output is not None:
+            raise UsageError(
+                "`--output`: expected a task with heads to draw curves of; got prices alone. Try without it."
+            )
+        _print_price(found, json_output=json_output)
+        return
     if output is not None:
         _draw(found, index, preprocessing, output)
     if json_output:
@@ -71,6 +83,17 @@ def _draw(plan: "Plan", index: "Index", preprocessing: "Preprocessing", folder: 
         draw_labels(index, captions, preprocessing, folder / "labels.png")
 
 
+def _print_price(price: "Price", *, json_output: bool) -> None:
+    from rich.console import Console
+
+    if json_output:
+        print(json_text(price.to_dict(), indent=2))
+        return
+    console = Console()
+    console.print(_choices(price.choices))
+    console.print(price.sentence, markup=False, highlight=False, soft_wrap=True)
+
+
 def _print_text(plan: "Plan") -> None:
     from rich.console import Console
 
@@ -82,7 +105,7 @@ def _print_text(plan: "Plan") -> None:
         highlight=False,
         soft_wrap=True,
     )
-    console.print(_choices(plan))
+    console.print(_choices(plan.choices, [*(str(depth.accuracy) for depth in reversed(plan.depths)), ""]))
     console.print(_sizes(plan))
     rates = plan.rates
     console.print(
@@ -104,19 +127,18 @@ def _print_text(plan: "Plan") -> None:
     console.print(plan.sentence, markup=False, highlight=False, soft_wrap=True)
 
 
-def _choices(plan: "Plan") -> "Table":
+def _choices(choices: "Sequence[Choice]", accuracies: "Sequence[str]" = ()) -> "Table":
     from rich.table import Column, Table
 
     from striate.inspect.text import format_bytes
     from striate.plan.recommend import span
 
-    columns = ("accuracy of a head there", "time", "memory", "disk")
+    columns = (*(("accuracy of a head there",) if accuracies else ()), "time", "memory", "disk")
     table = Table("freeze", *(Column(name, justify="right") for name in columns))
-    accuracies = [*(str(depth.accuracy) for depth in reversed(plan.depths)), ""]
-    for choice, accuracy in zip(plan.choices, accuracies, strict=True):
+    for place, choice in enumerate(choices):
         table.add_row(
             choice.freeze,
-            accuracy,
+            *accuracies[place : place + 1],
             span(choice.seconds),
             format_bytes(choice.memory_bytes),
             format_bytes(choice.disk_bytes),

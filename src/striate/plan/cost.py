@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from striate.data import Index, IndexedImages, Loader, Preprocessing, Rows, batches
 from striate.device import Machine, cores
@@ -102,14 +101,19 @@ def learning(net: nn.Module, frozen: Sequence[str], input_size: tuple[int, int, 
     )
 
 
-def counted(net: nn.Module, input_size: tuple[int, int, int]) -> tuple[Learning, ...]:
-    """What learns by how many stages are frozen, from none to all; see `learning`."""
-    stages: tuple[str, ...] = net.stages  # type: ignore[assignment]
+def counted(net: nn.Module, stages: Sequence[str], input_size: tuple[int, int, int]) -> tuple[Learning, ...]:
+    """What learns by how many of the stages are frozen, from none to all; see `learning`."""
     return tuple(learning(net, stages[:number], input_size) for number in range(len(stages) + 1))
 
 
 def choices(
-    stages: Sequence[str], parts: Sequence[Learning], rates: Rates, recipe: Recipe, images: int
+    stages: Sequence[str],
+    parts: Sequence[Learning],
+    rates: Rates,
+    recipe: Recipe,
+    images: int,
+    *,
+    head_is_fitted: bool = True,
 ) -> tuple[Choice, ...]:
     """From all frozen to none.
 
@@ -119,19 +123,25 @@ def choices(
         rates: as `measured` gives them.
         recipe: its epochs, batch size, views and cache budget.
         images: to train on.
+        head_is_fitted: whether, where all is frozen, what is left is fitted rather than trained.
     """
     names = ["none", *stages[:-1], "all"]
-    found = [_choice(name, part, parts[0], rates, recipe, images) for name, part in zip(names, parts, strict=True)]
+    found = [
+        _choice(name, part, parts[0], rates, recipe, images, fitted=head_is_fitted and name == "all")
+        for name, part in zip(names, parts, strict=True)
+    ]
     return tuple(reversed(found))
 
 
-def _choice(name: str, part: Learning, whole: Learning, rates: Rates, recipe: Recipe, images: int) -> Choice:
+def _choice(
+    name: str, part: Learning, whole: Learning, rates: Rates, recipe: Recipe, images: int, *, fitted: bool
+) -> Choice:
     share, training = part.macs / whole.macs, recipe.training
     view_bytes = STORED_BYTES * part.values * images
-    views = _views(name, view_bytes, recipe)
+    views = _views(name, view_bytes, recipe, fitted=fitted)
     passes = views or training.epochs
     seconds = passes * (rates.decode + rates.forward * (1 - share)) + rates.head
-    if name != "all":
+    if not fitted:
         seconds += training.epochs * rates.step * share
     return Choice(
         freeze=name,
@@ -142,10 +152,10 @@ def _choice(name: str, part: Learning, whole: Learning, rates: Rates, recipe: Re
     )
 
 
-def _views(name: str, view_bytes: int, recipe: Recipe) -> int:
+def _views(name: str, view_bytes: int, recipe: Recipe, *, fitted: bool) -> int:
     """How many views of each image are kept."""
     given = recipe.transfer.views
-    if name == "all":
+    if fitted:
         return given or HEAD_VIEWS
     wanted = STAGE_VIEWS if given is None else given
     return wanted if name != "none" and wanted * view_bytes <= recipe.data.cache_budget * GB else 0
@@ -155,26 +165,27 @@ def measured(
     index: Index,
     rows: Rows,
     net: nn.Module,
+    stages: Sequence[str],
     parts: Sequence[Learning],
     preprocessing: Preprocessing,
     machine: Machine,
     recipe: Recipe,
     *,
-    head: float,
+    head: float = 0.0,
 ) -> Rates:
     """Seconds an image of what training does, on a few images.
 
     Args:
         index: of the images.
         rows: (N,) of the index, readable.
-        net: with `stages`; it stays as it is.
+        net: it stays as it is.
+        stages: of the net, that can be frozen.
         parts: of the net, as `counted` gives them.
         preprocessing: of the images.
         machine: that it will be done on.
         recipe: says how many threads decode.
         head: as `Rates` keeps it.
     """
-    stages: tuple[str, ...] = net.stages  # type: ignore[assignment]
     started = time.perf_counter()
     images = _decoded(index, rows[:SAMPLE], preprocessing, recipe)
     decode = (time.perf_counter() - started) / len(images)
@@ -200,13 +211,12 @@ def _step_seconds(net: nn.Module, frozen: Sequence[str], images: Tensor, machine
     parted = cut(learning, frozen, tuple(images.shape[1:]))  # type: ignore[arg-type]
     with torch.no_grad():
         values = parted.prefix(machine.images(images))
-    labels = torch.zeros(len(images), dtype=torch.long, device=machine.device)
     faster = faster_backward(parted.rest, machine)
 
     def step() -> None:
         with machine.autocast():
-            logits = parted.rest(*values)
-        loss = cross_entropy(logits.float(), labels)
+            outputs = parted.rest(*values)
+        loss = outputs.float().logsumexp(dim=1).mean()  # of any outputs: what a loss takes is next to nothing
         with faster:
             loss.backward()
 

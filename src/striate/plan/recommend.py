@@ -144,7 +144,7 @@ def _planned(
     best = latest_best([float(each.hits.mean()) for each in by_depth])
     dealt = sizes(len(labels), task.outputs)
     by_size = [answers(of_stage[best], problem, task, seed, number) for number in dealt] + [by_depth[best]]
-    parts = counted(base.net, preprocessing.input_size)
+    parts = counted(base.net, stages, preprocessing.input_size)
     images = len(index.rows("train")) - len(found.unreadable)
     evidence = Evidence(
         images=images,
@@ -155,7 +155,9 @@ def _planned(
         doubled=difference(by_size[-1].hits, by_size[-2].hits) if dealt else None,
     )
     decision = decide(evidence)
-    rates = measured(index, found.rows, base.net, parts, preprocessing, machine, recipe, head=head_s / len(labels))
+    rates = measured(
+        index, found.rows, base.net, stages, parts, preprocessing, machine, recipe, head=head_s / len(labels)
+    )
     costs = choices(stages, parts, rates, recipe, images)
     return Plan(
         freeze=decision.freeze,
