@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.evaluation.intervals import UNKNOWN, Floats, Interval, Resampling, share, wilson
+from striate.evaluation.intervals import UNKNOWN, Floats, Interval, Resampling, share
 from striate.tasks.answers import Answers
+from striate.tasks.wilson import wilson
 
 
 @dataclass(frozen=True)

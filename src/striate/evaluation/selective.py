@@ -162,7 +162,7 @@ def _guaranteed(by: _Sorted, wanted: float) -> int:
 
     Source: Angelopoulos et al. 2021, "Learn then test", arXiv:2110.01052, fixed sequence testing.
     """
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
     n = len(by.wrong)
     if not 0 < wanted < 1:
@@ -173,7 +173,7 @@ def _guaranteed(by: _Sorted, wanted: float) -> int:
     best = 0
     for count in counts:
         end = int(ends[np.searchsorted(ends, count)])  # all of those of equal confidence
-        if binom.cdf(wrong[end - 1], end, 1 - wanted) > 1 - CONFIDENCE:
+        if bdtr(wrong[end - 1], end, 1 - wanted) > 1 - CONFIDENCE:  # the binomial distribution
             break
         best = end
     return best

@@ -11,7 +11,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+
+from striate.tasks.wilson import wilson
 
 CONFIDENCE = 0.95
 NORMAL = 1.959964  # standard deviations to either side that hold 95 % of a normal distribution
@@ -44,7 +45,7 @@ class Estimate:
 def share(hits: NDArray[np.bool_]) -> Estimate:
     """The share of images (N,) answered right, by Wilson's formula."""
     right, count = int(hits.sum()), len(hits)
-    low, high = binomtest(right, count).proportion_ci(CONFIDENCE, method="wilson")
+    low, high = wilson(right, count, CONFIDENCE)
     return Estimate(right / count, float(low), float(high))
 
 

@@ -24,6 +24,7 @@ from striate.tasks.prediction import Prediction
 from striate.tasks.problems import HeadProblem, ValueProblem
 from striate.tasks.task import Objective, Targets
 from striate.tasks.temperature import LARGEST, SMALLEST, fit_temperature
+from striate.tasks.wilson import wilson
 
 CONFIDENCE = 0.95
 
@@ -249,11 +250,9 @@ class Classify:
         by bootstrap where there are groups, `accuracy_low` and `accuracy_high`; `loss` is the mean cross-entropy. With
         more than five classes, `top5_accuracy`. With several labels, see `striate.tasks.several_labels.scores`.
         """
-        from scipy.stats import binomtest  # here, because it takes a second, and who predicts needs no metrics
-
         graded, count = self.graded(records), len(records)
         right = self.record_scores(records)
-        low, high = binomtest(int(right.sum()), count).proportion_ci(CONFIDENCE, method="wilson")
+        low, high = wilson(right.sum(), count, CONFIDENCE)
         if groups is not None:
             sums = np.stack([right, np.ones(count)], axis=1)
             (low,), (high,) = interval(sums, lambda sums: sums[:, :1] / sums[:, 1:], groups)
