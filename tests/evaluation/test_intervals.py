@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.evaluation.intervals import MOST_BLOCKS, UNKNOWN, Interval, Resampling, share, wilson
+from striate.evaluation.intervals import MOST_BLOCKS, UNKNOWN, Interval, Resampling, share
+from striate.tasks.wilson import wilson
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))

@@ -12,7 +12,8 @@ from striate.device import choose
 from striate.errors import UsageError
 from striate.features import extract
 from striate.graph import cut, vectors
-from striate.graph.runtime import extractor
+from striate.graph.openvino import _compiled
+from striate.graph.runtime import extractor, net_runner
 from striate.nets import create
 
 pytest.importorskip("openvino", reason="the extra striate[openvino] is not installed")
@@ -50,6 +51,17 @@ def test_each_runtime_keeps_features_of_its_own(two_classes: Path) -> None:
     assert [features.computed for features in found] == [len(index), len(index), 0, 0]
     torch.testing.assert_close(found[0].vectors(), found[1].vectors(), atol=1e-2, rtol=1e-2)
     assert torch.equal(found[1].vectors(), found[3].vectors())
+
+
+def test_features_and_answers_of_a_net_share_what_is_compiled() -> None:
+    torch.manual_seed(0)
+    net: Any = create("resnet20_cifar").eval()
+    machine, images = choose("cpu", "float32", runtime="openvino"), torch.rand(2, 3, 16, 16)
+    [features] = extractor(vectors(net, net.stages[-1:], (3, 16, 16)), machine)(images)
+    before = _compiled.cache_info().misses
+    outputs = net_runner(net, (3, 16, 16), machine, ("linear",))(images)
+    assert _compiled.cache_info().misses == before
+    torch.testing.assert_close(outputs, net.linear(features))
 
 
 class Sorted(nn.Module):

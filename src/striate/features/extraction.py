@@ -30,7 +30,7 @@ from striate.graph.parts import Prefix, fingerprint
 from striate.graph.runtime import extractor
 from striate.recipe import AugmentRecipe
 
-VERSION = 1  # of what an entry holds; another one asks for other entries
+VERSION = 2  # of what an entry holds; another one asks for other entries
 BATCH_SIZE = 32  # images: enough to fill the matrix units
 CHANGED = "it cannot be read, or changed while it was"
 Stamp = tuple[int, int, int, int] | None  # of a file: size, two times, inode

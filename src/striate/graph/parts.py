@@ -72,15 +72,21 @@ class Maps(Prefix):
 class Vectors(Prefix):
     """From images (N, C, H, W) to a float32 vector (N, D) of each depth: what would cross there, averaged over H, W."""
 
+    @property
+    def depths(self) -> int:
+        """How many vectors an image has."""
+        [outputs] = self.layers.graph.output_node().args
+        return len(outputs)  # type: ignore[arg-type]  # a list for each depth
+
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """One vector for each depth."""
         depths: list[list[Tensor]] = self.layers(images)
-        return tuple(torch.cat([_pooled(value) for value in values], dim=1) for values in depths)
+        return tuple(pooled(values) for values in depths)
 
 
-def _pooled(value: Tensor) -> Tensor:
-    """A map (N, D, H, W) averaged, or a vector (N, D) as it is: (N, D)."""
-    return value.float().flatten(2).mean(dim=2) if value.ndim > 2 else value.float()
+def pooled(values: Sequence[Tensor]) -> Tensor:
+    """Maps (N, D, H, W), each averaged, and vectors (N, D) as they are, side by side: (N, sum of D), float32."""
+    return torch.cat([v.float().flatten(2).mean(dim=2) if v.ndim > 2 else v.float() for v in values], dim=1)
 
 
 def vectors(net: nn.Module, depths: Sequence[str], input_size: tuple[int, int, int]) -> Vectors:

@@ -12,7 +12,7 @@ from striate.device import Machine
 from striate.errors import UsageError
 from striate.graph.fold import folded
 from striate.graph.openvino import ByOpenVino
-from striate.graph.parts import Cut, Prefix, cut
+from striate.graph.parts import Cut, Maps, Prefix, Vectors, cut, pooled
 
 Extractor = Callable[[Tensor], tuple[Tensor, ...]]
 
@@ -28,6 +28,9 @@ def extractor(prefix: Prefix, machine: Machine) -> Extractor:
     """
     runnable = type(prefix)(folded(prefix.layers))
     if machine.runtime == "openvino":
+        if isinstance(runnable, Vectors) and runnable.depths == 1:  # as maps, as the net is run: compiled once
+            maps = ByOpenVino(Maps(runnable.layers), machine)
+            return lambda images: (pooled(maps(images)),)
         return ByOpenVino(runnable, machine)
     _lay_out(runnable, machine, ())
 
