@@ -90,6 +90,11 @@ def test_a_run_whose_best_epoch_was_early_is_not_trained_longer() -> None:
     assert "Train longer" not in titles(Facts(planted([[90, 10], [10, 90]]), history))
 
 
+def test_what_was_planned_is_not_advised_again() -> None:
+    history = History(recipe(weights="w", freeze="all"), epochs=FITTED, planned="freeze all: accuracy 0.9")
+    assert "Let more of the network learn" not in titles(Facts(planted([[90, 10], [10, 90]]), history))
+
+
 def test_what_a_person_should_look_at() -> None:
     sure = [[0.999, 0.6], [0.6, 0.999]]
     facts = Facts(planted([[950, 50], [50, 950]], sure))

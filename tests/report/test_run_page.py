@@ -22,6 +22,7 @@ from striate.nets import create
 from striate.report.build import SHOWN, Report, report
 from striate.report.cost import measure
 from striate.report.gallery import SIDE, gallery
+from striate.report.history import history
 from striate.report.run_page import MOST_CLASSES, page
 from striate.report.write import write_report
 from striate.tasks.classify import Classify
@@ -56,6 +57,14 @@ def test_the_curves_are_those_of_metrics_csv(found: Report) -> None:
     assert curve is not None
     assert len(curve.low) == 3
     assert found.facts.history.curve("no_such_column", "x") is None
+
+
+def test_what_was_planned_is_read_from_the_log(tmp_path: Path, finished: RunFolder) -> None:
+    folder = RunFolder(tmp_path)
+    model, index = load(finished.model), load_index(finished.index)
+    assert history(model, folder, index).planned == ""
+    folder.log.write_text("2026-01-01 10:00:00 --freeze auto: freeze all: accuracy 0.9\n2026-01-01 10:00:01 done\n")
+    assert history(model, folder, index).planned == "freeze all: accuracy 0.9"
 
 
 def test_names_from_outside_are_text(tmp_path: Path, untrained: Untrained) -> None:

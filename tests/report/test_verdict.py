@@ -1,5 +1,7 @@
 """The verdict on planted records: what is said, and what is not."""
 
+from dataclasses import replace
+
 import pytest
 from planted import planted
 
@@ -95,6 +97,12 @@ def test_probabilities_that_are_too_high_or_too_low() -> None:
     )
     assert "lower than they should be" in said(Facts(planted([[500, 0], [0, 500]], 0.7)))
     assert "Too few images to tell how far its probabilities can be believed" in said(Facts(planted([[9, 1], [1, 9]])))
+
+
+def test_probabilities_that_were_fitted_to_these_images_are_not_praised() -> None:
+    fitted = planted([[950, 50], [50, 950]], 0.95, split="val", temperature=1.2)
+    assert "can be taken at their word" in said(Facts(replace(fitted, split="test")))
+    assert "only others tell how far they can be believed" in said(Facts(fitted))
 
 
 def test_doubtful_labels_training_by_heart_and_unreadable_images() -> None:

@@ -111,7 +111,13 @@ def _training(facts: Facts, model: str, data: str) -> Iterator[Advice]:
 def _network(facts: Facts, model: str, data: str) -> Iterator[Advice]:
     weights, freeze = facts.history.weights, facts.history.setting("transfer", "freeze")
     known = math.isfinite(facts.train_score)
-    if weights and freeze == "all" and (not known or facts.train_score < LOW) and facts.value.high < 1:
+    if (
+        weights
+        and freeze == "all"
+        and not facts.history.planned
+        and (not known or facts.train_score < LOW)
+        and facts.value.high < 1
+    ):
         yield Advice(
             "Let more of the network learn",
             "The weights that it began with stayed as they were. The command measures first whether it helps to let "

@@ -14,6 +14,7 @@ from striate.recipe.tables import NO_WEIGHTS
 from striate.report.charts import Curve
 from striate.training.folder import RunFolder
 
+PLANNED = " --freeze auto: "  # what stands in the log between the time and how much was frozen, and why
 LEAK = "leak"  # the kind of finding that makes every score untrue
 
 
@@ -36,6 +37,9 @@ class History:
 
     epochs: tuple[dict[str, float], ...] = ()
     """The rows of metrics.csv; NaN where nothing stands."""
+
+    planned: str = ""
+    """Why so much was frozen, where that was planned from the images; "" where it was asked for, or is not known."""
 
     folder: Path | None = None
     """Of the run, where it is at hand."""
@@ -89,6 +93,7 @@ def history(model: Model, folder: RunFolder | None, index: Index | None) -> Hist
         index.counts("train") if len(index.classes) > 1 else {},
         _findings(folder.check),
         _rows(folder.metrics),
+        _planned(folder.log),
         folder.path,
     )
 
@@ -102,6 +107,15 @@ def _findings(path: Path) -> tuple[tuple[str, int, bool], ...]:
     order = list(KINDS)
     known = [(kind, count, used) for (kind, used), count in counts.items() if kind in KINDS]
     return tuple(sorted(known, key=lambda each: order.index(each[0])))
+
+
+def _planned(path: Path) -> str:
+    """The sentence of the log that says how much to freeze."""
+    if not path.is_file():
+        return ""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        found = [line.partition(PLANNED)[2].strip() for line in file if PLANNED in line]
+    return found[-1] if found else ""
 
 
 def _rows(path: Path) -> tuple[dict[str, float], ...]:

@@ -94,6 +94,8 @@ def made_of(found: Report) -> Iterator[tuple[str, str]]:
     if history.recipe:
         begun = f"{fit_to_print(history.weights)}, frozen: {setting('transfer', 'freeze')}"
         yield "Begins with", begun if history.weights else "random weights"
+        if history.planned:
+            yield "Why so much is frozen", fit_to_print(history.planned)
         training = history.recipe["training"]
         how = f"{training['opt']}, {training['epochs']} epochs, batches of {training['batch_size']}"
         if history.folder is not None and len(history.epochs) == 1 and math.isnan(history.last("train_loss")):
@@ -220,6 +222,7 @@ def _reliability(evaluation: Evaluation) -> dict[str, Any] | None:
         "error": f"{percent(found.error.value)} ({bounds('accuracy', found.error)})",
         "before": f"{percent(before.error.value)} ({bounds('accuracy', before.error)})" if before is not None else "",
         "temperature": f"{evaluation.temperature:.2f}",
+        "fitted_here": before is not None and evaluation.split == "val",
         "brier": f"{found.brier.value:.3f} ({found.brier.low:.3f} to {found.brier.high:.3f})",
     }
 

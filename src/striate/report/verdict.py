@@ -143,6 +143,10 @@ def _calibration(facts: Facts) -> Iterator[Remark]:
             f"Its probabilities are {how}: {percent(facts.confidence)} on average, where {percent(facts.value.value)} "
             f"are right. They are off by {percent(found.error.value)} on average.",
         )
+    elif facts.evaluation.temperature != 1 and facts.evaluation.split == "val":
+        yield Remark(
+            "watch", "Its probabilities were fitted to these images: only others tell how far they can be believed."
+        )
     elif found.error.high <= BELIEVED and facts.evaluation.count >= ENOUGH:
         yield Remark(
             "good",
