@@ -191,3 +191,18 @@ def test_the_first_command_gives_a_good_model(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert f"weights: {LITE}, because the images are photographs" in done.stderr
     assert striate.load(tmp_path / "run" / "model.safetensors").metrics["accuracy"] >= 0.945
+
+
+def test_bands_that_are_no_colours_are_channels(tmp_path: Path) -> None:
+    for number in range(4):
+        path = tmp_path / ("dark", "light")[number % 2] / f"{number}.npy"
+        path.parent.mkdir(exist_ok=True)
+        np.save(path, np.full((70, 80, 5), 50 * number, np.uint8))
+    found = beginning(recipe(), read(tmp_path))
+    assert found.recipe.data.in_channels == 5
+    assert found.said == (
+        "channels: 5, as many as the images have bands; --in-channels overrules.",
+        "weights: none, resnet18 begins anew: the images have 5 bands, and published weights are for colour.",
+    )
+    asked = beginning(recipe(in_channels=3, weights="none"), read(tmp_path))
+    assert (asked.recipe.data.in_channels, asked.said) == (3, ())

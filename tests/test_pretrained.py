@@ -55,7 +55,6 @@ def test_a_plan_is_made_later(base: Pretrained) -> None:
             {"model_args": {"width": 1.0}},
             "`model_args`: expected that of `--weights`, {'width': 0.25}; got {'width': 1.0}.",
         ),
-        ("data", {"in_channels": 1}, "`in_channels`: expected that of `--weights`, 3; got 1."),
         ("network", {"whiten": True}, "`whiten`: expected a network that begins with drawn values; got one of "),
         ("transfer", {"weights": "w", "freeze": "bloks"}, "`freeze`: expected all, none, a share from 0 to 1, or a "),
     ],
@@ -64,6 +63,30 @@ def test_what_does_not_go_with_the_weights(base: Pretrained, table: str, values:
     with pytest.raises(StriateError) as caught:
         resolve(from_dict({"transfer": {"weights": "w"}, table: values}), base)
     assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 5, 12])
+def test_weights_for_other_channels(base: Pretrained, channels: int) -> None:
+    """The first convolution is repeated and scaled: where all channels are alike, it answers as it did."""
+    other = base.for_channels(channels)
+    assert other.preprocessing.input_size == (channels, *base.preprocessing.input_size[1:])
+    assert len(other.preprocessing.mean) == len(other.preprocessing.std) == channels
+    how = "summed into one" if channels == 1 else f"repeated over {channels} and scaled by 3/{channels}"
+    assert other.said[-1] == f"the weights are for 3 channels: those of the first convolution are {how}."
+    first = next(module for module in base.net.modules() if isinstance(module, torch.nn.Conv2d))
+    adapted = next(module for module in other.net.modules() if isinstance(module, torch.nn.Conv2d))
+    assert (adapted.in_channels, adapted.weight.shape[1]) == (channels, channels)
+    torch.testing.assert_close(
+        adapted.weight[:, 0], first.weight.sum(1) if channels == 1 else first.weight[:, 0] * 3 / channels
+    )
+    if channels % 3 == 0 or channels == 1:
+        size = base.preprocessing.input_size[1:]
+        grey = torch.rand(1, 1, *size)
+        with torch.inference_mode():
+            torch.testing.assert_close(
+                other.net(grey.expand(1, channels, *size)), base.net(grey.expand(1, 3, *size)), rtol=1e-3, atol=1e-3
+            )
+    assert base.for_channels(3) is base.for_channels(None) is base
 
 
 def test_a_model_file_is_weights(untrained: Callable[..., Model], tmp_path: Path) -> None:

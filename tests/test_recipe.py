@@ -199,7 +199,11 @@ def test_flags_set_the_recipe(words: list[str], expected: Recipe) -> None:
             {"training": {"opt": "sdg"}},
             "`opt`: expected one of sgd, momentum, nesterov, rmsprop, adam, adamw, muon; got 'sdg'.",
         ),
-        ({"data": {"in_channels": 2}}, "`in_channels`: expected one of 1, 3; got 2."),
+        ({"data": {"in_channels": 0}}, "`in_channels`: expected a whole number from 1 to 512; got 0."),
+        (
+            {"data": {"pixel_range": [9, 1]}},
+            "`pixel_range`: expected two numbers, the lower one first; got (9.0, 1.0).",
+        ),
         (
             {"data": {"img_size": 0}},
             "`img_size`: expected a number of pixels, or HEIGHTxWIDTH, from 1 to 16,384 each; got 0. "

@@ -1,7 +1,9 @@
 """What a run begins with where `--weights auto` leaves it open: published weights for photographs, or drawn values."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -26,7 +28,7 @@ class Beginning:
 
     recipe: Recipe
     said: tuple[str, ...] = ()
-    """One sentence where the recipe had left them open."""
+    """A sentence where the recipe had left them open, and one where it had left open the channels."""
 
 
 def beginning(recipe: Recipe, index: Index) -> Beginning:
@@ -41,15 +43,20 @@ def beginning(recipe: Recipe, index: Index) -> Beginning:
         UsageError: nothing suits, but the recipe says how much of some weights to keep.
     """
     recipe = settled(recipe, index)
+    bands = _bands(recipe, index)
+    of_bands: tuple[str, ...] = ()
+    if bands is not None:
+        recipe = replace(recipe, data=replace(recipe.data, in_channels=bands))
+        of_bands = (f"channels: {bands}, as many as the images have bands; --in-channels overrules.",)
     if recipe.transfer.weights != AUTO_WEIGHTS:
-        return Beginning(recipe)
+        return Beginning(recipe, of_bands)
     manifest, why_not = None, _why_drawn(recipe) or _why_no_photographs(recipe, index)
     if not why_not:
         manifest, why_not = _weights_of(recipe)
     if manifest is None:
         _require_nothing_kept(recipe, why_not)
         none = replace(recipe, transfer=replace(recipe.transfer, weights=NO_WEIGHTS))
-        return Beginning(none, (f"weights: none, {recipe.network.name} begins anew: {why_not}.",))
+        return Beginning(none, (*of_bands, f"weights: none, {recipe.network.name} begins anew: {why_not}."))
     transfer = replace(recipe.transfer, weights=manifest.name, freeze=recipe.transfer.freeze or "auto")
     said = f"weights: {manifest.name}, because the images are photographs; `--weights none` begins anew."
     return Beginning(replace(recipe, transfer=transfer), (said,))
@@ -62,6 +69,8 @@ def _why_drawn(recipe: Recipe) -> str:
         return "--whiten draws the first layer's"
     if data.in_channels == 1:
         return f"--in-channels 1 asks for grey{FOR_COLOUR}"
+    if data.in_channels not in (None, 3):
+        return f"the images have {data.in_channels} bands{FOR_COLOUR}"
     if data.img_size is not None and min(height_and_width(data.img_size)) < LEAST_SIDE:
         return f"--img-size {data.img_size} is less than the {LEAST_SIDE} pixels that weights need"
     return ""
@@ -71,8 +80,9 @@ def _why_no_photographs(recipe: Recipe, index: Index) -> str:
     """Why images are no photographs, by some of them; "" where they are."""
     sides, grey = [], []
     for image in _some(index, recipe.data.max_pixels):
-        sides.append(min(image.size))
-        grey.append(image.pillow.mode in GREY_MODES)
+        with suppress(UnreadableError):
+            grey.append(image.pillow.mode in GREY_MODES)
+            sides.append(min(image.size))
     if not sides:
         return "no image can be read"
     side = median(sides)
@@ -83,16 +93,21 @@ def _why_no_photographs(recipe: Recipe, index: Index) -> str:
     return ""
 
 
+def _bands(recipe: Recipe, index: Index) -> int | None:
+    """How many bands most images have, by some of them, where these are no colours and the recipe leaves it open."""
+    if recipe.data.in_channels is not None:
+        return None
+    bands = Counter(image.bands for image in _some(index, recipe.data.max_pixels))
+    [(most, _)] = bands.most_common(1) or [(None, 0)]
+    return None if most in (None, 1, 3) else most
+
+
 def _some(index: Index, max_pixels: int) -> Iterator[OpenedImage]:
     """Images spread evenly over the index, their headers read, without those that cannot be."""
     rows, images = index.usable().nonzero()[0], IndexedImages(index, max_pixels)
     for row in rows[:: max(math.ceil(len(rows) / LOOKED_AT), 1)].tolist():
-        try:
-            image = images.open(row)
-            image.pillow  # noqa: B018 - reads the mode
-        except UnreadableError:
-            continue
-        yield image
+        with suppress(UnreadableError):
+            yield images.open(row)
 
 
 def _weights_of(recipe: Recipe) -> tuple[Manifest | None, str]:

@@ -1,13 +1,16 @@
 """Networks that have learned before: published weights by name, checkpoints of other programs, and model files."""
 
+import copy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from striate import model as models
-from striate.data import CROP_PCT, MEAN_STD, Preprocessing
+from striate.data import CROP_PCT, Preprocessing, mean_and_std
 from striate.device import Machine, choose
 from striate.errors import ModelFileError, UsageError, WeightsError
 from striate.files import fit_to_print
@@ -86,6 +89,37 @@ class Pretrained:
             about={"weights": self.about},
             machine=machine,
         )
+
+    def for_channels(self, channels: int | None) -> "Pretrained":
+        """The same network for images of other channels; itself where they are None or its own.
+
+        The first convolution is repeated over the channels and scaled, so that where all channels show the same, it
+        answers the same: `w[:, i % C] * C / channels` of weights for C channels; the sum of all for one channel. Mean
+        and deviation are repeated likewise.
+        """
+        own = self.preprocessing.channels
+        if channels is None or channels == own:
+            return self
+        net = copy.deepcopy(self.net)
+        for layer in self._first_layers(channels):
+            first, weight = net.get_submodule(layer), net.get_parameter(f"{layer}.weight").detach()
+            repeated = weight[:, torch.arange(channels) % own] * (own / channels)
+            first.weight = nn.Parameter(weight.sum(1, keepdim=True) if channels == 1 else repeated)
+            first.in_channels = channels  # type: ignore[assignment]
+        shown = self.preprocessing
+        mean, std = (tuple(values[i % own] for i in range(channels)) for values in (shown.mean, shown.std))
+        record = replace(shown, input_size=(channels, *shown.input_size[1:]), mean=mean, std=std)
+        told = f"repeated over {channels} and scaled by {own}/{channels}" if channels > 1 else "summed into one"
+        said = f"the weights are for {own} channels: those of the first convolution are {told}."
+        return replace(self, net=net, preprocessing=record, said=(*self.said, said))
+
+    def _first_layers(self, channels: int) -> list[str]:
+        """The layers that see the images: those whose weights have another shape in a net of other channels."""
+        own, other = (
+            build(partial(create, self.name, **self.arguments, in_channels=count)).state_dict()
+            for count in (self.preprocessing.channels, channels)
+        )
+        return [name.removesuffix(".weight") for name, values in own.items() if values.shape != other[name].shape]
 
     def headed(self, transfer: TransferRecipe) -> "Pretrained":
         """The same network, with the head that is asked for where its own is another.
@@ -200,7 +234,7 @@ def _foreign(path: Path, model: str | None, arguments: dict[str, Any], layout: s
         said += take(net, fit)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    mean, std = MEAN_STD.get(channels, (CENTRED * channels, CENTRED * channels))
+    mean, std = mean_and_std(channels)
     if LAYOUTS[fit.layout].centred:
         mean = std = CENTRED * channels
     size = int(net.image_size)

@@ -42,9 +42,11 @@ from striate.training.prepare import (
     preprocessing_of,
     read_data,
     reopen,
+    with_pixel_range,
 )
 from striate.training.process_group import JoinedProcesses
 from striate.training.resolve import resolve as resolve_recipe
+from striate.training.resolve import without_colours
 from striate.training.run import Run
 from striate.weights import load_into
 
@@ -75,10 +77,12 @@ def train(
     index, begun = _begun(data, recipe)
     if begun.recipe.transfer.weights == NO_WEIGHTS:
         recipe = resolve_recipe(begun.recipe)
-        return training.train(index, recipe, output or default_output(data, recipe), reporter, begun.said)
+        said = (*begun.said, *without_colours(begun.recipe, recipe))
+        return training.train(index, recipe, output or default_output(data, recipe), reporter, said)
     base = _base(begun.recipe)
     recipe = resolve(begun.recipe, base)
-    with prepare(index, recipe, output or default_output(data, recipe), reporter, (*begun.said, *base.said)) as run:
+    said = (*begun.said, *base.said, *without_colours(begun.recipe, recipe))
+    with prepare(index, recipe, output or default_output(data, recipe), reporter, said) as run:
         learn(run, lambda: base)
         return run.folder
 
@@ -139,9 +143,9 @@ def plan(
     for sentence in begun.said:
         reporter.info(sentence)
     recipe = resolve_recipe(resolve(begun.recipe, base))
-    machine, preprocessing = machine_of(recipe), preprocessing_of(recipe)
-    task = task_of(index, recipe)
-    index, _ = checked_and_split(task.match(index), recipe, reporter)
+    machine, task = machine_of(recipe), task_of(index, recipe)
+    index, found = checked_and_split(task.match(index), recipe, reporter)
+    preprocessing = preprocessing_of(with_pixel_range(recipe, found))
     if task.head_problem(index, index.rows("train"), recipe) is None:
         given = {**recipe.network.model_args, "in_channels": preprocessing.channels}
         name, arguments = task.net(recipe.network.name, given)
@@ -149,7 +153,7 @@ def plan(
         priced = price(index, net, preprocessing, machine, recipe, fits_to_features=fits)
         return priced, index, preprocessing
     with reporter.progress("features", min(most, len(index.rows("train"))), "images") as advance:
-        found = recommend(
+        planned = recommend(
             index,
             base,
             preprocessing,
@@ -159,7 +163,7 @@ def plan(
             log=reporter.info,
             advance=lambda count: advance(count, ""),
         )
-    return found, index, preprocessing
+    return planned, index, preprocessing
 
 
 def learn(run: Run, base: Callable[[], Pretrained]) -> None:
@@ -256,7 +260,7 @@ def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
     """The recipe with what it leaves open taken from the weights, network, size and normalisation, and from its task.
 
     Raises:
-        UsageError: it names another network, other channels, or stages that the network lacks.
+        UsageError: it names another network, or stages that the network lacks.
     """
     recipe = task_kind(recipe.network.task).resolve_transfer(recipe)
     network, data, shown = recipe.network, recipe.data, base.preprocessing
@@ -265,10 +269,6 @@ def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
     if network.model and network.model not in own:
         raise UsageError(
             f"`model`: expected that of `--weights`, {' or '.join(own)}; got {network.model}. Try without it."
-        )
-    if data.in_channels not in (None, shown.channels):
-        raise UsageError(
-            f"`in_channels`: expected that of `--weights`, {shown.channels}; got {data.in_channels}. Try without it."
         )
     if network.whiten:
         raise UsageError("`whiten`: expected a network that begins with drawn values; got one of `--weights`.")
@@ -286,7 +286,7 @@ def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
         data=replace(
             data,
             img_size=data.img_size or written(*shown.input_size[1:]),
-            in_channels=shown.channels,  # type: ignore[arg-type]  # a net is published for 1 or 3
+            in_channels=shown.channels,
             mean=data.mean or shown.mean,
             std=data.std or shown.std,
             crop_pct=data.crop_pct or shown.crop_pct,
@@ -313,11 +313,12 @@ def _arguments(given: Mapping[str, Any], base: Pretrained, over: str) -> dict[st
 def _base(recipe: Recipe) -> Pretrained:
     """The weights that the recipe names, in a network with the head that it asks for."""
     network = recipe.network
+    channels = recipe.data.in_channels
     if network.model is None:
-        return pretrained(recipe.transfer.weights).headed(recipe.transfer)
+        return pretrained(recipe.transfer.weights).for_channels(channels).headed(recipe.transfer)
     model = encoder_name(network.model)
     arguments = {name: value for name, value in network.model_args.items() if name in arguments_of(model)}
-    return pretrained(recipe.transfer.weights, model, arguments).headed(recipe.transfer)
+    return pretrained(recipe.transfer.weights, model, arguments).for_channels(channels).headed(recipe.transfer)
 
 
 def _frozen_whole(run: Run, base: Pretrained) -> bool:

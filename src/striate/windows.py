@@ -14,7 +14,7 @@ from torch import Tensor
 from striate.augment import Map, Size, shown_crop
 from striate.data import Images, Preprocessing, Rows, UnreadableError
 from striate.data.crops import Viewing
-from striate.data.images import Readable
+from striate.data.preprocessing import Readable
 from striate.errors import UsageError
 
 OVERLAP = 2  # every place but the outermost lies in so many windows along each axis
@@ -68,7 +68,7 @@ def canvas(image: Readable, viewing: Viewing, preprocessing: Preprocessing, max_
     if size[0] * size[1] > max_pixels:
         expected = f"one by which images grow to {max_pixels:,} pixels at most"
         raise UsageError(f"`window`: expected {expected}; got {viewing.window}. Try a larger one.")
-    return image.read(Map(shown_crop(image.size, size, 1.0, "squash")), size, preprocessing.channels)
+    return preprocessing.read(image, Map(shown_crop(image.size, size, 1.0, "squash")), size)
 
 
 def canvas_size(image: Size, window: int, shown: Size) -> Size:

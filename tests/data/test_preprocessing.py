@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.augment import Size, central_crop
-from striate.data import MEAN_STD, Preprocessing
+from striate.data import MEAN_STD, Preprocessing, mean_and_std, open_image
 
 RGB = Preprocessing((3, 224, 192), *MEAN_STD[3])
 GREY = Preprocessing((1, 28, 32), *MEAN_STD[1], crop_pct=1.0)
@@ -26,9 +26,9 @@ def test_the_record_names_channels_and_size() -> None:
     assert (GREY.channels, GREY.size) == (1, (32, 28))
 
 
-def test_fields_are_timm_s_keys() -> None:
+def test_fields_are_timm_s_keys_and_the_range_of_deep_pixels() -> None:
     names = [field.name for field in dataclasses.fields(Preprocessing)]
-    assert names == ["input_size", "mean", "std", "crop_pct", "crop_mode", "interpolation"]
+    assert names == ["input_size", "mean", "std", "crop_pct", "crop_mode", "interpolation", "pixel_range"]
 
 
 @pytest.mark.parametrize("preprocessing", [RGB, GREY], ids=["rgb", "grey"])
@@ -115,7 +115,7 @@ def test_json_gives_the_record_back(preprocessing: Preprocessing) -> None:
         ({"crop_pct": "all"}, "`crop_pct`: expected float; got str"),
         ({"input_size": [3, 224]}, "`input_size`: expected array of length 3; got 2"),
         ({"input_size": [3, 224, 0.5]}, "`input_size[2]`: expected int; got float"),
-        ({"input_size": [2, 224, 224]}, "`input_size`: expected 1 or 3 channels; got 2"),
+        ({"input_size": [2, 224, 224]}, "`mean`: expected 2 values, one a channel; got (0.485, 0.456, 0.406)"),
         ({"input_size": [3, 16384, 16384]}, "`input_size`: expected at most 16,777,216 pixels; got 16384x16384"),
         ({"mean": [None]}, "`mean[0]`: expected float; got null"),
         ({"mean": [0.5]}, "`mean`: expected 3 values, one a channel; got (0.5,)"),
@@ -138,3 +138,21 @@ def test_a_key_that_is_missing_is_named() -> None:
 def test_the_record_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         RGB.crop_pct = 1.0  # type: ignore[misc]
+
+
+def test_deep_pixels_are_scaled_by_the_range_of_the_data() -> None:
+    values = np.full((8, 8, 5), 2048, np.uint16)
+    shown = Preprocessing((5, 8, 8), (0.5,) * 5, (0.5,) * 5, crop_pct=1.0, pixel_range=(0.0, 4095.0))
+    assert (shown.read(open_image(values)) == 128).all()
+    assert Preprocessing.from_dict(dataclasses.asdict(shown)) == shown
+    old = {key: value for key, value in dataclasses.asdict(shown).items() if key != "pixel_range"}
+    assert Preprocessing.from_dict(old).pixel_range is None
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5, 200])
+def test_any_number_of_bands_is_normalised(channels: int) -> None:
+    mean, std = mean_and_std(channels)
+    pixels = torch.randint(0, 256, (2, 4, 6, channels), dtype=torch.uint8)
+    expected = (pixels.permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    found = Preprocessing((channels, 4, 6), mean, std).normalise(pixels)
+    torch.testing.assert_close(found, expected)

@@ -87,7 +87,11 @@ CHANGES = {
     "sides below 0": (put("preprocessing.input_size", [1, -32, -32]), "`preprocessing.input_size[1]`: expected int >="),
     "an image of 4 GB": (put("preprocessing.input_size", [1, 20000, 20000]), "`preprocessing.input_size[1]`: expected"),
     "an image of 1 GB": (put("preprocessing.input_size", [1, 16384, 16384]), "`input_size`: expected at most 16,777,2"),
-    "two channels": (put("preprocessing.input_size", [2, 32, 32]), "`input_size`: expected 1 or 3 channels; got 2."),
+    "two channels": (put("preprocessing.input_size", [2, 32, 32]), "`mean`: expected 2 values, one a channel; got"),
+    "many channels of many pixels": (
+        put("preprocessing.input_size", [512, 4096, 4096]),
+        "`input_size`: expected at most 50,331,648 values; got 512x4096x4096",
+    ),
     "a crop of more than all": (put("preprocessing.crop_pct", 1e9), "`preprocessing.crop_pct`: expected float <= 1.0"),
     "a recipe that is no table": (put("recipe", 7), "`recipe`: expected object; got int."),
     "a recipe's table that is none": (put("recipe.data", [1]), "`recipe.data`: expected object | null; got array."),

@@ -1,18 +1,25 @@
 """What comes before the network: the data of a run."""
 
 import csv
+import io
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
+from rich.console import Console
 from task_table import boxed
 
+from striate import transfer
 from striate.console import Reporter
-from striate.data import build
+from striate.data import build, read
 from striate.data.index_file import load_index
 from striate.errors import DataError, UsageError
+from striate.evaluation import evaluate
+from striate.model import load
 from striate.recipe import Recipe
 from striate.training import train
 
@@ -97,3 +104,34 @@ def test_images_that_a_task_leaves_out_are_said_in_one_line(
     told = [line for line in run.log.read_text().splitlines() if "several objects" in line]
     assert len(told) == 2  # with the note that says what uses them
     assert told[1].endswith(f"warning: left out, because it shows several objects: 3 images, in {run.check}")
+
+
+@pytest.mark.parametrize("cache", ["on", "off"])
+def test_a_run_on_bands_of_12_bits(tiny_recipe: MakeRecipe, tmp_path: Path, cache: str) -> None:
+    """What is found of the data is said, kept in the model file, and used in prediction and evaluation."""
+    for number in range(24):
+        path = tmp_path / "data" / ("dark", "light")[number % 2] / f"{number}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        values = np.random.default_rng(number).integers(0, 1500 + 2500 * (number % 2), (40, 36, 5))
+        np.save(path, values.astype(np.uint16))
+    Image.new("RGB", (40, 36)).save(tmp_path / "data/dark/odd.png")
+    said = io.StringIO()
+    recipe = tiny_recipe(weights="none", pixel_cache=cache, augment="medium", hue=5.0, max_bad=0.05)
+    run = transfer.train(tmp_path / "data", recipe, tmp_path / "run", Reporter(Console(file=said, width=1000)))
+    for line in (
+        "channels: 5, as many as the images have bands; --in-channels overrules.",
+        "augmentation: off, because images of 5 channels have no colours: --hue.",
+        "left out: 1 image that has not 5 bands",
+        "0 becomes black and 4,095 white (--pixel-range overrules)",
+    ):
+        assert line in said.getvalue()
+    model = load(run.model, device="cpu", precision="float32")
+    assert model.preprocessing.pixel_range == (0, 4095)
+    assert model.preprocessing.input_size == (5, 32, 32)
+    scored = evaluate(model, read(tmp_path / "data"), "val")
+    assert scored.metrics["accuracy"] == pytest.approx(model.metrics["accuracy"])
+    path = tmp_path / "data/light/1.npy"
+    [by_path, by_pixels] = model.predict([path, np.load(path)])
+    assert by_path.probabilities == by_pixels.probabilities
+    again = transfer.resume(run.path, None, Reporter.silent())
+    assert again.read_recipe().data.pixel_range == (0, 4095)

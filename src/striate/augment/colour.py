@@ -27,7 +27,7 @@ def draw_colour(augment: Augmentation, channels: int, seed: int, epoch: int, row
 
     Args:
         augment: the strengths; with all of them 0, the result is the identity to the bit.
-        channels: 3 for RGB; 1 for grey, which has brightness, contrast and shift alone.
+        channels: 3 for RGB; any others have brightness, contrast and shift alone.
         seed: from 0, below 2^63.
         epoch: from 0.
         row: the row number of the image in its index.
@@ -38,7 +38,7 @@ def draw_colour(augment: Augmentation, channels: int, seed: int, epoch: int, row
     if not draws_colour(augment):
         return np.eye(channels, channels + 1, dtype=np.float32)
     rng = generator(seed, Stream.COLOUR, epoch, row)
-    to_brightness, to_contrast, to_saturation, to_hue, *to_shift = rng.uniform(-1, 1, 7)
+    to_brightness, to_contrast, to_saturation, to_hue, *to_shift = rng.uniform(-1, 1, 4 + max(channels, 3))
     steps = rng.normal(0, augment.pca_colour, 3)  # whatever is asked for, the number of draws is the same
     matrix = contrast(1 + augment.contrast * to_contrast, channels)
     matrix = matrix @ brightness(1 + augment.brightness * to_brightness, channels)

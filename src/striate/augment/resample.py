@@ -30,13 +30,16 @@ def resample(pixels: Pixels, map_: Map, size: Size) -> Pixels:
     far from what is shown are not touched.
 
     Args:
-        pixels: (H, W) or (H, W, C), C 1 or 3.
+        pixels: (H, W) or (H, W, C).
         map_: from output to source.
         size: width and height of the output.
 
     Returns:
         (h, w, C).
     """
+    if pixels.ndim == 3 and pixels.shape[2] not in (1, 3):  # what Pillow and OpenCV take
+        parts = np.split(pixels, range(3, pixels.shape[2], 3) if pixels.shape[2] > 3 else [1], axis=2)
+        return np.concatenate([resample(np.ascontiguousarray(part), map_, size) for part in parts], axis=2)
     if map_.axis_aligned and _inside(map_.source_box(size), pixels):
         return _resize(pixels, map_, size)
     pixels, map_ = _averaged(*_reduced(pixels, map_, size), size)

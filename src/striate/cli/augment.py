@@ -55,19 +55,25 @@ def augment(
         count: Images to show, spread over the data.
         epochs: Epochs to show of each image.
     """
-    from striate.data import CROP_PCT, MEAN_STD, Preprocessing, read_with
+    from striate.data import CROP_PCT, Preprocessing, mean_and_std, read_with
     from striate.report.sheet import draw_sheet
 
     index = read_with(data, settings.data)
     asked = _as_trained(Recipe(data=settings.data, augment=settings.augment), index)
     table = asked.data
     channels, (height, width) = table.in_channels or 3, height_and_width(table.img_size or SIZE)
-    mean, std = table.mean or MEAN_STD[channels][0], table.std or MEAN_STD[channels][1]
+    usual = mean_and_std(channels)
+    mean, std = table.mean or usual[0], table.std or usual[1]
     for name, values in (("mean", mean), ("std", std)):
         if len(values) != channels:
             raise UsageError(f"`--{name}`: expected {channels} numbers, one a channel; got {len(values)}.")
     preprocessing = Preprocessing(
-        (channels, height, width), mean, std, table.crop_pct or CROP_PCT, table.crop_mode or "center"
+        (channels, height, width),
+        mean,
+        std,
+        table.crop_pct or CROP_PCT,
+        table.crop_mode or "center",
+        pixel_range=table.pixel_range,
     )
     if not output.parent.is_dir():
         raise UsageError(f"`--output`: expected a file in a folder that exists; got {output}.")

@@ -94,6 +94,8 @@ def lines(check: "Check") -> Iterator[str]:
     masks = f"; {len(index.mask_classes):,} classes in masks" if index.mask_classes else ""
     yield f"{len(index):,} images, {int(index.usable().sum()):,} usable; {classes}{masks}; {splits}"
     yield from index.notes
+    if sentence := check.depth.sentence():
+        yield sentence
     for kind, found in by_kind(check.findings).items():
         yield ""
         count = f": {len(found):,}" if len(found) > 1 else ""

@@ -72,6 +72,7 @@ def compare(
 def _draw(found: "Comparison", model: "Model", index: "Index", output: Path) -> None:
     """Writes the first flips in each direction as a sheet of images."""
     from striate.data import IndexedImages
+    from striate.data.raw_pixels import first_bands
     from striate.explain.figures import draw_images
     from striate.files import write_whole
 
@@ -81,7 +82,7 @@ def _draw(found: "Comparison", model: "Model", index: "Index", output: Path) -> 
         row = []
         for number in flips[:SHOWN].tolist():
             image = images.open(number)
-            row.append((image.read(shown.map(image.size), shown.size, shown.channels), title))
+            row.append((first_bands(shown.read(image)), title))
         rows += [row] if row else []
     if rows:
         figure = draw_images(rows)

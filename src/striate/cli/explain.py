@@ -232,7 +232,7 @@ def _loader(model: "Model", data: Path | None, batch_size: int, workers: int | N
 
 def _pixels(model: "Model", images: Any, row: int) -> Any:
     shown = images.open(row)
-    return shown.read(model.preprocessing.map(shown.size), model.preprocessing.size, model.preprocessing.channels)
+    return model.preprocessing.read(shown)
 
 
 def _exciting(

@@ -160,7 +160,7 @@ def drawing(predictions: "Iterable[Prediction]", folder: Path, classes: Sequence
     for each in predictions:
         if not each.error:
             opened = open_image(Path(each.path))
-            pixels = opened.decode(max(opened.size) / LARGEST, 3)
+            pixels = opened.decode(max(opened.size) / LARGEST, 3, opened.own_levels)
             image = Image.fromarray(pixels)
             image.thumbnail((LARGEST, LARGEST))
             shown = drawn(each, image, classes)

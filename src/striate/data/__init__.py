@@ -6,7 +6,7 @@ from striate.data.images import GivenImages, Images, IndexedImages
 from striate.data.index import Index, Rows, build
 from striate.data.loader import Annotations, Batch, Batches, Loader, advice
 from striate.data.masks import load_mask
-from striate.data.preprocessing import CROP_PCT, MEAN_STD, Preprocessing
+from striate.data.preprocessing import CROP_PCT, MEAN_STD, Preprocessing, mean_and_std
 from striate.data.readers import READ_AS, read, read_with
 from striate.data.sampler import Order, batches, weighted_rows
 from striate.data.split import require_trainable, split
@@ -43,6 +43,7 @@ __all__ = [
     "examine",
     "index_of",
     "load_mask",
+    "mean_and_std",
     "open_image",
     "read",
     "read_with",

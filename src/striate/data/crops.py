@@ -19,6 +19,7 @@ from striate.data.decode import OpenedImage
 from striate.data.images import GivenImages, IndexedImages
 from striate.data.loader import Batch, Batches, Loader
 from striate.data.preprocessing import CROP_PCT, Preprocessing
+from striate.data.raw_pixels import Levels
 from striate.errors import UsageError
 
 GOOGLENET = 144
@@ -211,18 +212,23 @@ class _Kept:
     def __init__(self, image: OpenedImage) -> None:
         self._image = image
         self._lock = threading.Lock()
-        self._decoded: tuple[float, int, NDArray[np.uint8]] | None = None  # at which reduction, in how many channels
+        self._decoded: tuple[float, object, NDArray[np.uint8]] | None = None  # at which reduction, and in what
 
     @property
     def size(self) -> Size:
         """Width and height of the upright image."""
         return self._image.size
 
-    def read(self, map_: Map, size: Size, channels: int) -> NDArray[np.uint8]:
+    @property
+    def own_levels(self) -> Levels | None:
+        """What is black and what white in it by itself, where it has more than 8 bits."""
+        return self._image.own_levels
+
+    def read(self, map_: Map, size: Size, channels: int, levels: Levels | None = None) -> NDArray[np.uint8]:
         """What `map_` shows, (H, W, channels)."""
-        needed = min(map_.reduction(size))
+        needed, wanted = min(map_.reduction(size)), (channels, levels)
         with self._lock:
-            if self._decoded is None or self._decoded[0] > needed or self._decoded[1] != channels:
-                self._decoded = needed, channels, self._image.decode(needed, channels)
+            if self._decoded is None or self._decoded[0] > needed or self._decoded[1] != wanted:
+                self._decoded = needed, wanted, self._image.decode(needed, channels, levels)
             pixels = self._decoded[2]
         return self._image.resampled(pixels, map_, size)

@@ -2,9 +2,11 @@
 
 import io
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import simplejpeg
@@ -13,9 +15,22 @@ from PIL import Image, UnidentifiedImageError
 
 from striate.augment import Map, Size, crop, resample
 from striate.data.image_formats import formats_of, why_slow, why_unknown
+from striate.data.raw_pixels import (
+    EIGHT_BITS,
+    NPY_START,
+    TIFF_STARTS,
+    Levels,
+    RawError,
+    RawPixels,
+    levels_of,
+    raw_array,
+    raw_image,
+    raw_npy,
+    raw_tiff,
+)
 from striate.files import read_bytes
 
-Source = Path | bytes | NDArray[np.uint8] | Image.Image
+Source = Path | bytes | NDArray[Any] | Image.Image
 
 EXIF_ORIENTATION = 0x0112
 TURNS = {
@@ -70,6 +85,9 @@ class OpenedImage:
     opened: Image.Image | None = None
     """By Pillow, where its header had to be read that way; a JPEG's may be left for later."""
 
+    raw: RawPixels | None = None
+    """Where it has more than 8 bits, or bands that are no colours."""
+
     @property
     def size(self) -> Size:
         """Width and height of the upright image, by its EXIF orientation."""
@@ -78,20 +96,44 @@ class OpenedImage:
 
     @cached_property
     def pillow(self) -> Image.Image:
-        """As Pillow opens it.
+        """As Pillow opens it, or as 8 bits of grey or colour where it does not.
 
         Raises:
             UnreadableError: if it cannot.
         """
-        return self.opened if self.opened is not None else _opened(self.jpeg or b"")
+        if self.opened is not None:
+            return self.opened
+        if self.raw is not None:
+            return Image.fromarray(self.decode(1, 1 if self.raw.bands < 3 else 3, self.own_levels).squeeze())
+        return _opened(self.jpeg or b"")
 
-    def read(self, map_: Map, size: Size, channels: int) -> NDArray[np.uint8]:
+    @property
+    def bands(self) -> int | None:
+        """How many bands it has; None where they are grey or colours, with or without transparency."""
+        if self.raw is None or self.raw.has_alpha or (self.opened is not None and self.raw.bands in (3, 4)):
+            return None
+        return self.raw.bands
+
+    @property
+    def own_levels(self) -> Levels | None:
+        """What is black and what white in this image by itself; None where its 8 or 16 bits say it.
+
+        Raises:
+            UnreadableError: if its pixels cannot be decoded.
+        """
+        try:
+            return None if self.raw is None else self.raw.own_levels()
+        except RawError as error:
+            raise UnreadableError(str(error)) from error
+
+    def read(self, map_: Map, size: Size, channels: int, levels: Levels | None = None) -> NDArray[np.uint8]:
         """Decodes no more than needed and resamples once.
 
         Args:
             map_: from output to the upright image.
             size: width and height of the output.
-            channels: 1 for grey, 3 for RGB.
+            channels: 1 for grey, 3 for RGB, of the first three bands where there are more; else the number of bands.
+            levels: the values of more than 8 bits that become 0 and 255; those of 16 bits unless given.
 
         Returns:
             (H, W, channels) values 0 to 255.
@@ -99,7 +141,7 @@ class OpenedImage:
         Raises:
             UnreadableError: if the pixels cannot be decoded.
         """
-        return self.resampled(self.decode(min(map_.reduction(size)), channels), map_, size)
+        return self.resampled(self.decode(min(map_.reduction(size)), channels, levels), map_, size)
 
     def resampled(self, pixels: NDArray[np.uint8], map_: Map, size: Size) -> NDArray[np.uint8]:
         """What `map_` shows of pixels that `decode` gave; arguments as in `read`."""
@@ -112,10 +154,15 @@ class OpenedImage:
         Raises:
             UnreadableError: if the pixels cannot be decoded.
         """
-        self.decode(JPEG_SCALES[0], 3)
+        self.decode(JPEG_SCALES[0], 3, self.own_levels)
 
-    def decode(self, reduction: float, channels: int) -> NDArray[np.uint8]:
+    def decode(self, reduction: float, channels: int, levels: Levels | None = None) -> NDArray[np.uint8]:
         """The upright image (H, W, channels) or (H, W), without what a `reduction` by so much would throw away."""
+        if self.raw is not None:
+            try:
+                return turned(self.raw.pixels(channels, levels), self.orientation)
+            except RawError as error:
+                raise UnreadableError(str(error)) from error
         scale = next((scale for scale in JPEG_SCALES if scale <= reduction), 1)
         if self.jpeg is not None:
             width, height = self.stored
@@ -132,7 +179,10 @@ class OpenedImage:
                 return turned(stored, self.orientation)
         try:
             self._shrink(scale, channels)
-            return np.asarray(to_channels(upright(self.pillow), channels))
+            pillow = upright(self.pillow)
+            if channels not in (1, 3):
+                return _bands(pillow, channels)
+            return np.asarray(to_channels(pillow, channels))
         except FAILURES as error:
             raise UnreadableError(_reason(error)) from error
 
@@ -157,34 +207,80 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS) -> OpenedImage:
     """Reads an image's header.
 
     Args:
-        source: a file's path or its bytes; or pixels (H, W) or (H, W, C), uint8; or a Pillow image, which is left
-            unchanged.
+        source: a file's path or its bytes; or pixels (H, W) or (H, W, C) of any numbers; or a Pillow image, which is
+            left unchanged.
         max_pixels: an image of more is refused here, before its pixels take memory.
 
     Raises:
         UnreadableError: if it is empty, no image, or too large.
     """
-    if isinstance(source, np.ndarray):
-        image = Image.fromarray(source.squeeze(-1) if source.ndim == 3 and source.shape[-1] == 1 else source)
-        return OpenedImage(image.size, opened=image)
-    data = None
-    if isinstance(source, Image.Image):
-        image = source.copy()
-    else:
-        data = source if isinstance(source, bytes) else _bytes(source)
-        if not data:
-            raise UnreadableError("the file is empty")
-        plain = _size_of_plain_jpeg(data)
-        if plain is not None:
-            _require_few_pixels(plain, max_pixels)
-            return OpenedImage(plain, jpeg=data)
-        image = _opened(data, source.suffix.lower() if isinstance(source, Path) else "")
+    try:
+        if isinstance(source, np.ndarray):
+            return _open_array(source, max_pixels)
+        if isinstance(source, Image.Image):
+            return _open_pillow(source.copy(), None, max_pixels)
+        suffix = source.suffix.lower() if isinstance(source, Path) else ""
+        return _open_file(source if isinstance(source, bytes) else _bytes(source), suffix, max_pixels)
+    except RawError as error:
+        raise UnreadableError(str(error)) from error
+
+
+def common_levels(images: Iterable[OpenedImage]) -> Levels | None:
+    """What is black and what white in images together; None where 8 or 16 bits say it.
+
+    Raises:
+        UnreadableError: if the pixels of one cannot be decoded.
+    """
+    deep = [image.raw for image in images if image.raw is not None and image.raw.kind not in EIGHT_BITS]
+    if not deep:
+        return None
+    try:
+        least, largest = zip(*(raw.extent for raw in deep), strict=True)
+    except RawError as error:
+        raise UnreadableError(str(error)) from error
+    return levels_of({raw.kind for raw in deep}, min(least), max(largest))
+
+
+def _open_array(pixels: NDArray[Any], max_pixels: int) -> OpenedImage:
+    if pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[-1] not in (1, 3, 4)):
+        return _open_raw(raw_array(pixels), max_pixels)
+    image = Image.fromarray(pixels.squeeze(-1) if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels)
+    return OpenedImage(image.size, opened=image)
+
+
+def _open_file(data: bytes, suffix: str, max_pixels: int) -> OpenedImage:
+    if not data:
+        raise UnreadableError("the file is empty")
+    plain = _size_of_plain_jpeg(data)
+    if plain is not None:
+        _require_few_pixels(plain, max_pixels)
+        return OpenedImage(plain, jpeg=data)
+    if data.startswith(NPY_START):
+        return _open_raw(raw_npy(data), max_pixels)
+    try:
+        image = _opened(data, suffix)
+    except UnreadableError as error:
+        if not (data.startswith(TIFF_STARTS) and isinstance(error.__cause__, UnidentifiedImageError)):
+            raise
+        return _open_raw(raw_tiff(data), max_pixels)  # of bands that Pillow does not know
+    return _open_pillow(image, data, max_pixels)
+
+
+def _open_pillow(image: Image.Image, data: bytes | None, max_pixels: int) -> OpenedImage:
     _require_few_pixels(image.size, max_pixels)
     if (slow := why_slow(image)) is not None:
         raise UnreadableError(slow)
     orientation = _orientation(image, data)
+    raw = raw_image(image, data)
+    if raw is not None:
+        return OpenedImage(raw.size, raw.orientation if raw.orientation in TURNS else orientation, None, image, raw)
     is_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
     return OpenedImage(image.size, orientation, data if is_jpeg else None, image)
+
+
+def _open_raw(raw: RawPixels, max_pixels: int) -> OpenedImage:
+    _require_few_pixels(raw.size, max_pixels)
+    return OpenedImage(raw.size, raw.orientation if raw.orientation in TURNS else 1, raw=raw)
 
 
 def _size_of_plain_jpeg(data: bytes) -> Size | None:
@@ -243,13 +339,8 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def to_channels(image: Image.Image, channels: int) -> Image.Image:
-    """An 8-bit grey or RGB image of any other: 16-bit values are divided by 257, transparency is laid over white."""
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.float64) / 257
-        image = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
-    elif image.mode == "F":
-        raise ValueError("floating-point pixels have no known white; save it as 8-bit or 16-bit")
-    elif image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+    """An image of 8 bits as grey or RGB; transparency is laid over white."""
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     mode = "L" if channels == 1 else "RGB"
@@ -258,6 +349,20 @@ def to_channels(image: Image.Image, channels: int) -> Image.Image:
         image = image.convert(mode)
     image.load()
     return image
+
+
+def _bands(image: Image.Image, count: int) -> NDArray[np.uint8]:
+    """An image of 8 bits (H, W, count), its bands as they are.
+
+    Raises:
+        ValueError: if it has others.
+    """
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    bands = len(image.getbands())
+    if bands != count:
+        raise ValueError(f"it has {bands} band{'s' if bands > 1 else ''}, not {count}")
+    return np.asarray(image, np.uint8).reshape(image.height, image.width, count)
 
 
 def _bytes(path: Path) -> bytes:

@@ -5,32 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from striate.augment import Map, Size
 from striate.data.decode import MAX_PIXELS, OpenedImage, Source, UnreadableError, open_image
 from striate.data.index import Index
 from striate.data.paths import ARRAY_SUFFIXES, PARQUET_SUFFIX, file_and_number, file_of, to_text
+from striate.data.preprocessing import Readable
 from striate.data.readers import arrays, idx, parquet
 from striate.errors import DataError
-
-
-class Readable(Protocol):
-    """An image, or what is kept of one."""
-
-    @property
-    def size(self) -> Size:
-        """Width and height of the upright image, which maps lead to."""
-        ...
-
-    def read(self, map_: Map, size: Size, channels: int) -> NDArray[np.uint8]:
-        """What `map_` shows, (H, W, channels).
-
-        Raises:
-            UnreadableError: if the pixels cannot be decoded.
-        """
-        ...
 
 
 class Images(Protocol):

@@ -179,12 +179,12 @@ class Loader:
 
     def _read(self, batch: Batch, i: int, row: int) -> None:
         """Decodes one image, with all that goes with it, to place `i` of the batch."""
-        size, channels = self.preprocessing.size, self.preprocessing.channels
+        size = self.preprocessing.size
         try:
             image = self.images.open(row)
             map_, colour = self._view(row, image.size)
             batch.sizes[i] = image.size
-            batch.images.numpy()[i] = image.read(map_, size, channels)
+            batch.images.numpy()[i] = self.preprocessing.read(image, map_)
             if batch.colour is not None and colour is not None:
                 batch.colour.numpy()[i] = colour
             if batch.masks is not None and self.masks is not None:

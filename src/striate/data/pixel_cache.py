@@ -26,6 +26,7 @@ from striate.data.images import Images, IndexedImages
 from striate.data.index import Index, Rows
 from striate.data.pixel_file import SUFFIX, UNREADABLE, BrokenError, Kept, PixelFile, tidy, write
 from striate.data.pixel_policy import GB, CachedImage, Policy, choose
+from striate.data.raw_pixels import Levels
 from striate.files import cache_folder, write_whole
 from striate.recipe import DataRecipe
 
@@ -92,6 +93,7 @@ def open_images(
     *,
     img_size: int,
     channels: int,
+    levels: Levels | None = None,
     epochs: int,
     workers: int = 1,
     say: Say = print,
@@ -104,14 +106,15 @@ def open_images(
         rows: (N,) of the images that will be read.
         recipe: says whether to keep pixels, and how many bytes at most.
         img_size: the longer side that the network sees; the shorter side of an image is kept at twice that.
-        channels: 1 for grey, 3 for RGB.
+        channels: 1 for grey, 3 for RGB, else the number of bands.
+        levels: what of more than 8 bits becomes 0 and 255.
         epochs: times that each image will be read.
         workers: threads that decode.
         say: is told what was decided and why, and what went wrong.
         advance: called with the number of images done since the last call.
     """
     images = IndexedImages(index, recipe.max_pixels)
-    policy, why = choose(images, rows, recipe, 2 * img_size, channels, epochs)
+    policy, why = choose(images, rows, recipe, 2 * img_size, channels, epochs, levels)
     say(f"pixel cache: {why}")
     if policy is None:
         return images

@@ -14,6 +14,7 @@ from striate.augment import Map, Size, crop, resample
 from striate.data.decode import OpenedImage, UnreadableError, open_image
 from striate.data.images import IndexedImages
 from striate.data.index import Rows
+from striate.data.raw_pixels import Levels
 from striate.recipe import DataRecipe
 
 QUALITY = 95  # of JPEG, with its colours at full resolution
@@ -34,6 +35,8 @@ class Policy:
 
     channels: int
     encoding: Encoding
+    levels: Levels | None = None
+    """What of more than 8 bits becomes 0 and 255; see `Preprocessing.pixel_range`."""
 
     def kept(self, size: Size) -> Size:
         """The size at which an image of `size` is kept."""
@@ -58,7 +61,7 @@ class Policy:
             UnreadableError: if the image cannot be decoded.
         """
         kept = self.kept(image.size)
-        pixels = image.read(Map(crop((0, 0, *image.size), kept)), kept, self.channels)
+        pixels = image.read(Map(crop((0, 0, *image.size), kept)), kept, self.channels, self.levels)
         if self.encoding == "jpeg":
             colours = ("GRAY", "Gray") if self.channels == 1 else ("RGB", "444")
             encoded: bytes = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), QUALITY, *colours)
@@ -79,14 +82,17 @@ class CachedImage:
     """Width and height of the upright image in its file, which maps lead to."""
 
     data: bytes | memoryview
+    own_levels: None = None
+    """It has 8 bits."""
 
-    def read(self, map_: Map, size: Size, channels: int) -> NDArray[np.uint8]:
+    def read(self, map_: Map, size: Size, channels: int, levels: Levels | None = None) -> NDArray[np.uint8]:
         """What `map_` shows, resampled once from the smallest level that has all of its detail.
 
         Args:
             map_: from output to the upright image.
             size: width and height of the output.
             channels: as many as are kept.
+            levels: those that the policy kept it by.
 
         Returns:
             (H, W, channels) values 0 to 255.
@@ -105,7 +111,13 @@ class CachedImage:
 
 
 def choose(
-    images: IndexedImages, rows: Rows, recipe: DataRecipe, side: int, channels: int, epochs: int
+    images: IndexedImages,
+    rows: Rows,
+    recipe: DataRecipe,
+    side: int,
+    channels: int,
+    epochs: int,
+    levels: Levels | None = None,
 ) -> tuple[Policy | None, str]:
     """Whether and how to keep pixels, and the reason: decided by the data and the recipe alone.
 
@@ -116,6 +128,7 @@ def choose(
         side: pixels of the shorter side at which an image is kept.
         channels: 1 for grey, 3 for RGB.
         epochs: times that each image will be read.
+        levels: what of more than 8 bits becomes 0 and 255.
     """
     if recipe.pixel_cache == "off" or not len(rows):
         return None, "off, as asked"
@@ -124,13 +137,14 @@ def choose(
     sizes = [image.size for image in _readable(images, _spread(rows, SAMPLE))]
     if not sizes:
         return None, "off, because no image can be read"
-    raw = Policy(side, channels, "raw")
+    raw = Policy(side, channels, "raw", levels)
     ratio = _mean_pixels(sizes) / _mean_pixels([raw.kept(size) for size in sizes])
     if recipe.pixel_cache == "auto" and ratio < WORTH:
         return None, f"off, because images are small: {ratio:.1f} times the pixels that would be kept, of {WORTH}"
     policy, total = _fitting(images, rows, sizes, raw, recipe.cache_budget * GB)
     if policy is None:
-        return None, f"off, because even JPEG would take about {total / GB:.1f} GB. Try a larger --cache-budget."
+        how = "even JPEG" if channels in (1, 3) else "it"
+        return None, f"off, because {how} would take about {total / GB:.1f} GB. Try a larger --cache-budget."
     shown = f"images have {ratio:.1f} times the pixels that are kept, {side} on the shorter side"
     return policy, f"{policy.encoding}, about {total / GB:.2f} GB: {shown}"
 
@@ -142,6 +156,8 @@ def _fitting(
     total = len(rows) * float(np.mean([raw.raw_length(size) for size in sizes]))
     if total <= budget:
         return raw, total
+    if raw.channels not in (1, 3):  # which a JPEG does not hold
+        return None, total
     jpeg = replace(raw, encoding="jpeg")
     total = len(rows) * _mean_jpeg_length(jpeg, _readable(images, _spread(rows, JPEG_SAMPLE)))
     return (jpeg if total <= budget else None), total

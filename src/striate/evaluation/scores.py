@@ -187,6 +187,7 @@ def _as_trained(model: Model, index: Index, workers: int) -> Index:
     """The data that a model was trained on, split as its run split it."""
     data = model.about["recipe"]["data"]
     found = examine(index, max_pixels=model.max_pixels, max_bad=data["max_bad"], workers=workers)
+    found = found.of_bands(model.preprocessing.channels)
     own = data.get("split_seed")
     seed = model.about["seed"] if own is None else own
     index = found.split(val_fraction=data["val_fraction"], test_fraction=data["test_fraction"], seed=seed)

@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from striate.data.raw_pixels import first_bands
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 Pixels = NDArray[np.uint8]
@@ -89,8 +91,8 @@ def draw_images(rows: Sequence[Sequence[tuple[Pixels, str]]]) -> Figure:
 
 
 def show(axis: "Axes", image: Pixels, title: str) -> None:
-    """Draws one image (H, W, 1 or 3) with a title, whose dollar signs are no formula."""
-    axis.imshow(np.broadcast_to(image, (*image.shape[:2], 3)))
+    """Draws one image (H, W, C), of more bands the first three, with a title, whose dollar signs are no formula."""
+    axis.imshow(np.broadcast_to(first_bands(image), (*image.shape[:2], 3)))
     axis.set_title(title.replace("$", r"\$"), fontsize=8)
 
 

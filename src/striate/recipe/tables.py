@@ -15,15 +15,17 @@ from striate.recipe.augment import AugmentRecipe
 from striate.recipe.ranges import (
     MOST_CHANNELS,
     Amount,
+    Channels,
     Count,
     Mean,
+    PixelRange,
     Positive,
     Share,
     ShareAboveZero,
     ShareBelowOne,
     Std,
 )
-from striate.recipe.require import require
+from striate.recipe.require import require, require_in_order
 from striate.recipe.size import height_and_width
 from striate.records import require_ranges
 
@@ -132,8 +134,13 @@ class DataRecipe(ReadRecipe):
     """Size of the images that the network sees, in pixels: 224, or 224x320, height first; its published size unless
     given."""
 
-    in_channels: Literal[1, 3] | None = None
-    """1 for grey, 3 for RGB; what the network was published for unless given."""
+    in_channels: Channels | None = None
+    """1 for grey, 3 for RGB, else the bands that each image has; what the network was published for unless given, and
+    where images have other bands, as many as they have."""
+
+    pixel_range: PixelRange | None = None
+    """The values that become black and white in images of more than 8 bits, as `0 4095`; those of the data unless
+    given."""
 
     crop_pct: ShareAboveZero | None = None
     """Share of an image's shorter side that evaluation looks at, around the centre; that of `--weights`, else 0.875,
@@ -181,6 +188,7 @@ class DataRecipe(ReadRecipe):
         require_ranges(self)
         if self.img_size is not None:
             height_and_width(self.img_size)
+        require_in_order(self.pixel_range, "pixel_range")
         held_out = self.val_fraction + self.test_fraction
         require(held_out < 1, "val_fraction + test_fraction", "less than 1, or nothing is left to train on", held_out)
 

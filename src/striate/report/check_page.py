@@ -54,7 +54,7 @@ class Thumbnails:
         width, height = image.size
         scale = SIDE / max(width, height)
         size = max(round(width * scale), 1), max(round(height * scale), 1)
-        small = Image.fromarray(image.read(Map(crop((0, 0, width, height), size)), size, 3))
+        small = Image.fromarray(image.read(Map(crop((0, 0, width, height), size)), size, 3, image.own_levels))
         pen = ImageDraw.Draw(small)
         first, last = np.searchsorted(self.rows, [row, row + 1])
         for box in self.boxes[first:last]:

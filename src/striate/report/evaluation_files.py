@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.data import IndexedImages
+from striate.data.raw_pixels import first_bands
 from striate.errors import UsageError
 from striate.evaluation import Evaluation, Scored
 from striate.evaluation.record import Example
@@ -141,7 +142,7 @@ def _short(name: str) -> str:
 
 
 def _small(pixels: NDArray[np.uint8]) -> Image.Image:
-    image = Image.fromarray(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))))
+    image = Image.fromarray(np.ascontiguousarray(np.broadcast_to(first_bands(pixels), (*pixels.shape[:2], 3))))
     image.thumbnail((LARGEST, LARGEST))
     return image
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from striate.data import Index, IndexedImages
+from striate.data.raw_pixels import first_bands
 from striate.evaluation import Scored
 from striate.files import write_whole
 from striate.model import Model
@@ -113,7 +114,7 @@ def draw_mistakes(figure: SubFigure, model: Model, index: Index, scored: Scored)
     images, preprocessing = IndexedImages(index), model.preprocessing
     for axis, place in zip(axes, shown, strict=True):
         image = images.open(int(scored.rows[place]))
-        pixels = image.read(preprocessing.map(image.size), preprocessing.size, preprocessing.channels)
+        pixels = first_bands(preprocessing.read(image))
         axis.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=255)
         truth, answer = model.classes[int(labels[place])], model.classes[int(scored.answers[place])]
         axis.set_title(f"{truth}, not {answer}", fontsize=8)

@@ -11,6 +11,7 @@ from PIL import Image
 from striate.augment.geometry import Map, crop
 from striate.data import IndexedImages, Loader, UnreadableError, batches
 from striate.data.loader import Batch
+from striate.data.raw_pixels import first_bands
 from striate.device import cores
 from striate.errors import UsageError
 from striate.evaluation.scores import Scored
@@ -119,7 +120,7 @@ def _places(scored: Scored, images: IndexedImages, batch: Batch, readable: list[
 
 def small(pixels: NDArray[np.uint8]) -> Image.Image:
     """Pixels (H, W, 1 or 3) as an RGB image of which the longer side is at most `SIDE`."""
-    image = Image.fromarray(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))))
+    image = Image.fromarray(np.ascontiguousarray(np.broadcast_to(first_bands(pixels), (*pixels.shape[:2], 3))))
     image.thumbnail((SIDE, SIDE))
     return image
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from striate.data import Index, IndexedImages, Preprocessing, UnreadableError
 from striate.data.decode import MAX_PIXELS
+from striate.data.raw_pixels import first_bands
 from striate.files import write_whole
 
 TILE = 160  # pixels of an image's longer side
@@ -62,7 +63,7 @@ def _tile(images: IndexedImages, row: int, preprocessing: Preprocessing) -> Imag
     tile = Image.new("RGB", (TILE, TILE), "lightgrey")
     try:
         opened = images.open(row)
-        pixels = opened.read(preprocessing.map(opened.size), preprocessing.size, preprocessing.channels)
+        pixels = first_bands(preprocessing.read(opened))
     except UnreadableError:
         return tile
     image = Image.fromarray(pixels.squeeze()).convert("RGB")

@@ -1,6 +1,7 @@
 """The contact sheet: what augmentation makes of a user's own images, with their boxes and masks."""
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from striate.augment.noise import add_noise_
 from striate.augment.presets import resolve, wants_components
 from striate.augment.resample import IGNORED, map_boxes, resample_mask
 from striate.data import Images, Index, IndexedImages, Preprocessing, Rows, UnreadableError, training_view
-from striate.data.decode import MAX_PIXELS
+from striate.data.decode import MAX_PIXELS, common_levels
 from striate.data.masks import load_mask
+from striate.data.raw_pixels import Levels, first_bands
 from striate.errors import DataError
 from striate.files import write_whole
 from striate.recipe import AugmentRecipe
@@ -88,7 +90,10 @@ def draw_sheet(
     """
     images = IndexedImages(index, max_pixels)
     rows, pixels, maps, marks, skipped = [], [], [], [], []
-    for row in spread(np.flatnonzero(index.usable()), count).tolist():
+    wanted = spread(np.flatnonzero(index.usable()), count).tolist()
+    if preprocessing.pixel_range is None:
+        preprocessing = replace(preprocessing, pixel_range=_levels(images, wanted))
+    for row in wanted:
         try:
             shown, map_ = _evaluated(images, row, preprocessing)
             marks.append(_marks(index, images, row, max_pixels))
@@ -122,11 +127,22 @@ def spread(rows: Rows, count: int) -> Rows:
     return rows[places.round().astype(np.int64)]
 
 
+def _levels(images: IndexedImages, rows: list[int]) -> Levels | None:
+    """What is black and what white in these images, of those that can be read."""
+    opened = []
+    for row in rows:
+        with suppress(UnreadableError):
+            image = images.open(row)
+            image.verify()
+            opened.append(image)
+    return common_levels(opened)
+
+
 def _evaluated(images: Images, row: int, preprocessing: Preprocessing) -> tuple[NDArray[np.uint8], Map]:
     """What evaluation sees of an image, (H, W, C), and the map that shows it."""
     image = images.open(row)
     map_ = preprocessing.map(image.size)
-    return image.read(map_, preprocessing.size, preprocessing.channels), map_
+    return preprocessing.read(image, map_), map_
 
 
 def _marks(index: Index, images: Images, row: int, max_pixels: int) -> Marks:
@@ -145,7 +161,7 @@ def trained_on(
     for row in rows:
         image = images.open(row)
         map_, colour = view(row, image.size)
-        pixels.append(image.read(map_, preprocessing.size, preprocessing.channels))
+        pixels.append(preprocessing.read(image, map_))
         maps.append(map_)
         colours.append(colour)
     drawn = [colour for colour in colours if colour is not None]  # all of them or none
@@ -187,7 +203,7 @@ def marked(pixels: NDArray[np.uint8], map_: Map, marks: Marks) -> Image.Image:
         marks: of the image.
     """
     size = pixels.shape[1], pixels.shape[0]
-    rgb = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+    rgb = np.broadcast_to(first_bands(pixels), (*pixels.shape[:2], 3))
     if marks.mask is not None:
         height, width = marks.mask.shape
         to_mask = np.diag([width / marks.size[0], height / marks.size[1], 1.0])

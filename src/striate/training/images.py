@@ -28,6 +28,7 @@ def images(run: Run) -> "ImageInputs":
                 run.recipe.data,
                 img_size=max(preprocessing.size),
                 channels=preprocessing.channels,
+                levels=preprocessing.pixel_range,
                 epochs=run.recipe.training.epochs,
                 workers=run.workers,
                 say=run.reporter.info,

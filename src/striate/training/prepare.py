@@ -11,10 +11,10 @@ from striate.augment.presets import wants_components
 from striate.console import Reporter
 from striate.data import (
     CROP_PCT,
-    MEAN_STD,
     READ_AS,
     Index,
     Preprocessing,
+    mean_and_std,
     read_with,
     require_few_bad,
     require_trainable,
@@ -110,6 +110,8 @@ def _new(
         reporter.info(sentence)
     folder.write_recipe(recipe)
     index, found = checked_and_split(index, recipe, reporter, folder.check)
+    recipe = with_pixel_range(recipe, found)
+    folder.write_recipe(recipe)
     if wants_components(recipe.augment):
         recipe = replace(recipe, augment=measured(recipe.augment, found.colours))
         folder.write_recipe(recipe)
@@ -143,6 +145,8 @@ def checked_and_split(
         reporter.info(note if note.startswith(READ_AS) else f"note: {note}")
     found = _checked(index, recipe, findings, reporter)
     data = recipe.data
+    if sentence := found.depth.sentence(data.pixel_range):
+        reporter.info(sentence)
     index = found.split(val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=recipe.split_seed)
     if leaking := found.leaks(index):
         reporter.info(leaks.sentence(index, leaking, keep=data.keep_leaks))
@@ -153,6 +157,11 @@ def checked_and_split(
     require_trainable(index)
     task_of(index, recipe).require_trainable(index)
     return index, found
+
+
+def with_pixel_range(recipe: Recipe, found: Check) -> Recipe:
+    """The recipe with what is black and what white in images of more than 8 bits, by the data unless it says so."""
+    return replace(recipe, data=replace(recipe.data, pixel_range=recipe.data.pixel_range or found.depth.levels))
 
 
 def default_output(data: Path | Index, recipe: Recipe) -> Path:
@@ -189,8 +198,12 @@ def _checked(index: Index, recipe: Recipe, output: Path | None, reporter: Report
         if KINDS[kind].severity is not Severity.INFO:
             for line in _lines(kind, findings, where):
                 reporter.info(f"{KINDS[kind].severity.value}: {line}")
-    require_few_bad(index, found.index, recipe.data.max_bad)
-    return found
+    of_bands = found.of_bands(recipe.data.in_channels)
+    if other := int(found.index.usable().sum() - of_bands.index.usable().sum()):
+        images = "image that has" if other == 1 else "images that have"
+        reporter.info(f"left out: {other:,} {images} not {recipe.data.in_channels} bands")
+    require_few_bad(index, of_bands.index, recipe.data.max_bad)
+    return of_bands
 
 
 def _lines(kind: str, findings: Sequence[Finding], where: str) -> Iterator[str]:
@@ -265,8 +278,15 @@ def preprocessing_of(recipe: Recipe) -> Preprocessing:
     """The preprocessing that a resolved recipe asks for."""
     data = recipe.data
     channels, (height, width) = data.in_channels or 3, height_and_width(data.img_size or 224)
-    mean, std = data.mean or MEAN_STD[channels][0], data.std or MEAN_STD[channels][1]
-    return Preprocessing((channels, height, width), mean, std, data.crop_pct or CROP_PCT, data.crop_mode or "center")
+    usual = mean_and_std(channels)
+    return Preprocessing(
+        (channels, height, width),
+        data.mean or usual[0],
+        data.std or usual[1],
+        data.crop_pct or CROP_PCT,
+        data.crop_mode or "center",
+        pixel_range=data.pixel_range,
+    )
 
 
 def machine_of(recipe: Recipe) -> Machine:

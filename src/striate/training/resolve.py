@@ -12,7 +12,7 @@ from torch import nn
 
 from striate import recipe as recipes
 from striate.augment.presets import written_out
-from striate.data import CROP_PCT, MEAN_STD
+from striate.data import CROP_PCT, mean_and_std
 from striate.errors import SizeError, UsageError
 from striate.graph.meta import META, Shapes, build
 from striate.nets import create, default_of
@@ -20,6 +20,7 @@ from striate.recipe import AUTO_WEIGHTS, NO_WEIGHTS, NetworkRecipe, Recipe
 from striate.recipe.size import height_and_width, written
 from striate.tasks import AUTO, TASKS, task_kind
 
+OF_COLOURS = ("saturation", "hue", "pca_colour")  # what augmentation does to RGB alone
 RESUMABLE = {
     "machine": None,
     "training": {"epochs", "skip_bad_steps"},
@@ -44,11 +45,11 @@ def resolve(recipe: Recipe) -> Recipe:
     channels = data.in_channels or default_of(network.name, "in_channels")
     size = height_and_width(data.img_size or int(net.image_size))  # type: ignore[arg-type]
     _require_outputs(recipe, name, {**arguments, "in_channels": channels}, (channels, *size))
-    mean, std = MEAN_STD[channels]
+    mean, std = mean_and_std(channels)
     data = replace(
         data,
         img_size=written(*size),
-        in_channels=channels,  # type: ignore[arg-type]  # a net is published for 1 or 3
+        in_channels=channels,
         mean=data.mean or mean,
         std=data.std or std,
         crop_pct=data.crop_pct or CROP_PCT,
@@ -69,7 +70,18 @@ def resolve(recipe: Recipe) -> Recipe:
     if transfer.weights == AUTO_WEIGHTS:
         transfer = replace(transfer, weights=NO_WEIGHTS)
     augment = written_out(recipe.augment)
+    if channels not in (1, 3):  # grey keeps what it was given, of which it draws nothing
+        augment = replace(augment, saturation=0.0, hue=0.0, pca_colour=0.0)
     return replace(recipe, network=network, data=data, training=training, augment=augment, transfer=transfer)
+
+
+def without_colours(asked: Recipe, resolved: Recipe) -> tuple[str, ...]:
+    """A sentence where operations on colours are asked for and images have none; empty elsewhere."""
+    given = [name for name in OF_COLOURS if getattr(asked.augment, name)]
+    if not given or resolved.data.in_channels == 3:
+        return ()
+    names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+    return (f"augmentation: off, because images of {resolved.data.in_channels} channels have no colours: {names}.",)
 
 
 def _tried(network: NetworkRecipe) -> tuple[str, dict[str, Any], nn.Module]:

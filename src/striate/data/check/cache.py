@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from striate.data.check.scan import RECORD, Records
 from striate.files import read_checked, write_checked
 
-VERSION = 1  # of what a record means: raised when the same file would be seen differently
+VERSION = 2  # of what a record means: raised when the same file would be seen differently
 ENTRY = np.dtype([("digest", "V16"), ("record", RECORD)])
 Digest = bytes | None  # 16 bytes that name the content of an image's file; None where it cannot be read
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.augment.colour import ColourSums
 from striate.data.check.boxes import box_findings
 from striate.data.check.cache import Digest, cache_file
 from striate.data.check.classes import class_counts, class_findings, split_counts
+from striate.data.check.depth import Depth, bands_of, depth_of, of_bands
 from striate.data.check.duplicates import Copies, copy_findings, find_copies
 from striate.data.check.findings import Finding, Severity, by_kind
 from striate.data.check.images import left_out, odd_images, wrong_suffixes
@@ -52,6 +54,12 @@ class Check:
     colours: ColourSums
     """Of all images that can be read, each brought to 64 x 64 pixels."""
 
+    depth: Depth = field(default_factory=Depth)
+    """Of images of more than 8 bits."""
+
+    bands: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
+    """(N,) how many bands each image has; 0 for one that was not read."""
+
     @property
     def passed(self) -> bool:
         """Whether nothing was found that would make a result untrue."""
@@ -69,6 +77,12 @@ class Check:
         together = [copies.rows for copies in self.copies]
         return split(self.index, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed, together=together)
 
+    def of_bands(self, channels: int | None) -> "Check":
+        """The check without images of other bands than `channels`, where these are neither grey nor colours."""
+        if channels in (None, 1, 3):
+            return self
+        return replace(self, index=of_bands(self.index, self.bands, channels))
+
     def leaks(self, index: Index) -> list[Leak]:
         """The images of train that are copies, or nearly, of images in val or test, as `index` is split."""
         return leaks(index, self.copies)
@@ -84,6 +98,7 @@ class Check:
             "splits": split_counts(self.index),
             "classes": class_counts(self.index),
             "leaks": len(self.leaks(self.index)),
+            "pixel_range": self.depth.levels,
             "mean": mean,
             "std": std,
             "counts": {severity.value: self.count(severity) for severity in Severity},
@@ -161,7 +176,9 @@ def examine(
         *twin_findings(after, twins, images),
     ]
     in_order = tuple(finding for found in by_kind(findings).values() for finding in found)
-    return Check(index, after, in_order, tuple(copies), colour_sums(scan.records))
+    records = scan.records
+    colours, depth, bands = colour_sums(records), depth_of(records), bands_of(records)
+    return Check(index, after, in_order, tuple(copies), colours, depth, bands)
 
 
 def check(

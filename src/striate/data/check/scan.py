@@ -9,7 +9,7 @@ from striate.augment.colour import LUMA, ColourSums
 from striate.augment.geometry import Map, crop
 from striate.data.decode import FAILURES, OpenedImage
 from striate.data.image_formats import ANIMATED
-from striate.data.images import Readable
+from striate.data.preprocessing import Readable
 
 VIEW = 64  # pixels: width and height of what is looked at, the whole image squeezed into a square
 SIDE = VIEW // 2  # of the thumbnail that is compared
@@ -22,6 +22,9 @@ RECORD = np.dtype(
         ("mode", "S8"),
         ("orientation", np.uint8),  # of EXIF: 1 is upright
         ("frames", np.int32),
+        ("bands", np.int16),  # where they are no colours and not grey; else 0
+        ("kind", "S2"),  # of number, where it has more than 8 bits or such bands: u2, f4, …
+        ("extent", np.float64, 2),  # the least and the largest value, likewise
         ("pixels", np.uint64),  # a digest of what it shows
         ("hash", np.uint64),  # a perceptual hash: near for what looks alike
         ("mirrored", np.uint64),  # the hash of its mirror image
@@ -60,6 +63,9 @@ def scan_image(image: OpenedImage) -> np.void:
                 pillow.mode.encode(),
                 image.orientation,
                 _frames(image),
+                image.bands or 0,
+                image.raw.kind.encode() if image.raw is not None else b"",
+                image.raw.extent if image.raw is not None else (0.0, 0.0),
                 int.from_bytes(digest.digest()),
                 perceptual_hash(waves),
                 perceptual_hash(waves * ODD),
@@ -74,9 +80,9 @@ def scan_image(image: OpenedImage) -> np.void:
 
 
 def view(image: Readable) -> NDArray[np.uint8]:
-    """The whole image on a square (VIEW, VIEW, 3)."""
+    """The whole image on a square (VIEW, VIEW, 3), from its own darkest to its own lightest where it is deep."""
     width, height = image.size
-    return image.read(Map(crop((0, 0, width, height), (VIEW, VIEW))), (VIEW, VIEW), 3)
+    return image.read(Map(crop((0, 0, width, height), (VIEW, VIEW))), (VIEW, VIEW), 3, image.own_levels)
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -133,6 +133,6 @@ def _features(images: Images, row: int) -> Features:
     width, height = image.size
     scale = min(1.0, SIDE / max(width, height))
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    grey = image.read(Map(crop((0, 0, width, height), size)), size, 1)
+    grey = image.read(Map(crop((0, 0, width, height), size)), size, 1, image.own_levels)
     points, descriptions = cv2.SIFT_create(FEATURES).detectAndCompute(np.ascontiguousarray(grey[..., 0]), None)  # type: ignore[attr-defined]
     return points, descriptions

@@ -1,6 +1,7 @@
 """A folder and all below it, listed once: what decides the layout is what the readers read."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,11 +9,14 @@ from pathlib import Path
 from striate.data.image_formats import IMAGE_SUFFIXES, begins_as_image
 from striate.data.layouts.names import is_litter
 from striate.data.paths import file_of, to_text
+from striate.data.raw_pixels import is_image_header
 from striate.errors import DataError
 from striate.files import list_names, open_regular
 
 DEPTH = 32  # folders below one another; deeper ones are no data set
 ENDLESS = ("/proc", "/sys")  # where folders are made while they are listed
+ARRAY = ".npy"
+LABEL_ARRAY = re.compile(r"(?i)(.*[-_.])?(y|labels?|targets?|classes|class)([-_.].*)?[.]npy")  # beside one of images
 SAMPLE = 200  # files without a suffix that are looked into, a folder
 
 
@@ -188,6 +192,10 @@ class _Surveyor:
             raise _unlisted(path, error) from error
         if bare:
             self._look_into(folder, bare)
+        arrays = sorted(name for name in folder.others if suffix_of(name) == ARRAY)
+        if arrays and self._are_images(folder, arrays):
+            folder.images += arrays
+            folder.others = [name for name in folder.others if suffix_of(name) != ARRAY]
         folder.images.sort()
         folder.others.sort()
         return list(folder.folders.values())
@@ -211,6 +219,12 @@ class _Surveyor:
             bare.append(name)
         else:
             folder.others.append(name)
+
+    def _are_images(self, folder: Folder, arrays: list[str]) -> bool:
+        """Whether each array of NumPy in a folder is one image, by the first and by the names of all."""
+        if any(LABEL_ARRAY.fullmatch(name) for name in arrays):
+            return False
+        return _is_image_array(file_of(self._root, folder.path_of(arrays[0])))
 
     def _look_into(self, folder: Folder, names: list[str]) -> None:
         """Parts files without a suffix into images and others, by how a sample of them begins."""
@@ -274,3 +288,12 @@ def _begins_as_image(path: Path) -> bool:
     except OSError:
         return False
     return begins_as_image(start)
+
+
+def _is_image_array(path: Path) -> bool:
+    """Whether an array of NumPy is one image: height and width, or height, width and bands."""
+    try:
+        with open_regular(path) as file:
+            return is_image_header(file)
+    except OSError:
+        return False
