@@ -182,5 +182,8 @@ def test_what_is_measured_of_a_model(untrained: Untrained, tmp_path: Path) -> No
     assert cost.file_bytes == path.stat().st_size
     assert cost.macs is not None
     assert cost.macs > 0
+    assert cost.weight_bytes == 4 * cost.parameters
+    assert cost.peak_bytes is not None
+    assert cost.peak_bytes >= 4 * 32 * 32 * (1 + 6)  # the image and the first maps, which live at once
     assert cost.images_per_second > 0
     assert not model.net.training

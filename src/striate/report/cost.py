@@ -1,4 +1,4 @@
-"""What a model costs: exact counts, and speed and memory as measured here."""
+"""What a model costs: exact counts, and speed as measured here."""
 
 import time
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ import torch
 from striate.errors import UsageError
 from striate.graph.meta import META, build
 from striate.graph.trace import trace
-from striate.machine.peak import peak_bytes
 from striate.model import Model
 from striate.nets import create
 
@@ -29,6 +28,12 @@ class Cost:
     at_least: bool
     """Whether there are operations whose multiplications are not known."""
 
+    weight_bytes: int
+    """Of parameters and buffers."""
+
+    peak_bytes: int | None
+    """The most that the tensors of one image take at once, in float32, beside the weights; None as `macs`."""
+
     file_bytes: int
     """Of the model's file; 0 where it is not on the disk."""
 
@@ -40,9 +45,6 @@ class Cost:
 
     one_image_s: float
     """For one image by itself, without decoding."""
-
-    peak_bytes: int | None
-    """The most memory that a batch takes beside the weights; None where the system does not say."""
 
 
 def measure(model: Model, path: Path | None = None) -> Cost:
@@ -57,17 +59,17 @@ def measure(model: Model, path: Path | None = None) -> Cost:
     model.predict_batch(image)  # the first pass of a process makes the others' kernels
     one = _seconds(model, image)
     batch = image.repeat(max(1, min(BATCH, int(LEAST_S / one))), 1, 1, 1)
-    peak = peak_bytes(model.machine.device, lambda: model.predict_batch(batch))
-    macs, at_least = _macs(model)
+    macs, at_least, peak = _counted(model)
     return Cost(
         parameters=sum(parameter.numel() for parameter in model.net.parameters()),
         macs=macs,
         at_least=at_least,
+        weight_bytes=sum(tensor.nbytes for tensor in (*model.net.parameters(), *model.net.buffers())),
+        peak_bytes=peak,
         file_bytes=path.stat().st_size if path is not None and path.is_file() else 0,
         batch=len(batch),
         images_per_second=len(batch) / _seconds(model, batch),
         one_image_s=one,
-        peak_bytes=peak,
     )
 
 
@@ -82,11 +84,11 @@ def _seconds(model: Model, images: torch.Tensor) -> float:
     return sorted(times)[len(times) // 2]
 
 
-def _macs(model: Model) -> tuple[int | None, bool]:
-    """Multiplications for one image, and whether there are more that are not known."""
+def _counted(model: Model) -> tuple[int | None, bool, int | None]:
+    """Multiplications for one image, whether there are more that are not known, and the bytes that it takes at once."""
     try:
         net = build(lambda: create(model.name, **model.arguments)).to(META)
         found = trace(net, torch.empty((1, *model.preprocessing.input_size), device=META))
     except UsageError:  # a network that looks at the values of tensors
-        return None, False
-    return sum(layer.macs for layer in found.layers), bool(found.uncounted)
+        return None, False, None
+    return sum(layer.macs for layer in found.layers), bool(found.uncounted), found.peak

@@ -284,5 +284,6 @@ def _cost(found: Report) -> Iterator[tuple[str, str]]:
     yield "Speed of the network", f"{cost.images_per_second:,.0f} images a second, {cost.batch} at a time"
     yield "One image by itself", f"{1000 * cost.one_image_s:.1f} ms"
     if cost.peak_bytes is not None:
-        yield "Most memory of a batch", f"{cost.peak_bytes / 1e6:,.0f} MB for {cost.batch} images, beside the weights"
+        weights = f"beside {cost.weight_bytes / 1e6:,.1f} MB of weights"
+        yield "Memory for one image", f"{cost.peak_bytes / 1e6:,.1f} MB at the most, as counted in float32, {weights}"
     yield "Measured on", f"{evaluation.device}, {evaluation.precision}: {found.model.machine.reason}"
