@@ -52,8 +52,8 @@ CASES = {
     ),
     "cifar10": Case(
         SHARED / "cifar10-jpeg",
-        (2000, 1000, 2000),
-        {"model": "resnet20_cifar", "weights": "none", "crop_pct": 1.0, "epochs": 10, "lr": 1e-2},
+        (1000, 500, 1000),
+        {"model": "resnet20_cifar", "weights": "none", "crop_pct": 1.0, "epochs": 5, "lr": 1e-2},
     ),
     "hymenoptera": Case(
         SHARED / "hymenoptera",
@@ -127,7 +127,8 @@ def shown(name: str, case: Case, folder: Path) -> None:
     print(f"  one member: accuracy {np.mean(accuracies):.4f} (standard deviation {np.std(accuracies, ddof=1):.4f})")
     told("10 crops of a member", evaluate(members[0], index, "test", viewing=CROPS), [each[0]])
     told(f"{MEMBERS} members", evaluate(ensemble, index, "test"), each, trained)
-    told("averaged weights", evaluate(averaged_weights(members), index, "test"), each)
+    averaged = evaluate(averaged_weights(members), index, "test")
+    print(f"  averaged weights: accuracy {averaged.metrics['accuracy']:.4f}, {gain(averaged, each, '').score:+.4f}")
     started = time.perf_counter()
     run = striate.train(
         file, output=folder / "snapshots", reporter=quiet, report=False, snapshots=MEMBERS, **case.settings
