@@ -2,7 +2,6 @@
 
 import fnmatch
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -56,48 +55,13 @@ def train(
     recipe = _recipe(recipe, settings)
     folder = Path(output) if output is not None else None
     source = Path(data) if isinstance(data, str | Path) else _index(data, recipe)
-    from striate import transfer
+    from striate import members, transfer
 
-    many = recipe.training.members > 1
-    run = _train_members(source, recipe, folder, reporter) if many else transfer.train(source, recipe, folder, reporter)
+    begin = members.train if recipe.training.members > 1 else transfer.train
+    run = begin(source, recipe, folder, reporter)
     if report:
         _report(run, reporter)
     return run
-
-
-def _train_members(source: Path | Index, recipe: Recipe, output: Path | None, reporter: Reporter | None) -> RunFolder:
-    """Trains models that differ in their seed, on one split, and combines them into the model of a run folder."""
-    from striate import transfer
-    from striate.ensemble import combined
-    from striate.training.prepare import default_output
-
-    count, training = recipe.training.members, recipe.training
-    folder = RunFolder.create(output or default_output(source, recipe))
-    folder.members.mkdir()
-    data = replace(recipe.data, split_seed=recipe.split_seed)
-    models: list[Model] = []
-    for number in range(count):
-        own = replace(recipe, data=data, training=replace(training, members=1, seed=training.seed + number))
-        run = transfer.train(source, own, folder.members / str(number + 1), reporter)
-        models.append(load(run.model))
-        if number == 1 and _same_values(*models):
-            raise UsageError(
-                "`members`: expected models that differ by their seed; got two that are the same, because their heads "
-                "are fitted and nothing is drawn. Try --no-fit-head, or --freeze none."
-            )
-    first = RunFolder(folder.members / "1")
-    folder.write_recipe(replace(first.read_recipe(), training=replace(first.read_recipe().training, members=count)))
-    for name in ("index.parquet", "check.csv"):
-        shutil.copyfile(first.path / name, folder.path / name)
-    combined(models).save(folder.model)
-    (reporter or Reporter()).info(f"model: {folder.model}, an ensemble of {count} members")
-    return folder
-
-
-def _same_values(a: Model, b: Model) -> bool:
-    """Whether two models have the same tensors."""
-    others = b.net.state_dict()
-    return all(value.equal(others[name]) for name, value in a.net.state_dict().items())
 
 
 def resume(

@@ -55,6 +55,7 @@ def test_members_learn_from_one_split_with_their_own_seeds(
     )
     model = load(run.model, device="cpu", precision="float32")
     parts = members_of(model)
+    assert model.metrics
     assert [told["seed"] for told in model.about["members"]] == [3, 4]
     states = [next(iter(part.net.state_dict().values())) for part in parts]
     assert not states[0].equal(states[1])
