@@ -181,10 +181,9 @@ def as_pinned(pinned: Mapping[str, str], device: str = "auto", precision: str = 
     Raises:
         UsageError: if the device is not there.
     """
-    if precision != "auto":
-        return choose(device, precision)
-    machine = choose(device, pinned.get("precision", "auto"), pinned.get("memory_format", "auto"))
-    reason = f"{machine.precision} as in training" if "precision" in pinned else machine.reason
+    asked = pinned.get("precision", "auto") if precision == "auto" else precision
+    machine = choose(device, asked, pinned.get("memory_format", "auto"))
+    reason = f"{asked} as in training" if precision == "auto" != asked else machine.reason
     if pinned.get("runtime") == "openvino" and machine.device.type == "cpu":
         if importlib.util.find_spec("openvino") is not None:
             return replace(machine, reason=reason, runtime="openvino")

@@ -3,7 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from striate.pretrained import Pretrained, pretrained
 from striate.recipe import AUTO_WEIGHTS, NO_WEIGHTS, Recipe, TransferRecipe
 from striate.recipe.size import written
 from striate.tasks import task_kind, task_of
-from striate.training.closing import close
+from striate.training.closing import close_fitted
 from striate.training.folder import RunFolder
 from striate.training.freeze import WITHIN, freeze, frozen_stages, keep_statistics, redrawn_stages
 from striate.training.images import images
@@ -48,6 +48,7 @@ from striate.training.process_group import JoinedProcesses
 from striate.training.resolve import resolve as resolve_recipe
 from striate.training.resolve import without_colours
 from striate.training.run import Run
+from striate.training.trial import Trial, try_bfloat16
 from striate.weights import load_into
 
 VIEWS = 8  # of each image, of which training on cached features shows one an epoch
@@ -178,9 +179,17 @@ def learn(run: Run, base: Callable[[], Pretrained]) -> None:
         net = base().net
         problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
         if problem is not None and _frozen(run, net) == net.stages and _why_not_fitted(net) is None:
-            fit_head_alone(run, base(), fitted or probe(run, net, problem), started)
+            trial = fit_head_alone(run, base(), fitted or probe(run, net, problem), started)
+            if trial is not None:
+                run = run.in_float32(asdict(trial))
+                fit_head_alone(run, base(), probe(run, net, problem), started)
             return
     net = pretrained_network(run, base)
+    if run.checkpoint is None and _frozen(run, net) and _begins_fitted(run, base().net):
+        trial = try_bfloat16(run, net.eval())  # by what is frozen and a fitted head, before anything learns from it
+        if trial is not None and not trial.passed:
+            run = run.in_float32(asdict(trial))
+            net = pretrained_network(run, base)
     scale = run.recipe.transfer.drawn_lr_scale
     fit(run, net, inputs_of(run, net), dict.fromkeys(_drawn(run, net), scale))
 
@@ -207,14 +216,18 @@ def inputs_of(run: Run, net: nn.Module) -> Inputs:
     return cached_features(run, net, frozen, count or VIEWS)
 
 
-def fit_head_alone(run: Run, base: Pretrained, fitted: Fitted, started: float) -> None:
-    """Gives the frozen network a head that was fitted to it, and leaves the run folder as training would."""
+def fit_head_alone(run: Run, base: Pretrained, fitted: Fitted, started: float) -> Trial | None:
+    """Gives the frozen network a head that was fitted to it, and leaves the run folder as training would.
+
+    Returns:
+        As `close_fitted` does.
+    """
     net = _take_weights(create(run.network, **run.arguments), base, run).eval()
     install(net, fitted.head)
     freeze(net, _frozen(run, net))
     describe(run, net)
     head = {"strength": fitted.strength, "temperature": fitted.temperature}
-    _keep_fitted(run, net, head, cross_validated(run, fitted), started)
+    return close_fitted(run, net, head, cross_validated(run, fitted), started)
 
 
 def fit_parts_alone(run: Run, base: Pretrained) -> bool:
@@ -227,33 +240,8 @@ def fit_parts_alone(run: Run, base: Pretrained) -> bool:
     install_parts(net, found.layers)
     freeze(net, _frozen(run, net))
     describe(run, net)
-    _keep_fitted(run, net, {"strengths": found.strengths}, found.cross_validated, started)
-    return True
-
-
-def _keep_fitted(
-    run: Run, net: nn.Module, head: dict[str, Any], cross_validated: dict[str, float], started: float
-) -> None:
-    """Writes what a run with a fitted head leaves behind: its model file, which is read back and scored, and metrics.
-
-    Args:
-        run: of the net.
-        net: with its head, in evaluation mode.
-        head: what the model file says of the head.
-        cross_validated: the metrics of training images.
-        started: when the fit began, by `time.perf_counter`.
-    """
-    run.reporter.info(
-        f"cross-validation on train: {run.task.line(cross_validated)}, loss {cross_validated['loss']:.4f}"
-    )
-    row = {"epoch": 1, "step": 0, "train_s": time.perf_counter() - started}
-    if run.processes.first:
-        run.model(run.machine.place(net), epoch=1, head=head).save(run.folder.model)
-    val = close(run, started)
-    row |= {f"cv_{name}": value for name, value in cross_validated.items()}
-    row |= {f"val_{name}": value for name, value in val.items()}
-    if run.processes.first:
-        run.folder.write_metrics([row])
+    trial = close_fitted(run, net, {"strengths": found.strengths}, found.cross_validated, started)
+    return trial is None or fit_parts_alone(run.in_float32(asdict(trial)), base)
 
 
 def resolve(recipe: Recipe, base: Pretrained) -> Recipe:
@@ -385,6 +373,13 @@ def _fit_head(run: Run, net: nn.Module, base: Pretrained) -> None:
         run.reporter.info(f"the head begins with drawn values, not fitted ones: {why_not}")
     else:
         install(net, probe(run, base.net, problem, problem.label_smoothing).head)
+
+
+def _begins_fitted(run: Run, net: nn.Module) -> bool:
+    """Whether the head of the weights' net begins with fitted values."""
+    if not run.recipe.transfer.fit_head or run.recipe.transfer.redraw or _why_not_fitted(net) is not None:
+        return False
+    return run.task.head_problem(run.index, run.index.rows("train"), run.recipe) is not None
 
 
 def _why_not_fitted(net: nn.Module) -> str | None:

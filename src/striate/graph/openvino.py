@@ -50,7 +50,7 @@ class ByOpenVino:
         return tuple(torch.from_numpy(values[output]) for output in network.outputs)
 
 
-@functools.lru_cache(maxsize=1)  # several views and splits of the same images ask for the same part in turn
+@functools.lru_cache(maxsize=2)  # views and splits ask for the same part in turn, a trial for two precisions
 def _compiled(part: _Part, precision: str, size: tuple[int, int, int]) -> "CompiledModel":
     import openvino
     from openvino import frontend

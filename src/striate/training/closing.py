@@ -5,11 +5,15 @@ What the run says is then what its file does.
 
 import time
 from dataclasses import replace
+from typing import Any
+
+from torch import nn
 
 from striate.evaluation import evaluate
 from striate.evaluation.temperature import calibrated
 from striate.model import load
 from striate.training.run import Run
+from striate.training.trial import Trial, try_bfloat16
 
 
 def close(run: Run, started: float | None = None) -> dict[str, float]:
@@ -51,3 +55,38 @@ def _scored(run: Run) -> dict[str, float]:
     if found.metrics != read.metrics or model is not read:
         replace(model, metrics=found.metrics).save(run.folder.model)
     return found.metrics
+
+
+def close_fitted(
+    run: Run, net: nn.Module, head: dict[str, Any], cross_validated: dict[str, float], started: float
+) -> Trial | None:
+    """Writes what a run with a fitted head leaves behind: its model file, which is read back and scored, and metrics.
+
+    The file is tried in bfloat16 first. Where that fails nothing is scored, for the head has been fitted to what
+    float32 does not give, and must be fitted anew.
+
+    Args:
+        run: of the net.
+        net: with its head, in evaluation mode.
+        head: what the model file says of the head.
+        cross_validated: the metrics of training images.
+        started: when the fit began, by `time.perf_counter`.
+
+    Returns:
+        The trial, where it failed.
+    """
+    run.reporter.info(
+        f"cross-validation on train: {run.task.line(cross_validated)}, loss {cross_validated['loss']:.4f}"
+    )
+    row = {"epoch": 1, "step": 0, "train_s": time.perf_counter() - started}
+    if run.processes.first:
+        run.model(run.machine.place(net), epoch=1, head=head).save(run.folder.model)
+    trial = try_bfloat16(run)
+    if trial is not None and not trial.passed:
+        return trial
+    val = close(run, started)
+    row |= {f"cv_{name}": value for name, value in cross_validated.items()}
+    row |= {f"val_{name}": value for name, value in val.items()}
+    if run.processes.first:
+        run.folder.write_metrics([row])
+    return None

@@ -31,6 +31,7 @@ from striate.training.run import Run
 from striate.training.schedule import lr_at
 from striate.training.snapshots import combine_snapshots, keep_snapshot
 from striate.training.state import Progress, State, Totals
+from striate.training.trial import answer_in_float32, try_bfloat16
 
 
 def train(
@@ -87,6 +88,9 @@ def fit(run: Run, net: nn.Module, inputs: Inputs, lr_scales: Mapping[str, float]
             metrics = score(run, inputs, evaluated.eval(), guards)
             finish_epoch(run, inputs, state, metrics, guards)
     combine_snapshots(run)
+    trial = try_bfloat16(run)
+    if trial is not None and not trial.passed:
+        answer_in_float32(run)
     close(run)
 
 

@@ -47,6 +47,9 @@ class Run:
     checkpoint: Checkpoint | None = None
     """Where the run goes on from; None for a new one."""
 
+    tried: dict[str, Any] | None = None
+    """What bfloat16 changed of its answers, where float32 took its place."""
+
     @cached_property
     def augment(self) -> Augmentation:
         """The recipe's augmentation, with nothing left open."""
@@ -84,7 +87,19 @@ class Run:
             "commit": commit(),
             "data": self.index.fingerprint(),
             "machine": self.machine.pinned(),
+            **({"bfloat16": self.tried} if self.tried else {}),
         }
+
+    def in_float32(self, tried: dict[str, Any]) -> "Run":
+        """The same run with all arithmetic in float32, because bfloat16 changed its answers.
+
+        Args:
+            tried: what its model file says of that, as `striate.training.trial.Trial` has it.
+        """
+        machine = replace(self.recipe.machine, precision="float32")
+        run = self.with_recipe(replace(self.recipe, machine=machine))
+        reason = "bfloat16 changed too many answers"
+        return replace(run, machine=replace(self.machine, precision="float32", reason=reason), tried=tried)
 
     def with_recipe(self, recipe: Recipe) -> "Run":
         """The same run by another recipe, which its folder keeps."""

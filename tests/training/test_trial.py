@@ -1,0 +1,69 @@
+"""bfloat16 is tried against float32, and float32 takes its place where it changes answers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import striate
+from striate.console import Reporter
+from striate.data.index_file import load_index
+from striate.model import Model, load
+from striate.recipe import load as load_recipe
+from striate.training import RunFolder
+from striate.training.trial import Trial, tried
+
+
+@pytest.mark.parametrize(
+    ("images", "changed", "passed"),
+    [(10, 0, True), (10, 1, True), (10, 2, False), (256, 1, True), (256, 2, False), (1000, 5, True), (1000, 6, False)],
+)
+def test_one_changed_answer_is_no_sign_and_more_than_1_in_200_are(images: int, changed: int, passed: bool) -> None:
+    assert Trial(images, changed, 0.01).passed == passed
+
+
+def test_a_trial_says_what_it_found() -> None:
+    said = "bfloat16 beside float32 on 256 images: outputs differ by 1.23%, "
+    assert str(Trial(256, 1, 0.0123)) == said + "1 answer changes"
+    assert str(Trial(256, 0, 0.0123)) == said + "0 answers change"
+
+
+def test_images_of_val_are_tried(finished: RunFolder) -> None:
+    index = load_index(finished.index)
+    found = tried(load(finished.model), index, workers=1)
+    assert found.images == len(index.rows("val"))
+    assert 0 < found.difference < 0.05
+
+
+@pytest.mark.parametrize(
+    "values", [{"freeze": "all"}, {"freeze": "conv2", "views": 2}, {"freeze": "none"}, {"weights": "none"}]
+)
+def test_where_it_changes_too_many_the_model_answers_in_float32(
+    values: dict[str, Any],
+    untrained: Callable[..., Model],
+    two_classes: Path,
+    silent: Reporter,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    untrained().save(tmp_path / "weights.safetensors")
+    asked = {"weights": str(tmp_path / "weights.safetensors")} | values
+    if asked["weights"] == "none":
+        asked |= {"model": "lenet5"}
+    asked |= {"epochs": 1, "device": "cpu", "precision": "bfloat16", "workers": 1, "crop_pct": 1.0}
+    passing = striate.train(two_classes, output=tmp_path / "passing", reporter=silent, report=False, **asked)
+    assert load(passing.model).machine.precision == "bfloat16"
+    assert load(passing.model).about["bfloat16"].keys() == {"images", "changed", "difference"}
+    monkeypatch.setattr(Trial, "passed", False)
+    failing = striate.train(two_classes, output=tmp_path / "failing", reporter=silent, report=False, **asked)
+    model = load(failing.model)
+    assert model.machine.precision == "float32"
+    assert model.about["bfloat16"]["images"] > 0
+    assert "more than 1 in 200: float32 takes its place" in failing.log.read_text()
+    keeps = values.get("freeze") in ("all", "conv2")  # what is computed once is computed anew; else it was trained so
+    assert load_recipe(failing.recipe).machine.precision == ("float32" if keeps else "bfloat16")
+    images = torch.randint(0, 255, (2, 32, 32, 1), dtype=torch.uint8)
+    plain = load(failing.model, precision="float32").predict_batch(images)
+    assert torch.equal(model.predict_batch(images), plain)
