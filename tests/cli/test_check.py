@@ -153,5 +153,5 @@ def test_what_was_seen_is_kept(striate: Striate, write_pictures: Callable[[Path,
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
     root = write_pictures(tmp_path / "data", {"dark": 10, "light": 10})
     first = striate("check", root)
-    assert len(list((tmp_path / "cache/check").glob("*-v2.seen"))) == 1
+    assert len(list((tmp_path / "cache/check").glob("*-v*.seen"))) == 1
     assert striate("check", root) == first

@@ -212,7 +212,7 @@ def test_a_bad_output(run: Run, out: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("preprocessing", "sentence"),
     [
-        ({"mean": [0.5], "std": [0.5]}, "Object missing required field `input_size`."),
+        ({"mean": [0.5], "std": [0.5]}, "expected a field input_size; got none."),
         (
             {"input_size": [1, 32, 32], "mean": [0.5], "std": [0.5], "crop_mode": "border"},
             "expected crop_mode center, which striate does; got border.",
@@ -239,6 +239,10 @@ def score(run: Run, model: Path, data: Path, *flags: object) -> dict[str, Any]:
     return scores
 
 
+def accuracy(scores: dict[str, Any], name: str = "accuracy") -> float:
+    return float(scores["metrics"][name]["value"])
+
+
 @pytest.mark.parametrize("precision", ["float32", "auto"])
 @pytest.mark.parametrize(
     ("file", "top1", "top5"),
@@ -258,8 +262,8 @@ def test_nets_on_photos(run: Run, tmp_path: Path, file: str, top1: float, top5: 
         published(run, file, out, "--classes", photos / "imagenet_classes.tsv")
     scores = score(run, out, photos / "labels.csv", "--label-column", "name", "--precision", precision)
     assert scores["count"] == 100
-    assert scores["accuracy"] >= top1
-    assert round(scores["top5_accuracy"], 6) >= top5
+    assert accuracy(scores) >= top1
+    assert round(accuracy(scores, "top5_accuracy"), 6) >= top5
 
 
 def test_lenet_on_mnist(run: Run, tmp_path: Path) -> None:
@@ -267,7 +271,7 @@ def test_lenet_on_mnist(run: Run, tmp_path: Path) -> None:
     published(run, "caffe_lenet.safetensors", out)
     scores = score(run, out, shared("data", "mnist"))
     assert scores["count"] == 10_000
-    assert scores["accuracy"] >= 0.990
+    assert accuracy(scores) >= 0.990
 
 
 @pytest.mark.parametrize(("file", "blocks"), [("cifar_resnet20.safetensors", 9), ("cifar_resnet56.safetensors", 27)])
@@ -286,7 +290,7 @@ def test_resnet20_on_cifar(run: Run, tmp_path: Path) -> None:
     published(run, "cifar_resnet20.safetensors", out)
     scores = score(run, out, shared("data", "cifar10-jpeg"))
     assert scores["count"] == 10_000
-    assert scores["accuracy"] >= 0.80  # of JPEGs; 0.917 is published for the pictures before that loss
+    assert accuracy(scores) >= 0.80  # of JPEGs; 0.917 is published for the pictures before that loss
 
 
 def test_the_classes_of_a_published_file_are_checked(run: Run, tmp_path: Path, names: Path) -> None:
