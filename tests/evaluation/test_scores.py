@@ -227,6 +227,6 @@ def test_a_table_without_rows(trained: Model, tmp_path: Path) -> None:
 
 
 def test_the_limit_of_pixels_is_that_of_the_training(trained: Model, two_classes: Path) -> None:
-    model = Model(**{**vars(trained), "about": {"recipe": {"data": {"max_pixels": 1000}}}})
+    model = replace(trained, about={"recipe": {"data": {"max_pixels": 1000}}})
     with pytest.raises(DataError, match="expected at least one readable image; got none of 24"):
         evaluate(model, read(two_classes))
