@@ -42,7 +42,17 @@ def ours(seed: int) -> tuple[float, float]:
         started = time.perf_counter()
         subprocess.run([*STRIATE, "train", str(DATA), *flags], check=True, capture_output=True)
         seconds = time.perf_counter() - started
-        ask = [*STRIATE, "evaluate", str(run / "model.safetensors"), str(DATA), "--mirror", "-b", "500", "--json"]
+        ask = [
+            *STRIATE,
+            "evaluate",
+            str(run / "model.safetensors"),
+            str(DATA),
+            "--mirror",
+            "--no-gain",
+            "-b",
+            "500",
+            "--json",
+        ]
         scores = json.loads(subprocess.run(ask, check=True, capture_output=True).stdout)
     return scores["metrics"]["accuracy"]["value"], seconds
 
