@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN = .venv/bin
 
-.PHONY: setup demo check test test-all bench studies docs lock clean
+.PHONY: setup demo check test test-all bench fuzz studies docs lock clean
 
 setup: .venv/ready
 
@@ -29,6 +29,12 @@ test-all: setup
 
 bench: setup
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+# Opens nearly valid files for some minutes, and counts what is contained.
+MINUTES ?= 10
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 # Runs the short form of every study, and goes on where it stopped; those that need more images than scikit-learn's digits
 # take them from ../shared/data where that is.

@@ -51,8 +51,8 @@ def _replace(path: Path, random: Random) -> None:
             path.symlink_to("/dev/zero")
         case 3:
             path.symlink_to(path.name)
-        case 4:
-            path.symlink_to("../../canary.png")
+        case 4 if path.parent.name != "in":  # what the user names may be a link to anywhere
+            path.symlink_to("/etc/passwd")
         case _:
             pass
 
@@ -100,7 +100,7 @@ def of_json(content: bytes, random: Random) -> bytes:
     """Replaces, removes, repeats or deepens a value somewhere in JSON."""
     try:
         values = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return of_bytes(content, random)
     if random.random() < 0.03:
         return b"[" * 100_000 + content
@@ -134,7 +134,7 @@ def of_model(content: bytes, random: Random) -> bytes:
             header["__metadata__"]["striate"] = json.dumps(changed(json.loads(about), random))
         else:
             header = changed(header, random)
-    except (ValueError, AttributeError, TypeError, KeyError):
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
         return of_bytes(content, random)
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + rest

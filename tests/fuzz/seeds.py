@@ -81,6 +81,10 @@ def make_layout(folder: Path, random: Random) -> None:
 
 def make_images(folder: Path, random: Random) -> None:
     classes(folder / "in", random.choice(sorted(FORMATS)))
+    for number in range(2):
+        values = np.random.default_rng(number).integers(0, 5000, (16, 24, random.choice((1, 3, 5))), np.uint16)
+        np.save(folder / "in/ants" / f"raw{number}.npy", values)
+        Image.fromarray(values[..., 0]).save(folder / "in/bees" / f"raw{number}.tif")
 
 
 def make_index(folder: Path, random: Random) -> None:
@@ -173,6 +177,7 @@ def check_json(folder: Path, random: Random) -> Words:
     return ["check", str(folder / "in"), "--json"] if random.random() < 0.5 else check(folder, random)
 
 
+PACKED: tuple[Callable[[Path, Random], None], ...] = (make_images, make_idx, make_parquet, make_arrays, make_archive)
 KINDS = {
     "model": Kind(make_model, open_model),
     "layout": Kind(make_layout, check_json),
@@ -194,4 +199,3 @@ KINDS = {
     "run": Kind(make_run, lambda folder, _: ["train", "--resume", str(folder / "in/run")]),
     "cache": Kind(lambda folder, random: random.choice(PACKED)(folder, random), open_archive, changes=False),
 }
-PACKED = (make_images, make_idx, make_parquet, make_arrays, make_archive)

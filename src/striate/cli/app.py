@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 failed; 2 misuse; 3 the data did not pass its checks; 130 
 import io
 import sys
 import traceback
+import warnings
 from typing import NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
@@ -78,6 +79,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that its encoding lacks is shown by escapes
             stream.reconfigure(errors="backslashreplace")
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of metadata that no image needs
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except (StriateError, CycloptsError, KeyboardInterrupt, MemoryError, OSError, RuntimeError) as error:

@@ -47,6 +47,8 @@ RIGHT_TO_LEFT = (2, 3, 6, 7)  # those whose stored left or top is the upright ri
 BOTTOM_TO_TOP = (3, 4, 7, 8)  # those whose stored left or top is the upright bottom
 PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # a PNG without any of these has no EXIF data
 JPEG_START = b"\xff\xd8\xff"
+JPEG_SCAN = b"\xff\xda"  # what each scan begins with; in what it holds, the two bytes never follow one another
+MOST_SCANS = 100  # of a JPEG: encoders make 10, and each takes as long as a whole image
 JPEG_TURNS = (b"Exif", b"http://ns.adobe.com/xap/")  # a JPEG without either has no orientation
 JPEG_SCALES = (8, 4, 2)
 MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn
@@ -251,6 +253,8 @@ def _open_array(pixels: NDArray[Any], max_pixels: int) -> OpenedImage:
 def _open_file(data: bytes, suffix: str, max_pixels: int) -> OpenedImage:
     if not data:
         raise UnreadableError("the file is empty")
+    if data.startswith(JPEG_START) and (scans := data.count(JPEG_SCAN)) > MOST_SCANS:
+        raise UnreadableError(f"a JPEG of {scans:,} scans, which are more than the limit of {MOST_SCANS}")
     plain = _size_of_plain_jpeg(data)
     if plain is not None:
         _require_few_pixels(plain, max_pixels)

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from striate.augment.colour import LUMA, ColourSums
 from striate.augment.geometry import Map, crop
@@ -12,6 +13,7 @@ from striate.data.image_formats import ANIMATED
 from striate.data.preprocessing import Readable
 
 VIEW = 64  # pixels: width and height of what is looked at, the whole image squeezed into a square
+MOST_PAGES = 1000  # of a TIFF
 SIDE = VIEW // 2  # of the thumbnail that is compared
 FREQUENCIES = 8  # of the hash, along either axis
 RECORD = np.dtype(
@@ -119,11 +121,23 @@ def colour_sums(records: Records) -> ColourSums:
     return ColourSums(int(records["count"].sum()), total, products)
 
 
+def _pages(image: Image.Image) -> int:
+    """The images of a TIFF, of which no more than `MOST_PAGES` are looked for: Pillow's own count is quadratic."""
+    try:
+        for page in range(1, MOST_PAGES):
+            image.seek(page)
+    except EOFError:
+        return page
+    finally:
+        image.seek(0)
+    return MOST_PAGES
+
+
 def _frames(image: OpenedImage) -> int:
     """How many images the file holds; 1 where that cannot be told, since the first was read."""
     if image.pillow.format not in ANIMATED:
         return 1
     try:
-        return int(getattr(image.pillow, "n_frames", 1))
+        return _pages(image.pillow) if image.pillow.format == "TIFF" else int(getattr(image.pillow, "n_frames", 1))
     except FAILURES:
         return 1
