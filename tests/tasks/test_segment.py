@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy, interpolate
 
 from striate.data import Batch, Index, Preprocessing, build
 from striate.errors import DataError, UsageError
-from striate.recipe import Recipe, from_dict
+from striate.recipe import Recipe, from_dict, with_values
 from striate.tasks import settled, task_of
 from striate.tasks.segment import NO_MASK, Segment, Segmented
 from striate.tasks.segment_loss import median_frequency
@@ -170,3 +170,10 @@ def test_the_pixels_of_mirror_images_are_turned_back() -> None:
     torch.testing.assert_close(
         Segment(("a", "b")).unmirror(logits)[0, 0], torch.tensor([[2.0, 1.0, 0.0], [5.0, 4.0, 3.0]])
     )
+
+
+def test_batches_are_small_unless_asked_for() -> None:
+    for given, expected in ((None, 8), (64, 64), (3, 3)):
+        asked = with_values(Recipe(), {"batch_size": given} if given else {})
+        assert Segment.resolve(asked).training.images_a_step == expected
+    assert Recipe().training.images_a_step == 64

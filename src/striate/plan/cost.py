@@ -147,7 +147,7 @@ def _choice(
         freeze=name,
         views=views,
         seconds=seconds * images,
-        memory_bytes=part.kept_bytes * min(training.batch_size, images) + TRAINED_BYTES * part.parameters,
+        memory_bytes=part.kept_bytes * min(training.images_a_step, images) + TRAINED_BYTES * part.parameters,
         disk_bytes=views * view_bytes,
     )
 

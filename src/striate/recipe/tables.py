@@ -34,7 +34,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Runtime = Literal["auto", "torch", "openvino"]
 ClassWeights = Literal["none", "balanced"]
 
-DEFAULT_MODEL, DEFAULT_LR = "resnet18", 1e-3
+DEFAULT_MODEL, DEFAULT_LR, DEFAULT_BATCH_SIZE = "resnet18", 1e-3, 64
 AUTO_WEIGHTS, NO_WEIGHTS = "auto", "none"
 PILLOWS_LIMIT = 2 * 89_478_485  # pixels, above which Pillow refuses an image itself
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -201,8 +201,9 @@ class TrainingRecipe:
     epochs: Count = 20
     """Times that each training image is seen."""
 
-    batch_size: Annotated[Count, Parameter(alias="-b")] = 64
-    """Images a step, at most; an epoch's batches are as equal as can be."""
+    batch_size: Annotated[Count | None, Parameter(alias="-b")] = None
+    """Images a step, at most; an epoch's batches are as equal as can be. 64, or 8 with `--task segment`, whose images
+    teach with every pixel, unless given."""
 
     sampling: Literal["shuffle", "balanced", "weighted"] = "shuffle"
     """What an epoch draws: every image once, every class equally often, or by the data's column `weight`."""
@@ -260,6 +261,11 @@ class TrainingRecipe:
 
     seed: Seed = 0
     """Seed of the initial weights, the split, the order and every random draw."""
+
+    @property
+    def images_a_step(self) -> int:
+        """The size of batches, at most."""
+        return DEFAULT_BATCH_SIZE if self.batch_size is None else self.batch_size
 
     @property
     def peak_lr(self) -> float:

@@ -32,6 +32,7 @@ from striate.tasks.segment_metrics import PER_CLASS, class_ious, record, scores,
 from striate.tasks.task import Objective, Targets
 from striate.tasks.whole_images import frozen_without_plan, unmixed_and_whole
 
+BATCH_SIZE = 8  # at which 200 images are 25 steps an epoch
 COUNTED = 500  # masks of train, spread evenly, in which pixels are counted for class weights
 NO_MASK = "it has no mask"
 IMAGE = "image"  # the one class of an index whose images are told apart by nothing but their masks
@@ -123,9 +124,13 @@ class Segment:
 
     @classmethod
     def resolve(cls, recipe: Recipe) -> Recipe:
-        """All of an image is shown, because each of its pixels is asked about; images are not mixed."""
+        """All of an image is shown, because each of its pixels is asked about; images are not mixed.
+
+        Batches are small unless the recipe says otherwise: few images have masks, and each of them has many answers.
+        """
         options(Options, cls.name, recipe.network.task_args)
-        return unmixed_and_whole(recipe, cls.name, "pixels have one class each")
+        training = replace(recipe.training, batch_size=recipe.training.batch_size or BATCH_SIZE)
+        return unmixed_and_whole(replace(recipe, training=training), cls.name, "pixels have one class each")
 
     @classmethod
     def resolve_transfer(cls, recipe: Recipe) -> Recipe:

@@ -161,7 +161,7 @@ def score(run: Run, inputs: Inputs, net: nn.Module, guards: Guards) -> dict[str,
     rows, processes = run.index.rows("val"), run.processes
     if not len(rows):
         return {}
-    parts = batches(np.arange(len(rows)), math.ceil(run.recipe.training.batch_size / processes.world))
+    parts = batches(np.arange(len(rows)), math.ceil(run.recipe.training.images_a_step / processes.world))
     own = parts[processes.rank :: processes.world]
     records = torch.zeros(len(rows), run.task.record_width)
     for part, (outputs, batch) in zip(own, inputs.outputs(net, [rows[part] for part in own]), strict=True):

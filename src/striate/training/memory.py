@@ -50,7 +50,7 @@ def require_two_a_step(run: Run) -> None:
     each = f", 2 for each of {world} processes," if world > 1 else ","
     raise UsageError(
         f"`batch_size`: expected {2 * world} images a step or more{each} because {run.network} has a batch norm over "
-        f"maps of one value; got {run.recipe.training.batch_size}, at which {len(rows)} images make a step of "
+        f"maps of one value; got {run.recipe.training.images_a_step}, at which {len(rows)} images make a step of "
         f"{fewest if world > 1 else 'one'}. Try {2 * world + 1} or more."
     )
 

@@ -59,7 +59,7 @@ def objective_of(run: Run, net: nn.Module, inputs: Inputs) -> Objective:
         objective.compile(dynamic=False, options={"fallback_random": True})  # dropout draws as it does without
         reporter.info("compiled: the first step of each batch size takes a minute or more")
     if recipe.machine.deterministic and machine.device.type != "cpu":  # a CPU is so at no cost
-        blank = inputs.blank(min(recipe.training.batch_size, len(run.index.rows("train"))))
+        blank = inputs.blank(min(recipe.training.images_a_step, len(run.index.rows("train"))))
         targets = to_device(run.task.blank_targets(len(blank), run.preprocessing.input_size), machine.device)
         times = slowdown(machine, objective, blank, targets)
         reporter.info(f"deterministic: a pass forward and back takes {times:.2f} times as long")

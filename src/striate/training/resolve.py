@@ -65,7 +65,7 @@ def resolve(recipe: Recipe) -> Recipe:
     if recipe.machine.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise UsageError("`tensorboard`: expected the package tensorboard; got none. Try: pip install 'striate[log]'.")
     network = replace(network, model=network.name)
-    training = replace(recipe.training, lr=recipe.training.peak_lr)
+    training = replace(recipe.training, lr=recipe.training.peak_lr, batch_size=recipe.training.images_a_step)
     transfer = recipe.transfer
     if transfer.weights == AUTO_WEIGHTS:
         transfer = replace(transfer, weights=NO_WEIGHTS)

@@ -59,7 +59,7 @@ class Run:
         """The batches of this process in an epoch."""
         rows, weights = self._drawn_rows
         training, processes = self.recipe.training, self.processes
-        return Order(rows, training.seed, epoch, training.batch_size, weights, processes.rank, processes.world)
+        return Order(rows, training.seed, epoch, training.images_a_step, weights, processes.rank, processes.world)
 
     @cached_property
     def _drawn_rows(self) -> tuple[Rows, Weights | None]:
