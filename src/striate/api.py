@@ -109,7 +109,7 @@ def _report(run: RunFolder, reporter: Reporter | None) -> None:
     reporter = replace(reporter or Reporter(), log=run.log)
     try:
         machine = run.read_recipe().machine
-        model = load(run.model, device=machine.device, precision=machine.precision)
+        model = load(run.model, device=machine.device)
         index = load_index(run.index)
         write_report(model, index, run.model, run, page=run.report, card=run.card, workers=machine.workers)
     except (StriateError, OSError, RuntimeError, MemoryError) as error:

@@ -85,7 +85,9 @@ def test_the_recipe_that_is_kept_is_resolved(finished: RunFolder, tiny_recipe: M
     data = replace(given.data, img_size=32, in_channels=1, mean=(0.5,), std=(0.5,), crop_mode="center")
     network = replace(given.network, task="classify")
     transfer = replace(given.transfer, weights="none")
-    assert kept == replace(given, network=network, data=data, transfer=transfer, augment=written_out(given.augment))
+    machine = replace(given.machine, memory_format="channels_last", runtime="torch", threads=1)
+    augment = written_out(given.augment)
+    assert kept == replace(given, network=network, data=data, transfer=transfer, augment=augment, machine=machine)
 
 
 def test_it_learns(finished: RunFolder, two_classes: Path) -> None:
@@ -259,7 +261,8 @@ def test_more_epochs_and_another_machine_may_be_asked_for(
     longer = tiny_recipe(schedule="constant", epochs=4, workers=3)
     resumed = resume(run.path, longer, silent)
     assert [row["epoch"] for row in results(resumed)] == ["1", "2", "3", "4"]
-    assert load_recipe(resumed.recipe).machine == MachineRecipe(device="cpu", precision="float32", workers=3)
+    pinned = {"precision": "float32", "memory_format": "channels_last", "runtime": "torch", "threads": 1}
+    assert load_recipe(resumed.recipe).machine == MachineRecipe(device="cpu", workers=3, **pinned)  # type: ignore[arg-type]
     assert_same(resumed, train(two_classes, longer, tmp_path / "whole", silent))
 
 

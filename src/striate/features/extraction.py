@@ -1,7 +1,7 @@
 """The feature cache: what the frozen part of a net makes of each image, computed once.
 
 An entry is kept under everything that decides it: the layers and their weights, the preprocessing, what is shown of
-the image, the precision, and the bytes of the image's file. Change one of them, and another entry is asked for.
+the image, how the machine computes, and the bytes of the image's file. Change one, and another entry is asked for.
 """
 
 import hashlib
@@ -198,7 +198,7 @@ def _computed(
 def _store(prefix: Prefix, preprocessing: Preprocessing, machine: Machine, view: View, log: Log) -> Store:
     """Where the values of one frozen part are kept, of one view, preprocessing and precision."""
     layout = layout_of(prefix, preprocessing, machine)
-    key = repr((VERSION, fingerprint(prefix), preprocessing, view, machine.precision, machine.runtime, layout))
+    key = repr((VERSION, fingerprint(prefix), preprocessing, view, sorted(machine.pinned().items()), layout))
     return Store(cache_folder("features") / hashlib.blake2b(key.encode(), digest_size=16).hexdigest(), layout, log)
 
 

@@ -354,6 +354,9 @@ class MachineRecipe:
     """What runs frozen layers, which run once: OpenVINO on a CPU where it is installed (the extra
     `striate[openvino]`)."""
 
+    threads: Annotated[int, Meta(ge=1, le=1024)] | None = None
+    """Threads of arithmetic; as PyTorch decides unless given. Their number changes the last digits."""
+
     workers: Annotated[Annotated[int, Meta(ge=1, le=1024)] | None, Parameter(alias="-j")] = None
     """Threads that decode images; one a core unless given. Never changes a result."""
 

@@ -29,6 +29,7 @@ from striate.tasks import AUTO, settled, task_of
 from striate.training import checkpoint
 from striate.training.checkpoint import Checkpoint
 from striate.training.folder import RunFolder
+from striate.training.pinning import arithmetic_threads, changes, pinned, possible
 from striate.training.process_group import BACKENDS, JoinedProcesses, Processes
 from striate.training.resolve import require_resumable, resolve
 from striate.training.run import Run
@@ -63,7 +64,9 @@ def prepare(
         found = processes.from_first(lambda: read_data(data, recipe))
         recipe = resolve(settled(recipe, found))
         output = output or default_output(data, recipe)
+        held.enter_context(arithmetic_threads(recipe.machine.threads))
         machine = processes.place(machine_of(recipe))
+        recipe = pinned(recipe, machine)
         first_reporter = _for_first(reporter, processes)
         opening = (*_opening(processes, machine), *said)
         folder, recipe, index = processes.from_first(lambda: _new(found, recipe, output, first_reporter, opening, held))
@@ -89,11 +92,14 @@ def reopen(path: Path, recipe: Recipe | None = None, reporter: Reporter | None =
     with JoinedProcesses() as processes, ExitStack() as held:
         first_reporter = _for_first(reporter, processes)
         folder, recipe, index, last = processes.from_first(lambda: _stopped(path, recipe, first_reporter, held))
+        began, recipe = folder.read_recipe(), possible(recipe)
+        held.enter_context(arithmetic_threads(recipe.machine.threads))
         machine = processes.place(machine_of(recipe))
+        recipe = pinned(recipe, machine)
         reporter = _logging(first_reporter, folder, processes)
-        if processes.first:
-            folder.write_recipe(recipe)
-        for sentence in _opening(processes, machine):
+        opening = (*_opening(processes, machine), *changes(began, machine))
+        processes.from_first(lambda: folder.write_recipe(recipe))  # once all have read the one before
+        for sentence in opening:
             reporter.info(sentence)
         yield replace(_run(folder, index, recipe, machine, reporter, processes), checkpoint=last)
 
@@ -295,7 +301,7 @@ def machine_of(recipe: Recipe) -> Machine:
         keep_memory()
     asked, transfer = recipe.machine, recipe.transfer
     keeps_features = transfer.weights != NO_WEIGHTS and transfer.freeze != "none" and transfer.views != 0
-    runtime = asked.runtime if keeps_features else "torch"  # which is all that trains
+    runtime = asked.runtime if keeps_features or asked.runtime != "auto" else "torch"  # which is all that trains
     return choose(asked.device, asked.precision, asked.memory_format, runtime)
 
 
