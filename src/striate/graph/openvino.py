@@ -1,6 +1,7 @@
 """Runs frozen layers by OpenVINO, which is faster on a processor than PyTorch: see docs/decisions/openvino.md."""
 
 import functools
+import sys
 import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -50,8 +51,19 @@ class ByOpenVino:
         return tuple(torch.from_numpy(values[output]) for output in network.outputs)
 
 
+def _keep_silent() -> None:
+    """Keeps OpenVINO from reporting its use: striate sends nothing anywhere.
+
+    `import openvino` imports the package openvino_telemetry where it finds it, which makes an identifier in the home
+    folder and sends it, with each import and conversion, to its maker, unasked. Where it does not find it, OpenVINO
+    takes a stub in its place. Source: `openvino.tools.ovc.telemetry_utils` of OpenVINO 2026.4.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # so that it cannot be imported
+
+
 @functools.lru_cache(maxsize=2)  # views and splits ask for the same part in turn, a trial for two precisions
 def _compiled(part: _Part, precision: str, size: tuple[int, int, int]) -> "CompiledModel":
+    _keep_silent()
     import openvino
     from openvino import frontend
 
