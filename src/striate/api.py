@@ -111,7 +111,16 @@ def _report(run: RunFolder, reporter: Reporter | None) -> None:
         machine = run.read_recipe().machine
         model = load(run.model, device=machine.device)
         index = load_index(run.index)
-        write_report(model, index, run.model, run, page=run.report, card=run.card, workers=machine.workers)
+        write_report(
+            model,
+            index,
+            run.model,
+            run,
+            page=run.report,
+            card=run.card,
+            workers=machine.workers,
+            progress=reporter.counting,
+        )
     except (StriateError, OSError, RuntimeError, MemoryError) as error:
         reporter.info(f"report: cannot be written: {error} The model is whole; try `striate report {run.path}`.")
     else:

@@ -68,6 +68,12 @@ class Reporter:
             yield self._lines(title, total, unit)
 
     @contextmanager
+    def counting(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Shows how far work on `total` images is; what it gives is called with the images done since the last call."""
+        with self.progress(title, total, "images") as advance:
+            yield lambda count: advance(count, "")
+
+    @contextmanager
     def _bar(self, title: str, total: int, unit: str) -> Iterator[Advance]:
         columns = (
             SpinnerColumn(),

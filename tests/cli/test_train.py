@@ -93,6 +93,8 @@ def test_flags_can_take_back_what_the_file_says(striate: Striate, asked: dict[st
 def test_without_a_file_all_is_as_the_recipe_s_defaults(striate: Striate, asked: dict[str, Any]) -> None:
     assert striate("train", "DATA") == (0, "", "")
     assert asked == {"data": Path("DATA"), "recipe": Recipe(), "output": None, "report": True}
+    assert striate("train", "DATA", "--no-report") == (0, "", "")
+    assert asked["report"] is False
 
 
 def test_a_file_with_the_whole_recipe(

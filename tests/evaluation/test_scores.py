@@ -1,7 +1,8 @@
 import csv
 import io
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -230,3 +231,17 @@ def test_the_limit_of_pixels_is_that_of_the_training(trained: Model, two_classes
     model = replace(trained, about={"recipe": {"data": {"max_pixels": 1000}}})
     with pytest.raises(DataError, match="expected at least one readable image; got none of 24"):
         evaluate(model, read(two_classes))
+
+
+def test_how_far_it_is_is_told(trained: Model, two_classes: Path) -> None:
+    told: list[tuple[str, int]] = []
+
+    @contextmanager
+    def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+        told.append((title, total))
+        yield lambda count: told.append(("done", count))
+
+    evaluate(trained, read(two_classes), "all", batch_size=10, progress=progress)
+    assert told[0] == ("scoring", 24)
+    assert sum(count for _, count in told[1:]) == 24
+    assert len(told) > 2

@@ -1,7 +1,6 @@
 """striate check: everything that is wrong with a data set, before an epoch is spent."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,6 @@ from striate.recipe import DataRecipe
 
 if TYPE_CHECKING:
     from striate.data.check import Check
-    from striate.data.check.scan_index import Advance
 
 SHOWN = 5  # findings of a kind
 DATA = DataRecipe()
@@ -55,15 +53,10 @@ def check(
             raise UsageError(f"`{name}`: expected a file in a folder that exists; got {path}.")
     if fix is not None and fix.suffix != ".parquet":
         raise UsageError(f"`--fix`: expected a name that ends in .parquet; got {fix}.")
-    reporter = Reporter()
-
-    @contextmanager
-    def progress(title: str, total: int) -> Iterator["Advance"]:
-        with reporter.progress(title, total, "images") as advance:
-            yield lambda count: advance(count, "")
-
     index = reading.index(data)
-    found = examine(index, max_pixels=max_pixels, max_bad=max_bad, workers=workers or cores(), progress=progress)
+    found = examine(
+        index, max_pixels=max_pixels, max_bad=max_bad, workers=workers or cores(), progress=Reporter().counting
+    )
     if html is not None:
         text = page(found, data.resolve().name, max_pixels)
         write_whole(html, lambda aside: aside.write_text(text, encoding="utf-8"))

@@ -51,6 +51,7 @@ def evaluate(
         gain: Say what several views of each image, or the members of an ensemble, gain over one and cost beside it,
             for which that one is evaluated too.
     """
+    from striate.console import Reporter
     from striate.data.columns import values_of
     from striate.data.crops import ONCE
     from striate.device import keep_memory
@@ -66,7 +67,8 @@ def evaluate(
     folder = evaluation_folder(output) if output is not None else None
     names = dict.fromkeys(([group] if group else []) + list(slice_by))
     values = values_of(index, list(names), table or data, reading.path_column) if names else []
-    scored = score(loaded, index, split, running.batch_size, running.workers, looking.viewing)
+    told = Reporter().counting
+    scored = score(loaded, index, split, running.batch_size, running.workers, looking.viewing, told)
     plain, over = [], "one view of each image"
     if gain and looking.viewing != ONCE:
         plain = [loaded]

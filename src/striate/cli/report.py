@@ -35,6 +35,7 @@ def report(
         card: Model card to write; README.md in the run folder if its own images are scored, else none, unless given.
         split: Part of the data; `auto` takes test, else val, else all.
     """
+    from striate.console import Reporter
     from striate.data.index_file import load_index
     from striate.device import keep_memory
     from striate.pretrained import load
@@ -64,6 +65,7 @@ def report(
         split=split,
         batch_size=running.batch_size,
         workers=running.workers,
+        progress=Reporter().counting,
     )
     for path in (target, card):
         if path is not None:

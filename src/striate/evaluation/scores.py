@@ -13,6 +13,7 @@ from torch import Tensor
 
 from striate.data import Index, IndexedImages, Rows
 from striate.data.check import examine, leaks
+from striate.data.check.run import Progress, no_progress
 from striate.data.crops import ONCE, Viewing
 from striate.device import cores
 from striate.errors import DataError
@@ -97,6 +98,7 @@ def evaluate(
     batch_size: int = 64,
     workers: int | None = None,
     viewing: Viewing = ONCE,
+    progress: Progress = no_progress,
 ) -> Scored:
     """Scores a model on one split; images that cannot be read are left out and named.
 
@@ -107,6 +109,7 @@ def evaluate(
         batch_size: images at a time.
         workers: threads that decode; one a core unless given.
         viewing: the views of each image, over which probabilities are averaged.
+        progress: shows how far it is; as in `striate.data.examine`.
 
     Raises:
         DataError: if a class is unknown to the model, or the split has no labelled image.
@@ -124,7 +127,12 @@ def evaluate(
     )
     started = time.perf_counter()
     shown = viewing.whole(model.preprocessing)
-    records = torch.cat([task.observe(each, matched, batch, shown) for each, batch in outputs])
+    found = []
+    with progress("scoring", len(rows)) as advance:
+        for each, batch in outputs:
+            found.append(task.observe(each, matched, batch, shown))
+            advance(len(batch.rows))
+    records = torch.cat(found)
     seconds = time.perf_counter() - started
     read = np.array([row not in unreadable for row in rows.tolist()])
     if not read.any():

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from striate.data import Index
+from striate.data.check.run import Progress, no_progress
 from striate.evaluation import evaluate
 from striate.files import write_whole
 from striate.model import Model
@@ -24,6 +25,7 @@ def write_report(
     split: str = "auto",
     batch_size: int = 64,
     workers: int | None = None,
+    progress: Progress = no_progress,
 ) -> None:
     """Scores a model and writes what is to be said of it.
 
@@ -37,13 +39,14 @@ def write_report(
         split: as in `striate.evaluation.evaluate`.
         batch_size: images at a time.
         workers: threads that decode; one a core unless given.
+        progress: shows how far it is; as in `striate.data.examine`.
 
     Raises:
         DataError: if a class is unknown to the model, or the split has no labelled image.
     """
     if split == "auto" and folder is not None and not len(index.rows("test")) and not len(index.rows("val")):
         split = "train"  # which the page says, and what it is worth
-    found = report(evaluate(model, index, split, batch_size, workers), file, folder, workers)
+    found = report(evaluate(model, index, split, batch_size, workers, progress=progress), file, folder, workers)
     write_whole(page, partial(_write, page_of(found)))
     if card is not None:
         write_whole(card, partial(_write, card_of(found)))

@@ -1,7 +1,7 @@
 """Before the network: a run's folder, its recipe, and its data, checked, matched to the task and split."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -182,18 +182,12 @@ def default_output(data: Path | Index, recipe: Recipe) -> Path:
 
 def _checked(index: Index, recipe: Recipe, output: Path | None, reporter: Reporter) -> Check:
     """Reads every image, says what is wrong, and stops where too many cannot be read."""
-
-    @contextmanager
-    def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-        with reporter.progress(title, total, "images") as advance:
-            yield lambda count: advance(count, "")
-
     found = examine(
         index,
         max_pixels=recipe.data.max_pixels,
         max_bad=recipe.data.max_bad,
         workers=recipe.machine.workers or cores(),
-        progress=progress,
+        progress=reporter.counting,
     )
     if output is not None:
         write_findings(found.findings, output)
