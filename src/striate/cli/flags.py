@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from striate.data.crops import Viewing
 
 DEFAULT = Recipe()
+SCALES = "How much larger than else the image is seen; may be given several times."
 CROPS = (
     "Windows on each image: 5 are the corners and the centre of its middle square; 10 those and their mirror images; "
     "the square of another number a grid over all of it; 144 as GoogLeNet."
@@ -131,7 +132,9 @@ class Looking:
 
     crops: Annotated[int, Parameter(help=CROPS)] = 1
     mirror: Annotated[bool, Parameter(negative="", help="Look at the mirror image of each view too.")] = False
-    scales: Annotated[tuple[float, ...], Parameter(help="Also look at crops in these sizes, such as 1 1.25.")] = (1.0,)
+    scales: Annotated[
+        tuple[float, ...], Parameter(help="How much larger the image is seen; may be given several times.")
+    ] = (1.0,)
     window: Annotated[int | None, Parameter(help=WINDOW)] = None
 
     @property
