@@ -2,7 +2,7 @@
 
 usage: python benchmarks/report.py [IMAGES]
 
-A small network with random weights on IMAGES images (50,000 unless given) of cifar10-jpeg, which it answers at chance:
+LeNet-5 with random weights on IMAGES images (50,000 unless given) of cifar10-jpeg, which it answers at chance:
 the report is then as long as it can be. Each round is a process of its own, A B A B: the evaluation alone, and the
 report, of which evaluation is a part.
 """
@@ -32,12 +32,12 @@ MB = 1024  # of ru_maxrss, which Linux gives in kilobytes
 def model_and_images(count: int) -> tuple[Model, Index]:
     index = read(DATA)
     index = index.with_column("split", ["test" if row < count else "train" for row in range(len(index))])
-    arguments = {"num_classes": len(index.classes), "in_channels": 3}
+    arguments = {"num_classes": len(index.classes), "in_channels": 3, "activation": "relu"}
     torch.manual_seed(0)
-    net = create("resnet20_cifar", **arguments).eval()
+    net = create("lenet5", **arguments).eval()
     task = task_from_dict(index.classes, {"name": "classify", "several_labels": False})
     preprocessing = Preprocessing((3, 32, 32), (0.5,) * 3, (0.25,) * 3, crop_pct=1.0)
-    return Model(net, "resnet20_cifar", arguments, task, preprocessing), index
+    return Model(net, "lenet5", arguments, task, preprocessing), index
 
 
 def evaluate_alone(count: int) -> int:
