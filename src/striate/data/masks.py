@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from striate.augment.resample import IGNORED
 from striate.data import coco, outlines
@@ -35,6 +35,8 @@ def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]
             if image.width * image.height > max_pixels:
                 raise UnreadableError(f"its mask has more pixels than the limit of {max_pixels:,}")
             return _values(image)
+    except UnidentifiedImageError as error:  # whose text names an address in memory
+        raise UnreadableError(f"its mask {path.name} cannot be read: it is no image") from error
     except FAILURES as error:
         raise UnreadableError(f"its mask {path.name} cannot be read: {error}") from error
 

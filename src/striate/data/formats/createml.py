@@ -39,8 +39,6 @@ def parse(path: Path) -> list[Record]:
         record = Record(image.image or image.imagefilename or "")
         for each in image.annotations or image.annotation:
             at, half_width, half_height = each.coordinates, each.coordinates.width / 2, each.coordinates.height / 2
-            record.shapes.append(
-                boxed(each.label, at.x - half_width, at.y - half_height, at.x + half_width, at.y + half_height)
-            )
+            record.add(boxed(each.label, at.x - half_width, at.y - half_height, at.x + half_width, at.y + half_height))
         records.append(record)
     return records

@@ -28,11 +28,7 @@ def _record(image: ElementTree.Element) -> Record:
         if each.tag == "tag":
             record.labels += [each.get("label", "")] if each.get("label") else []
             continue
-        shape = _shape(each)
-        if shape is None:
-            record.left_out += 1
-        else:
-            record.shapes.append(shape)
+        record.add(_shape(each))
     return record
 
 

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+FARTHEST = 1e7  # pixels, that a corner may lie from the image's
 Points = Sequence[tuple[float, float]]  # x and y in pixels
 
 
@@ -38,6 +39,13 @@ class Record:
     left_out: int = 0
     """Shapes that are neither boxes nor outlines, or lack a class or a number."""
 
+    def add(self, shape: Shape | None) -> None:
+        """Adds a shape, or counts one that is none."""
+        if shape is None:
+            self.left_out += 1
+        else:
+            self.shapes.append(shape)
+
     @property
     def has_outlines(self) -> bool:
         """Whether a mask can be drawn of it."""
@@ -45,15 +53,17 @@ class Record:
 
 
 def outlined(label: str, points: Points) -> Shape | None:
-    """A shape of its outline; None where that has fewer than three corners."""
-    if len(points) < 3:
+    """A shape of its outline; None where that has fewer than three corners, or one that is nowhere."""
+    if len(points) < 3 or not all(abs(x) <= FARTHEST and abs(y) <= FARTHEST for x, y in points):
         return None
     xs, ys = [x for x, _ in points], [y for _, y in points]
     return Shape(label, (min(xs), min(ys), max(xs), max(ys)), points)
 
 
-def boxed(label: str, x0: float, y0: float, x1: float, y1: float) -> Shape:
-    """A shape of two opposite corners."""
+def boxed(label: str, x0: float, y0: float, x1: float, y1: float) -> Shape | None:
+    """A shape of two opposite corners; None where one of them is nowhere."""
+    if not all(abs(each) <= FARTHEST for each in (x0, y0, x1, y1)):  # of NaN, this is false
+        return None
     return Shape(label, (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)))
 
 

@@ -47,9 +47,7 @@ def parse(path: Path) -> list[Record]:
         points = each.points.exterior if each.points else []
         if each.geometry_type == "rectangle" and len(points) == 2:
             (x0, y0), (x1, y1) = points
-            record.shapes.append(boxed(each.class_title, x0, y0, x1, y1))
-        elif each.geometry_type == "polygon" and (shape := outlined(each.class_title, points)) is not None:
-            record.shapes.append(shape)
+            record.add(boxed(each.class_title, x0, y0, x1, y1))
         else:
-            record.left_out += 1
+            record.add(outlined(each.class_title, points) if each.geometry_type == "polygon" else None)
     return [record]

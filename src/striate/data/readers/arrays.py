@@ -11,6 +11,7 @@ import math
 import re
 import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,13 +30,14 @@ from striate.data.layouts.options import ReadOptions
 from striate.data.paths import file_of
 from striate.data.readers.cached_copy import cached_copy, numbered
 from striate.errors import DataError
-from striate.files import list_names, open_regular
+from striate.files import fit_to_print, list_names, open_regular
 
 IMAGES = re.compile(r"(x|images?|imgs?|data|features|arr_0)")
 LABELS = re.compile(r"(y|labels?|targets?|classes|class|arr_1)")
 AT_A_TIME = 1 << 24  # bytes that are converted together
 RATIO = 200  # unpacked bytes a packed one, beyond which more than a gigabyte is a trap
 GB = 1 << 30
+MOST_CLASSES = 10_000
 UNREADABLE = (  # what damaged archives and headers end in
     OSError,
     ValueError,
@@ -45,6 +47,7 @@ UNREADABLE = (  # what damaged archives and headers end in
     MemoryError,
     tokenize.TokenError,
     zipfile.BadZipFile,
+    zlib.error,
 )
 ORDER = ("train", "val", "test", None)
 
@@ -100,11 +103,10 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         return _several(root, paths, numbers, splits)
     label = np.concatenate(numbers)
     present = np.unique(label[label >= 0])
-    classes = (
-        [str(number) for number in range(int(present.max(initial=-1)) + 1)] if present.max(initial=0) < 10_000 else []
-    )
-    if not classes:
-        raise DataError(f"{root}: expected labels below 10,000 in {labels[0].name}; got {present.max(initial=0)}.")
+    largest = int(present.max(initial=-1))
+    if not 0 <= largest < MOST_CLASSES:
+        raise DataError(f"{root}: expected labels from 0, below {MOST_CLASSES:,}, in {labels[0].name}; got {largest}.")
+    classes = [str(number) for number in range(largest + 1)]
     return build(root, classes, pa.concat_arrays(paths), label=label, split=splits)
 
 
@@ -132,7 +134,15 @@ def _labels_of(images: _Array, labels: Sequence[_Array], file: str) -> NDArray[n
     array = same[0]
     if array.dtype.kind not in "biuf" or len(array.shape) > 2 or math.prod(array.shape) > GB:
         raise DataError(f"{file}: expected labels that are numbers in `{array.name}`; got {array.dtype} {array.shape}.")
-    values = array.values().astype(np.int64)
+    if math.prod(array.shape[1:]) > MOST_CLASSES:
+        raise DataError(f"{file}: expected at most {MOST_CLASSES:,} columns in `{array.name}`; got {array.shape}.")
+    try:
+        numbers = array.values()
+    except UNREADABLE as error:
+        raise DataError(f"{file}: expected labels in `{array.name}`; {fit_to_print(str(error), 200)}.") from error
+    if numbers.dtype.kind == "f" and not (np.isfinite(numbers) & (np.abs(numbers) < GB) & (numbers % 1 == 0)).all():
+        raise DataError(f"{file}: expected labels that are whole numbers in `{array.name}`; got others.")
+    values = numbers.astype(np.int64)
     if values.ndim == 1 or values.shape[1] == 1:
         return values.reshape(-1)
     if not np.isin(values, (0, 1)).all():
@@ -161,7 +171,7 @@ def load_images(path: Path) -> NDArray[np.uint8]:
     try:
         copy = cached_copy(path, "arrays", partial(_convert, path))
         return np.load(copy, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: expected arrays of images; {error}.") from error
 
 
