@@ -66,11 +66,7 @@ def _record(task: _Task) -> Record:
         if result.type in ("choices", "taxonomy"):
             record.labels += result.value.choices
             continue
-        shape = _shape(result)
-        if shape is None:
-            record.left_out += 1
-        else:
-            record.shapes.append(shape)
+        record.add(_shape(result))
     return record
 
 

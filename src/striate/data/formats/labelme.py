@@ -37,11 +37,7 @@ def parse(path: Path) -> list[Record]:
     record = Record(name or path.stem, width=content.imageWidth or 0, height=content.imageHeight or 0)
     record.labels = [flag for flag, is_set in (content.flags or {}).items() if is_set]
     for each in content.shapes:
-        shape = _shape(each)
-        if shape is None:
-            record.left_out += 1
-        else:
-            record.shapes.append(shape)
+        record.add(_shape(each))
     return [record]
 
 

@@ -48,11 +48,7 @@ def _record(image: _Image) -> Record:
     record = Record(image.filename)
     regions = image.regions.values() if isinstance(image.regions, dict) else image.regions
     for region in regions:
-        shape = _shape(region)
-        if shape is None:
-            record.left_out += 1
-        else:
-            record.shapes.append(shape)
+        record.add(_shape(region))
     label = _class_of(image.file_attributes)
     record.labels = [label] if label else []
     return record
