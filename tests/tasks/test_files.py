@@ -91,7 +91,9 @@ def test_what_was_found_is_drawn_on_the_image() -> None:
     overlay = np.asarray(overlaid(Image.new("RGB", (8, 6), (100, 100, 100)), MASK, 3))
     assert overlay[0, 0].tolist() == [100, 100, 100]
     assert overlay[0, 7].tolist() == [50, 114, 50]
-    assert drawn(PIXELS, image, NAMES).size == (100, 50)
+    named = np.asarray(drawn(PIXELS, image, NAMES))
+    assert named.shape == (50, 100, 3)
+    assert ((named.max(axis=-1) > 200) & (named.min(axis=-1) < 60)).any()  # a legend that can be read
     assert not np.array_equal(
         np.asarray(drawn(Prediction("d", {"cat": 1.0}, ("cat",)), image, NAMES)), np.asarray(image)
     )

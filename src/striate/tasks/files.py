@@ -185,7 +185,7 @@ def box_drawn(image: Image.Image, box: Sequence[float], text: str, colour: tuple
 def _legend(image: Image.Image, colours: Mapping[str, NDArray[np.uint8]]) -> None:
     y = 4.0
     for name, colour in colours.items():
-        r, g, b = colour.tolist()
+        r, g, b = (min(2 * value, 255) for value in colour.tolist())  # Pascal VOC's are dark, and so is the ground
         y = _written(image, name, (4, y), (r, g, b) if colour.any() else (255, 255, 255))
 
 
