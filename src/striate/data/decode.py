@@ -49,7 +49,8 @@ PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # a PNG without
 JPEG_START = b"\xff\xd8\xff"
 JPEG_SCAN = b"\xff\xda"  # what each scan begins with; in what it holds, the two bytes never follow one another
 MOST_SCANS = 100  # of a JPEG: encoders make 10, and each takes as long as a whole image
-JPEG_TURNS = (b"Exif", b"http://ns.adobe.com/xap/")  # a JPEG without either has no orientation
+JPEG_MARKS = (b"Exif", b"http://ns.adobe.com/xap/", b"MPF\0")  # a JPEG without any is upright, and one image
+JPEG_MODES = {"Gray": "L", "YCbCr": "RGB", "RGB": "RGB"}  # Pillow's, of what libjpeg-turbo decodes itself
 JPEG_SCALES = (8, 4, 2)
 MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn
 FAILURES = (  # what Pillow raises for a bad file; the last five, for a field of its metadata that is not as declared
@@ -87,6 +88,9 @@ class OpenedImage:
     opened: Image.Image | None = None
     """By Pillow, where its header had to be read that way; a JPEG's may be left for later."""
 
+    jpeg_mode: str = ""
+    """Pillow's name of a JPEG's mode, where its header was read without Pillow."""
+
     raw: RawPixels | None = None
     """Where it has more than 8 bits, or bands that are no colours."""
 
@@ -108,6 +112,15 @@ class OpenedImage:
         if self.raw is not None:
             return Image.fromarray(self.decode(1, 1 if self.raw.bands < 3 else 3, self.own_levels).squeeze())
         return _opened(self.jpeg or b"")
+
+    @property
+    def format_and_mode(self) -> tuple[str, str]:
+        """By Pillow's names; the format is empty of bare pixels.
+
+        Raises:
+            UnreadableError: if Pillow cannot tell.
+        """
+        return ("JPEG", self.jpeg_mode) if self.jpeg_mode else (self.pillow.format or "", self.pillow.mode)
 
     @property
     def bands(self) -> int | None:
@@ -255,10 +268,11 @@ def _open_file(data: bytes, suffix: str, max_pixels: int) -> OpenedImage:
         raise UnreadableError("the file is empty")
     if data.startswith(JPEG_START) and (scans := data.count(JPEG_SCAN)) > MOST_SCANS:
         raise UnreadableError(f"a JPEG of {scans:,} scans, which are more than the limit of {MOST_SCANS}")
-    plain = _size_of_plain_jpeg(data)
+    plain = _plain_jpeg(data)
     if plain is not None:
-        _require_few_pixels(plain, max_pixels)
-        return OpenedImage(plain, jpeg=data)
+        size, mode = plain
+        _require_few_pixels(size, max_pixels)
+        return OpenedImage(size, jpeg=data, jpeg_mode=mode)
     if data.startswith(NPY_START):
         return _open_raw(raw_npy(data), max_pixels)
     try:
@@ -277,7 +291,7 @@ def _open_pillow(image: Image.Image, data: bytes | None, max_pixels: int) -> Ope
     orientation = _orientation(image, data)
     raw = raw_image(image, data)
     if raw is not None:
-        return OpenedImage(raw.size, raw.orientation if raw.orientation in TURNS else orientation, None, image, raw)
+        return OpenedImage(raw.size, raw.orientation if raw.orientation in TURNS else orientation, None, image, raw=raw)
     is_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
     return OpenedImage(image.size, orientation, data if is_jpeg else None, image)
 
@@ -287,18 +301,18 @@ def _open_raw(raw: RawPixels, max_pixels: int) -> OpenedImage:
     return OpenedImage(raw.size, raw.orientation if raw.orientation in TURNS else 1, raw=raw)
 
 
-def _size_of_plain_jpeg(data: bytes) -> Size | None:
-    """Width and height of a JPEG of grey or colour that nothing in it can turn; of all others, None.
+def _plain_jpeg(data: bytes) -> tuple[Size, str] | None:
+    """Size and mode of a JPEG of grey or colour that nothing in it can turn, and that is one image; of others, None.
 
     Pillow's reading of a header takes twenty times as long.
     """
-    if not data.startswith(JPEG_START) or any(mark in data for mark in JPEG_TURNS):
+    if not data.startswith(JPEG_START) or any(mark in data for mark in JPEG_MARKS):
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:  # broken, or odd: Pillow knows which
         return None
-    return (width, height) if colours in ("Gray", "YCbCr", "RGB") else None
+    return ((width, height), JPEG_MODES[colours]) if colours in JPEG_MODES else None
 
 
 def _require_few_pixels(stored: Size, max_pixels: int) -> None:

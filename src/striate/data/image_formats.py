@@ -4,7 +4,7 @@ A format is read if Pillow has a decoder of its own for it, which works within t
 are those that start another program (EPS, WMF), hold whatever other format (IPTC), or unpack without end (FITS).
 """
 
-from functools import cache
+from functools import cache, lru_cache
 
 from PIL import Image
 
@@ -79,6 +79,7 @@ def formats() -> tuple[str, ...]:
     return tuple(name for name in SUFFIXES if name in Image.OPEN and name != "MPO")  # a JPEG becomes one
 
 
+@lru_cache(64)
 def formats_of(suffix: str) -> tuple[str, ...]:
     """The formats to try for a file whose name ends in `suffix`; those that begin like anything, for theirs alone."""
     named = tuple(name for name, suffixes in BY_NAME.items() if suffix in suffixes and name in formats())

@@ -97,11 +97,11 @@ def test_a_photo_with_a_second_image_inside_is_a_jpeg_by_its_name(tmp_path: Path
 
 
 def test_what_decodes_and_cannot_be_used_is_found_too(tmp_path: Path) -> None:
-    """What training would stumble over later: pixels that have no meaning as 8-bit values."""
+    """What training would stumble over later: pixels that are no numbers."""
     (tmp_path / "ant").mkdir()
-    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "ant/1.tif")
+    Image.fromarray(np.full((4, 4), np.nan, np.float32)).save(tmp_path / "ant/1.tif")
     _, findings = check(read(tmp_path))
-    reason = "floating-point pixels have no known white; save it as 8-bit or 16-bit"
+    reason = "it holds no number that is finite"
     assert findings == [Finding("unreadable", reason, ("ant/1.tif",), (0,), used=False)]
 
 

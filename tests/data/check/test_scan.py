@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,3 +138,22 @@ def test_the_colours_of_all_are_the_sums_of_each() -> None:
     assert sums.total == (14 * VIEW * VIEW, 10 * VIEW * VIEW, 10 * VIEW * VIEW)
     assert sums.products[0] == (100 + 16) * VIEW * VIEW
     assert sums == colour_sums(records(red, grey))
+
+
+def test_a_header_read_without_pillow_says_what_pillow_would(tmp_path: Path) -> None:
+    for mode in ("L", "RGB", "CMYK"):
+        Image.new(mode, (40, 30)).save(tmp_path / "1.jpg")
+        opened = open_image(tmp_path / "1.jpg")
+        assert opened.format_and_mode == ("JPEG", mode) == (opened.pillow.format, opened.pillow.mode)
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "green")]
+    frames[0].save(tmp_path / "2.jpg", "MPO", save_all=True, append_images=frames[1:])
+    assert open_image(tmp_path / "2.jpg").format_and_mode == ("MPO", "RGB")
+
+
+def test_thumbnails_and_hashes_are_those_of_plain_numpy() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (VIEW, VIEW, 3), np.uint8)
+    expected = pixels.reshape(VIEW // 2, 2, VIEW // 2, 2, 3).mean(axis=(1, 3), dtype=np.float32)
+    assert np.array_equal(thumbnail(pixels), expected)
+    waves = frequencies(pixels)
+    bits = waves.ravel() > np.median(waves.ravel()[1:])
+    assert perceptual_hash(waves) == int.from_bytes(np.packbits(bits).tobytes())

@@ -51,7 +51,7 @@ def scan_image(image: OpenedImage) -> np.void:
         UnreadableError: if its pixels cannot be decoded.
     """
     pixels = view(image)
-    pillow = image.pillow
+    kind, mode = image.format_and_mode
     width, height = image.size
     digest = hashlib.blake2b(pixels.tobytes(), digest_size=8, salt=f"{width}x{height}".encode()[:16])
     waves = frequencies(pixels)
@@ -61,8 +61,8 @@ def scan_image(image: OpenedImage) -> np.void:
             (
                 width,
                 height,
-                (pillow.format or "").encode(),
-                pillow.mode.encode(),
+                kind.encode(),
+                mode.encode(),
                 image.orientation,
                 _frames(image),
                 image.bands or 0,
@@ -89,7 +89,8 @@ def view(image: Readable) -> NDArray[np.uint8]:
 
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A view (VIEW, VIEW, 3) at half its size, (SIDE, SIDE, 3), values 0 to 255."""
-    return np.asarray(pixels.reshape(SIDE, 2, SIDE, 2, 3).mean(axis=(1, 3), dtype=np.float32))
+    rows = pixels[0::2].astype(np.uint16) + pixels[1::2]  # a mean over two axes of the whole takes ten times as long
+    return np.asarray((rows[:, 0::2] + rows[:, 1::2]) / np.float32(4), np.float32)
 
 
 def frequencies(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -103,7 +104,9 @@ def perceptual_hash(waves: NDArray[np.float64]) -> int:
 
     Source: the "pHash" of Zauner 2010, "Implementation and benchmarking of perceptual image hash functions", sec. 3.2.
     """
-    bits = waves.ravel() > np.median(waves.ravel()[1:])
+    flat = waves.ravel()
+    middle = len(flat) // 2 - 1
+    bits = flat > np.partition(flat[1:], middle)[middle]  # their median, since without the mean they are odd in number
     return int.from_bytes(np.packbits(bits).tobytes())
 
 
@@ -135,7 +138,7 @@ def _pages(image: Image.Image) -> int:
 
 def _frames(image: OpenedImage) -> int:
     """How many images the file holds; 1 where that cannot be told, since the first was read."""
-    if image.pillow.format not in ANIMATED:
+    if image.format_and_mode[0] not in ANIMATED:
         return 1
     try:
         return _pages(image.pillow) if image.pillow.format == "TIFF" else int(getattr(image.pillow, "n_frames", 1))
