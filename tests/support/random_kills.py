@@ -9,7 +9,9 @@ import hashlib
 import os
 import random
 import signal
+import sys
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +121,9 @@ class Killing:
             code = 0
         except SystemExit as left:
             code = left.code
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
         finally:
             os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
