@@ -39,9 +39,9 @@ def plan(study: Study, minutes: float | None = None, seeds: int | None = None, n
         return Plan(study.seeds, 1.0, minutes)
     factor = minutes / max(needs, 1e-3)
     fitting = max(1, min(MOST_SEEDS, int(study.seeds * factor)))
-    left = study.seeds * factor / fitting
-    longer = left if fitting in (1, MOST_SEEDS) else 1.0
-    return Plan(fitting, max(0.05, round(min(longer, 20.0), 2)), minutes)
+    left = study.seeds * factor / fitting  # of the time of a seed of the short form
+    scale = min(left, 1.0) if fitting == 1 else left if fitting == MOST_SEEDS else 1.0
+    return Plan(fitting, max(0.05, round(min(scale, 20.0), 2)), minutes)
 
 
 def run(study: Study, data: Path | None, plan: Plan, reporter: Reporter | None = None) -> Result:
@@ -56,7 +56,7 @@ def run(study: Study, data: Path | None, plan: Plan, reporter: Reporter | None =
     Raises:
         UsageError, DataError: if the images are not there.
     """
-    started, used = time.monotonic(), time.process_time()
+    started, used, code = time.monotonic(), time.process_time(), digest(study.name)
     images = study.source.load(data) if study.source else None
     values: dict[str, dict[str, list[Value]]] = {arm: {} for arm in study.arms}
     done: list[int] = []
@@ -71,7 +71,7 @@ def run(study: Study, data: Path | None, plan: Plan, reporter: Reporter | None =
                 advance(1, name)
             done.append(seed)
     seconds = round(time.process_time() - used, 1)
-    return Result(study.name, digest(study.name), done, plan.scale, seconds, machine(), Numbers(values))
+    return Result(study.name, code, done, plan.scale, seconds, machine(), Numbers(values))
 
 
 def _fits(started: float, seeds: int, minutes: float) -> bool:
