@@ -51,6 +51,7 @@ def test_a_plan_takes_about_the_time_there_is(minutes: float, needs: float) -> N
     found = plan(STUDY, minutes, None, needs)
     assert 1 <= found.seeds <= MOST_SEEDS
     assert found.scale == 1 or found.seeds in (1, MOST_SEEDS)
+    assert found.seeds > 1 or found.scale <= 1
     if 0.05 < found.scale < 20:
         assert needs / STUDY.seeds * found.seeds * found.scale <= minutes * 1.2
 

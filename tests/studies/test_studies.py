@@ -43,6 +43,9 @@ def test_the_rule_gives_the_verdict_of_planted_numbers(name: str) -> None:
     assert {HOLDS, FAILS} <= study.planted.keys()
     for kind, arms in study.planted.items():
         assert study.rule(planted(arms, study.seeds)).kind == kind, kind
+        if isinstance(study.figure, Lines):
+            series = [value for measures in arms.values() if (value := measures.get(study.figure.measure)) is not None]
+            assert all(isinstance(value, list) and len(value) == len(study.figure.points) for value in series)
 
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if study_named(name).chance])
@@ -106,7 +109,10 @@ def test_there_is_no_page_without_a_study() -> None:
     assert pages_there == set(PUBLISHED)
 
 
-def test_claims_name_pages_that_are_there() -> None:
+def test_every_claim_has_a_study_a_page_or_a_reason() -> None:
+    studied = {identifier for name in STUDIES for identifier in study_named(name).claims}
+    nothing = [claim.id for claim in claims().values() if claim.id not in studied and not claim.page and not claim.why]
+    assert nothing == []
     docs = pages.PAGES.parent
     assert [claim.id for claim in claims().values() if claim.page and not (docs / f"{claim.page}.md").exists()] == []
     assert len(claims()) == read_text(FILE).count("[[claim]]")

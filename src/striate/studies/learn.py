@@ -54,7 +54,7 @@ def learn(
     optimizer = build(net, settings)
     generator = torch.Generator().manual_seed(settings.seed)
     count = len(images.train)
-    steps = math.ceil(count / settings.images_a_step)
+    steps = math.ceil(count / settings.batch_size)
     losses = []
     net.train()
     for epoch in range(settings.epochs):

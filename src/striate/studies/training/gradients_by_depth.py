@@ -68,13 +68,13 @@ STUDY = Study(
     ),
     planted={
         HOLDS: {
-            "sigmoid": {"gradient beside the last layer's": [1e-8, 1.0]},
-            "ReLU": {"gradient beside the last layer's": [0.8, 1.0]},
+            "sigmoid": {"gradient beside the last layer's": [1e-8] * LAYERS},
+            "ReLU": {"gradient beside the last layer's": [0.8] * LAYERS},
             "tanh": {"mean output over its deviation": 0.01},
         },
         FAILS: {
-            "sigmoid": {"gradient beside the last layer's": [0.9, 1.0]},
-            "ReLU": {"gradient beside the last layer's": [1e-8, 1.0]},
+            "sigmoid": {"gradient beside the last layer's": [0.9] * LAYERS},
+            "ReLU": {"gradient beside the last layer's": [1e-8] * LAYERS},
             "tanh": {"mean output over its deviation": 2.0},
         },
     },
