@@ -26,7 +26,14 @@ def recipe(trial: Trial, epochs: int, **settings: float | str) -> TrainingRecipe
         epochs: of the short form.
         settings: as in `striate.recipe.TrainingRecipe`.
     """
-    plain = {"opt": "nesterov", "lr": 0.05, "weight_decay": 0.0, "label_smoothing": 0.0, "warmup_epochs": 0.0}
+    plain = {
+        "opt": "nesterov",
+        "lr": 0.05,
+        "weight_decay": 0.0,
+        "label_smoothing": 0.0,
+        "warmup_epochs": 0.0,
+        "batch_size": 64,
+    }
     values = plain | settings
     return TrainingRecipe(epochs=trial.epochs(epochs), seed=trial.seed, **values)  # type: ignore[arg-type]
 
@@ -54,7 +61,7 @@ def learn(
     optimizer = build(net, settings)
     generator = torch.Generator().manual_seed(settings.seed)
     count = len(images.train)
-    steps = math.ceil(count / settings.batch_size)
+    steps = math.ceil(count / (settings.batch_size or count))
     losses = []
     net.train()
     for epoch in range(settings.epochs):
