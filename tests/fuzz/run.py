@@ -21,6 +21,7 @@ from striate.files import MESSAGE_LENGTH
 
 CPU_S = 5  # of all that a case may take: a good one takes half a second
 WALL_S = 60
+MAKE_S = 600  # for the files of a case, one of which is a run that is trained
 MEMORY = 1 << 30  # bytes beside what a process has that has imported all
 CODES = (0, 1, 2, 3)
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -65,7 +66,7 @@ def run_case(case: Case, folder: Path) -> Outcome:
     (folder / "canary.png").write_bytes(b"what nobody asked for")
     os.environ["STRIATE_CACHE"] = str(place / "cache")
     state = random.getstate()
-    if _wait(_fork(lambda: kind.make(place, random), place / MADE))[0]:
+    if _wait(_fork(lambda: kind.make(place, random), place / MADE), MAKE_S)[0]:
         raise RuntimeError(f"{case}: cannot be made: {(place / MADE).read_text()}")
     random.setstate(state)
     words = kind.words(place, random)
@@ -126,9 +127,9 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _wait(process: int) -> tuple[int, bool]:
+def _wait(process: int, wall_s: float = WALL_S) -> tuple[int, bool]:
     """(status of a process that has ended, whether it had to be killed)."""
-    deadline = time.monotonic() + WALL_S
+    deadline = time.monotonic() + wall_s
     while True:
         done, status = os.waitpid(process, os.WNOHANG)
         if done:
