@@ -307,7 +307,7 @@ class Blank:
     def open(self, row: int) -> Any:
         return self
 
-    def read(self, map_: Map, size: Size, channels: int) -> NDArray[np.uint8]:
+    def read(self, map_: Map, size: Size, channels: int, levels: object = None) -> NDArray[np.uint8]:
         return np.zeros((size[1], size[0], channels), np.uint8)
 
 
