@@ -109,6 +109,7 @@ def test_the_file_says_what_the_documentation_lists(finished: RunFolder) -> None
         "crop_pct": 1.0,
         "crop_mode": "center",
         "interpolation": "bilinear",
+        "pixel_range": None,
     }
     assert {"count", "accuracy", "accuracy_low", "accuracy_high", "loss"} == about["metrics"].keys()
     assert 1 <= about["epoch"] <= 3

@@ -23,9 +23,9 @@ def base() -> Pretrained:
 
 
 def test_what_is_left_open_comes_from_the_weights(base: Pretrained) -> None:
-    recipe = Recipe(transfer=TransferRecipe(weights="w"))
+    recipe = Recipe(NetworkRecipe(task="classify"), transfer=TransferRecipe(weights="w"))
     assert resolve(recipe, base) == Recipe(
-        NetworkRecipe("mobilenet_v1", {"width": 0.25}),
+        NetworkRecipe("mobilenet_v1", {"width": 0.25}, task="classify"),
         DataRecipe(img_size=48, in_channels=3, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), crop_pct=0.9),
         training=TrainingRecipe(lr=1e-4),
         transfer=TransferRecipe("w", "all"),
@@ -34,7 +34,7 @@ def test_what_is_left_open_comes_from_the_weights(base: Pretrained) -> None:
 
 def test_what_is_given_stays(base: Pretrained) -> None:
     recipe = Recipe(
-        NetworkRecipe("mobilenet_v1", {"width": 0.25}),
+        NetworkRecipe("mobilenet_v1", {"width": 0.25}, task="classify"),
         DataRecipe(img_size=64, in_channels=3, mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0), crop_pct=1.0),
         training=TrainingRecipe(lr=1e-3),
         transfer=TransferRecipe("w", "blocks.2"),
@@ -43,7 +43,8 @@ def test_what_is_given_stays(base: Pretrained) -> None:
 
 
 def test_a_plan_is_made_later(base: Pretrained) -> None:
-    assert resolve(Recipe(transfer=TransferRecipe("w", "auto")), base).transfer.freeze == "auto"
+    recipe = Recipe(NetworkRecipe(task="classify"), transfer=TransferRecipe("w", "auto"))
+    assert resolve(recipe, base).transfer.freeze == "auto"
 
 
 @pytest.mark.parametrize(
@@ -53,15 +54,17 @@ def test_a_plan_is_made_later(base: Pretrained) -> None:
         (
             "network",
             {"model_args": {"width": 1.0}},
-            "`model_args`: expected that of `--weights`, {'width': 0.25}; got {'width': 1.0}.",
+            "`model_args`: expected those of `--weights`, {'width': 0.25}; got {'width': 1.0}.",
         ),
         ("network", {"whiten": True}, "`whiten`: expected a network that begins with drawn values; got one of "),
         ("transfer", {"weights": "w", "freeze": "bloks"}, "`freeze`: expected all, none, a share from 0 to 1, or a "),
     ],
 )
 def test_what_does_not_go_with_the_weights(base: Pretrained, table: str, values: dict[str, Any], sentence: str) -> None:
+    asked: dict[str, dict[str, Any]] = {"network": {"task": "classify"}, "transfer": {"weights": "w"}}
+    asked[table] |= values
     with pytest.raises(StriateError) as caught:
-        resolve(from_dict({"transfer": {"weights": "w"}, table: values}), base)
+        resolve(from_dict(asked), base)
     assert str(caught.value).startswith(sentence)
 
 

@@ -178,8 +178,8 @@ def test_later_stages_are_drawn_anew(
         ({"redraw": "layer3"}, "`redraw`: expected a stage after those that --freeze names, so that it learns; got "),
         ({"redraw": "layer1", "freeze": "auto"}, "`redraw`: expected a stage after those that --freeze names"),
         ({"depths": 4}, "`depths`: expected 1 to 3, the maps of resnet20_cifar; got 4."),
-        ({"depths": 0}, "recipe: `depths`: expected 1 or more; got 0"),
-        ({"hidden": 0}, "recipe: `hidden`: expected 1 or more; got 0"),
+        ({"depths": 0}, "recipe: `depths`: expected a whole number from 1 to 1,000; got 0"),
+        ({"hidden": 0}, "recipe: `hidden`: expected a whole number from 1 to 65,536; got 0"),
     ],
 )
 def test_heads_and_stages_that_cannot_be_meant(

@@ -76,7 +76,7 @@ def test_what_is_new_learns_its_own_statistics_at_a_rate_of_its_own(
     recipe: MakeRecipe, weights: Path, silent: Reporter, tmp_path: Path
 ) -> None:
     index = masked(tmp_path / "data")
-    runs = [train(index, recipe(lr=1e-9, drawn_lr_scale=scale), tmp_path / str(scale), silent) for scale in (1.0, 1e7)]
+    runs = [train(index, recipe(lr=1e-8, drawn_lr_scale=scale), tmp_path / str(scale), silent) for scale in (1.0, 1e6)]
     before, (slow, fast) = load_file(weights), (load_file(run.model) for run in runs)
     for after in (slow, fast):
         assert torch.equal(after["encoder.layer1.0.bn1.running_mean"], before["layer1.0.bn1.running_mean"])
@@ -116,7 +116,6 @@ def test_the_network_over_that_of_the_weights_may_be_named_with_its_arguments(
         ),
         (labelled, {"model_args": {"upsampling": "unpool"}}, "`model_args`: expected those of `--weights`, none; got "),
         (boxed, {"model_args": {"gird": 2}}, "`resnet20_cifar`: expected an argument that it takes; got `gird`."),
-        (masked, {"in_channels": 3}, "`in_channels`: expected that of `--weights`, 1; got 3."),
     ],
 )
 def test_what_is_of_another_network_is_refused(
