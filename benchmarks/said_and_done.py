@@ -8,11 +8,12 @@ of theirs, so that answers are close calls. Both figures are as they are printed
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 SHARED = (Path(__file__).parents[1] / "../shared").resolve()
 STRIATE = [sys.executable, "-m", "striate"]
@@ -49,15 +50,15 @@ def main() -> None:
 def tables(root: Path, name: str, images: int) -> tuple[Path, Path]:
     """Tables of a data set with one label an image, and with several."""
     if name == "hymenoptera":
-        source = SHARED / "data/hymenoptera"
-        rows = [(path, path.parent.name) for path in sorted(source.rglob("*.jpg"))]
+        found = sorted((SHARED / "data/hymenoptera").rglob("*.jpg"))
+        rows = [(path.read_bytes(), path.parent.name) for path in found]
     else:
-        found = sorted((SHARED / "data/cifar10-jpeg").rglob("*.jpg"))
-        chosen = found[:: max(1, len(found) // images)][:images]
-        rows = [(path, f"{path.parent.name} {number % 10}") for number, path in enumerate(chosen)]
+        table = pq.read_table(SHARED / "data/cifar10-jpeg/test-00000-of-00001.parquet").slice(0, images)
+        image, label = (table.column(name).to_pylist() for name in table.column_names[:2])
+        rows = [(i["bytes"], f"{of} {n % 10}") for n, (i, of) in enumerate(zip(image, label, strict=True))]
     (root / "images").mkdir()
-    for number, (path, _) in enumerate(rows):
-        shutil.copy(path, root / f"images/{number}.jpg")  # an image outside the folder of its table is refused
+    for number, (content, _) in enumerate(rows):
+        (root / f"images/{number}.jpg").write_bytes(content)  # an image outside the folder of its table is refused
     both = []
     for title, more in (("one", ""), ("several", ";odd")):
         lines = [f"images/{n}.jpg,{label}{more if n % 2 else ''}" for n, (_, label) in enumerate(rows)]
