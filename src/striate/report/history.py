@@ -9,6 +9,8 @@ from typing import Any
 
 from striate.data.check import KINDS
 from striate.data.index import SPLITS, Index
+from striate.errors import DataError
+from striate.files import fit_to_print
 from striate.model import Model
 from striate.recipe.tables import NO_WEIGHTS
 from striate.report.charts import Curve
@@ -119,10 +121,16 @@ def _planned(path: Path) -> str:
 
 
 def _rows(path: Path) -> tuple[dict[str, float], ...]:
-    """The rows of metrics.csv as numbers."""
+    """The rows of metrics.csv as numbers.
+
+    Raises:
+        DataError: if the file holds anything else.
+    """
     if not path.is_file():
         return ()
-    with path.open(newline="", encoding="utf-8") as file:
-        return tuple(
-            {name: float(value) if value else math.nan for name, value in row.items()} for row in csv.DictReader(file)
-        )
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return tuple({name: float(value) if value else math.nan for name, value in row.items()} for row in rows)
+    except (ValueError, TypeError, csv.Error) as error:
+        raise DataError(f"{path}: expected the numbers of a run; {fit_to_print(str(error), 200)}.") from error
