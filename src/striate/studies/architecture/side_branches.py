@@ -85,6 +85,10 @@ STUDY = Study(
     literature="Szegedy et al. 2014, arXiv:1409.4842, sec. 5, meant them against vanishing gradients; Szegedy et al. "
     "2015, arXiv:1512.00567, sec. 4: they do not help early in training, and act as regularisers, more so "
     "with batch norm in the branch.",
+    remark="A branch after the second of four convolutions answers 90 % of the test images right, three points "
+    "less than the end of its network. The gap between training and test images is smaller with it in all "
+    "three seeds, but by half a point, which three seeds do not tell from nothing. Four layers leave a "
+    "branch little to add; GoogLeNet, which it was made for, has 22.",
     source=DIGITS,
     seeds=3,
 )
