@@ -76,9 +76,9 @@ STUDY = Study(
     literature="He et al. 2015, arXiv:1512.03385, fig. 6 and table 6: plain nets of 20, 32, 44 and 56 layers get "
     "worse in that order, also on training images; ResNet-20 to 110 get better, 8.75 to 6.43 % error on "
     "CIFAR-10. With 1,202 layers the test error rises.",
-    remark="Plain networks of 38 layers learn nothing in these few steps, on training images: it is not overfitting. "
-    "Nor do their gradients vanish, as `residual-gradients` shows: with batch norm they explode. Residual networks "
-    "learn more with more layers.",
+    remark="Plain networks of 38 layers learn next to nothing in these few steps, on training images: it is not "
+    "overfitting. Nor do their gradients vanish, as `residual-gradients` shows: with batch norm they explode. "
+    "Residual networks learn more with more layers.",
     source=DIGITS,
     seeds=3,
 )
