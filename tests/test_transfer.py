@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import pytest
 import torch
+from base_weights import save_base
 from killed import Killed
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 import striate
 from striate.console import Reporter
@@ -35,19 +36,7 @@ WritePictures = Callable[[Path, Mapping[str, int]], Path]
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of a net of five classes, whose batch norms do something."""
-    arguments = {"num_classes": 5, "in_channels": 3}
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        net = create("resnet20_cifar", **arguments).eval()
-        for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                nn.init.normal_(module.get_buffer("running_mean"), std=0.1)
-                nn.init.uniform_(module.get_buffer("running_var"), 0.5, 2)
-    shown = Preprocessing((3, 16, 16), (0.5,) * 3, (0.5,) * 3, crop_pct=1.0)
-    model = Model(net, "resnet20_cifar", arguments, Classify(tuple("abcde")), shown, machine=choose("cpu", "float32"))
-    path = tmp_path_factory.mktemp("weights") / "base.safetensors"
-    model.save(path)
-    return path
+    return save_base(tmp_path_factory.mktemp("weights") / "base.safetensors")
 
 
 @pytest.fixture

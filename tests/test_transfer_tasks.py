@@ -7,22 +7,19 @@ from typing import Any
 
 import pytest
 import torch
+from base_weights import save_base
 from killed import stopping
 from process_child import Job, launch
 from safetensors.torch import load_file
 from task_table import ROWS, Row, boxed, labelled, masked
-from torch import Tensor, nn
+from torch import Tensor
 
 import striate
 from striate.console import Reporter
-from striate.data import Index, Preprocessing
+from striate.data import Index
 from striate.data.index_file import save_index
-from striate.device import choose
 from striate.errors import UsageError
-from striate.model import Model
-from striate.nets import create
 from striate.recipe import Recipe, dumps
-from striate.tasks.classify import Classify
 from striate.training import RunFolder, checkpoint, loop
 from striate.training.folder import TIMED
 from striate.training.signals import Interrupted
@@ -34,19 +31,7 @@ MakeRecipe = Callable[..., Recipe]
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of a net of five classes, whose batch norms do something."""
-    arguments = {"num_classes": 5, "in_channels": 1}
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        net = create("resnet20_cifar", **arguments).eval()
-        for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                nn.init.normal_(module.get_buffer("running_mean"), std=0.1)
-                nn.init.uniform_(module.get_buffer("running_var"), 0.5, 2)
-    shown = Preprocessing((1, 32, 32), (0.5,), (0.5,), crop_pct=1.0)
-    model = Model(net, "resnet20_cifar", arguments, Classify(tuple("abcde")), shown, machine=choose("cpu", "float32"))
-    path = tmp_path_factory.mktemp("weights") / "base.safetensors"
-    model.save(path)
-    return path
+    return save_base(tmp_path_factory.mktemp("weights") / "base.safetensors", (1, 32, 32))
 
 
 @pytest.fixture

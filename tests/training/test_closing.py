@@ -7,19 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from base_weights import save_base
 
 import striate
 from striate.cli.app import main
 from striate.console import Reporter
-from striate.data import Preprocessing
 from striate.data.index_file import load_index
-from striate.device import choose
 from striate.errors import ModelFileError
 from striate.evaluation import evaluate
 from striate.model import Model, load
-from striate.nets import create
-from striate.tasks.classify import Classify
 from striate.training import RunFolder
 
 WritePictures = Callable[[Path, Mapping[str, int]], Path]
@@ -47,19 +43,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, write_pictures: WritePictures
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file whose batch norms are far from the identity, so that bfloat16 rounds much away."""
-    arguments = {"num_classes": 5, "in_channels": 3}
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        net = create("resnet20_cifar", **arguments).eval()
-        for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                nn.init.normal_(module.get_buffer("running_mean"), std=0.5)
-                nn.init.uniform_(module.get_buffer("running_var"), 0.1, 3)
-    shown = Preprocessing((3, 16, 16), (0.5,) * 3, (0.5,) * 3, crop_pct=1.0)
-    path = tmp_path_factory.mktemp("weights") / "base.safetensors"
-    task = Classify(tuple("abcde"))
-    Model(net, "resnet20_cifar", arguments, task, shown, machine=choose("cpu", "float32")).save(path)
-    return path
+    return save_base(tmp_path_factory.mktemp("weights") / "base.safetensors", mean_std=0.5, variance=(0.1, 3.0))
 
 
 def trained(kind: str, precision: str, data: Path, weights: Path, output: Path, silent: Reporter) -> RunFolder:
