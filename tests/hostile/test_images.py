@@ -77,4 +77,5 @@ def test_folders_1500_deep(tmp_path: Path, refusal: Refusal) -> None:
 def test_a_label_of_a_megabyte(tmp_path: Path, refusal: Refusal) -> None:
     (tmp_path / "a.png").write_bytes(encoded("PNG"))
     (tmp_path / "labels.csv").write_text(f"path,label\na.png,{'x' * 1_000_000}\n")
-    refusal("check", tmp_path, code=3)
+    assert "no labels" in refusal("check", tmp_path, code=3)
+    assert "field larger than field limit" in refusal("check", tmp_path / "labels.csv", code=3)

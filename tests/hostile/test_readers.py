@@ -78,7 +78,7 @@ def test_an_array_that_was_damaged(tmp_path: Path, refusal: Refusal) -> None:
     content = bytearray((tmp_path / "set.npz").read_bytes())
     content[2000:2100] = bytes(100)
     (tmp_path / "set.npz").write_bytes(content)
-    refusal("check", tmp_path / "set.npz", code=3)
+    assert "set.npz: expected arrays of NumPy; " in refusal("check", tmp_path / "set.npz", code=3)
 
 
 def tar_of(path: Path, **headers: str) -> Path:
@@ -111,20 +111,23 @@ def test_members_that_lead_out_are_left_out(tmp_path: Path, monkeypatch: pytest.
 
 
 XML = {
-    "entities": '<!DOCTYPE a [<!ENTITY b "c">]><annotations/>',
-    "a thousand levels": "<annotations>" + "<image>" * 1000,
-    "no name": "<annotations><image/></annotations>",
-    "a name that leads out": '<annotations><image name="../../etc/passwd"><tag label="a"/></image></annotations>',
-    "cut": "<annotations><image name=",
+    "entities": ('<!DOCTYPE a [<!ENTITY b "c">]><annotations/>', "got one that declares entities or another encoding"),
+    "a thousand levels": ("<annotations>" + "<image>" * 1000, "expected at most 64 elements within one another"),
+    "no name": ("<annotations><image/></annotations>", "got none that names one"),
+    "a name that leads out": (
+        '<annotations><image name="../../etc/passwd"><tag label="a"/></image></annotations>',
+        "got none that names one",
+    ),
+    "cut": ("<annotations><image name=", "expected an annotation in XML"),
 }
 
 
-@pytest.mark.parametrize("content", XML.values(), ids=XML.keys())
-def test_cvat(tmp_path: Path, refusal: Refusal, content: str) -> None:
+@pytest.mark.parametrize(("content", "sentence"), XML.values(), ids=XML.keys())
+def test_cvat(tmp_path: Path, refusal: Refusal, content: str, sentence: str) -> None:
     for number in range(3):
         Image.new("L", (20, 20), number).save(tmp_path / f"{number}.png")
     (tmp_path / "annotations.xml").write_text(content)
-    refusal("check", tmp_path, "--layout", "cvat", code=3)
+    assert sentence in refusal("check", tmp_path, "--layout", "cvat", code=3)
 
 
 def test_numbers_of_cvat_that_are_none_are_left_out(tmp_path: Path) -> None:
@@ -141,20 +144,27 @@ def test_numbers_of_cvat_that_are_none_are_left_out(tmp_path: Path) -> None:
     assert sum(map(len, filter(None, index.table["boxes"].to_pylist()))) == 1
 
 
+UNTRUE = "expected nothing that would make a result untrue; got 1 finding of that kind"
 PARQUET = {
-    "labels that are lists": {"image": [{"bytes": b"a"}], "label": [[1]]},
-    "labels that are null": {"image": [{"bytes": b"a"}], "label": [None]},
-    "images that are null": {"image": [{"bytes": None}], "label": [1]},
-    "images that are text": {"image": ["a.png"], "label": [1]},
-    "images that are numbers": {"image": [{"bytes": 3}], "label": [1]},
-    "labels of a megabyte": {"image": [{"bytes": b"a"}], "label": ["x" * 1_000_000]},
+    "labels that are lists": ({"image": [{"bytes": b"a"}], "label": [[1]]}, "expected one label an image in `label`"),
+    "labels that are null": ({"image": [{"bytes": b"a"}], "label": [None]}, UNTRUE),
+    "images that are null": ({"image": [{"bytes": None}], "label": [1]}, UNTRUE),
+    "images that are text": (
+        {"image": ["a.png"], "label": [1]},
+        "expected a column image of {bytes, path}",
+    ),
+    "images that are numbers": ({"image": [{"bytes": 3}], "label": [1]}, UNTRUE),
+    "labels of a megabyte": (
+        {"image": [{"bytes": b"a"}], "label": ["x" * 1_000_000]},
+        "expected names of classes of at most 1,000 characters",
+    ),
 }
 
 
-@pytest.mark.parametrize("columns", PARQUET.values(), ids=PARQUET.keys())
-def test_parquet(tmp_path: Path, refusal: Refusal, columns: dict[str, object]) -> None:
+@pytest.mark.parametrize(("columns", "sentence"), PARQUET.values(), ids=PARQUET.keys())
+def test_parquet(tmp_path: Path, refusal: Refusal, columns: dict[str, object], sentence: str) -> None:
     pq.write_table(pa.table(columns), tmp_path / "train.parquet")
-    refusal("check", tmp_path, code=3)
+    assert sentence in refusal("check", tmp_path, code=3)
 
 
 def test_classes_of_a_mask_are_the_indices_of_its_palette(tmp_path: Path) -> None:

@@ -63,9 +63,10 @@ def test_what_a_flag_says(tmp_path: Path, refusal: Refusal, words: list[str], se
 
 @pytest.mark.parametrize("verb", ["check", "evaluate", "predict", "augment", "plan"])
 def test_flags_of_other_verbs_have_the_ranges_of_the_recipe(tmp_path: Path, refusal: Refusal, verb: str) -> None:
-    words = {"augment": ["--count"], "plan": ["--images"]}.get(verb, ["--workers"])
+    flag = {"augment": "--count", "plan": "--images"}.get(verb, "--workers")
     model = [tmp_path / "model.safetensors"] if verb in ("evaluate", "predict") else []
-    refusal(verb, *model, tmp_path, *words, "1000000000", code=2)
+    sentence = refusal(verb, *model, tmp_path, flag, "1000000000", code=2)
+    assert sentence.startswith(f'Invalid value "1000000000" for {flag}. ')
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
