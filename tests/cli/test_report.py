@@ -64,7 +64,10 @@ def test_what_cannot_be_meant(striate: Striate, run: RunFolder, tmp_path: Path) 
     (tmp_path / "m.safetensors").write_bytes(run.model.read_bytes())
     code, _, err = striate("report", tmp_path / "m.safetensors")
     assert code == 2
-    assert "DATA: expected images to score the model on; got none" in err
+    assert "RUN_OR_MODEL: expected a run folder, or a model with DATA to score it on; got " in err
+    code, _, err = striate("report", tmp_path / "nowhere")
+    assert code == 2
+    assert err.endswith("nowhere alone, which does not exist.\n")
     code, _, err = striate("report", run.path, "--output", tmp_path / "no" / "page.html")
     assert code == 2
     assert "`--output`: expected a file in a folder that exists" in err

@@ -43,7 +43,10 @@ def report(
 
     run = _run_of(run_or_model)
     if run is None and data is None:
-        raise UsageError("DATA: expected images to score the model on; got none, and no run folder that has them.")
+        raise UsageError(
+            f"RUN_OR_MODEL: expected a run folder, or a model with DATA to score it on; got {run_or_model} alone"
+            f"{'' if run_or_model.exists() else ', which does not exist'}."
+        )
     own = run is not None and data is None
     target = output or (run.report if run is not None and own else Path("report.html"))
     if card is None and own and run is not None and output is None:
