@@ -11,9 +11,11 @@ from striate.cli.flags import LOOKING, READING, RUNNING, JsonOutput, Looking, Re
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from striate.data.crops import Viewing
     from striate.evaluation import Evaluation
     from striate.evaluation.gain import Gain
     from striate.evaluation.selective import Abstention
+    from striate.model import Model
 
 MANY_CLASSES = 20  # of which the worst alone are printed
 WORST = 10
@@ -53,9 +55,7 @@ def evaluate(
     """
     from striate.console import Reporter
     from striate.data.columns import values_of
-    from striate.data.crops import ONCE
     from striate.device import keep_memory
-    from striate.ensemble import members_of
     from striate.evaluation import evaluate as score
     from striate.evaluation import summarise
     from striate.pretrained import load
@@ -69,11 +69,7 @@ def evaluate(
     values = values_of(index, list(names), table or data, reading.path_column) if names else []
     told = Reporter().counting
     scored = score(loaded, index, split, running.batch_size, running.workers, looking.viewing, told)
-    plain, over = [], "one view of each image"
-    if gain and looking.viewing != ONCE:
-        plain = [loaded]
-    elif gain and (members := members_of(loaded)):
-        plain, over = members, f"the mean of its {len(members)} members"
+    plain, over = _plainer(loaded, looking.viewing) if gain else ([], "")
     plainer = [score(each, index, scored.split, running.batch_size, running.workers) for each in plain]
     columns = {name: scored.column(name, each) for name, each in zip(names, values, strict=True)}
     found = summarise(
@@ -91,6 +87,17 @@ def evaluate(
     _print_text(found)
     for file in files:
         print(f"wrote {file}")
+
+
+def _plainer(model: "Model", viewing: "Viewing") -> tuple[list["Model"], str]:
+    """What an evaluation is set beside, one view of each image or each member of an ensemble, and its name."""
+    from striate.data.crops import ONCE
+    from striate.ensemble import members_of
+
+    if viewing != ONCE:
+        return [model], "one view of each image"
+    members = members_of(model)
+    return members, f"the mean of its {len(members)} members"
 
 
 def _print_text(found: "Evaluation") -> None:
