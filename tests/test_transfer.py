@@ -180,6 +180,15 @@ def test_heads_and_stages_that_cannot_be_meant(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("asked", [{"snapshots": 2, "epochs": 2}, {"members": 2}])
+def test_a_fitted_head_makes_no_ensemble(
+    two_classes: Path, recipe: MakeRecipe, silent: Reporter, tmp_path: Path, asked: dict[str, Any]
+) -> None:
+    sentence = "expected a network that learns in epochs; got one whose head is fitted in one step. Try --freeze none."
+    with pytest.raises(UsageError, match=sentence):
+        striate.train(two_classes, recipe(freeze="all", **asked), output=tmp_path / "run", reporter=silent)
+
+
 @pytest.mark.parametrize("name", ["resnet10t", "mobilenetv3_small_050"])
 @pytest.mark.parametrize(
     "asked", [{"freeze": "all"}, {"freeze": "0.5", "views": 2, "epochs": 1}, {"head": "mlp", "depths": 2}]

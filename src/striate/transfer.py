@@ -48,6 +48,7 @@ from striate.training.process_group import JoinedProcesses
 from striate.training.resolve import resolve as resolve_recipe
 from striate.training.resolve import without_colours
 from striate.training.run import Run
+from striate.training.snapshots import require_no_snapshots
 from striate.training.trial import Trial, try_bfloat16
 from striate.weights import load_into
 
@@ -179,6 +180,7 @@ def learn(run: Run, base: Callable[[], Pretrained]) -> None:
         net = base().net
         problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
         if problem is not None and _frozen(run, net) == net.stages and _why_not_fitted(net) is None:
+            require_no_snapshots(run)
             trial = fit_head_alone(run, base(), fitted or probe(run, net, problem), started)
             if trial is not None:
                 run = run.in_float32(asdict(trial))
@@ -237,6 +239,7 @@ def fit_parts_alone(run: Run, base: Pretrained) -> bool:
     found = fit_parts(run, net)
     if found is None:
         return False
+    require_no_snapshots(run)
     install_parts(net, found.layers)
     freeze(net, _frozen(run, net))
     describe(run, net)

@@ -6,6 +6,7 @@ Source: Huang et al. 2017, "Snapshot ensembles: train 1, get M for free", arXiv:
 from collections.abc import Mapping
 
 from striate.ensemble import combined
+from striate.errors import UsageError
 from striate.model import load
 from striate.training.run import Run
 from striate.training.state import State
@@ -29,3 +30,16 @@ def combine_snapshots(run: Run) -> None:
     paths = [run.folder.snapshots / f"{number + 1}.safetensors" for number in range(count)]
     combined([load(path, device=run.machine.device.type) for path in paths]).save(run.folder.model)
     run.reporter.info(f"the model is an ensemble of {count} snapshots: {run.folder.snapshots}")
+
+
+def require_no_snapshots(run: Run) -> None:
+    """Refuses snapshots of a network whose head is fitted in one step.
+
+    Raises:
+        UsageError: if the recipe asks for more than one.
+    """
+    if run.recipe.training.snapshots > 1:
+        raise UsageError(
+            "`snapshots`: expected a network that learns in epochs; got one whose head is fitted in one step. "
+            "Try --freeze none."
+        )
