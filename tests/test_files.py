@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from striate.files import (
     cache_folder,
     fit_to_print,
+    format_bytes,
     json_text,
     list_names,
     open_regular,
@@ -300,3 +301,12 @@ def test_lists_of_names_from_outside() -> None:
 def test_numbers_that_are_not_finite_are_null_in_json_at_any_depth() -> None:
     text = json_text({"a": [1.5, math.nan, {"b": (math.inf, -math.inf)}], "c": "NaN"}, indent=1)
     assert json.loads(text, parse_constant=pytest.fail) == {"a": [1.5, None, {"b": [None, None]}], "c": "NaN"}
+
+
+def test_bytes_for_people() -> None:
+    assert [format_bytes(n) for n in (12, 1500, 4_000_000, 2_560_000_000)] == [
+        "12 bytes",
+        "1.5 kB",
+        "4.0 MB",
+        "2.6 GB",
+    ]

@@ -291,6 +291,14 @@ def _finite(values: Any) -> Any:
     return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
+def format_bytes(count: int) -> str:
+    """A number of bytes in the unit that suits it: 4.0 MB is 4,000,000."""
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count} bytes"
+
+
 def list_names(names: Iterable[str], most: int = NAMES) -> str:
     """Names from outside in a sentence: fit to print, in quotes where they hold a comma, the first few of many.
 

@@ -59,12 +59,3 @@ def test_names_are_escaped_on_the_page_and_in_the_terminal() -> None:
     printed = console.export_text()
     assert "<b>[red]x" in printed
     assert "<i>[bold]y" in printed
-
-
-def test_bytes_for_people() -> None:
-    assert [text.format_bytes(n) for n in (12, 1500, 4_000_000, 2_560_000_000)] == [
-        "12 bytes",
-        "1.5 kB",
-        "4.0 MB",
-        "2.6 GB",
-    ]

@@ -130,7 +130,7 @@ def _print_text(plan: "Plan") -> None:
 def _choices(choices: "Sequence[Choice]", accuracies: "Sequence[str]" = ()) -> "Table":
     from rich.table import Column, Table
 
-    from striate.inspect.text import format_bytes
+    from striate.files import format_bytes
     from striate.plan.recommend import span
 
     columns = (*(("accuracy of a head there",) if accuracies else ()), "time", "memory", "disk")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
+from striate.files import format_bytes
 from striate.graph.layers import Layer
 from striate.inspect.advice import Advice
 from striate.inspect.inspection import Inspection
@@ -125,11 +126,3 @@ def advice_lines(found: Sequence[Advice]) -> list[str]:
 def format_shape(shape: Sequence[float]) -> str:
     """The sides of a shape, in its order, such as 28x28x6."""
     return "x".join(f"{n:g}" if isinstance(n, float) else str(n) for n in shape)
-
-
-def format_bytes(count: int) -> str:
-    """A number of bytes in the unit that suits it: 4.0 MB is 4,000,000."""
-    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= scale:
-            return f"{count / scale:.1f} {unit}"
-    return f"{count} bytes"

@@ -9,7 +9,7 @@ from striate.data.check import KINDS
 from striate.evaluation.classes import ClassScores
 from striate.evaluation.intervals import Interval
 from striate.evaluation.record import Evaluation, Example
-from striate.files import NAME_LENGTH, fit_to_print
+from striate.files import NAME_LENGTH, fit_to_print, format_bytes
 from striate.report.build import Report
 from striate.report.charts import bar, curves, percent, reliability, scale_from
 from striate.report.facts import quoted
@@ -279,11 +279,11 @@ def _cost(found: Report) -> Iterator[tuple[str, str]]:
     if cost.macs is not None:
         yield "Multiplications for one image", f"{'at least ' if cost.at_least else ''}{cost.macs:,}"
     if cost.file_bytes:
-        yield "Model file", f"{cost.file_bytes / 1e6:.1f} MB"
+        yield "Model file", format_bytes(cost.file_bytes)
     yield "Speed, decoding included", f"{evaluation.images_per_second:,.0f} images a second"
     yield "Speed of the network", f"{cost.images_per_second:,.0f} images a second, {cost.batch} at a time"
     yield "One image by itself", f"{1000 * cost.one_image_s:.1f} ms"
     if cost.peak_bytes is not None:
-        weights = f"beside {cost.weight_bytes / 1e6:,.1f} MB of weights"
-        yield "Memory for one image", f"{cost.peak_bytes / 1e6:,.1f} MB at the most, as counted in float32, {weights}"
-    yield "Measured on", f"{evaluation.device}, {evaluation.precision}: {found.model.machine.reason}"
+        weights = f"beside {format_bytes(cost.weight_bytes)} of weights"
+        yield "Memory for one image", f"{format_bytes(cost.peak_bytes)} at the most, as counted in float32, {weights}"
+    yield "Measured on", f"{evaluation.device}, in {evaluation.precision} ({found.model.machine.reason})"
