@@ -26,6 +26,10 @@ def recipe(**transfer: Any) -> dict[str, dict[str, Any]]:
     return {"transfer": {"weights": "", "freeze": None} | transfer}
 
 
+def augmented(preset: str, **values: float) -> dict[str, dict[str, Any]]:
+    return {"augment": {"augment": preset} | values}
+
+
 def titles(facts: Facts) -> list[str]:
     return [each.title.replace("\N{NO-BREAK SPACE}", " ") for each in advised(facts)]
 
@@ -70,6 +74,11 @@ def test_the_best_model_is_compared() -> None:
             "Collect more images, or augment more",
             "striate augment photos --augment heavy",
         ),
+        (
+            Facts(planted([[90, 10], [10, 90]]), History(augmented("light"), epochs=epochs(9, 0.6, 5))),
+            "Augment less",
+            "striate train photos --model resnet18 --augment none",
+        ),
         (Facts(planted([[100, 0], [40, 60]])), "Collect images of “b”", ""),
         (
             Facts(planted([[90, 10], [10, 90]]), History(epochs=epochs(10, 0.9, 10), folder=Path("runs/my run"))),
@@ -110,3 +119,26 @@ def test_what_comes_first_is_what_makes_a_score_untrue() -> None:
     found = titles(Facts(planted([[60, 40], [45, 55]], 0.99), history, doubtful=5))
     assert found[0] == "Remove the copies, and train again"
     assert len(found) <= 6
+
+
+@pytest.mark.parametrize(
+    ("settings", "train"),
+    [
+        (augmented("none"), 0.6),
+        (augmented("light"), 0.8),
+        (augmented("heavy", mixup=0.2), 0.6),
+        (augmented("heavy", cutmix=1.0), 0.6),
+        ({}, 0.6),
+    ],
+    ids=["none", "little worse", "mixup", "cutmix", "not known"],
+)
+def test_augmentation_is_not_blamed_without_a_sign(settings: dict[str, Any], train: float) -> None:
+    facts = Facts(planted([[90, 10], [10, 90]]), History(settings, epochs=epochs(9, train, 5)))
+    assert "Augment less" not in titles(facts)
+
+
+def test_a_network_that_augmentation_holds_back_is_not_called_too_small() -> None:
+    history = History(recipe() | augmented("light"), {"train": 9000}, epochs=epochs(9, 0.6, 5))
+    found = titles(Facts(planted([[90, 10], [10, 90]]), history))
+    assert "Augment less" in found
+    assert "Try a larger network or larger images" not in found

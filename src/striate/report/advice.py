@@ -108,6 +108,17 @@ def _training(facts: Facts, model: str, data: str) -> Iterator[Advice]:
         )
 
 
+def _augmentation(facts: Facts, model: str, data: str) -> Iterator[Advice]:
+    if facts.too_augmented:
+        yield Advice(
+            "Augment less",
+            f"Training images, as augmentation shows them, score {value(facts.evaluation.score, facts.train_score)}, "
+            "less than the images here: they are harder than what the model is for. A mirrored digit, or a small part "
+            "of an image, may even show another class. `striate augment` shows what training sees.",
+            f"striate train {data} --model {shlex.quote(facts.evaluation.network)} --augment none",
+        )
+
+
 def _network(facts: Facts, model: str, data: str) -> Iterator[Advice]:
     weights, freeze = facts.history.weights, facts.history.setting("transfer", "freeze")
     known = math.isfinite(facts.train_score)
@@ -131,7 +142,7 @@ def _network(facts: Facts, model: str, data: str) -> Iterator[Advice]:
             "is nearly always better.",
             f"striate train {data} --weights efficientnet_lite0",
         )
-    elif known and facts.train_score < LOW and facts.gap < LEARNED_BY_HEART:
+    elif known and facts.train_score < LOW and facts.gap < LEARNED_BY_HEART and not facts.too_augmented:
         yield Advice(
             "Try a larger network or larger images",
             f"Even its training images score only {value(facts.evaluation.score, facts.train_score)}.",
@@ -168,4 +179,14 @@ def _abstention(facts: Facts, model: str, data: str) -> Iterator[Advice]:
         )
 
 
-RULES = (_splits, _labels, _network, _images_to_learn, _training, _probabilities, _abstention, _images_to_score)
+RULES = (
+    _splits,
+    _labels,
+    _augmentation,
+    _network,
+    _images_to_learn,
+    _training,
+    _probabilities,
+    _abstention,
+    _images_to_score,
+)

@@ -11,6 +11,8 @@ from striate.evaluation.record import Evaluation
 from striate.files import NAME_LENGTH, fit_to_print
 from striate.report.history import History
 
+TOO_AUGMENTED = 0.1  # by how much augmented training images may be answered worse
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -67,6 +69,18 @@ class Facts:
     def gap(self) -> float:
         """By how much training images are answered better, beyond the interval; NaN where that is not known."""
         return self.train_score - self.value.high
+
+    @property
+    def too_augmented(self) -> bool:
+        """Whether training images, as augmentation shows them, are answered much worse than those that were scored.
+
+        Mixed images have two labels, of which one alone counts, so nothing follows from their score.
+        """
+        augment = self.history.recipe.get("augment", {})
+        mixed = augment.get("mixup") or augment.get("cutmix")
+        return (
+            augment.get("augment", "none") != "none" and not mixed and self.train_score < self.value.low - TOO_AUGMENTED
+        )
 
     @property
     def best_epoch(self) -> float:
