@@ -21,6 +21,7 @@ from striate.features.fit_parts import fit_parts, install_parts
 from striate.features.heads import Fitted
 from striate.nets import arguments_of, create, encoder_name, heads_of
 from striate.nets.headed import Headed
+from striate.plan.cost import learning_seconds
 from striate.plan.price import Price, price
 from striate.plan.recommend import MOST, Plan, decide_by_head, problem_of, recommend, stages_of
 from striate.pretrained import Pretrained, pretrained
@@ -327,7 +328,12 @@ def _planned(run: Run, base: Pretrained) -> tuple[Run, Fitted]:
     stages_of(base)
     problem = problem_of(run.index, run.index.rows("train"), run.recipe)
     fitted = probe(run, base.net, problem)
-    decision, sentence = run.processes.from_first(lambda: decide_by_head(run.index, run.task, problem, fitted))
+
+    def seconds() -> float:
+        alone = learning_seconds(run.index, base.net, run.preprocessing, run.machine, run.recipe)
+        return alone / run.processes.world
+
+    decision, sentence = run.processes.from_first(lambda: decide_by_head(run.index, run.task, problem, fitted, seconds))
     run.reporter.info(f"--freeze auto: {sentence}")
     return run.with_recipe(replace(run.recipe, transfer=replace(run.recipe.transfer, freeze=decision.freeze))), fitted
 

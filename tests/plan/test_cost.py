@@ -14,7 +14,7 @@ from striate.data import Preprocessing, read, split
 from striate.device import choose
 from striate.inspect import inspect
 from striate.nets import create
-from striate.plan.cost import Learning, Rates, choices, counted, learning, measured
+from striate.plan.cost import Learning, Rates, choices, counted, learning, learning_seconds, measured
 from striate.recipe import DataRecipe, MachineRecipe, Recipe, TrainingRecipe, TransferRecipe
 
 SHOWN = Preprocessing((1, 32, 32), (0.5,), (0.5,), crop_pct=1.0)
@@ -105,6 +105,9 @@ def test_rates_are_measured_and_leave_the_net_alone(two_classes: Path) -> None:
     assert min(found.decode, found.forward, found.step) > 0
     assert found.error >= 1
     assert np.isfinite(found.error)
+    few, many = (replace(RECIPE, training=TrainingRecipe(epochs=n)) for n in (1, 10_000))
+    assert learning_seconds(index, net, SHOWN, choose("cpu", "float32"), few) > 0
+    assert learning_seconds(index, net, SHOWN, choose("cpu", "float32"), many) > found.step * len(index)
     assert not net.training
     for name, value in net.state_dict().items():
         assert torch.equal(value, before[name])

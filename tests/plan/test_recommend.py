@@ -10,17 +10,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn.functional import one_hot
 
 from striate.data import Index, Preprocessing, read, split
+from striate.data.index import build
 from striate.device import choose
 from striate.errors import DataError, UsageError
+from striate.features.heads import Fitted
 from striate.nets import create
 from striate.plan import Plan, recommend
-from striate.plan.cost import Choice
-from striate.plan.recommend import sentence, span
+from striate.plan.recommend import decide_by_head, sentence, span
 from striate.plan.rule import Decision, Estimate, Evidence
 from striate.pretrained import Pretrained, pretrained
 from striate.recipe import MachineRecipe, Recipe, TrainingRecipe
+from striate.tasks import HeadProblem
+from striate.tasks.classify import Classify
 
 SHARED = Path(__file__).parents[3] / "shared"
 MACHINE = choose("cpu", "float32")
@@ -153,12 +157,7 @@ def test_a_network_without_stages(two_classes: Path) -> None:
 
 
 EVIDENCE = Evidence(244, 244, 2, Estimate(0.934, 0.896, 0.959), "c", None)
-COSTS = (
-    Choice("all", 2, 1.2, 0, 0),
-    Choice("b", 8, 61, 0, 0),
-    Choice("a", 0, 150, 0, 0),
-    Choice("none", 0, 7200, 0, 0),
-)
+TIMES = (1.2, 7200.0)
 GAIN, MORE = Estimate(0.03, 0.007, 0.041), Estimate(0.05, 0.01, 0.09)
 
 
@@ -168,12 +167,18 @@ GAIN, MORE = Estimate(0.03, 0.007, 0.041), Estimate(0.05, 0.01, 0.09)
         (
             Decision("all", GAIN, None, False),
             "freeze all: accuracy 0.934 [0.896, 0.959] in 1.2 s; --freeze none is expected to add +0.030 [+0.007, "
-            "+0.041] in 2.0 h",
+            "+0.041] in 2.0 h, less than 0.01 a minute",
         ),
         (
             Decision("all", GAIN, MORE, False),
             "freeze all: accuracy 0.934 [0.896, 0.959] in 1.2 s; --freeze none is expected to add +0.030 [+0.007, "
-            "+0.041] in 2.0 h; twice the images are expected to add +0.050 [+0.010, +0.090]",
+            "+0.041] in 2.0 h, less than 0.01 a minute; twice the images are expected to add +0.050 [+0.010, "
+            "+0.090]",
+        ),
+        (
+            Decision("all", Estimate(0.002, -0.001, 0.004), None, False),
+            "freeze all: accuracy 0.934 [0.896, 0.959] in 1.2 s; --freeze none is expected to add +0.002 [-0.001, "
+            "+0.004] in 2.0 h",
         ),
         (
             Decision("none", GAIN, MORE, True),
@@ -183,16 +188,37 @@ GAIN, MORE = Estimate(0.03, 0.007, 0.041), Estimate(0.05, 0.01, 0.09)
     ],
 )
 def test_the_sentence(decision: Decision, expected: str) -> None:
-    assert sentence(EVIDENCE, decision, COSTS) == expected
+    assert sentence(EVIDENCE, decision, *TIMES) == expected
 
 
 def test_the_sentence_says_where_not_all_images_were_looked_at() -> None:
     decision = Decision("none", GAIN, MORE, False)
-    assert sentence(replace(EVIDENCE, images=42_500), decision, COSTS) == (
+    assert sentence(replace(EVIDENCE, images=42_500), decision, *TIMES) == (
         "freeze none: all frozen gives accuracy 0.934 [0.896, 0.959] with 244 of 42,500 images in 1.2 s; this is "
         "expected to add +0.030 [+0.007, +0.041] in 2.0 h; twice these 244 images are expected to add +0.050 "
         "[+0.010, +0.090]"
     )
+
+
+@pytest.mark.parametrize(("right", "minutes", "freeze"), [(0.5, 1, "none"), (0.5, 60, "all"), (1.0, None, "all")])
+def test_a_fitted_head_decides_and_training_is_timed_only_where_it_may_be_worth_it(
+    right: float, minutes: float | None, freeze: str
+) -> None:
+    labels = torch.arange(400) % 2
+    answers = torch.where(torch.arange(400) < right * 400, labels, 1 - labels)
+    index = build(Path(), ("a", "b"), [f"{n}.png" for n in range(400)], label=labels.numpy(), split=["train"] * 400)
+    fitted = Fitted(torch.nn.Identity(), 1.0, 1.0, {}, one_hot(answers, 2).float(), torch.arange(400))
+    asked = []
+
+    def seconds() -> float:
+        asked.append(minutes)
+        return 60.0 * (minutes or 0)
+
+    decision, said = decide_by_head(index, Classify(("a", "b")), HeadProblem(labels, None, None), fitted, seconds)
+    assert decision.freeze == freeze
+    assert asked == ([] if minutes is None else [minutes])
+    assert ("less than 0.01 a minute" in said) == decision.too_slow
+    assert (" in 1.0 " in said) == (minutes is not None)
 
 
 def test_spans() -> None:

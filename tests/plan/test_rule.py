@@ -52,6 +52,30 @@ def test_how_much_stays_frozen(found: Evidence, freeze: str) -> None:
     assert (decision.unfreezing.value < WORTH) == (freeze == "all")
 
 
+@pytest.mark.parametrize(
+    ("right", "minutes", "freeze"),
+    [  # of 2,040 images: 0.43 of the mistakes are expected to go
+        pytest.param(0.50, 0.5, "none", id="0.215 in half a minute"),
+        pytest.param(0.50, 21.0, "none", id="0.215 in 21 minutes"),
+        pytest.param(0.50, 22.0, "all", id="0.215 in 22 minutes"),
+        pytest.param(0.95, 2.1, "none", id="0.0215 in two minutes"),
+        pytest.param(0.95, 2.2, "all", id="0.0215 in more"),
+        pytest.param(0.98, 0.01, "all", id="0.0086 in a moment"),
+    ],
+)
+def test_a_minute_of_training_has_to_be_worth_it(right: float, minutes: float, freeze: str) -> None:
+    found = replace(evidence(2040, 1.0), accuracy=Estimate(right, right, right))
+    decision = decide(found, learning_s=60 * minutes)
+    assert decision.freeze == freeze
+    assert decision.too_slow == (freeze == "all" and right < 0.97)
+
+
+def test_a_slower_machine_never_unfreezes() -> None:
+    for right in (0.3, 0.7, 0.9, 0.99):
+        found = [decide(evidence(5000, right), 10.0**power).freeze for power in range(6)]
+        assert found == sorted(found, reverse=True)  # none, then all
+
+
 def test_what_fine_tuning_does_away_with_is_as_published() -> None:
     closed = (np.array(TUNED) - HEAD) / (100 - np.array(HEAD))
     for found, value in ((CLOSED_LOW, closed.min()), (CLOSED, np.median(closed)), (CLOSED_HIGH, closed.max())):

@@ -24,6 +24,7 @@ from striate.recipe import Recipe
 from striate.training.weight_gradients import faster_backward
 
 SAMPLE = 16  # images that are timed
+ROUNDS = 3  # that are timed, of which the fastest counts
 STORED_BYTES = 2  # of a kept value
 TRAINED_BYTES = 12  # of a parameter that learns, beside itself: its gradient and AdamW's two averages
 HEAD_VIEWS, STAGE_VIEWS = 2, 8  # of each image that are kept, as `--views` says, unless given
@@ -197,6 +198,26 @@ def measured(
     return Rates(decode, forward, step, max(factor, 1 / factor), head)
 
 
+def learning_seconds(
+    index: Index, net: nn.Module, preprocessing: Preprocessing, machine: Machine, recipe: Recipe
+) -> float:
+    """Seconds that training all of a network would take, evaluation aside, by one step on a few images.
+
+    Args:
+        index: split; its training images are trained on.
+        net: it stays as it is.
+        preprocessing: of the images.
+        machine: that it will be done on.
+        recipe: its epochs, and how many threads decode.
+    """
+    rows = index.rows("train")
+    started = time.perf_counter()
+    images = _decoded(index, rows[:SAMPLE], preprocessing, recipe)
+    decode = time.perf_counter() - started
+    step = _step_seconds(net, (), images, machine, rounds=1)
+    return (decode + step) / len(images) * len(rows) * recipe.training.epochs
+
+
 def _decoded(index: Index, rows: Rows, preprocessing: Preprocessing, recipe: Recipe) -> Tensor:
     """Normalised images (N, C, H, W) of the rows."""
     images = IndexedImages(index, recipe.data.max_pixels)
@@ -205,7 +226,9 @@ def _decoded(index: Index, rows: Rows, preprocessing: Preprocessing, recipe: Rec
     return torch.cat([preprocessing.normalise(batch.images) for batch in loader])
 
 
-def _step_seconds(net: nn.Module, frozen: Sequence[str], images: Tensor, machine: Machine) -> float:
+def _step_seconds(
+    net: nn.Module, frozen: Sequence[str], images: Tensor, machine: Machine, rounds: int = ROUNDS
+) -> float:
     """Of forward and backward through what is not frozen, over all images."""
     learning = machine.place(copy.deepcopy(net)).train()
     parted = cut(learning, frozen, tuple(images.shape[1:]))  # type: ignore[arg-type]
@@ -220,13 +243,13 @@ def _step_seconds(net: nn.Module, frozen: Sequence[str], images: Tensor, machine
         with faster:
             loss.backward()
 
-    return _seconds(step, machine)
+    return _seconds(step, machine, rounds)
 
 
-def _seconds(work: Callable[[], object], machine: Machine) -> float:
-    """The least of three times, after one that is not counted."""
+def _seconds(work: Callable[[], object], machine: Machine, rounds: int = ROUNDS) -> float:
+    """The least of some times, after one that is not counted."""
     times = []
-    for _ in range(4):
+    for _ in range(1 + rounds):
         started = time.perf_counter()
         work()
         if machine.device.type == "cuda":

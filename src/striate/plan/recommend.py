@@ -1,7 +1,7 @@
 """The planner: how much of a published network to keep frozen, from features of every stage, computed once."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from striate.features.heads import Fitted
 from striate.graph.parts import vectors
 from striate.plan.cost import Choice, Rates, choices, counted, measured
 from striate.plan.curves import Answers, Depth, Size, answers, sizes, thinned
-from striate.plan.rule import Decision, Evidence, decide, difference, latest_best, share
+from striate.plan.rule import WORTH, Decision, Evidence, decide, difference, latest_best, share
 from striate.plan.suspects import suspects
 from striate.pretrained import Pretrained
 from striate.recipe import Recipe
@@ -146,6 +146,10 @@ def _planned(
     by_size = [answers(of_stage[best], problem, task, seed, number) for number in dealt] + [by_depth[best]]
     parts = counted(base.net, stages, preprocessing.input_size)
     images = len(index.rows("train")) - len(found.unreadable)
+    rates = measured(
+        index, found.rows, base.net, stages, parts, preprocessing, machine, recipe, head=head_s / len(labels)
+    )
+    costs = choices(stages, parts, rates, recipe, images)
     evidence = Evidence(
         images=images,
         looked_at=len(labels),
@@ -154,15 +158,11 @@ def _planned(
         best=stages[best],
         doubled=difference(by_size[-1].hits, by_size[-2].hits) if dealt else None,
     )
-    decision = decide(evidence)
-    rates = measured(
-        index, found.rows, base.net, stages, parts, preprocessing, machine, recipe, head=head_s / len(labels)
-    )
-    costs = choices(stages, parts, rates, recipe, images)
+    decision = decide(evidence, costs[-1].seconds)
     return Plan(
         freeze=decision.freeze,
         views=next(choice.views for choice in costs if choice.freeze == decision.freeze),
-        sentence=sentence(evidence, decision, costs),
+        sentence=sentence(evidence, decision, costs[0].seconds, costs[-1].seconds),
         evidence=evidence,
         decision=decision,
         depths=tuple(
@@ -215,36 +215,48 @@ def _suspects(index: Index, rows: Rows, best: Answers, labels: torch.Tensor) -> 
     )
 
 
-def decide_by_head(index: Index, task: Task, problem: HeadProblem, fitted: Fitted) -> tuple[Decision, str]:
-    """The decision, with its sentence, by the head that a run has fitted to frozen features already: at no cost.
+def decide_by_head(
+    index: Index, task: Task, problem: HeadProblem, fitted: Fitted, learning_seconds: Callable[[], float]
+) -> tuple[Decision, str]:
+    """The decision, with its sentence, by the head that a run has fitted to frozen features already.
+
+    It costs nothing but a step of training, and that only where training may be worth it.
 
     Args:
         index: of the run; all its training images were learnt from.
         task: of the run.
         problem: that the head was fitted to.
         fitted: the head, and its answers to images that it was not fitted to.
+        learning_seconds: measures what training all of the network would take.
     """
     labels = problem.labels[fitted.held_out]
     hits = task.image_scores(fitted.out_of_fold, {"label": labels}).numpy() > 0
     images = len(index.rows("train"))
     evidence = Evidence(images, images, task.outputs, share(hits), best="", doubled=None)
-    decision = decide(evidence)
-    return decision, sentence(evidence, decision)
+    decision, learning_s = decide(evidence), None
+    if decision.freeze == "none":
+        learning_s = learning_seconds()
+        decision = decide(evidence, learning_s)
+    return decision, sentence(evidence, decision, learning_s=learning_s)
 
 
-def sentence(evidence: Evidence, decision: Decision, costs: Sequence[Choice] = ()) -> str:
+def sentence(
+    evidence: Evidence, decision: Decision, frozen_s: float | None = None, learning_s: float | None = None
+) -> str:
     """The recommendation, with what it is expected to give and to take.
 
     Args:
         evidence: that was decided from.
         decision: from it.
-        costs: from all frozen to none; none where they are not known.
+        frozen_s: seconds that a run with all frozen takes; None where they are not known.
+        learning_s: seconds that training all of the network takes, likewise.
     """
-    in_frozen, in_learning = (f" in {span(costs[place].seconds)}" if costs else "" for place in (0, -1))
+    in_frozen, in_learning = ("" if each is None else f" in {span(each)}" for each in (frozen_s, learning_s))
+    slow = f", less than {WORTH} a minute" if decision.too_slow else ""
     thinned_out = evidence.looked_at < evidence.images
     of_some = f" with {evidence.looked_at:,} of {evidence.images:,} images" if thinned_out else ""
     accuracy = f"accuracy {evidence.accuracy}{of_some}{in_frozen}"
-    gain = f"is expected to add {decision.unfreezing.signed}{in_learning}"
+    gain = f"is expected to add {decision.unfreezing.signed}{in_learning}{slow}"
     if decision.freeze == "all":
         words = [f"freeze all: {accuracy}", f"--freeze none {gain}"]
     else:

@@ -1,7 +1,8 @@
 """The planner's rule: from what frozen features show to how much of the network to keep frozen.
 
 What unfreezing gives is not seen in frozen features. The rule expects of it what it gave in published comparisons, asks
-whether that is worth it, and sets it beside what more images would give, which the learning curve does show.
+whether that is worth the time that it takes here, and sets it beside what more images would give, which the learning
+curve does show. docs/decisions/freeze.md has what it chooses on real photos.
 """
 
 import math
@@ -22,7 +23,8 @@ NORMAL = 1.959964  # standard deviations to either side that hold 95 % of a norm
 # it made more of them, on Cars it did away with most.
 CLOSED_LOW, CLOSED, CLOSED_HIGH = -0.22, 0.43, 0.76
 PUBLISHED = 2040  # training images of the smallest of these sets
-WORTH = 0.01  # of accuracy: what is worth the time of training
+WORTH = 0.01  # of accuracy: what is worth a minute of training, and the least that is worth any
+A_MINUTE = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -101,14 +103,24 @@ class Decision:
     more_is_better: bool
     """Whether more images would help more than unfreezing."""
 
+    @property
+    def too_slow(self) -> bool:
+        """Whether all stays frozen because of the time that training would take."""
+        return self.freeze == "all" and self.unfreezing.value >= WORTH
 
-def decide(evidence: Evidence) -> Decision:
-    """Keeps all frozen unless there is something to gain.
+
+def decide(evidence: Evidence, learning_s: float = 0.0) -> Decision:
+    """Keeps all frozen unless there is something to gain that is worth its time.
 
     1. Fine-tuning is expected to do away with `CLOSED` of the head's mistakes; of fewer, in proportion, where there are
        fewer images than it was seen to with.
     2. Where that is less than `WORTH`, all stays frozen. It is so with few images, and with few mistakes.
-    3. Else all of the network learns, as in the comparison that this is expected from.
+    3. Where that is less than `WORTH` for each minute that training all of the network would take, likewise.
+    4. Else all of the network learns, as in the comparison that this is expected from.
+
+    Args:
+        evidence: what frozen features show.
+        learning_s: seconds that training all of the network would take here; 0 leaves rule 3 aside.
     """
     mistakes = 1 - evidence.accuracy.value
     reached = mistakes * min(evidence.images / PUBLISHED, 1.0)
@@ -116,7 +128,8 @@ def decide(evidence: Evidence) -> Decision:
     more = None if evidence.doubled is None else next_doubling(mistakes, evidence.doubled)
     all_seen = evidence.looked_at == evidence.images  # else there are more already
     better = all_seen and more is not None and more.low > 0 and more.value > unfreezing.value
-    return Decision("all" if unfreezing.value < WORTH else "none", unfreezing, more, better)
+    wanted = WORTH * max(learning_s / A_MINUTE, 1.0)
+    return Decision("all" if unfreezing.value < wanted else "none", unfreezing, more, better)
 
 
 def next_doubling(mistakes: float, doubled: Estimate) -> Estimate:
