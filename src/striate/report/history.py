@@ -1,22 +1,27 @@
 """How a model came to be, as its run folder and its own file tell it."""
 
 import csv
+import io
 import math
+import os
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from striate.data.check import KINDS
 from striate.data.index import SPLITS, Index
 from striate.errors import DataError
-from striate.files import fit_to_print
+from striate.files import fit_to_print, list_names, open_regular, read_text
 from striate.model import Model
 from striate.recipe.tables import NO_WEIGHTS
 from striate.report.charts import Curve
 from striate.training.folder import RunFolder
 
 PLANNED = " --freeze auto: "  # what stands in the log between the time and how much was frozen, and why
+MOST = 1 << 28  # bytes of a table
+LINE = 1 << 16  # bytes of a line of the log; of a longer one, each so many are a line
 LEAK = "leak"  # the kind of finding that makes every score untrue
 
 
@@ -94,20 +99,23 @@ def history(model: Model, folder: RunFolder | None, index: Index | None) -> Hist
         {split: len(index.rows(split)) for split in SPLITS},
         index.counts("train") if len(index.classes) > 1 else {},
         _findings(folder.check),
-        _rows(folder.metrics),
+        _epochs(folder.metrics),
         _planned(folder.log),
         folder.path,
     )
 
 
 def _findings(path: Path) -> tuple[tuple[str, int, bool], ...]:
-    """How many images each kind of finding is about; nothing where the file is not there or of an older run."""
-    counts: Counter[tuple[str, bool]] = Counter()
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            counts.update((row.get("kind") or "", row["used"] == "yes") for row in csv.DictReader(file))
+    """How many images each kind of finding is about; nothing where the file is not there or of an older run.
+
+    Raises:
+        DataError: if the file holds anything else.
+    """
+    counts = Counter((row.get("kind", ""), row["used"]) for row in _rows(path, "findings", "used"))
+    if unknown := sorted({used for _, used in counts} - {"yes", "no"}):
+        raise DataError(f"{path}: expected yes or no in the column `used`; got {list_names(unknown)}.")
     order = list(KINDS)
-    known = [(kind, count, used) for (kind, used), count in counts.items() if kind in KINDS]
+    known = [(kind, count, used == "yes") for (kind, used), count in counts.items() if kind in KINDS]
     return tuple(sorted(known, key=lambda each: order.index(each[0])))
 
 
@@ -115,22 +123,46 @@ def _planned(path: Path) -> str:
     """The sentence of the log that says how much to freeze."""
     if not path.is_file():
         return ""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        found = [line.partition(PLANNED)[2].strip() for line in file if PLANNED in line]
+    with open_regular(path) as file:
+        lines = (line.decode(errors="replace") for line in iter(partial(file.readline, LINE), b""))
+        found = [line.partition(PLANNED)[2].strip() for line in lines if PLANNED in line]
     return found[-1] if found else ""
 
 
-def _rows(path: Path) -> tuple[dict[str, float], ...]:
+def _epochs(path: Path) -> tuple[dict[str, float], ...]:
     """The rows of metrics.csv as numbers.
 
     Raises:
         DataError: if the file holds anything else.
     """
-    if not path.is_file():
-        return ()
+    rows = _rows(path, "numbers", "epoch")
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
         return tuple({name: float(value) if value else math.nan for name, value in row.items()} for row in rows)
-    except (ValueError, TypeError, csv.Error) as error:
+    except ValueError as error:
         raise DataError(f"{path}: expected the numbers of a run; {fit_to_print(str(error), 200)}.") from error
+
+
+def _rows(path: Path, what: str, column: str) -> list[dict[str, str]]:
+    """The rows of a table of the run, each with a text for every column; none where the file is not there.
+
+    Args:
+        path: of the table.
+        what: the table holds, for the message.
+        column: that it must have.
+
+    Raises:
+        DataError: if the file is no such table.
+    """
+    if not os.path.lexists(path):
+        return []
+    try:
+        reader = csv.DictReader(io.StringIO(read_text(path, most=MOST), newline=""), strict=True)
+        rows = list(reader)
+        if column not in (reader.fieldnames or ()):
+            raise ValueError(f"it has no column `{column}`")
+        if any(None in row or None in row.values() for row in rows):
+            raise ValueError("its lines have different numbers of values")
+    except (OSError, ValueError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise DataError(f"{path}: expected the {what} of a run; {fit_to_print(reason or '', 200)}.") from error
+    return rows
