@@ -46,20 +46,25 @@ def regular(path: Path) -> Path:
     return path
 
 
-def open_regular(path: Path, mode: Literal["r", "r+", "a"] = "r") -> BinaryIO:
+def open_regular(path: Path, mode: Literal["r", "r+", "a"] = "r", *, links: bool = True) -> BinaryIO:
     """Opens a regular file in binary, and never waits for the other end of a pipe, nor touches a device.
 
     Args:
         path: of the file.
         mode: "r" reads, "r+" reads and writes, "a" appends to a file that is made where it is missing, and follows no
             link.
+        links: whether a link stands for what it leads to. Caches hold none, so that one in their place, which may lead
+            to anything that this user can read, is like a file that is damaged.
 
     Raises:
-        OSError: as `regular` does, and if the file cannot be opened.
+        OSError: as `regular` does, if the file cannot be opened, and if it is a link where none is followed.
     """
     if mode != "a" or os.path.lexists(path):
         regular(path)
-    file = os.open(path, OPENED[mode] | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
+    if not links and path.is_symlink():
+        raise OSError(errno.ELOOP, "expected a file; got a link", str(path))
+    flags = OPENED[mode] | (0 if links else getattr(os, "O_NOFOLLOW", 0))
+    file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
     try:
         _require_regular(os.fstat(file), path)  # it may have been replaced since
     except OSError:
@@ -68,13 +73,13 @@ def open_regular(path: Path, mode: Literal["r", "r+", "a"] = "r") -> BinaryIO:
     return cast("BinaryIO", os.fdopen(file, {"r": "rb", "r+": "rb+", "a": "ab"}[mode]))
 
 
-def read_bytes(path: Path, most: int = GB) -> bytes:
+def read_bytes(path: Path, most: int = GB, *, links: bool = True) -> bytes:
     """The content of a regular file.
 
     Raises:
         OSError: as `open_regular` does, and if the file has more than `most` bytes.
     """
-    with open_regular(path) as file:
+    with open_regular(path, links=links) as file:
         size = os.fstat(file.fileno()).st_size
         content = file.read(most + 1) if size <= most else b""
     if max(size, len(content)) > most:  # a file of /proc says 0
@@ -178,15 +183,27 @@ def write_checked(path: Path, content: bytes) -> None:
         OSError: as `write_whole` does, and if the folder cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.is_file():  # a pipe, or a link to a device, would take the content
-        path.unlink(missing_ok=True)
+    if path.is_symlink() or not path.is_file():  # a pipe, or a link to a device, would take the content
+        remove(path)
     write_whole(path, lambda aside: aside.write_bytes(CHECKED + _digest(content) + content))
 
 
+def remove(path: Path) -> None:
+    """Removes what is at a path, if anything: a folder with all in it, a file or a pipe, and of a link the link itself.
+
+    Raises:
+        OSError: if it cannot be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def read_checked(path: Path, most: int = 4 * GB) -> bytes | None:
-    """What `write_checked` kept; None where it is not there, or was cut, changed or is another program's."""
+    """What `write_checked` kept; None where it is not there, is a link, or was cut, changed or is another program's."""
     try:
-        whole = read_bytes(path, most)
+        whole = read_bytes(path, most, links=False)
     except OSError:
         return None
     start = len(CHECKED) + DIGEST_SIZE

@@ -99,6 +99,13 @@ def test_what_is_wrong_is_said(content: bytes, reason: str, path: Path) -> None:
         PixelFile(path)
 
 
+def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="expected a file; got a link"):
+        PixelFile(path)
+
+
 def test_a_damaged_image_leaves_the_others_to_be_read(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[0] ^= 1

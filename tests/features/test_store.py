@@ -101,6 +101,14 @@ def test_a_file_of_something_else_is_removed(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    write(Store(tmp_path / "store", LAYOUT), [1])
+    [path] = (tmp_path / "store").iterdir()
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert kept(Store(tmp_path / "store", LAYOUT), [1]) == {}
+
+
 def test_a_value_beyond_the_precision(tmp_path: Path) -> None:
     with pytest.raises(StriateError) as caught:
         write(Store(tmp_path, LAYOUT), [70_000])

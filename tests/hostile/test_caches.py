@@ -103,6 +103,71 @@ def test_what_is_no_file_in_a_cache_holds_nobody(
     assert checked(data, capfd) == first
 
 
+def lead_elsewhere(path: Path, target: Path) -> None:
+    """Puts a link in the place of a file of a cache, to the same content somewhere else."""
+    path.rename(target)
+    path.symlink_to(target)
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_a_link_in_a_cache_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], kind: str
+) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    data = SETS[kind](tmp_path / "data")
+    first = checked(data, capfd)
+    kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.suffix not in (".jpg", ".png")]
+    (tmp_path / "elsewhere").mkdir()
+    for number, path in enumerate(kept):
+        lead_elsewhere(path, tmp_path / "elsewhere" / str(number))
+    before = [path.read_bytes() for path in sorted((tmp_path / "elsewhere").iterdir())]
+    opened: list[str] = []
+    monkeypatch.setattr(os, "open", watched(os.open, opened))
+    assert checked(data, capfd) == first
+    assert not [path for path in opened if os.path.realpath(path).startswith(str(tmp_path / "elsewhere"))]
+    assert [path.read_bytes() for path in sorted((tmp_path / "elsewhere").iterdir())] == before
+    assert not [path for path in kept if path.is_symlink()]
+
+
+def watched(call: Callable[..., int], opened: list[str]) -> Callable[..., int]:
+    """The same call, which notes what it has opened."""
+
+    def watch(path: str, *arguments: object, **named: object) -> int:
+        file = call(path, *arguments, **named)
+        opened.append(os.readlink(f"/proc/self/fd/{file}") if os.path.isdir("/proc/self/fd") else os.fspath(path))  # noqa: PTH112, PTH115
+        return file
+
+    return watch
+
+
+def test_a_link_in_the_place_of_an_unpacked_archive_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    data = write_zip(tmp_path / "data")
+    first = checked(data, capfd)
+    [folder] = (tmp_path / "cache" / "archives").glob("*/packed")
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    assert checked(data, capfd) == first
+    assert not folder.is_symlink()
+    assert (tmp_path / "elsewhere/a/0.jpg").is_file()
+
+
+def test_a_folder_in_the_place_of_a_file_of_a_cache_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    data = write_idx(tmp_path / "data")
+    first = checked(data, capfd)
+    kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    for path in kept:
+        path.unlink()
+        (path / "within").mkdir(parents=True)
+    assert checked(data, capfd) == first
+    assert all(path.is_file() for path in kept)
+
+
 def test_a_zip_file_that_was_damaged_is_a_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -62,7 +62,7 @@ class PixelFile:
             FileNotFoundError: if there is none.
             BrokenError: if it is not whole.
         """
-        with open_regular(path) as file:
+        with open_regular(path, links=False) as file:
             length = file.seek(0, 2)
             if length < TRAILER.size:
                 raise BrokenError("it is too short")

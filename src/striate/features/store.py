@@ -124,7 +124,7 @@ class Store:
         """The entries of a file, mapped into memory; none, where it is not one of ours."""
         header, none = self.layout.header(), np.empty(0, self.layout.entry())
         try:
-            with open_regular(path) as file:
+            with open_regular(path, links=False) as file:
                 begins = file.read(len(header))
                 if begins == header:
                     return _mapped(file, self.layout.entry(), len(header))

@@ -18,7 +18,16 @@ from striate.data.identity import file_digests
 from striate.data.layouts.names import is_litter
 from striate.data.layouts.tree import Tree
 from striate.errors import DataError
-from striate.files import cache_folder, fit_to_print, list_names, open_regular, read_checked, walk, write_checked
+from striate.files import (
+    cache_folder,
+    fit_to_print,
+    list_names,
+    open_regular,
+    read_checked,
+    remove,
+    walk,
+    write_checked,
+)
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tbz2", ".txz")
 RATIO = 200  # unpacked bytes a packed one, beyond which more than a gigabyte is a trap
@@ -66,7 +75,7 @@ def unpacked(path: Path) -> Path:
         folder = cache_folder("archives") / digest.hex() / _folder_name(path)
         kept = read_checked(_stamps_file(folder))
         if kept is None or kept != _stamps(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
             _unpack(path, folder)
             write_checked(_stamps_file(folder), _stamps(folder) or b"")
     except (
@@ -97,7 +106,7 @@ def _stamps(folder: Path) -> bytes | None:
     The kernel sets the time of the last change of status, so a file that was cut or written to since is told apart
     without reading it.
     """
-    if not folder.is_dir():
+    if folder.is_symlink() or not folder.is_dir():
         return None
     digest = hashlib.blake2b()
     for name in walk(folder, hidden=True):

@@ -1,6 +1,5 @@
 """Files that hold many images: unpacked once, into the user's cache, so that any image can be mapped from there."""
 
-import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from striate.data.identity import file_digests
-from striate.files import cache_folder, open_regular, read_checked, write_checked, write_whole
+from striate.files import cache_folder, open_regular, read_checked, remove, write_checked, write_whole
 
 _one_at_a_time = threading.Lock()  # two threads of a process would write the same file
 
@@ -34,9 +33,7 @@ def cached_copy(path: Path, kind: str, unpack: Callable[[Path], object]) -> Path
     with _one_at_a_time:
         if not _is_whole(copy):
             copy.parent.mkdir(parents=True, exist_ok=True)
-            if copy.is_dir():
-                shutil.rmtree(copy)
-            copy.unlink(missing_ok=True)
+            remove(copy)
             write_whole(copy, unpack)
             [made] = file_digests(copy.parent, [copy.name], cache_folder("digests"))
             write_checked(_digest_file(copy), made or b"")
@@ -51,7 +48,11 @@ def _digest_file(copy: Path) -> Path:
 def _is_whole(copy: Path) -> bool:
     """Whether a copy is there, and what was written; its bytes are read again only where it was touched."""
     kept = read_checked(_digest_file(copy))
-    return bool(kept) and file_digests(copy.parent, [copy.name], cache_folder("digests")) == [kept]
+    return (
+        bool(kept)
+        and not copy.is_symlink()
+        and file_digests(copy.parent, [copy.name], cache_folder("digests")) == [kept]
+    )
 
 
 def numbered(file: str, count: int) -> pa.Array:
