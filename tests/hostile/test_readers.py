@@ -144,6 +144,24 @@ def test_numbers_of_cvat_that_are_none_are_left_out(tmp_path: Path) -> None:
     assert sum(map(len, filter(None, index.table["boxes"].to_pylist()))) == 1
 
 
+TABLES = {
+    "a label of a megabyte": ("a.csv", "file,label\n0.png," + "x" * 1_000_000, "a.csv: expected a table of text"),
+    "a quote without end": ("a.csv", 'file,label\n0.png,"x\n1.png,y\n', "a.csv: expected a table of text"),
+    "columns without end": ("a.tsv", "\t".join(map(str, range(5000))), "at most 4,096 columns; got 5,000."),
+    "lines that are no JSON": ("a.jsonl", "{" * 1_000_000, "a.jsonl: expected a JSON object a line"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "sentence"), TABLES.values(), ids=TABLES)
+def test_why_a_table_of_a_folder_is_not_read(
+    tmp_path: Path, refusal: Refusal, name: str, content: str, sentence: str
+) -> None:
+    for number in range(3):
+        Image.new("L", (20, 20), number).save(tmp_path / f"{number}.png")
+    (tmp_path / name).write_text(content)
+    assert sentence in refusal("check", tmp_path, code=3)
+
+
 UNTRUE = "expected nothing that would make a result untrue; got 1 finding of that kind"
 PARQUET = {
     "labels that are lists": ({"image": [{"bytes": b"a"}], "label": [[1]]}, "expected one label an image in `label`"),

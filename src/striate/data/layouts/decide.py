@@ -60,7 +60,12 @@ def wanted(found: Sequence[Layout], name: str, root: Path) -> list[Layout]:
 def refuse_unknown(tree: Tree, found: Sequence[Layout]) -> DataError:
     """What to raise where no reading is plausible."""
     sentences = [f"it may be {each.what}, but {each.doubt}: --layout {each.name} reads it so." for each in found]
-    hints = [*sentences[:2], unread(tree), file_names.suggestion(tree) if tree.top.count else ""]
+    hints = [
+        *sentences[:2],
+        tables.why_unread(tree),
+        unread(tree),
+        file_names.suggestion(tree) if tree.top.count else "",
+    ]
     if not any(hints):
         hints = [
             "Put the images of each class into a folder of its own, or give a CSV of path and label; see docs/data.md."

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from striate.data.layouts.annotation_files import json_kind
 from striate.data.layouts.columns import Columns, columns_of, with_header
@@ -12,8 +13,9 @@ from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.sheet import SUFFIXES, Sheet, open_sheet
 from striate.data.layouts.tree import Tree
 from striate.errors import DataError
-from striate.files import list_names
+from striate.files import fit_to_print, list_names
 
+REASON = 240  # characters of why a table is not read
 MOST = 2000  # tables of a tree that are looked into
 METADATA = ("metadata.csv", "metadata.jsonl")  # of Hugging Face's folder of images
 NOT_LABELS = ("sample_submission", "submission", "class_dict", "_classes_dict", "labels_class_dict")
@@ -59,6 +61,16 @@ def find(tree: Tree, finder: ImageFinder, options: ReadOptions) -> list[Layout]:
     if not labelled and found:
         layouts = [_without_labels(tree, found[0])]
     return layouts
+
+
+def why_unread(tree: Tree) -> str:
+    """A sentence on the first table of a tree that cannot be read; "" where there is none."""
+    for file in islice(tree.others(*SUFFIXES), MOST):
+        try:
+            open_sheet(tree.read_name(file)).head  # noqa: B018 - which reads it
+        except DataError as error:
+            return fit_to_print(str(error), REASON)
+    return ""
 
 
 def open_table(tree: Tree, file: str, finder: Finder, options: ReadOptions) -> Table:
