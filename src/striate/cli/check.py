@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from striate.cli.flags import READING, JsonOutput, Reading, as_in_recipe
 from striate.errors import DataError, UsageError
-from striate.files import json_text
+from striate.files import fit_to_print, json_text
 from striate.recipe import DataRecipe
 
 if TYPE_CHECKING:
     from striate.data.check import Check
 
 SHOWN = 5  # findings of a kind
+LINE = 2000  # characters
 DATA = DataRecipe()
 
 
@@ -66,7 +67,7 @@ def check(
         print(json_text(found.to_dict(), indent=2))
     else:
         for line in lines(found):
-            print(line)
+            print(fit_to_print(line, LINE))
     errors = found.count(Severity.ERROR)
     if errors:
         raise DataError(

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from striate.data import Index, build
-from striate.data.check.classes import class_counts, class_findings, classes_of, listed, split_counts
+from striate.data.check.classes import class_counts, class_findings, classes_of, split_counts
 
 
 def index_of(counts: Mapping[str | None, Mapping[str, int]]) -> Index:
@@ -105,8 +105,15 @@ def test_classes_of_rows() -> None:
     assert classes_of(several) == [("ant", "bee"), (), ()]
 
 
-def test_a_long_list_is_cut() -> None:
-    names = [f"c{number}" for number in range(10)]
-    assert listed(names[:8]) == "c0, c1, c2, c3, c4, c5, c6 and c7"
-    assert listed(names) == "c0, c1, c2, c3, c4, c5, c6, c7 and 2 more"
-    assert listed(names[:1]) == "c0"
+def test_names_of_classes_are_fit_to_print() -> None:
+    names = {f"{n}\x1b[2J\n": count for n, count in (("ant", 2), ("bee", 40), ("similar", 20), ("simular", 20))}
+    found_of = found(index_of({"train": names, "val": {"wasp\x1b": 3}}))
+    assert {kind for kind, _ in found_of} >= {"few", "imbalance", "similar-names", "untaught", "not-asked"}
+    assert all(reason.isprintable() for _, reason in found_of)
+
+
+@pytest.mark.parametrize(
+    "names", [["x" * 900 + str(n) for n in range(1000)], [f"letter {chr(n)}" for n in range(0x4E00, 0x5E00)]]
+)
+def test_names_that_are_long_or_all_alike_are_not_compared(names: list[str]) -> None:
+    assert {kind for kind, _ in found(build(Path(), names, ["1.png"] * len(names)))} == {"unlabelled"}

@@ -10,11 +10,15 @@ import pyarrow as pa
 
 from striate.data.check.findings import Finding, about
 from striate.data.index import SPLITS, Index
+from striate.files import list_names
 
 FEW = 10  # images
 IMBALANCE = 10.0  # times as many
 LONG_NAME = 6  # letters; of shorter names, many that differ by one letter are words of their own
-SHOWN = 8  # names in a sentence
+MOST_ALIKE = (
+    50  # names, that one letter tells apart: of more, it is meant to, and there are as many pairs as their square
+)
+LONGEST_NAME = 80  # letters; a longer one is compared with none, which would take as much room as it has letters
 
 
 def class_findings(index: Index) -> Iterator[Finding]:
@@ -68,10 +72,10 @@ def _splits(counts: dict[str, dict[str, int]], given: Sequence[str]) -> Iterator
     for split in given:
         untaught = [name for name, count in counts[split].items() if count and not train[name]]
         if untaught:
-            yield Finding("untaught", f"{split} has images of {listed(untaught)}; train has none")
+            yield Finding("untaught", f"{split} has images of {list_names(untaught)}; train has none")
         missing = [name for name, count in counts[split].items() if train[name] and not count]
         if missing:
-            yield Finding("not-asked", f"{split} has no image of {listed(missing)}")
+            yield Finding("not-asked", f"{split} has no image of {list_names(missing)}")
 
 
 def _sizes(counts: dict[str, int]) -> Iterator[Finding]:
@@ -82,15 +86,16 @@ def _sizes(counts: dict[str, int]) -> Iterator[Finding]:
     single = [name for name, count in filled.items() if count < 2]
     few = [name for name, count in filled.items() if 2 <= count < FEW]
     if single:
-        yield Finding("few", f"1 image alone: {listed(single)}")
+        yield Finding("few", f"1 image alone: {list_names(single)}")
     if few:
-        yield Finding("few", f"fewer than {FEW} images: {listed(few)}")
+        yield Finding("few", f"fewer than {FEW} images: {list_names(few)}")
     largest, smallest = max(filled, key=filled.__getitem__), min(filled, key=filled.__getitem__)
     ratio = filled[largest] / filled[smallest]
     if ratio >= IMBALANCE:
         yield Finding(
             "imbalance",
-            f"{filled[largest]:,} images of {largest}, {filled[smallest]:,} of {smallest}: {ratio:.0f} times as many",
+            f"{filled[largest]:,} images of {list_names([largest])}, {filled[smallest]:,} of {list_names([smallest])}: "
+            f"{ratio:.0f} times as many",
         )
 
 
@@ -100,32 +105,21 @@ def _names(classes: Sequence[str]) -> Iterator[Finding]:
         plain[re.sub(r"[\s_.-]+", "", name).casefold()].append(name)
     for names in plain.values():
         if len(names) > 1:
-            yield Finding("similar-names", f"{listed(names)} differ in capitals, spaces or signs alone")
+            yield Finding("similar-names", f"{list_names(names)} differ in capitals, spaces or signs alone")
     for one, other in sorted(_one_letter_apart(plain)):
-        yield Finding("similar-names", f"{plain[one][0]} and {plain[other][0]} differ by one letter")
+        yield Finding("similar-names", f"{list_names([plain[one][0], plain[other][0]])} differ by one letter")
 
 
 def _one_letter_apart(names: Iterable[str]) -> set[tuple[str, str]]:
     """Pairs of names that become equal when at most one letter of each is left out; digits tell names apart."""
     shortened = defaultdict(set)
-    for name in names:
+    for name in (each for each in names if len(each) <= LONGEST_NAME):
         for shorter in (name, *(name[:i] + name[i + 1 :] for i in range(len(name)))):
             shortened[shorter].add(name)
-    pairs = {(one, other) for alike in shortened.values() for one, other in combinations(sorted(alike), 2)}
+    alike = (sorted(each) for each in shortened.values() if len(each) <= MOST_ALIKE)
+    pairs = {pair for each in alike for pair in combinations(each, 2)}
     return {
         (one, other)
         for one, other in pairs
         if min(len(one), len(other)) >= LONG_NAME and re.findall(r"\d", one) == re.findall(r"\d", other)
     }
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names in a sentence, the first few where they are many, in quotes where they hold a comma.
-
-    >>> listed(["ant", "bee", "tench, Tinca tinca"])
-    'ant, bee and "tench, Tinca tinca"'
-    """
-    names = [f'"{name}"' if "," in name else name for name in names]
-    if len(names) > SHOWN:
-        return f"{', '.join(names[:SHOWN])} and {len(names) - SHOWN:,} more"
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.check.cache import Digest
-from striate.data.check.classes import classes_of, listed
+from striate.data.check.classes import classes_of
 from striate.data.check.findings import Finding, about
 from striate.data.check.images import BLANK
 from striate.data.check.near import close_pairs, same_detail
@@ -17,6 +17,7 @@ from striate.data.check.scan_index import Advance, Scan, in_parts, silent
 from striate.data.decode import UnreadableError
 from striate.data.images import Images
 from striate.data.index import SPLITS, Index, Rows
+from striate.files import list_names
 
 LIKENESS = ("the same file", "the same pixels", "nearly the same", "mirror images")  # from like to less alike
 
@@ -35,7 +36,7 @@ class Copies:
         """The same in words."""
         counts = {what: count for what, count in zip(LIKENESS, self.links, strict=True) if count}
         kinds = [f"{what} ({count})" for what, count in counts.items()] if len(counts) > 1 else [*counts]
-        return f"{len(self.rows)} images, {listed(kinds)}"
+        return f"{len(self.rows)} images, {list_names(kinds)}"
 
 
 def find_copies(
@@ -107,9 +108,9 @@ def copy_findings(index: Index, copies: Iterable[Copies], twins: Container[tuple
         in_splits = [split for split in SPLITS if any(splits[row] == split for row in rows)]
         in_classes = sorted({"+".join(names[row]) for row in rows if names[row]})
         if len(in_splits) > 1:
-            yield about("leak", f"{group}: in {listed(in_splits)}", index, rows)
+            yield about("leak", f"{group}: in {list_names(in_splits)}", index, rows)
         if len(in_classes) > 1 and tuple(in_classes) not in twins:
-            yield about("conflict", f"{group}: as {listed(in_classes)}", index, rows)
+            yield about("conflict", f"{group}: as {list_names(in_classes)}", index, rows)
         if len(in_splits) <= 1 and len(in_classes) <= 1:
             yield about("duplicate", str(group), index, rows)
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from striate.data.check.classes import listed
 from striate.data.check.duplicates import Copies
 from striate.data.check.findings import Finding
 from striate.data.index import Index
 from striate.errors import DataError
+from striate.files import list_names
 
 HELD_OUT = ("val", "test")
 
@@ -56,7 +56,7 @@ def without(index: Index, found: Iterable[Leak]) -> Index:
     emptied = [name for name, count in before.items() if count and not after[name]]
     if emptied:
         raise DataError(
-            f"train: expected images of {listed(emptied)} that val and test have not got too; got copies of theirs "
+            f"train: expected images of {list_names(emptied)} that val and test have not got too; got copies of theirs "
             "alone. Put other images into val and test, or try --keep-leaks, whose scores count what was trained on."
         )
     return left

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from striate.data.check.classes import listed
 from striate.data.check.findings import Finding, about
 from striate.data.check.scan_index import Advance, Scan, in_parts, silent
 from striate.data.decode import MAX_PIXELS, UnreadableError
 from striate.data.index import Index, Rows
 from striate.data.masks import stored_values, unknown_values
 from striate.data.paths import file_of
+from striate.files import list_names
 
 SAME_SHAPE = 0.01  # relative difference of width over height that rounding may explain
 
@@ -68,7 +68,7 @@ def _of_mask(index: Index, row: int, scan: Scan, max_pixels: int) -> list[Findin
         findings.append(about(kind, reason, index, [row]))
     unknown = unknown_values(values, index)
     if unknown:
-        reason = f"values of no class: {listed([str(value) for value in unknown])}"
+        reason = f"values of no class: {list_names([str(value) for value in unknown])}"
         findings.append(about("mask-values", reason, index, [row]))
     return findings
 
