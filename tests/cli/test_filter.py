@@ -66,7 +66,8 @@ def test_colours_apart_and_together(striate: Striate, numbers: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("--padding", "big"), 2, "`--padding`: expected a number of pixels, same or valid; got big."),
+        (("--padding", "big"), 2, "`--padding`: expected 0 to 10000 pixels, same or valid; got big."),
+        (("--padding", "1000000"), 2, "`--padding`: expected 0 to 10000 pixels, same or valid; got 1000000."),
         (("--steps", "1"), 2, "`--steps`: expected ROW,COLUMN of the output, from 0; got 1. Try --steps 0,0."),
         (("--steps", "9,0"), 2, "`steps`: expected a row under 4 and a column under 4"),
         (("-o", "edges.jpg"), 2, "`--output`: expected a name that ends in .png or .csv; got edges.jpg."),
@@ -78,8 +79,8 @@ def test_misuse(
     striate: Striate, numbers: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int, sentence: str
 ) -> None:
     monkeypatch.chdir(numbers.parent)
-    got, _, err = striate("filter", numbers, *words)
-    assert got == code
+    got, out, err = striate("filter", numbers, *words)
+    assert (got, out) == (code, "")
     assert sentence in err
 
 

@@ -170,7 +170,9 @@ def test_a_filter_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1 0\n1\n", "`kernel`: expected lines of as many numbers each in "),
+        ("1 0\n1\n", "kernel.txt; got 1 and 2 numbers a line."),
+        ("1 0\n\n1 0 1\n\n1 0\n", "kernel.txt; got 2 and 3 numbers a line."),
+        ("1\n1\n\n1\n\n1\n1\n", "kernel.txt; got 1 and 2 lines a block."),
         ("a b\n", "could not convert string to float: 'a'. Try `1 0 -1` on three lines."),
         ("", "`kernel`: expected 1 or 3 blocks of at most 101 x 101 numbers in "),
         ("1\n\n2\n", "got the shape [2, 1, 1]."),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from striate.arithmetic import Padding
 
 PRINTED = 12  # values a side of an output that is printed as numbers
+MOST_PADDING = 10_000  # pixels on every side
 NUMBERS = (".csv", ".tsv", ".txt")
 
 
@@ -63,6 +64,8 @@ def filter_image(
     values = _read(image, "sum" if taps.ndim == 3 else channel)
     if taps.ndim == 2 and values.ndim == 3:
         taps = taps[None].repeat(values.shape[2], axis=0)
+    name = filter_name if kernel is None else kernel.stem
+    path = _writable(output or Path(f"{image.stem}-{name}{f'-{angle:g}' if angle else ''}.png"))
     used = Filter(taps, stride, _padding(padding), border, convolution=convolution, absolute=absolute)
     found = used(values)
     console = Console(highlight=False, markup=False, emoji=False)
@@ -76,8 +79,6 @@ def filter_image(
     if max(found.shape) <= PRINTED:
         for line in matrix_text(found):
             console.print(line, soft_wrap=True)
-    name = filter_name if kernel is None else kernel.stem
-    path = output or Path(f"{image.stem}-{name}{f'-{angle:g}' if angle else ''}.png")
     _write(path, found, absolute)
     console.print(f"wrote {path}", soft_wrap=True)
 
@@ -104,8 +105,10 @@ def _read(path: Path, channel: str) -> "NDArray[np.float64]":
 def _padding(written: str) -> "Padding":
     if written in ("same", "valid"):
         return written
-    if not written.isdecimal():
-        raise UsageError(f"`--padding`: expected a number of pixels, same or valid; got {written}. Try --padding same.")
+    if not written.isdecimal() or int(written) > MOST_PADDING:
+        raise UsageError(
+            f"`--padding`: expected 0 to {MOST_PADDING} pixels, same or valid; got {written}. Try --padding same."
+        )
     return int(written)
 
 
@@ -116,6 +119,15 @@ def _place(written: str) -> tuple[int, int]:
     return int(words[0]), int(words[1])
 
 
+def _writable(path: Path) -> Path:
+    """The path, if a file of one of the two kinds can be written there."""
+    if path.suffix.lower() not in (".png", ".csv"):
+        raise UsageError(f"`--output`: expected a name that ends in .png or .csv; got {path}.")
+    if not path.parent.is_dir():
+        raise UsageError(f"`--output`: expected a folder that exists; got {path.parent}.")
+    return path
+
+
 def _write(path: Path, values: "NDArray[np.float64]", absolute: bool) -> None:
     import numpy as np
     from PIL import Image
@@ -123,10 +135,6 @@ def _write(path: Path, values: "NDArray[np.float64]", absolute: bool) -> None:
     from striate.explain.filters import shown
     from striate.files import write_whole
 
-    if path.suffix.lower() not in (".png", ".csv"):
-        raise UsageError(f"`--output`: expected a name that ends in .png or .csv; got {path}.")
-    if not path.parent.is_dir():
-        raise UsageError(f"`--output`: expected a folder that exists; got {path.parent}.")
     if path.suffix.lower() == ".csv":
         write_whole(path, lambda aside: np.savetxt(aside, values, fmt="%.12g", delimiter=","))
     else:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.arithmetic import Padding, conv_size, same_padding
 from striate.errors import SizeError, UsageError, nearest
-from striate.files import read_text
+from striate.files import list_names, read_text
 
 Floats = NDArray[np.float64]
 Name = Literal["vertical", "horizontal", "sobel", "scharr"]
@@ -84,11 +84,17 @@ def read_matrix(path: Path, what: str, blocks: int = 1, most: int = 10_000) -> F
             [[float(word) for word in line.replace(",", " ").replace(";", " ").split()] for line in part.splitlines()]
             for part in parts
         ]
-        values = np.array(found, np.float64)
     except (ValueError, UnicodeDecodeError) as error:
         raise UsageError(
             f"`{what}`: expected lines of as many numbers each in {path}; {error}. Try `1 0 -1` on three lines."
         ) from error
+    lengths = sorted({len(line) for part in found for line in part})
+    heights = sorted({len(part) for part in found})
+    for counts, what_differs in ((lengths, "numbers a line"), (heights, "lines a block")):
+        if len(counts) > 1:
+            got = f"{list_names(map(str, counts))} {what_differs}"
+            raise UsageError(f"`{what}`: expected lines of as many numbers each in {path}; got {got}.")
+    values = np.array(found, np.float64)
     if values.ndim != 3 or not values.size or len(values) not in (1, blocks) or max(values.shape[1:]) > most:
         raise UsageError(
             f"`{what}`: expected 1 or {blocks} blocks of at most {most} x {most} numbers in {path}; got the shape "
