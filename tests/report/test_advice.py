@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from planted import planted
 
+from striate.evaluation import Evaluation
+from striate.evaluation.record import Metric
 from striate.report.advice import Advice, advise
 from striate.report.facts import Facts
 from striate.report.history import History
@@ -28,6 +30,16 @@ def recipe(**transfer: Any) -> dict[str, dict[str, Any]]:
 
 def augmented(preset: str, **values: float) -> dict[str, dict[str, Any]]:
     return {"augment": {"augment": preset} | values}
+
+
+def overlaps(count: int, metric: Metric) -> Evaluation:
+    """The record of boxes, whose score is no share of the images."""
+    return planted([[count // 2, 0], [0, count // 2]], score="mean_iou", metrics={"mean_iou": metric}, per_class=())
+
+
+def test_a_mean_of_enough_images_needs_no_more() -> None:
+    found = titles(Facts(overlaps(400, Metric(0.71, 0.70, 0.72, "bootstrap"))))
+    assert not [title for title in found if title.startswith("Score it on more")]
 
 
 def titles(facts: Facts) -> list[str]:
@@ -87,6 +99,11 @@ def test_the_best_model_is_compared() -> None:
         ),
         (Facts(planted([[400, 100], [100, 400]], 0.999)), "Do not use its probabilities as they are", ""),
         (Facts(planted([[45, 5], [5, 45]])), "Score it on more images: about 870", ""),
+        (
+            Facts(overlaps(26, Metric(0.71, 0.66, 0.76, "bootstrap"))),
+            "Score it on more images: about 170",  # 2.5 times as narrow
+            "",
+        ),
     ],
 )
 def test_what_helps(facts: Facts, title: str, command: str) -> None:

@@ -39,6 +39,24 @@ def test_a_curve_rises_where_its_values_do_and_says_so_in_words() -> None:
     assert {"1", "2", "3", "train", "val", "accuracy", "epoch"} <= set(words)
 
 
+def test_epochs_are_whole() -> None:
+    for last in (1.0, 2.0, 3.0, 50.0):
+        svg = parsed(curves("score", "Score", [Curve("train", (1.0, last), (0.0, 1.0))], 1.0, "accuracy"))
+        below = [e.text for e in svg if e.tag == "text" and e.get("text-anchor") == "middle"]
+        assert below
+        assert all(str(text).isdecimal() for text in below)
+
+
+def test_what_the_axis_is_of_keeps_clear_of_the_names_of_the_curves() -> None:
+    for names in (("train", "val"), ("train, pixel accuracy", "val, mean IoU")):
+        svg = parsed(curves("s", "S", [Curve(name, (1.0, 2.0), (0.0, 1.0)) for name in names], 1.0, "mean IoU"))
+        top = {str(e.text): float(str(e.get("x"))) for e in svg if e.tag == "text" and float(str(e.get("y"))) < 16}
+        title = top.pop("mean IoU", 0.0)
+        assert set(top) == set(names)
+        assert title == 0 or title + 6.2 * len("mean IoU") < min(x - 6.2 * len(name) for name, x in top.items()) - 30
+        assert bool(title) == (names[0] == "train")
+
+
 def test_a_long_curve_is_thinned_and_gaps_are_left_out() -> None:
     many = tuple(float(k) for k in range(5000))
     values = tuple(math.nan if k % 2 else k for k in range(5000))

@@ -59,6 +59,21 @@ def test_the_curves_are_those_of_metrics_csv(found: Report) -> None:
     assert found.facts.history.curve("no_such_column", "x") is None
 
 
+def test_images_that_were_left_out_are_said_once(found: Report) -> None:
+    findings = (("left-out", 16, False), ("leak", 2, True))
+    shown = page(replace(found, facts=replace(found.facts, history=replace(found.facts.history, findings=findings))))
+    assert "<li>left out: 16</li>" in shown
+
+
+@pytest.mark.parametrize(("temperature", "said"), [(1.001, False), (1.2, True)])
+def test_a_temperature_that_rounds_to_1_is_not_spoken_of(found: Report, temperature: float, said: bool) -> None:
+    evaluation = found.evaluation
+    changed = replace(evaluation, temperature=temperature, uncalibrated=evaluation.calibration, split="test")
+    shown = page(replace(found, facts=replace(found.facts, evaluation=changed)))
+    assert ("Before its temperature of 1.20" in shown) == said
+    assert "temperature of 1.00" not in shown
+
+
 def test_what_was_planned_is_read_from_the_log(tmp_path: Path, finished: RunFolder) -> None:
     folder = RunFolder(tmp_path)
     model, index = load(finished.model), load_index(finished.index)

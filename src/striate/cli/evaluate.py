@@ -115,8 +115,10 @@ def _print_text(found: "Evaluation") -> None:
     if len(found.classes) > MANY_CLASSES:
         console.print(f"the {WORST} classes of lowest recall; --json has all")
     console.print(table)
+    of_class = {row.name: row.count for row in found.per_class}
     for pair in found.confused[:CONFUSED]:
-        console.print(f"taken for {pair.answer}: {pair.count:,} of {pair.truth}, {pair.share:.3f}", soft_wrap=True)
+        taken = f"{pair.count:,} of its {of_class[pair.truth]:,} images, {pair.share:.3f}"
+        console.print(f"{pair.truth} taken for {pair.answer}: {taken}", soft_wrap=True)
 
 
 def _lines(found: "Evaluation") -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from striate.report.charts import CONFIDENT, percent
 from striate.report.facts import Facts, quoted
-from striate.report.metrics import value
+from striate.report.metrics import about, value
 from striate.report.verdict import LEARNED_BY_HEART, NOTICED
 
 WIDE = 0.08  # width of an interval from which on more images are worth scoring
@@ -70,14 +70,19 @@ def _splits(facts: Facts, model: str, data: str) -> Iterator[Advice]:
 
 
 def _images_to_score(facts: Facts, model: str, data: str) -> Iterator[Advice]:
-    width = facts.value.high - facts.value.low
-    if facts.names_images and width > WIDE:
+    score, width = facts.evaluation.score, facts.value.high - facts.value.low
+    if not width > WIDE:
+        return
+    if facts.names_images:
         share = min(max(facts.value.value, 0.05), 0.95)
-        needed = math.ceil((Z / AIM) ** 2 * share * (1 - share) / 10) * 10
-        yield Advice(
-            f"Score it on more images: about {needed:,}",
-            f"The interval is {percent(width)} wide. With so many images it would be ±{percent(AIM, 0)}.",
-        )
+        images = (Z / AIM) ** 2 * share * (1 - share)
+    else:  # a mean's interval narrows with the root of the number of images
+        images = facts.evaluation.count * (width / (2 * AIM)) ** 2
+    aim = percent(AIM, 0) if about(score).in_percent else f"{AIM}"
+    yield Advice(
+        f"Score it on more images: about {math.ceil(images / 10) * 10:,}",
+        f"The interval is {value(score, width)} wide. With so many images it would be ±{aim}.",
+    )
 
 
 def _images_to_learn(facts: Facts, model: str, data: str) -> Iterator[Advice]:

@@ -44,6 +44,8 @@ class Axes:
     """The least and the largest value."""
 
     y: tuple[float, float]
+    whole: bool = False
+    """Whether x has whole numbers alone, as epochs are."""
 
     def at(self, x: float, y: float) -> Point:
         """Where a value lies, in pixels."""
@@ -60,10 +62,11 @@ class Axes:
         for value in y_ticks:
             svg.line(self.at(x0, value), self.at(x1, value), "grid")
             svg.text((LEFT - 5, self.at(x0, value)[1] + 4), written(value), "end")
-        for value in ticks(x0, x1) if x1 - x0 <= 1 else whole_ticks(x0, x1):
+        for value in whole_ticks(x0, x1) if self.whole else ticks(x0, x1):
             svg.text((self.at(value, y0)[0], HEIGHT - BOTTOM + 15), written(value), "middle")
         svg.line(self.at(x0, y0), self.at(x1, y0), "axis")
-        svg.text((LEFT, TOP - 5), y_title, "start", "dim")
+        if y_title:
+            svg.text((LEFT, TOP - 5), y_title, "start", "dim")
         svg.text((WIDTH - RIGHT, HEIGHT - 4), x_title, "end", "dim")
 
 
@@ -138,9 +141,10 @@ def curves(name: str, title: str, shown: Sequence[Curve], best: float, y_title: 
     curves_ = [_thinned(curve) for curve in shown]
     values = [v for curve in curves_ for v in (*curve.y, *curve.low, *curve.high) if math.isfinite(v)]
     epochs = [x for curve in curves_ for x in curve.x]
-    axes = Axes(_range(epochs, 0.0), _range(values, 0.05))
+    axes = Axes(_range(epochs, 0.0), _range(values, 0.05), whole=True)
     drawing = Svg(name, (WIDTH, HEIGHT), title, " ".join(_told(curve) for curve in shown))
-    axes.draw(drawing, "epoch", y_title)
+    room = WIDTH - RIGHT - LEFT - sum(LETTER * len(curve.name) + 42 for curve in curves_)
+    axes.draw(drawing, "epoch", y_title if LETTER * len(y_title) < room else "")  # long names of curves say it too
     if not math.isnan(best):
         drawing.line(axes.at(best, axes.y[0]), axes.at(best, axes.y[1]), "mark")
     right = float(WIDTH - RIGHT)

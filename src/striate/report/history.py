@@ -22,6 +22,7 @@ from striate.training.folder import RunFolder
 PLANNED = " --freeze auto: "  # what stands in the log between the time and how much was frozen, and why
 MOST = 1 << 28  # bytes of a table
 LINE = 1 << 16  # bytes of a line of the log; of a longer one, each so many are a line
+LEFT_OUT = "left-out"  # the kind of images that are used for nothing, whatever the reason
 LEAK = "leak"  # the kind of finding that makes every score untrue
 
 

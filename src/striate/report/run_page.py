@@ -13,7 +13,7 @@ from striate.files import NAME_LENGTH, fit_to_print, format_bytes
 from striate.report.build import Report
 from striate.report.charts import bar, curves, percent, reliability, scale_from
 from striate.report.facts import quoted
-from striate.report.history import LEAK
+from striate.report.history import LEAK, LEFT_OUT
 from striate.report.html import render, tail
 from striate.report.metrics import about, bounds, value
 
@@ -62,7 +62,7 @@ def _findings(found: Report) -> Iterator[str]:
         left_out = "" if used else ", left out"
         if kind == LEAK and not history.leaks:
             left_out = "; those of train were left out"
-        yield f"{KINDS[kind].title}: {count:,}{left_out}"
+        yield f"left out: {count:,}" if kind == LEFT_OUT else f"{KINDS[kind].title}: {count:,}{left_out}"
 
 
 def title(found: Report) -> str:
@@ -216,13 +216,14 @@ def _reliability(evaluation: Evaluation) -> dict[str, Any] | None:
     found = evaluation.calibration
     if found is None or len(evaluation.classes) < 2:
         return None
-    before = evaluation.uncalibrated
+    temperature = f"{evaluation.temperature:.2f}"
+    before = None if temperature == "1.00" else evaluation.uncalibrated
     return {
         "chart": reliability(found.bins),
         "error": f"{percent(found.error.value)} ({bounds('accuracy', found.error)})",
         "before": f"{percent(before.error.value)} ({bounds('accuracy', before.error)})" if before is not None else "",
-        "temperature": f"{evaluation.temperature:.2f}",
-        "fitted_here": before is not None and evaluation.split == "val",
+        "temperature": temperature,
+        "fitted_here": evaluation.temperature != 1 and evaluation.split == "val",
         "brier": f"{found.brier.value:.3f} ({found.brier.low:.3f} to {found.brier.high:.3f})",
     }
 
