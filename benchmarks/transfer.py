@@ -1,10 +1,13 @@
 """A classifier from a frozen network: seconds and accuracy, beside the same network in a plain PyTorch loop.
 
 usage: python benchmarks/transfer.py [DATA [WEIGHTS [SEEDS [EPOCHS [BATCH_SIZE …]]]]]
+       python benchmarks/transfer.py --bound [DATA …]
 
 DATA is photos with labels, in any layout, of which 2,000 are used at most; WEIGHTS a name or a file; with 0 EPOCHS
 there is no loop. What a run cannot do without, and the ratio to it, is measured beside the race: reading and decoding
 each photo once on all cores, one pass of the network over each view by the runtime that striate chooses, and 2 seconds.
+With --bound that alone is measured, of the embedded weights, three times in turn with a run: of the wall, and of the
+processor, which other programs that run beside it lengthen less.
 
 1. Heads: accuracy in five-fold cross-validation on train, and on val, which had no part in it.
 2. Wall seconds from the command to the model file, with a cold and a warm feature cache, and those of the loop that the
@@ -18,6 +21,7 @@ each photo once on all cores, one pass of the network over each view by the runt
 """
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -29,6 +33,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -53,6 +58,7 @@ MOST, VAL_FRACTION = 2000, 0.3  # photos that are used, and the share of them he
 VIEWS, START_S = 2, 2.0  # of each photo of train that a head is fitted to; what starting a process may take
 SEEDS, EPOCHS, BATCH_SIZES = 5, 25, (4, 32)
 SETTINGS = 20  # of the head: ten penalties of each of two kinds
+BOUND, ROUNDS = "--bound", 3  # the first argument where only the ratio to the physical bound is asked for
 PLAIN = "--plain"  # the first argument of a process that runs the loop
 
 
@@ -121,20 +127,43 @@ def laid_out(data: Path, folder: Path) -> Path:
     return folder
 
 
-def physics(index: Index, base: Pretrained) -> float:
-    """Seconds that a run cannot do without."""
+def physics(index: Index, base: Pretrained) -> tuple[float, float]:
+    """Seconds that a run cannot do without, of the wall and of the processor."""
     rows = np.concatenate([index.rows("train"), index.rows("val")])
-    started = time.perf_counter()
+    started = now()
     for batch in Loader(IndexedImages(index), batches(rows, 32), base.preprocessing, workers=cores()):
         images = batch.images
-    decoding = time.perf_counter() - started
+    decoding = now() - started
     infer, shown = extractor(head_input(base), choose()), base.preprocessing.normalise(images)
     infer(shown)
-    started = time.perf_counter()
+    started = now()
     for _ in range(5):
         infer(shown)
-    per_view = (time.perf_counter() - started) / (5 * len(shown))
-    return decoding + per_view * (VIEWS * len(index.rows("train")) + len(index.rows("val"))) + START_S
+    per_view = (now() - started) / (5 * len(shown))
+    wall, processor = decoding + per_view * (VIEWS * len(index.rows("train")) + len(index.rows("val"))) + START_S
+    return float(wall), float(processor)
+
+
+def now() -> NDArray[np.float64]:
+    """Seconds, of the wall and of the processor."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def beside_physics(data: Path, base: Pretrained, folder: Path) -> None:
+    """Prints how many times what a run cannot do without it takes, to the model file, in an empty home."""
+    striate, index, found = Path(sys.executable).with_name("striate"), read(data), []
+    for number in range(ROUNDS):
+        bound = physics(index, base)
+        before = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+        with cache(folder / f"bound-{number}"):
+            run = folder / f"run-{number}"
+            wall, _ = seconds_of(striate, "train", data, "--weights", WEIGHTS, "--no-report", "--output", run)
+        processor = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before
+        found.append((*bound, wall, processor))
+    bound, processor_bound, wall, processor = np.median(np.array(found), axis=0)
+    ratio, processor_ratio = (statistics.median(row[2 + n] / row[n] for row in found) for n in (0, 1))
+    print(f"{data.name}, {len(index)} photos: {wall:.1f} s, {ratio:.1f} times the {bound:.1f} s of physics; ", end="")
+    print(f"of the processor {processor:.1f} s, {processor_ratio:.1f} times {processor_bound:.1f} s", flush=True)
 
 
 def plain_loop(data: Path, weights: str, output: Path, batch_size: int, epochs: int, seed: int) -> float:
@@ -222,7 +251,7 @@ def race_to_a_model(
             seconds, said = seconds_of(*command)
             found.setdefault(f"plain loop, batches of {batch_size}", []).append((seconds, float(said)))
     ours = [seconds for seconds, _ in found["ours, cold"]]
-    bound = physics(read(data), base)
+    bound, _ = physics(read(data), base)
     ratio = statistics.median(ours) / bound
     print(f"\nreading, decoding and one pass a view: {bound:.1f} s; ours, cold: {ratio:.1f} times that")
     print(
@@ -290,6 +319,15 @@ def extraction_beside_inference(index: Index, base: Pretrained, folder: Path) ->
     print(f"\nextraction {rate:.0f} images/s, inference {reference:.0f}: {1 / ratio:.2f} times the time")
 
 
+def bounds(names: Sequence[str]) -> None:
+    """The ratio to the physical bound on each data set."""
+    base = pretrained(WEIGHTS)
+    print(f"{base.name}; {choose()}; medians of {ROUNDS}")
+    for data in [Path(name) for name in names] or [DATA]:
+        with tempfile.TemporaryDirectory() as name:
+            beside_physics(laid_out(data, Path(name) / data.name), base, Path(name))
+
+
 def main() -> None:
     given = sys.argv[1:]
     data = Path(given[0]) if given else DATA
@@ -316,5 +354,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == [PLAIN]:
         data, weights, output, batch_size, epochs, seed = sys.argv[2:]
         print(plain_loop(Path(data), weights, Path(output), int(batch_size), int(epochs), int(seed)))
+    elif sys.argv[1:2] == [BOUND]:
+        bounds(sys.argv[2:])
     else:
         main()

@@ -16,7 +16,7 @@ from striate.device import choose
 from striate.errors import UsageError
 from striate.features import extract
 from striate.graph import cut, vectors
-from striate.graph.openvino import _compiled
+from striate.graph.openvino import _compiled, _converted
 from striate.graph.runtime import extractor, net_runner
 from striate.nets import create
 
@@ -66,6 +66,21 @@ def test_features_and_answers_of_a_net_share_what_is_compiled() -> None:
     outputs = net_runner(net, (3, 16, 16), machine, ("linear",))(images)
     assert _compiled.cache_info().misses == before
     torch.testing.assert_close(outputs, net.linear(features))
+
+
+def test_a_net_is_converted_once_for_both_precisions() -> None:
+    torch.manual_seed(0)
+    prefix, images = vectors(create("resnet20_cifar").eval(), ("layer3",), (3, 16, 16)), torch.rand(2, 3, 16, 16)
+    before = _converted.cache_info().misses
+    [rounded], [exact], [again] = (
+        extractor(prefix, choose("cpu", precision, runtime="openvino"))(images)
+        for precision in ("bfloat16", "float32", "bfloat16")
+    )
+    assert _converted.cache_info().misses == before + 1
+    [expected] = prefix(images)
+    assert (exact - expected).norm() <= 1e-5 * expected.norm()
+    assert torch.equal(rounded, again)
+    assert not torch.equal(rounded, exact)
 
 
 def test_it_reports_nothing_to_its_maker(tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_base(tmp_path_factory.mktemp("weights") / "base.safetensors", mean_std=0.5, variance=(0.1, 3.0))
 
 
-def trained(kind: str, precision: str, data: Path, weights: Path, output: Path, silent: Reporter) -> RunFolder:
+def trained(
+    kind: str, precision: str, data: Path, weights: Path, output: Path, silent: Reporter, **more: Any
+) -> RunFolder:
     values: dict[str, Any] = {
         "img_size": "16",
         "crop_pct": 1.0,
@@ -55,7 +57,7 @@ def trained(kind: str, precision: str, data: Path, weights: Path, output: Path, 
         "device": "cpu",
         "workers": 1,
     }
-    values |= {"precision": precision, "weights": str(weights), "views": 2, **KINDS[kind]}
+    values |= {"precision": precision, "weights": str(weights), "views": 2, **KINDS[kind], **more}
     source = data.parent / "several.csv" if kind == "labels" else data
     return striate.train(source, output=output, reporter=silent, report=False, **values)
 
@@ -85,6 +87,27 @@ def test_said_and_done(
     assert model.machine.precision == precision
     index = load_index(run.index)
     assert model.metrics == evaluate(model, index, "val").metrics
+
+
+def test_val_is_answered_once_for_trial_temperature_and_scores(
+    weights: Path, silent: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_pictures: WritePictures
+) -> None:
+    data = write_pictures(tmp_path / "data", {"a": 150, "b": 150})  # 90 of val, of which a temperature is fitted
+    seen: list[tuple[str, int]] = []
+    answered = Model.predict_batch
+
+    def counted(model: Model, images: torch.Tensor, *, mirrored: bool = False) -> torch.Tensor:
+        seen.append((model.machine.precision, len(images)))
+        return answered(model, images, mirrored=mirrored)
+
+    monkeypatch.setattr(Model, "predict_batch", counted)
+    run = trained("all", "bfloat16", data, weights, tmp_path / "run", silent, val_fraction=0.3)
+    images = {precision: sum(n for kind, n in seen if kind == precision) for precision in ("bfloat16", "float32")}
+    assert images == {"bfloat16": 90, "float32": 90}
+    monkeypatch.undo()
+    model = load(run.model)
+    assert model.task.temperature != 1
+    assert model.metrics == evaluate(model, load_index(run.index), "val").metrics
 
 
 def test_a_model_file_that_went_away_is_missed(

@@ -1,7 +1,7 @@
 """The answers of a model to the images of one split of a data set, and their scores."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.data import Index, IndexedImages, Rows
+from striate.data import Batch, Index, IndexedImages, Rows
 from striate.data.check import examine, leaks
 from striate.data.check.run import Progress, no_progress
 from striate.data.crops import ONCE, Viewing
 from striate.device import cores
 from striate.errors import DataError
+from striate.evaluation.answered import Answered
 from striate.model import Model
 from striate.tasks.answers import Answers
 
@@ -99,6 +100,7 @@ def evaluate(
     workers: int | None = None,
     viewing: Viewing = ONCE,
     progress: Progress = no_progress,
+    answered: Answered | None = None,
 ) -> Scored:
     """Scores a model on one split; images that cannot be read are left out and named.
 
@@ -110,6 +112,7 @@ def evaluate(
         workers: threads that decode; one a core unless given.
         viewing: the views of each image, over which probabilities are averaged.
         progress: shows how far it is; as in `striate.data.examine`.
+        answered: what the model answers to the images of the split, where it has been asked, in one view.
 
     Raises:
         DataError: if a class is unknown to the model, or the split has no labelled image.
@@ -122,9 +125,15 @@ def evaluate(
     name, rows, why = evaluation_rows(model, matched, which, workers)
     images = IndexedImages(matched, model.max_pixels)
     unreadable: dict[int, str] = {}
-    outputs = model.outputs_of(
-        images, rows, batch_size, workers, viewing, unreadable=unreadable, annotations=task.annotations(matched)
-    )
+    outputs: Iterable[tuple[Tensor, Batch]]
+    if answered is None:
+        outputs = model.outputs_of(
+            images, rows, batch_size, workers, viewing, unreadable=unreadable, annotations=task.annotations(matched)
+        )
+    elif np.array_equal(rows, answered.rows):
+        outputs, unreadable = answered.batches, dict(answered.unreadable)
+    else:
+        raise ValueError(f"`answered`: expected the answers to {name}, {len(rows)} images; got others.")
     started = time.perf_counter()
     shown = viewing.whole(model.preprocessing)
     found = []
@@ -133,7 +142,7 @@ def evaluate(
             found.append(task.observe(each, matched, batch, shown))
             advance(len(batch.rows))
     records = torch.cat(found)
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - started + (0 if answered is None else answered.seconds)
     read = np.array([row not in unreadable for row in rows.tolist()])
     if not read.any():
         raise DataError(f"{name}: expected at least one readable image; got none of {len(read)}.")

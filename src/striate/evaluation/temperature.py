@@ -5,14 +5,22 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from striate.data import Index, IndexedImages, Rows
+from striate.data import Index, Rows
+from striate.evaluation.answered import Answered, answer
 from striate.model import Model
 
 FEWEST = 50  # images: of fewer, chance decides
 MOST = 5_000  # images that are looked at, spread evenly
 
 
-def calibrated(model: Model, index: Index, rows: Rows, batch_size: int = 64, workers: int | None = None) -> Model:
+def calibrated(
+    model: Model,
+    index: Index,
+    rows: Rows,
+    batch_size: int = 64,
+    workers: int | None = None,
+    answered: Answered | None = None,
+) -> Model:
     """The model with a temperature fitted to images that it did not learn from; its answers stay what they are.
 
     Where its task has no temperature, or there are fewer than 50 images, the model stays as it is.
@@ -23,15 +31,15 @@ def calibrated(model: Model, index: Index, rows: Rows, batch_size: int = 64, wor
         rows: of the images.
         batch_size: images at a time.
         workers: threads that decode; one a core unless given.
+        answered: what the model answers to all rows, where it has been asked; at most `MOST`.
     """
     if not model.task.has_temperature or len(rows) < FEWEST:
         return model
     chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST)).round().astype(np.int64))]
-    unreadable: dict[int, str] = {}
+    answered = answered or answer(model, index, chosen, batch_size, workers)
     outputs, labels = [], []
-    images = IndexedImages(index, model.max_pixels)
-    for values, batch in model.outputs_of(images, chosen, batch_size, workers, unreadable=unreadable):
-        read = torch.tensor([row not in unreadable for row in batch.rows.tolist()])
+    for values, batch in answered.batches:
+        read = torch.tensor([row not in answered.unreadable for row in batch.rows.tolist()])
         outputs.append(values[read])
         labels.append(
             {name: each[read] for name, each in model.task.targets(index, batch, model.preprocessing).items()}

@@ -15,6 +15,7 @@ from striate.graph.parts import Prefix, fingerprint
 
 if TYPE_CHECKING:
     from openvino import CompiledModel
+    from openvino import Model as OpenVinoNetwork
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}  # OpenVINO's names
 
@@ -63,6 +64,22 @@ def _keep_silent() -> None:
 
 @functools.lru_cache(maxsize=2)  # views and splits ask for the same part in turn, a trial for two precisions
 def _compiled(part: _Part, precision: str, size: tuple[int, int, int]) -> "CompiledModel":
+    network = _converted(part, size)
+    import openvino
+
+    options = {
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "PERFORMANCE_HINT": "LATENCY",  # all threads at one batch
+    }
+    try:
+        return openvino.Core().compile_model(network, "CPU", options)
+    except RuntimeError as error:
+        raise _cannot_run(error) from error
+
+
+@functools.lru_cache(maxsize=1)  # of which most of the time before the first batch is, for each precision anew
+def _converted(part: _Part, size: tuple[int, int, int]) -> "OpenVinoNetwork":
     _keep_silent()
     import openvino
     from openvino import frontend
@@ -72,15 +89,13 @@ def _compiled(part: _Part, precision: str, size: tuple[int, int, int]) -> "Compi
         # Warnings are PyTorch's, about how it copies what it exports. A caller's autocast would be exported too.
         with warnings.catch_warnings(action="ignore"), torch.autocast("cpu", enabled=False):
             program = torch.export.export(part.prefix, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
-            model = openvino.convert_model(program)
-        options = {
-            "INFERENCE_PRECISION_HINT": HINTS[precision],
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "PERFORMANCE_HINT": "LATENCY",  # all threads at one batch
-        }
-        return openvino.Core().compile_model(model, "CPU", options)
+            return openvino.convert_model(program)
     except (RuntimeError, frontend.GeneralFailure, frontend.OpConversionFailure) as error:
-        raise UsageError(
-            f"`runtime`: expected a network that OpenVINO can run; got one that it cannot, "
-            f"{str(error).splitlines()[0]}. Try --runtime torch."
-        ) from error
+        raise _cannot_run(error) from error
+
+
+def _cannot_run(error: Exception) -> UsageError:
+    return UsageError(
+        f"`runtime`: expected a network that OpenVINO can run; got one that it cannot, "
+        f"{str(error).splitlines()[0]}. Try --runtime torch."
+    )

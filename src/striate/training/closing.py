@@ -3,20 +3,25 @@
 What the run says is then what its file does.
 """
 
+import functools
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
 from striate.evaluation import evaluate
-from striate.evaluation.temperature import calibrated
+from striate.evaluation.answered import Answered, answer
+from striate.evaluation.temperature import MOST, calibrated
 from striate.model import load
 from striate.training.run import Run
 from striate.training.trial import Trial, try_bfloat16
 
+Answers = Callable[[], Answered | None]  # what the model file answers to val, asked once; None where nobody kept it
 
-def close(run: Run, started: float | None = None) -> dict[str, float]:
+
+def close(run: Run, started: float | None = None, answers: Answers = lambda: None) -> dict[str, float]:
     """Gives the run's model file the temperature that fits val, and scores it on val as `striate evaluate` does.
 
     Temperature and scores are kept in the file, and the scores are said.
@@ -24,6 +29,7 @@ def close(run: Run, started: float | None = None) -> dict[str, float]:
     Args:
         run: of which the model file is on the disk.
         started: when the images had been checked, by `time.perf_counter`, where that shall be said.
+        answers: asked in the first process alone.
 
     Returns:
         The task's metrics; empty without val images.
@@ -32,7 +38,7 @@ def close(run: Run, started: float | None = None) -> dict[str, float]:
         ModelFileError: if the file is not there, or not whole.
         DataError: if no image of val can be read any more.
     """
-    metrics = run.processes.from_first(lambda: _scored(run))
+    metrics = run.processes.from_first(lambda: _scored(run, answers()))
     if metrics:
         loss = f", loss {metrics['loss']:.4f}" if "loss" in metrics else ""
         run.reporter.info(f"val, as the model file answers: {run.task.line(metrics)}{loss}")
@@ -41,20 +47,28 @@ def close(run: Run, started: float | None = None) -> dict[str, float]:
     return metrics
 
 
-def _scored(run: Run) -> dict[str, float]:
+def _scored(run: Run, answered: Answered | None) -> dict[str, float]:
     read = load(run.folder.model, device=run.machine.device.type)
     rows = run.index.rows("val")
     if not len(rows):
         return {}
-    model = calibrated(read, run.index, rows, workers=run.workers)
+    model = calibrated(read, run.index, rows, workers=run.workers, answered=answered)
     if model is not read:
         run.reporter.info(f"temperature {model.task.temperature:.3f}: probabilities on val are right as they say")
-    found = evaluate(model, run.index, "val", workers=run.workers)
+    found = evaluate(model, run.index, "val", workers=run.workers, answered=answered)
     for line in found.unreadable:
         run.reporter.info(f"left out of val: {line}")
     if found.metrics != read.metrics or model is not read:
         replace(model, metrics=found.metrics).save(run.folder.model)
     return found.metrics
+
+
+def _answered(run: Run) -> Answered | None:
+    """What the run's model file answers to val, where so much can be kept: logits of at most some thousand images."""
+    rows = run.index.rows("val")
+    if not (run.task.has_temperature and 0 < len(rows) <= MOST):
+        return None
+    return answer(load(run.folder.model, device=run.machine.device.type), run.index, rows, workers=run.workers)
 
 
 def close_fitted(
@@ -81,10 +95,11 @@ def close_fitted(
     row = {"epoch": 1, "step": 0, "train_s": time.perf_counter() - started}
     if run.processes.first:
         run.model(run.machine.place(net), epoch=1, head=head).save(run.folder.model)
-    trial = try_bfloat16(run)
+    answers = functools.cache(lambda: _answered(run))
+    trial = try_bfloat16(run, answers=answers)
     if trial is not None and not trial.passed:
         return trial
-    val = close(run, started)
+    val = close(run, started, answers)
     row |= {f"cv_{name}": value for name, value in cross_validated.items()}
     row |= {f"val_{name}": value for name, value in val.items()}
     if run.processes.first:

@@ -1,5 +1,6 @@
 """Whether a model answers in bfloat16 as it does in float32, tried on images of its data."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from striate.data import Index, IndexedImages, Loader, batches
+from striate.evaluation.answered import Answered
 from striate.model import Model, load
 from striate.training.run import Run
 
@@ -38,17 +40,18 @@ class Trial:
         )
 
 
-def tried(model: Model, index: Index, workers: int) -> Trial:
+def tried(model: Model, index: Index, workers: int, answered: Answered | None = None) -> Trial:
     """Lets a model answer images in bfloat16 and in float32.
 
     Args:
         model: whose device both run on.
         index: split; images of val are answered, or of train where it has none.
         workers: threads that decode.
+        answered: what the model answers to val in bfloat16, where it has been asked.
     """
     rows = index.rows("val") if len(index.rows("val")) else index.rows("train")
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, IMAGES).astype(int))]
-    kinds = [replace(model, machine=replace(model.machine, precision=p)) for p in ("bfloat16", "float32")]
+    rounded, exact = (replace(model, machine=replace(model.machine, precision=p)) for p in ("bfloat16", "float32"))
     unreadable: dict[int, str] = {}
     outputs: list[list[torch.Tensor]] = [[], []]
     records: list[list[torch.Tensor]] = [[], []]
@@ -56,22 +59,26 @@ def tried(model: Model, index: Index, workers: int) -> Trial:
     images = IndexedImages(index, model.max_pixels)
     parts = batches(rows, BATCH_SIZE)
     for batch in Loader(images, parts, model.preprocessing, workers=workers, unreadable=unreadable, **annotations):
-        for kind, values, seen in zip(kinds, outputs, records, strict=True):
-            values.append(kind.predict_batch(batch.images))
+        first = rounded.predict_batch(batch.images) if answered is None else answered.of(batch.rows)
+        for found, values, seen in zip((first, exact.predict_batch(batch.images)), outputs, records, strict=True):
+            values.append(found)
             seen.append(model.task.observe(values[-1], index, batch, model.preprocessing))
     read = torch.tensor([row not in unreadable for row in rows.tolist()])
-    rounded, exact = (torch.cat(values)[read] for values in outputs)
+    of_rounded, of_exact = (torch.cat(values)[read] for values in outputs)
     answers = [model.task.answers(torch.cat(seen)[read]) for seen in records]
-    difference = (rounded - exact).norm() / exact.norm().clamp(min=1e-30)
+    difference = (of_rounded - of_exact).norm() / of_exact.norm().clamp(min=1e-30)
     return Trial(int(read.sum()), int((answers[0] != answers[1]).sum()), float(difference))
 
 
-def try_bfloat16(run: Run, net: nn.Module | None = None) -> Trial | None:
+def try_bfloat16(
+    run: Run, net: nn.Module | None = None, answers: Callable[[], Answered | None] = lambda: None
+) -> Trial | None:
     """Tries what a run answers by, and says what was found; None where that is in float32.
 
     Args:
         run: of which the model file is tried, and keeps what was found.
         net: tried in place of the file; in evaluation mode, where the machine has placed it.
+        answers: what the file answers to val, where it is asked anyway; asked in the first process alone.
     """
     if run.machine.precision != "bfloat16":
         return None
@@ -80,7 +87,7 @@ def try_bfloat16(run: Run, net: nn.Module | None = None) -> Trial | None:
         if net is not None:
             return tried(run.model(net), run.index, run.workers)
         model = load(run.folder.model, device=run.machine.device.type, precision="bfloat16")
-        trial = tried(model, run.index, run.workers)
+        trial = tried(model, run.index, run.workers, answers())
         replace(model, about=model.about | {"bfloat16": asdict(trial)}).save(run.folder.model)
         return trial
 
