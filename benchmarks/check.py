@@ -29,7 +29,7 @@ from striate.data.check.scan import thumbnail, view
 from striate.data.check.scan_index import scan_index
 from striate.data.index import Index
 from striate.data.readers.folders import image_files
-from striate.device import cores
+from striate.processors import cores
 
 IMAGES, HASHES = 2000, 100_000
 SIZE = (640, 480)

@@ -29,7 +29,8 @@ from _timing import Work, race, ratio
 from striate.data import Images, IndexedImages, Loader, Order, Preprocessing, read, training_view
 from striate.data.pixel_cache import open_images
 from striate.data.preprocessing import MEAN_STD
-from striate.device import choose, cores, keep_memory
+from striate.device import choose, keep_memory
+from striate.processors import cores
 from striate.recipe import AugmentRecipe, DataRecipe
 
 IMG_SIZE, BATCH = 224, 64

@@ -19,8 +19,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
-from striate.device import choose, cores
+from striate.device import choose
 from striate.nets import create
+from striate.processors import cores
 from striate.training.process_group import Processes
 
 NETS = {"resnet18": (32, 64), "mobilenet_v2": (32, 64), "resnet50": (8, 64)}  # images a process, and their size

@@ -28,10 +28,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from striate.data import read
-from striate.device import choose, cores
+from striate.device import choose
 from striate.features import MirroredView, extract, fit
 from striate.graph.parts import vectors
 from striate.pretrained import pretrained
+from striate.processors import cores
 
 SHARED = Path(__file__).parents[2] / "shared"
 DATA, WEIGHTS = SHARED / "data" / "cifar10-jpeg", SHARED / "weights" / "mobilenet_v1_025_224.keras.safetensors"

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from _timing import compare
 from striate.data import MEAN_STD, Batch, IndexedImages, Loader, Order, Preprocessing, View, read, training_view
-from striate.device import cores
+from striate.processors import cores
 from striate.recipe import AugmentRecipe
 
 PICTURES, BATCH = 640, 32

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from striate.device import cores
+from striate.processors import cores
 from striate.training import RunFolder
 
 ROOT = Path(__file__).parents[1]

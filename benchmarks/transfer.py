@@ -41,13 +41,14 @@ from torch.utils.data import DataLoader, Dataset
 from _timing import compare
 from striate.console import Reporter
 from striate.data import Index, IndexedImages, Loader, Preprocessing, batches, read, split
-from striate.device import choose, cores
+from striate.device import choose
 from striate.features import extract, fit
 from striate.graph import vectors
 from striate.graph.parts import Vectors
 from striate.graph.runtime import extractor
 from striate.nets import create
 from striate.pretrained import Pretrained, pretrained
+from striate.processors import cores
 from striate.recipe import Recipe, TransferRecipe
 from striate.transfer import train
 from striate.weights import load_into

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from striate.device import Machine, choose, cores
+from striate.device import Machine, choose
 from striate.errors import UsageError
+from striate.processors import cores
 
 
 @pytest.fixture

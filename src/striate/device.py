@@ -2,7 +2,6 @@
 
 import ctypes
 import importlib.util
-import os
 import platform
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import UsageError
+from striate.processors import cores
 
 Module = TypeVar("Module", bound=nn.Module)
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
@@ -61,13 +61,6 @@ class Machine:
         """Moves images (N, C, H, W) to the device and the memory format."""
         moved = images.to(self.device, non_blocking=True)
         return moved.contiguous(memory_format=MEMORY_FORMATS[self.memory_format])
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _fast_bfloat16(device: torch.device) -> tuple[bool, str]:

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -155,3 +157,12 @@ def test_what_was_seen_is_kept(striate: Striate, write_pictures: Callable[[Path,
     first = striate("check", root)
     assert len(list((tmp_path / "cache/check").glob("*-v*.seen"))) == 1
     assert striate("check", root) == first
+
+
+def test_a_check_starts_without_what_it_does_not_need(good: Path) -> None:
+    """PyTorch and matplotlib take longer to import than a second check takes."""
+    asked = [sys.executable, "-X", "importtime", "-m", "striate", "check", str(good)]
+    imported = subprocess.run(asked, capture_output=True, text=True, check=True).stderr
+    names = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
+    assert "striate.data.check" in names
+    assert not names & {"torch", "matplotlib"}

@@ -82,7 +82,7 @@ def test_a_file_that_was_too_new_when_it_was_read_is_not_trusted_later(
         return read_bytes(path)
 
     monkeypatch.setattr("striate.data.identity.time.time_ns", lambda: now[0])
-    monkeypatch.setattr(identity, "_stamp", lambda path: (3, 0, 0, 1) if path.exists() else None)
+    monkeypatch.setattr(identity, "_stamp", lambda path: (3, 0, 0, 1) if Path(path).exists() else None)
     monkeypatch.setattr(identity, "_digest", slowly)
     first = of(index, folder)
     (index.root / "a").write_bytes(b"new")
@@ -93,7 +93,9 @@ def test_a_file_that_changes_while_it_is_read_has_no_digest(
     index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = iter(range(100))
-    monkeypatch.setattr(identity, "_stamp", lambda path: (3, next(times), 0, 1) if path.name == "b" else (3, 0, 0, 1))
+    monkeypatch.setattr(
+        identity, "_stamp", lambda path: (3, next(times), 0, 1) if Path(path).name == "b" else (3, 0, 0, 1)
+    )
     a, b, c, *_ = of(index, folder)
     assert b is None
     assert a == c is not None

@@ -3,8 +3,8 @@ import os
 import pytest
 import torch
 
-from striate.device import cores
 from striate.machine.conditions import conditions
+from striate.processors import cores
 
 
 def test_what_is_so_now(monkeypatch: pytest.MonkeyPatch) -> None:

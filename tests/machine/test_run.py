@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from striate.device import choose, cores
+from striate.device import choose
 from striate.errors import DataError, UsageError
 from striate.machine import Bench, bench
 from striate.machine.loading import worker_counts
 from striate.machine.timing import Rate
+from striate.processors import cores
 
 WritePictures = Callable[[Path, Mapping[str, int]], Path]
 QUICK = {"batch_size": 4, "img_size": 32, "rounds": 2, "least_s": 0.0}

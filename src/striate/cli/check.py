@@ -45,9 +45,8 @@ def check(
     from striate.console import Reporter
     from striate.data.check import Severity, cleaned, examine
     from striate.data.index_file import save_index
-    from striate.device import cores
     from striate.files import write_whole
-    from striate.report.check_page import page
+    from striate.processors import cores
 
     for name, path in (("--html", html), ("--fix", fix)):
         if path is not None and not path.absolute().parent.is_dir():
@@ -59,6 +58,8 @@ def check(
         index, max_pixels=max_pixels, max_bad=max_bad, workers=workers or cores(), progress=Reporter().counting
     )
     if html is not None:
+        from striate.report.check_page import page
+
         text = page(found, data.resolve().name, max_pixels)
         write_whole(html, lambda aside: aside.write_text(text, encoding="utf-8"))
     if fix is not None:

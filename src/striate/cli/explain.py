@@ -188,7 +188,7 @@ def _read(
     import numpy as np
 
     from striate.data import GivenImages, Loader, batches
-    from striate.device import cores
+    from striate.processors import cores
 
     images, unreadable = GivenImages(sources, model.max_pixels), dict[int, str]()
     loader = Loader(
@@ -211,7 +211,7 @@ def _loader(model: "Model", data: Path | None, batch_size: int, workers: int | N
     import numpy as np
 
     from striate.data import IndexedImages, Loader, batches, read
-    from striate.device import cores
+    from striate.processors import cores
 
     if data is None:
         raise UsageError("`--data`: expected images to look in; got none.")

@@ -13,8 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from striate.data.index import Index, Rows
 from striate.data.paths import file_and_number, to_name, to_text
@@ -24,6 +27,8 @@ SIZE = 16  # bytes of a digest
 CHUNK = 1 << 20
 TOO_NEW_NS = 2_000_000_000  # two seconds, the coarsest clock of a common file system (FAT)
 Stamp = tuple[int, int, int, int]  # size, modification and change of status in ns, inode
+Stamps = NDArray[np.int64]  # (N, 4)
+MISSING = (-1, -1, -1, -1)
 STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 SCHEMA = pa.schema([("path", pa.string()), *((name, pa.int64()) for name in STAMP), ("digest", pa.binary(SIZE))])
 
@@ -47,16 +52,20 @@ def digests(
         workers: threads that read files.
         advance: called with the number of files done since the last call.
     """
-    places = [file_and_number(path) for path in index.paths(rows)]
-    files = list(dict.fromkeys(file for file, _ in places))
-    names = [to_name(file) for file in files]
-    of_file = dict(zip(files, file_digests(index.root, names, folder, workers, advance), strict=True))
-    found: list[bytes | None] = []
-    for file, number in places:
-        digest = of_file[file]
-        if digest is not None and number is not None:
-            digest = hashlib.blake2b(digest + str(number).encode(), digest_size=SIZE).digest()
-        found.append(digest)
+    paths = index.table["path"].take(pa.array(rows, pa.int64())).combine_chunks()
+    numbers: dict[int, int] = {}  # of the image in its file, by its place
+    if pc.any(pc.match_substring(paths, "#")).as_py():
+        places = [file_and_number(path) for path in paths.to_pylist()]
+        numbers = {place: number for place, (_, number) in enumerate(places) if number is not None}
+        paths = pa.array([file for file, _ in places], pa.string())
+    files = paths.dictionary_encode()
+    names = [to_name(text) for text in files.dictionary.to_pylist()]
+    of_file = pa.array(file_digests(index.root, names, folder, workers, advance), pa.binary(SIZE))
+    found: list[bytes | None] = of_file.take(files.indices).to_pylist()
+    for place, number in numbers.items():
+        digest = found[place]
+        if digest is not None:
+            found[place] = hashlib.blake2b(digest + str(number).encode(), digest_size=SIZE).digest()
     return found
 
 
@@ -72,38 +81,50 @@ def file_digests(
     started = time.time_ns()
     table = folder / f"{hashlib.blake2b(os.fsencode(root), digest_size=SIZE).hexdigest()}.digests"
     known = _load(table)
-    stamps = [_stamp(root / file) for file in files]
-    digests = [
-        known[file][1] if stamp is not None and file in known and known[file][0] == stamp else None
-        for file, stamp in zip(files, stamps, strict=True)
-    ]
-    unknown = [i for i, (digest, stamp) in enumerate(zip(digests, stamps, strict=True)) if digest is None and stamp]
+    texts = pa.array(map(to_text, files), pa.string())
+    stamps = _stamps(root, files)
+    digests = _recalled(known, texts, stamps)
+    unknown = [i for i, digest in enumerate(digests) if digest is None and stamps[i, 0] >= 0]
     advance(len(files) - len(unknown))
     with ThreadPoolExecutor(workers) as pool:
         for i, digest in zip(unknown, pool.map(lambda i: _digest(root / files[i]), unknown), strict=True):
             digests[i] = digest
             advance(1)
-    if unknown:
-        settled = {  # a file that changed just before it was read may change again and keep its times
-            file: (stamp, digest)
-            for file, stamp, digest in zip(files, stamps, digests, strict=True)
-            if stamp is not None and digest is not None and max(stamp[1:3]) < started - TOO_NEW_NS
-        }
-        _save(table, known | settled)
+    if unknown:  # a file that changed just before it was read may change again and keep its times
+        is_old = stamps[:, 1:3].max(axis=1) < started - TOO_NEW_NS
+        settled = [i for i, digest in enumerate(digests) if digest is not None and is_old[i]]
+        values = [texts.take(pa.array(settled, pa.int64())), *stamps[settled].T, [digests[i] for i in settled]]
+        columns = [pa.array(each, field.type) for each, field in zip(values, SCHEMA, strict=True)]
+        _save(table, known, pa.table(columns, schema=SCHEMA))
     return digests
 
 
-def _stamp(path: Path) -> Stamp | None:
+def _recalled(known: pa.Table, texts: pa.Array, stamps: Stamps) -> list[bytes | None]:
+    """The digest of each file that has the size and times with which it is remembered."""
+    at = pc.index_in(texts, value_set=known["path"])
+    then = np.stack([np.asarray(known[name].take(at).fill_null(-2), np.int64) for name in STAMP], axis=1)
+    same = pa.array((then == stamps).all(axis=1))
+    found: list[bytes | None] = pc.if_else(same, known["digest"].take(at), None).to_pylist()
+    return found
+
+
+def _stamps(root: Path, files: Sequence[str]) -> Stamps:
+    """The stamp of each file, (N, 4); of one that is not there, -1."""
+    found = [_stamp(os.path.join(root, file)) or MISSING for file in files]  # noqa: PTH118 - a Path each takes longer
+    return np.array(found, np.int64).reshape(len(files), len(STAMP))
+
+
+def _stamp(path: str) -> Stamp | None:
     try:
-        status = path.stat()
-    except OSError:
+        status = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
         return None
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _digest(path: Path) -> bytes | None:
     """Of a file's bytes; None where they cannot be read, or the file changed while they were."""
-    before = _stamp(path)
+    before = _stamp(str(path))
     digest = hashlib.blake2b(digest_size=SIZE)
     try:
         with open_regular(path) as file:
@@ -111,27 +132,21 @@ def _digest(path: Path) -> bytes | None:
                 digest.update(chunk)
     except OSError:
         return None
-    return digest.digest() if _stamp(path) == before else None
+    return digest.digest() if _stamp(str(path)) == before else None
 
 
-def _load(table: Path) -> dict[str, tuple[Stamp, bytes]]:
+def _load(table: Path) -> pa.Table:
     """What is remembered; nothing where that is not there or not whole."""
     content = read_checked(table)
     if content is None:
-        return {}
-    columns = pq.read_table(pa.BufferReader(content), schema=SCHEMA).to_pydict()
-    stamps = zip(*(columns[name] for name in STAMP), strict=True)
-    return dict(zip(map(to_name, columns["path"]), zip(stamps, columns["digest"], strict=True), strict=True))
+        return SCHEMA.empty_table()
+    return pq.read_table(pa.BufferReader(content), schema=SCHEMA).combine_chunks()
 
 
-def _save(table: Path, known: dict[str, tuple[Stamp, bytes]]) -> None:
+def _save(table: Path, known: pa.Table, settled: pa.Table) -> None:
     """Remembers; of two processes at once, the last one's table is kept, and the other reads its files again."""
-    columns = [
-        pa.array(map(to_text, known), pa.string()),
-        *([stamp[i] for stamp, _ in known.values()] for i in range(4)),
-        [digest for _, digest in known.values()],
-    ]
+    others = known.filter(pc.invert(pc.is_in(known["path"], value_set=settled["path"])))
     content = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns, schema=SCHEMA), content)
+    pq.write_table(pa.concat_tables([others, settled]), content)
     with suppress(OSError):  # a full disk, say: what is not remembered is read again
         write_checked(table, content.getvalue().to_pybytes())

@@ -10,12 +10,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from types import TracebackType
-from typing import Protocol, TypedDict
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from striate.augment.geometry import Map, Size, crop
 from striate.augment.resample import IGNORED, map_boxes, resample_mask
@@ -25,6 +23,9 @@ from striate.data.index import Rows
 from striate.data.preprocessing import Preprocessing
 from striate.data.views import EvaluationView, View
 from striate.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PART = 8  # images that a thread decodes at a time: enough to hide its start, few enough to share a batch
 AHEAD = 3  # batches that are begun before the first of them is handed over
@@ -40,19 +41,19 @@ class Batch:
     Its memory is its own: a batch may be kept while others are asked for.
     """
 
-    images: Tensor
+    images: "Tensor"
     """(N, H, W, C), uint8."""
 
     rows: Rows
     """(N,) row numbers."""
 
-    colour: Tensor | None = None
+    colour: "Tensor | None" = None
     """(N, C, C + 1), float32: takes values 0 to 1 and a last 1 to values; None where the view draws no colour."""
 
-    masks: Tensor | None = None
+    masks: "Tensor | None" = None
     """(N, H, W), uint8 class numbers, 255 for none; None unless asked for."""
 
-    boxes: Tensor | None = None
+    boxes: "Tensor | None" = None
     """(N, 4), float32 xyxy in pixels of the images, NaN for none; None unless asked for."""
 
     sizes: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
@@ -152,16 +153,18 @@ class Loader:
     def _empty_batch(self, rows: Rows) -> Batch:
         n, (channels, height, width) = len(rows), self.preprocessing.input_size
         return Batch(
-            images=self._empty((n, height, width, channels), torch.uint8),
+            images=self._empty((n, height, width, channels), "uint8"),
             rows=rows,
-            colour=self._empty((n, channels, channels + 1), torch.float32) if self._view.draws_colour else None,
-            masks=self._empty((n, height, width), torch.uint8) if self.masks else None,
-            boxes=self._empty((n, 4), torch.float32) if self.boxes is not None else None,
+            colour=self._empty((n, channels, channels + 1), "float32") if self._view.draws_colour else None,
+            masks=self._empty((n, height, width), "uint8") if self.masks else None,
+            boxes=self._empty((n, 4), "float32") if self.boxes is not None else None,
             sizes=np.zeros((n, 2), np.int64),
         )
 
-    def _empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        return torch.empty(shape, dtype=dtype, pin_memory=self.pinned)
+    def _empty(self, shape: tuple[int, ...], dtype: Literal["uint8", "float32"]) -> "Tensor":
+        import torch
+
+        return torch.empty(shape, dtype=getattr(torch, dtype), pin_memory=self.pinned)
 
     @cached_property
     def _view(self) -> View:

@@ -1,13 +1,11 @@
 """How an image becomes the network's input: one frozen record, used by training, evaluation, prediction and export."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import numpy as np
-import torch
 from msgspec import Meta
 from numpy.typing import NDArray
-from torch import Tensor
 
 from striate.augment import Map, Size, shown_crop
 from striate.data.raw_pixels import Levels
@@ -15,6 +13,9 @@ from striate.recipe.ranges import Channels, Mean, PixelRange, ShareAboveZero, St
 from striate.recipe.require import require, require_in_order
 from striate.recipe.size import LARGEST, MOST_PIXELS
 from striate.records import convert, require_ranges
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MEAN_STD = {  # of ImageNet for RGB (torchvision's, timm's); for grey, what maps 0 and 1 to -1 and 1
     1: ((0.5,), (0.5,)),
@@ -103,7 +104,7 @@ class Preprocessing:
         """
         return image.read(map_ or self.map(image.size), size or self.size, self.channels, self.pixel_range)
 
-    def normalise(self, images: Tensor, colour: Tensor | None = None) -> Tensor:
+    def normalise(self, images: "Tensor", colour: "Tensor | None" = None) -> "Tensor":
         """Float images (N, C, H, W), stored channels-last, of uint8 pixels on any device.
 
         With `colour`, its matrices and the normalisation are one affine map an image, applied in one pass. Its results
@@ -115,6 +116,8 @@ class Preprocessing:
             colour: (N, C, C + 1), of `striate.augment.draw_colour`: takes values 0 to 1 and a last 1 to values. An
                 identity agrees with None but for the last digit.
         """
+        import torch
+
         n, height, width, channels = images.shape
         mean, std = torch.tensor(self.mean, device=images.device), torch.tensor(self.std, device=images.device)
         scale, shift = std.mul(255).reciprocal(), mean.div(std)

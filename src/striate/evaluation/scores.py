@@ -15,10 +15,10 @@ from striate.data import Batch, Index, IndexedImages, Rows
 from striate.data.check import examine, leaks
 from striate.data.check.run import Progress, no_progress
 from striate.data.crops import ONCE, Viewing
-from striate.device import cores
 from striate.errors import DataError
 from striate.evaluation.answered import Answered
 from striate.model import Model
+from striate.processors import cores
 from striate.tasks.answers import Answers
 
 

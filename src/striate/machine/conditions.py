@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from striate.device import cores
+from striate.processors import cores
 
 
 @dataclass(frozen=True)

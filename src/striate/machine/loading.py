@@ -25,9 +25,9 @@ from striate.data import (
 from striate.data.pixel_cache import CachedImages
 from striate.data.pixel_file import Kept, PixelFile, write
 from striate.data.pixel_policy import Policy
-from striate.device import cores
 from striate.errors import DataError
 from striate.machine.timing import Rate, Work, rates
+from striate.processors import cores
 from striate.recipe import AugmentRecipe
 from striate.recipe.size import height_and_width
 

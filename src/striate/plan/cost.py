@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from striate.data import Index, IndexedImages, Loader, Preprocessing, Rows, batches
-from striate.device import Machine, cores
+from striate.device import Machine
 from striate.features.store import GB
 from striate.graph.memory import training_cost
 from striate.graph.meta import META, skeleton
 from striate.graph.parts import cut, vectors
 from striate.graph.runtime import extractor
+from striate.processors import cores
 from striate.recipe import Recipe
 from striate.training.weight_gradients import faster_backward
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from striate.data import Index, Preprocessing, Rows
-from striate.device import Machine, cores
+from striate.device import Machine
 from striate.errors import DataError, UsageError
 from striate.features.extraction import Features, extract
 from striate.features.heads import Fitted
@@ -18,6 +18,7 @@ from striate.plan.curves import Answers, Depth, Size, answers, sizes, thinned
 from striate.plan.rule import WORTH, Decision, Evidence, decide, difference, latest_best, share
 from striate.plan.suspects import suspects
 from striate.pretrained import Pretrained
+from striate.processors import cores
 from striate.recipe import Recipe
 from striate.tasks import HeadProblem, Task, task_of
 

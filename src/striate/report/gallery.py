@@ -12,11 +12,11 @@ from striate.augment.geometry import Map, crop
 from striate.data import IndexedImages, Loader, UnreadableError, batches
 from striate.data.loader import Batch
 from striate.data.raw_pixels import first_bands
-from striate.device import cores
 from striate.errors import UsageError
 from striate.evaluation.scores import Scored
 from striate.explain import activation_maps
 from striate.explain.figures import overlay
+from striate.processors import cores
 from striate.report.html import address
 from striate.tasks.files import drawn
 

@@ -22,7 +22,8 @@ from striate.data import (
 )
 from striate.data.check import KINDS, Check, Finding, Severity, by_kind, examine, leaks
 from striate.data.index_file import load_index
-from striate.device import Machine, choose, cores, keep_memory
+from striate.device import Machine, choose, keep_memory
+from striate.processors import cores
 from striate.recipe import NO_WEIGHTS, Recipe
 from striate.recipe.size import height_and_width
 from striate.tasks import AUTO, settled, task_of

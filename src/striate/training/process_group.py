@@ -20,8 +20,9 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 from torch.distributed.rendezvous import rendezvous
 
-from striate.device import Machine, cores
+from striate.device import Machine
 from striate.errors import StriateError, TrainingError, UsageError
+from striate.processors import cores
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from striate.data.check.cache import cache_file, recall, remember
+from striate.data.check.cache import cache_file, recall, recall_pairs, remember, remember_pairs
 from striate.data.check.scan import RECORD
 from striate.files import write_checked
 
@@ -71,3 +71,28 @@ def test_each_root_has_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     assert cache_file(Path("c"), Path("a")) == cache_file(Path("c"), tmp_path / "a")
     assert cache_file(Path("c"), Path("a")) != cache_file(Path("c"), Path("b"))
+
+
+def test_pairs_are_those_of_the_same_images_in_the_same_order(tmp_path: Path) -> None:
+    path, pairs = tmp_path / "records.seen", np.array([[0, 1, 2], [0, 2, 3]])
+    assert recall_pairs(path, [A, B, C]) is None
+    remember_pairs(path, [A, B, C], pairs)
+    assert np.array_equal(recall_pairs(path, [A, B, C]), pairs)  # type: ignore[arg-type]
+    assert recall_pairs(path, [B, A, C]) is recall_pairs(path, [A, B]) is None
+    remember_pairs(path, [A], np.zeros((0, 3), np.int64))
+    assert recall_pairs(path, [A]).shape == (0, 3)  # type: ignore[union-attr]
+
+
+def test_no_pairs_are_kept_of_an_image_that_cannot_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "records.seen"
+    remember_pairs(path, [A, None], np.zeros((0, 3), np.int64))
+    assert recall_pairs(path, [A, None]) is None
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_broken_pairs_are_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "records.seen"
+    remember_pairs(path, [A, B], np.zeros((1, 3), np.int64))
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(kept.read_bytes()[:-3])
+    assert recall_pairs(path, [A, B]) is None

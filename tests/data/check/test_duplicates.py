@@ -82,6 +82,15 @@ def test_an_image_that_is_gone_by_now_is_like_nothing() -> None:
     assert find_copies(scan, [None, None], Gone([])) == []
 
 
+def test_pairs_are_found_again_without_opening_an_image(tmp_path: Path) -> None:
+    images = GivenImages([np.asarray(scene()), np.asarray(scene().point(lambda value: value * 0.9))])
+    scan = Scan(np.stack([scan_image(images.open(row)) for row in (0, 1)]), (None, None))
+    digests, cache = [bytes(16), bytes([1] * 16)], tmp_path / "a.seen"
+    first = find_copies(scan, list(digests), images, cache=cache)
+    assert first == [Copies((0, 1), NEARLY)]
+    assert find_copies(scan, list(digests), GivenImages([]), cache=cache) == first
+
+
 def index_of(rows: Sequence[tuple[str | None, int]]) -> Index:
     splits, labels = zip(*rows, strict=True)
     return build(Path(), ("ant", "bee"), [f"{row}.png" for row in range(len(rows))], label=labels, split=splits)

@@ -58,12 +58,14 @@ def class_counts(index: Index) -> dict[str, dict[str, int]]:
     return counts
 
 
-def classes_of(index: Index) -> list[tuple[str, ...]]:
-    """The names of the class, or classes, of each row; none where it has no label."""
+def classes_of(index: Index, rows: Sequence[int] | None = None) -> list[tuple[str, ...]]:
+    """The names of the class, or classes, of each of `rows`, or of all; none where it has no label."""
+    chosen = index.table["labels" if index.several_labels else "label"]
+    column = (chosen if rows is None else chosen.take(pa.array(rows, pa.int64()))).to_pylist()
     if index.several_labels:
-        labels: list[list[int] | None] = index.table["labels"].to_pylist()
+        labels: list[list[int] | None] = column
     else:
-        labels = [[label] if label >= 0 else None for label in index.table["label"].to_pylist()]
+        labels = [[label] if label >= 0 else None for label in column]
     return [tuple(index.classes[label] for label in sorted(row or ())) for row in labels]
 
 

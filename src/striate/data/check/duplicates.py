@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Container, Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from striate.data.check.cache import Digest
+from striate.data.check.cache import DIGEST, Digest, Pairs, recall_pairs, remember_pairs
 from striate.data.check.classes import classes_of
 from striate.data.check.findings import Finding, about
 from striate.data.check.images import BLANK
@@ -40,7 +42,13 @@ class Copies:
 
 
 def find_copies(
-    scan: Scan, digests: list[Digest], images: Images, *, workers: int = 1, advance: Advance = silent
+    scan: Scan,
+    digests: list[Digest],
+    images: Images,
+    *,
+    workers: int = 1,
+    advance: Advance = silent,
+    cache: Path | None = None,
 ) -> list[Copies]:
     """Groups of images that are copies of each other.
 
@@ -52,23 +60,45 @@ def find_copies(
         images: those that look alike are opened once more.
         workers: threads that do so.
         advance: called with the number of images opened since the last call.
+        cache: the file beside which the pairs that are nearly the same are kept.
     """
-    links = _Links(len(scan.records))
-    rows = scan.rows
-    records = scan.records[rows]
-    links.join_equal(rows, [digests[row] for row in rows.tolist()], 0)
-    links.join_equal(rows, zip(records["pixels"].tolist(), records["width"].tolist(), strict=True), 1)
+    links = _Links()
+    again = _repeated(pa.array(digests, DIGEST).take(pa.array(scan.rows)), scan.rows)
+    links.join_equal(again, [digests[row] for row in again.tolist()], 0)
+    again = _repeated(pa.array(scan.records["pixels"][scan.rows]), scan.rows)
+    records = scan.records[again]
+    links.join_equal(again, zip(records["pixels"].tolist(), records["width"].tolist(), strict=True), 1)
 
     rows = np.array([row for row in worth_comparing(scan).tolist() if links.first(row) == row], np.int64)
-    hashes, mirrored = scan.records["hash"][rows], scan.records["mirrored"][rows]
-    alike, reversed_ = rows[close_pairs(hashes, hashes)], rows[close_pairs(mirrored, hashes)]
-    again = np.unique(np.concatenate([alike.ravel(), reversed_.ravel()]))
-    thumbnails = _thumbnails(images, again, workers, advance)
-    for pairs, mirror, likeness in ((alike, False, 2), (reversed_, True, 3)):
-        places = np.searchsorted(again, pairs)
-        for one, other in pairs[same_detail(thumbnails, places, mirrored=mirror)].tolist():
-            links.join(one, other, likeness)
+    of_rows = [digests[row] for row in rows.tolist()]
+    pairs = recall_pairs(cache, of_rows) if cache is not None else None
+    if pairs is None:
+        pairs = _near_pairs(scan, rows, images, workers, advance)
+        if cache is not None:
+            remember_pairs(cache, of_rows, pairs)
+    for one, other, likeness in pairs.tolist():
+        links.join(int(rows[one]), int(rows[other]), likeness)
     return links.groups()
+
+
+def _repeated(values: pa.Array, rows: Rows) -> Rows:
+    """The rows of values that are there more than once, null apart."""
+    encoded = values.dictionary_encode()
+    counts = np.bincount(np.asarray(encoded.indices.drop_null()), minlength=1)
+    return np.asarray(rows[counts[np.asarray(encoded.indices.fill_null(0))] * np.asarray(encoded.is_valid()) > 1])
+
+
+def _near_pairs(scan: Scan, rows: Rows, images: Images, workers: int, advance: Advance) -> Pairs:
+    """Pairs of `rows`, by their places, of which one is nearly the other or its mirror image; and which of LIKENESS."""
+    hashes, mirrored = scan.records["hash"][rows], scan.records["mirrored"][rows]
+    alike, reversed_ = close_pairs(hashes, hashes), close_pairs(mirrored, hashes)
+    again = np.unique(np.concatenate([alike.ravel(), reversed_.ravel()]))
+    thumbnails = _thumbnails(images, rows[again], workers, advance)
+    found = []
+    for pairs, is_mirrored, likeness in ((alike, False, 2), (reversed_, True, 3)):
+        same = pairs[same_detail(thumbnails, np.searchsorted(again, pairs), mirrored=is_mirrored)]
+        found.append(np.insert(same, 2, likeness, axis=1))
+    return np.concatenate(found)
 
 
 def worth_comparing(scan: Scan) -> Rows:
@@ -101,8 +131,11 @@ def copy_findings(index: Index, copies: Iterable[Copies], twins: Container[tuple
         copies: the groups.
         twins: pairs of classes that share many images, which is told of the pair and not of each group.
     """
-    names = classes_of(index)
-    splits: list[str | None] = index.table["split"].to_pylist()
+    copies = list(copies)
+    some = sorted({row for group in copies for row in group.rows})
+    names = dict(zip(some, classes_of(index, some), strict=True))
+    of_some = index.table["split"].take(pa.array(some, pa.int64())).to_pylist()
+    splits: dict[int, str | None] = dict(zip(some, of_some, strict=True))
     for group in copies:
         rows = list(group.rows)
         in_splits = [split for split in SPLITS if any(splits[row] == split for row in rows)]
@@ -118,15 +151,16 @@ def copy_findings(index: Index, copies: Iterable[Copies], twins: Container[tuple
 class _Links:
     """Which rows belong together (a disjoint-set forest), and by what."""
 
-    def __init__(self, count: int) -> None:
-        self._above = list(range(count))
+    def __init__(self) -> None:
+        self._above: dict[int, int] = {}  # of rows that were joined to another
         self._counts: dict[int, list[int]] = {}
 
     def first(self, row: int) -> int:
         """The lowest row of the group that `row` is in."""
-        while self._above[row] != row:
-            self._above[row] = self._above[self._above[row]]
-            row = self._above[row]
+        while (above := self._above.get(row)) is not None:
+            if above in self._above:
+                self._above[row] = self._above[above]
+            row = above
         return row
 
     def join(self, one: int, other: int, likeness: int) -> None:
@@ -149,6 +183,6 @@ class _Links:
     def groups(self) -> list[Copies]:
         """All groups of two rows or more, by their first."""
         members = defaultdict(list)
-        for row in range(len(self._above)):
+        for row in sorted({*self._above, *self._above.values()}):
             members[self.first(row)].append(row)
-        return [Copies(tuple(rows), tuple(self._counts[first])) for first, rows in members.items() if len(rows) > 1]
+        return [Copies(tuple(rows), tuple(self._counts[first])) for first, rows in members.items()]

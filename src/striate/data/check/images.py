@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from striate.data.check.findings import Finding, about
 from striate.data.check.scan import contrast
@@ -35,10 +37,11 @@ def wrong_suffixes(index: Index, scan: Scan) -> list[Finding]:
 
     Files without any suffix are told of by folder.
     """
-    formats = [name.decode() for name in scan.records["format"][scan.rows].tolist()]
     found = []
     bare: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for row, path, kind in zip(scan.rows.tolist(), index.paths(scan.rows), formats, strict=True):
+    rows = _oddly_named(index, scan)
+    formats = [name.decode() for name in scan.records["format"][rows].tolist()]
+    for row, path, kind in zip(rows.tolist(), index.paths(rows), formats, strict=True):
         folder, _, name = path.rpartition("/")
         suffix = suffix_of(name)
         if not kind or "#" in suffix:  # an image of a file of many
@@ -48,11 +51,24 @@ def wrong_suffixes(index: Index, scan: Scan) -> list[Finding]:
         elif suffix not in SUFFIXES.get(kind, ()):
             reason = f"its content is {kind}, its name ends in {suffix}"
             found.append(Finding("suffix", reason, (path,), (row,)))
-    for (folder, kind), rows in bare.items():
-        count = f"{len(rows):,} file{'' if len(rows) == 1 else 's'}"
+    for (folder, kind), without in bare.items():
+        count = f"{len(without):,} file{'' if len(without) == 1 else 's'}"
         reason = f"{count} without a suffix in {folder or 'the root'}, {kind} by content"
-        found.append(about("suffix", reason, index, rows))
+        found.append(about("suffix", reason, index, without))
     return found
+
+
+def _oddly_named(index: Index, scan: Scan) -> Rows:
+    """The rows, of those that were read, whose path does not end as files of their format commonly do."""
+    paths = index.table["path"].take(pa.array(scan.rows))
+    odd = np.ones(len(scan.rows), bool)
+    formats = scan.records["format"][scan.rows]
+    for kind in np.unique(formats).tolist():
+        of_kind = np.flatnonzero(formats == kind)
+        lower = pc.utf8_lower(paths.take(pa.array(of_kind)))
+        fits = [np.asarray(pc.ends_with(lower, suffix)) for suffix in SUFFIXES.get(kind.decode(), ())]
+        odd[of_kind] = ~np.logical_or.reduce(fits) if fits else bool(kind)  # bare pixels have no format
+    return np.asarray(scan.rows[odd])
 
 
 def odd_images(index: Index, scan: Scan) -> Iterator[Finding]:
@@ -69,9 +85,8 @@ def odd_images(index: Index, scan: Scan) -> Iterator[Finding]:
             reason = {"blank": f"one colour alone, {size}", "animated": f"{record['frames']} images in one file"}
             yield about(kind, reason.get(kind, size), index, [row])
 
-    modes = [mode.decode() for mode in records["mode"].tolist()]
-    grey = np.array([mode in GREY_MODES for mode in modes], bool)
-    alpha = np.array([mode in ALPHA_MODES for mode in modes], bool)
+    grey = np.isin(records["mode"], [mode.encode() for mode in GREY_MODES])
+    alpha = np.isin(records["mode"], [mode.encode() for mode in ALPHA_MODES])
     turned = records["orientation"] != 1
     if grey.any() and not grey.all():
         yield _shared("mixed-grey", index, scan.rows[grey], len(records))

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from striate.augment.colour import ColourSums
@@ -26,7 +28,6 @@ from striate.data.decode import MAX_PIXELS
 from striate.data.identity import digests
 from striate.data.images import IndexedImages
 from striate.data.index import Index
-from striate.data.paths import file_and_number
 from striate.data.split import split
 from striate.errors import DataError
 from striate.files import cache_folder
@@ -144,11 +145,14 @@ def examine(
     folder = folder or cache_folder("check")
     rows = np.flatnonzero(index.usable())
     contents: list[Digest] = [None] * len(index)
-    files = {file_and_number(path)[0] for path in index.paths(rows)}
-    with progress("identifying", len(files)) as advance:
+    paths = pc.replace_substring_regex(
+        index.table["path"].take(pa.array(rows)), "#[0-9]+$", ""
+    )  # of files that hold many
+    with progress("identifying", pc.count_distinct(paths).as_py()) as advance:
         known = digests(index, rows, folder, workers=workers, advance=advance)
     for row, digest in zip(rows.tolist(), known, strict=True):
         contents[row] = digest
+    cache = cache_file(folder, index.root)
     with progress("looking", len(rows)) as advance:
         scan = scan_index(
             index,
@@ -156,11 +160,11 @@ def examine(
             workers=workers,
             advance=advance,
             digests=contents,
-            cache=cache_file(folder, index.root),
+            cache=cache,
         )
     after = index.with_column("reason", scan.reasons)
     images = IndexedImages(index, max_pixels)
-    copies = find_copies(scan, contents, images, workers=workers)
+    copies = find_copies(scan, contents, images, workers=workers, cache=cache)
     twins = shared(after, copies)
     with progress("looking at masks", len(masked(index, scan))) as advance:
         masks = mask_findings(index, scan, max_pixels=max_pixels, workers=workers, advance=advance)

@@ -37,8 +37,11 @@ Features = tuple[Sequence[cv2.KeyPoint], NDArray[np.float32] | None]
 
 def shared(index: Index, copies: Iterable[Copies]) -> dict[ClassPair, list[int]]:
     """The rows of the copies that two classes share, of each pair of classes that shares many."""
-    names, usable = classes_of(index), index.usable()
-    sizes = Counter(names[row] for row in np.flatnonzero(usable).tolist())
+    copies = list(copies)
+    if not copies:
+        return {}
+    names = classes_of(index)
+    sizes = Counter(names[row] for row in np.flatnonzero(index.usable()).tolist())
     rows: defaultdict[ClassPair, list[int]] = defaultdict(list)
     groups: Counter[ClassPair] = Counter()
     for group in copies:
@@ -56,7 +59,7 @@ def shared(index: Index, copies: Iterable[Copies]) -> dict[ClassPair, list[int]]
 
 def twin_findings(index: Index, shared_rows: dict[ClassPair, list[int]], images: Images) -> Iterator[Finding]:
     """Pairs of classes that share many images, then pairs of which one shows those of the other, cropped or resized."""
-    names = classes_of(index)
+    names = classes_of(index) if shared_rows else []
     for (one, other), rows in shared_rows.items():
         count = min(sum(names[row] == (name,) for row in rows) for name in (one, other))
         reason = f"{one} and {other}: {count:,} images of each are copies, or nearly, of the other's"
