@@ -13,6 +13,7 @@ from striate.files import write_whole
 from striate.studies.numbers import Numbers
 from striate.studies.study import Dots, Lines, Maps, Study
 
+DASHES = ("-", "--", "-.", ":")  # so that lines that lie on each other are seen
 COLOURS = ("#2f6fb3", "#d1662f", "#3f8f5b", "#8a5aa8", "#b08a1e", "#5f6b7a", "#c2497b", "#2a8f96")
 WIDTH = 8.0  # inches
 STYLE: dict[Any, Any] = {
@@ -38,7 +39,7 @@ def draw(study: Study, numbers: Numbers, stamp: str, path: Path) -> None:
     with mpl.rc_context(STYLE):
         match study.figure:
             case Dots() as dots:
-                figure = _dots(dots, numbers)
+                figure = _dots(dots, numbers, intervals=study.chance)
             case Lines() as lines:
                 figure = _lines(lines, numbers)
             case Maps() as maps:
@@ -52,28 +53,39 @@ def _new(height: float) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def _dots(spec: Dots, numbers: Numbers) -> Figure:
+def _dots(spec: Dots, numbers: Numbers, intervals: bool) -> Figure:
     """A row for each arm that has the measure: a dot for each seed, the mean, and its interval."""
     arms = [arm for arm, measures in numbers.values.items() if spec.measure in measures]
     figure, axes = _new(0.9 + 0.42 * len(arms))
-    seen = np.concatenate([numbers.of(arm, spec.measure) for arm in arms])
+    shown: list[float] = []
     for row, arm in enumerate(arms):
         values, found = numbers.of(arm, spec.measure), numbers.interval(arm, spec.measure)
-        colour = COLOURS[row % len(COLOURS)]
-        if np.isfinite(found.low):
-            axes.plot([found.low, found.high], [row, row], color=colour, linewidth=6, alpha=0.25, solid_capstyle="butt")
+        colour, ends = COLOURS[row % len(COLOURS)], [found.low, found.high]
+        shown += [*values, found.value]
+        if intervals and np.isfinite(ends).all():
+            shown += ends
+            axes.plot(ends, [row, row], color=colour, linewidth=6, alpha=0.25, solid_capstyle="butt")
         axes.plot(values, np.full(len(values), row), "o", color=colour, markersize=4.5, alpha=0.75)
         axes.plot([found.value] * 2, [row - 0.3, row + 0.3], color=colour, linewidth=2)
+        if spec.log and not values.any():
+            axes.text(0.01, row, "0", color=colour, transform=axes.get_yaxis_transform(), va="center")
     if spec.log:
         axes.set_xscale("log")
+        axes.set_xlim(*_decades(shown))
     else:
-        room = 0.08 * float(np.ptp(seen)) or 0.5
-        axes.set_xlim(float(seen.min()) - room, float(seen.max()) + room)
+        room = 0.04 * (max(shown) - min(shown)) or 0.5
+        axes.set_xlim(min(shown) - room, max(shown) + room)
     axes.set_yticks(range(len(arms)), arms)
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.set_xlabel(spec.measure)
     axes.grid(axis="x", alpha=0.25)
     return figure
+
+
+def _decades(values: list[float]) -> tuple[float, float]:
+    """The powers of ten between which all values above 0 lie, with some room."""
+    above = np.log10([value for value in values if value > 0])
+    return float(10.0 ** np.floor(above.min() - 0.1)), float(10.0 ** np.ceil(above.max() + 0.1))
 
 
 def _lines(spec: Lines, numbers: Numbers) -> Figure:
@@ -84,7 +96,8 @@ def _lines(spec: Lines, numbers: Numbers) -> Figure:
     for number, arm in enumerate(arms):
         values, colour = numbers.of(arm, spec.measure), COLOURS[number % len(COLOURS)]
         axes.fill_between(places, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.18, linewidth=0)
-        axes.plot(places, values.mean(axis=0), "o-", color=colour, markersize=4, label=arm)
+        dashes = DASHES[number % len(DASHES)]
+        axes.plot(places, values.mean(axis=0), dashes, marker="o", color=colour, markersize=4, label=arm)
     if spec.log:
         axes.set_yscale("log")
     shown = places[:: max(1, len(places) // 12)]

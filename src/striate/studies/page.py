@@ -83,7 +83,8 @@ def _escaped(text: str) -> str:
 def _caption(study: Study) -> str:
     match study.figure:
         case Dots():
-            return f"{_first_upper(study.figure.measure)}: a dot a seed, the mean, and its 95 % interval."
+            shown = "a dot a seed, the mean, and its 95 % interval" if study.chance else "a dot a seed, and the mean"
+            return f"{_first_upper(study.figure.measure)}: {shown}."
         case Lines():
             return f"{_first_upper(study.figure.measure)}: the mean over seeds, and their range."
         case Maps():

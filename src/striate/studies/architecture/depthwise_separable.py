@@ -66,8 +66,9 @@ STUDY = Study(
             "separable, as costly": {"test accuracy": 0.90, "multiplications": 1.5},
         },
     },
-    literature="Howard et al. 2017, arXiv:1704.04861, table 4: MobileNet loses 1.1 points of ImageNet's accuracy to "
-    "full convolutions, at a ninth of their multiplications. Chollet 2016, arXiv:1610.02357.",
+    literature="Howard et al. 2017, arXiv:1704.04861, table 4: with full convolutions MobileNet reaches 71.7 % of "
+    "ImageNet, with separable ones 70.6 %, for a ninth of the multiplications. Chollet 2016, "
+    "arXiv:1610.02357.",
     remark="At the same width separable layers cost a quarter and lose thirteen points: 16 channels are few for "
     "filters that see one channel at a time. At 36 channels, which cost a little less than the full ones, "
     "they are as good but for a point, and not better. On so small a network the saving is paid for; the "

@@ -80,4 +80,9 @@ STUDY = Study(
     literature="Goodfellow, Bengio and Courville 2016, Deep Learning, sec. 9.1: libraries implement "
     "cross-correlation and call it convolution; a learned filter comes out turned, and nothing else "
     "changes.",
+    remark="Convolution is a product of polynomials whose coefficients are the pixels, and products may be "
+    "bracketed at will. Cross-correlation turns its second operand: bracketed one way C is turned once, the other "
+    "way twice, which is not at all, and the results are as far apart as they are large. A network learns its "
+    "filters, so it learns them turned, and nothing is lost; chains of filters that are designed by hand have to be "
+    "turned with care.",
 )

@@ -53,6 +53,10 @@ STUDY = Study(
     },
     literature="Goodfellow, Bengio and Courville 2016, Deep Learning, sec. 9.2, figs. 9.2 to 9.4: sparse "
     "interactions, and how the receptive field grows with depth all the same.",
+    remark="It follows from what a convolution is: an output is a sum over the pixels under the filter. The "
+    "gradient finds nine of the 256 pixels for every one of the twenty outputs, and all 256 for a dense "
+    "layer. Depth gives back what sparsity takes: `receptive-field` shows that each further layer sees two "
+    "pixels more.",
     chance=False,
     seeds=3,
 )
