@@ -96,6 +96,41 @@ def test_the_interval_holds_the_true_error() -> None:
     assert held >= 35
 
 
+def test_an_error_below_what_chance_makes_still_leaves_room_for_a_true_one() -> None:
+    """Alternating answers hit each bin's confidence exactly: by luck alone the error seen is almost nothing."""
+    confidence = np.repeat([0.5, 0.75], [200, 200])
+    hits = np.concatenate([np.arange(200) % 2 == 0, np.arange(200) % 4 != 0])
+    found = calibration_error(confidence, hits, Resampling(400))
+    assert found.value == pytest.approx(0.0, abs=1e-12)
+    assert found.low == 0.0
+    assert 0.005 < found.high < 0.05  # 0.025 is the noise of a share of 400 images
+
+
+@pytest.mark.parametrize("gain", [0.2, 0.6, 1.0])
+@pytest.mark.parametrize("count", [1, 2, 30, 400])
+def test_the_interval_holds_the_error_seen_and_is_never_empty(gain: float, count: int) -> None:
+    for seed in range(5):
+        confidence, hits = drawn(seed, count, gain)
+        found = calibration_error(confidence, hits, Resampling(count, draws=300))
+        assert 0.0 <= found.low <= found.value <= found.high <= 1.0
+        assert found.high > found.low
+
+
+@pytest.mark.parametrize("count", [1, 20, 150, 10_000])
+def test_images_that_are_all_right_may_be_wrong_next_time(count: int) -> None:
+    found = calibration_error(np.full(count, 0.9999), np.full(count, True), Resampling(count))
+    assert found.low == 0.0
+    assert min(1.0, 1 / count) <= found.high <= 5 / count
+
+
+def test_fewer_images_leave_a_wider_interval_whatever_luck_gave() -> None:
+    widths = []
+    for count in (100, 400, 1600):
+        found = [calibration_error(*drawn(seed, count), Resampling(count, draws=300)) for seed in range(12)]
+        widths.append(min(each.high for each in found))
+    assert widths[0] > widths[1] > widths[2]
+
+
 def test_groups_widen_the_interval() -> None:
     confidence, hits = drawn(0, 60, 0.6)
     copies = np.repeat(confidence, 10), np.repeat(hits, 10)

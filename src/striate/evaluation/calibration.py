@@ -1,12 +1,13 @@
 """Calibration: whether a probability of 0.9 is right nine times in ten."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.evaluation.intervals import UNKNOWN, Interval, Resampling
+from striate.evaluation.intervals import UNKNOWN, Floats, Interval, Resampling
 from striate.tasks.answers import Answers
 
 BINS = 15
@@ -104,9 +105,11 @@ def calibration_error(
     """The expected calibration error with an interval that holds for a well calibrated model too.
 
     The sum of absolute gaps is never below what chance alone makes, so a percentile of its bootstrap misses the true
-    value nearly always where that is small. Instead the interval holds every true error that chance could have turned
-    into the one seen: for a true error of t, each bin is taken to be off by t in proportion to its share of the images,
-    and the noise of the gaps is that of the bootstrap.
+    value nearly always where that is small. Instead the interval holds every true error that could well have given the
+    one seen: for a true error of t, each bin is taken to be off by t in proportion to its share of the images, and the
+    noise of the gaps is that of the bootstrap. Among the errors that noise makes of t, those are the least likely for
+    which another t would be likelier by most. So the interval begins at 0 where chance explains the error seen, and is
+    never empty, even where that is less than chance mostly makes.
 
     Args:
         confidence: (N,) probability of each answer, 0 to 1.
@@ -114,34 +117,68 @@ def calibration_error(
         resampling: of these N images.
         bins: of equal width.
 
-    Source: inversion of a test, as in Cox and Hinkley 1974, sec. 7.2; docs/decisions/intervals.md has its coverage.
+    Source: Feldman and Cousins 1998, "Unified approach to the classical statistical analysis of small signals",
+    arXiv:physics/9711021, with a normal likelihood; docs/decisions/intervals.md has its coverage.
     """
     if not len(hits):
         return UNKNOWN
     where, gap = bin_of(confidence, bins), np.asarray(confidence, np.float64) - hits
+    seen = np.bincount(where, gap, bins) / len(hits)
+    error = float(np.abs(seen).sum())
+    noise = _noise(where, gap, seen, resampling)
+    shape = np.bincount(where, minlength=bins) / len(hits)
+
+    def errors(t: float) -> Floats:
+        """(draws,) the errors that noise makes of a true one."""
+        return np.asarray(np.abs(t * shape + noise).sum(axis=1))
+
+    chance = float(errors(0.0).mean())
+    likeliest = _turn(0.0, 1.0, lambda t: float(errors(t).mean()) <= error)
+    likely = 2 * resampling.levels[0]
+
+    def explains(t: float) -> bool:
+        """Whether a true error of t is among those that could well have given the one seen."""
+        found = errors(t)
+        mean = float(found.mean())
+        unlikely = _unlikelihood(found, mean, chance) >= _unlikelihood(error, mean, chance)
+        return bool(unlikely.mean() >= likely)
+
+    low, high = (_turn(likeliest, end, explains) for end in (0.0, 1.0))
+    return Interval(error, min(low, error), max(high, error))
+
+
+def _noise(where: NDArray[np.int64], gap: Floats, seen: Floats, resampling: Resampling) -> Floats:
+    """(draws, bins) how far each draw's sum of gaps, as a share of the images, is from the one seen.
+
+    One image is flipped each way, on average, in an arbitrary bin: without that, images that are all right would be
+    taken to never be wrong, as in `striate.evaluation.paired`.
+    """
+    bins = len(seen)
     cells = resampling.block * (bins + 1)
     sums = np.bincount(cells + where, gap, resampling.blocks * (bins + 1))
     sums += np.bincount(cells + bins, minlength=len(sums))  # the last column counts the images
     drawn = resampling.sums(sums.reshape(resampling.blocks, bins + 1))
-    seen = np.bincount(where, gap, bins) / len(hits)
-    error = float(np.abs(seen).sum())
-    noise = drawn[:, :-1] / drawn[:, -1:] - seen
-    shape = np.bincount(where, minlength=bins) / len(hits)
-    tail_low, tail_high = resampling.levels
-
-    def below(t: float) -> float:
-        """The share of draws whose error is at most the one seen, if the true one is t."""
-        return float((np.abs(t * shape + noise).sum(axis=1) <= error).mean())
-
-    return Interval(error, min(_falls_to(below, tail_high), error), max(_falls_to(below, tail_low), error))
+    noise: Floats = drawn[:, :-1] / drawn[:, -1:] - seen
+    rng = np.random.default_rng(resampling.seed)
+    flips = np.subtract(*rng.poisson(1.0, (2, len(noise)))) / len(where)
+    noise[np.arange(len(noise)), rng.choice(where, len(noise))] += flips
+    return noise
 
 
-def _falls_to(falling: Any, level: float) -> float:
-    """The least t of 0 to 1 from which on `falling` is under the level."""
-    if falling(0.0) < level:
-        return 0.0
-    low, high = 0.0, 1.0
+def _unlikelihood(error: Any, mean: float, chance: float) -> Any:
+    """By how much another true error is likelier than one that makes errors of this mean: a likelihood ratio's log.
+
+    The likeliest of all true errors is the one whose mean is the error seen, or 0 where that is below what `chance`
+    makes of 0 on average.
+    """
+    return (error - mean) ** 2 - np.minimum(error - chance, 0.0) ** 2
+
+
+def _turn(start: float, end: float, holds: Callable[[float], bool]) -> float:
+    """The last value on the way from start to end at which a condition that holds at the start still does."""
+    if holds(end):
+        return end
     for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if falling(middle) >= level else (low, middle)
-    return low
+        middle = (start + end) / 2
+        start, end = (middle, end) if holds(middle) else (start, middle)
+    return start
