@@ -11,10 +11,14 @@ Striate = Callable[..., tuple[int, str, str]]
 PLAIN = ("--device", "cpu", "--precision", "float32", "--split", "all")
 
 
-def test_a_model_beside_itself_is_undecided(striate: Striate, finished: RunFolder, two_classes: Path) -> None:
+def test_a_model_beside_itself_is_undecided(
+    striate: Striate, finished: RunFolder, two_classes: Path, tmp_path: Path
+) -> None:
     code, out, err = striate("compare", finished.model, finished.model, two_classes, *PLAIN)
     assert (code, err) == (0, "")
     assert "B alone 0, A alone 0" in out
+    out = striate("compare", finished.model, finished.model, two_classes, *PLAIN, "--output", tmp_path / "a.png")[1]
+    assert out.endswith(f"{tmp_path / 'a.png'} was not written: no image is answered better by one of the models.\n")
     assert "These 24 images cannot tell which is better" in out
     assert "images would show that they differ by less than 0.01" in out
 
@@ -32,6 +36,8 @@ def test_a_trained_model_is_better_than_one_with_random_weights(
     assert plain["gained"] - plain["lost"] == round(24 * (plain["accuracy"]["b"] - plain["accuracy"]["a"]))
     with Image.open(tmp_path / "flips.png") as image:
         assert image.width > 100
+    out = striate("compare", *words, "--output", tmp_path / "again.png")[1]
+    assert out.endswith(f"wrote {tmp_path / 'again.png'}\n")
 
 
 def test_models_of_other_classes(

@@ -6,9 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import ttest_rel
 
 from striate.evaluation.intervals import Resampling
-from striate.evaluation.paired import images_for_equivalence, images_to_tell, mcnemar, mean_difference, paired
+from striate.evaluation.paired import (
+    images_for_equivalence,
+    images_to_tell,
+    mcnemar,
+    mean_difference,
+    paired,
+    paired_means,
+)
 
 Hits = NDArray[np.bool_]
 
@@ -98,6 +106,41 @@ def test_groups_are_paired_too() -> None:
     found = paired(*many, Resampling(1000, groups))
     assert found.p > 0.02
     assert found.difference.low < 0.02
+
+
+def test_scores_that_are_no_hits_agree_with_scipy() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.random(60)
+    b = (a + rng.normal(0.03, 0.08, 60)).clip(0, 1)
+    found = paired_means(a, b, Resampling(60))
+    assert found.difference.value == pytest.approx((b - a).mean())
+    assert found.p == pytest.approx(ttest_rel(b, a).pvalue)
+    low, high = ttest_rel(b, a).confidence_interval()
+    assert (found.difference.low, found.difference.high) == pytest.approx((low, high), abs=0.004)
+    assert found.verdict == "better"
+    assert paired_means(b, a, Resampling(60)).verdict == "worse"
+    assert paired_means(a, b, Resampling(60), margin=0.5).verdict == "equivalent"
+
+
+def test_few_scores_leave_it_open_and_the_images_that_would_tell_do_tell() -> None:
+    rng = np.random.default_rng(1)
+    a = rng.random(10)
+    found = paired_means(a, a + rng.normal(0.02, 0.1, 10), Resampling(10))
+    assert found.verdict == "undecided"
+    assert found.images_needed > 10
+    count = int(images_to_tell(0.02, 0.1**2 + 0.02**2))
+    more = rng.normal(0.02, 0.1, (200, count))
+    told = sum(paired_means(np.zeros(count), each, Resampling(count, draws=2)).p < 0.05 for each in more)
+    assert 0.7 <= told / 200 <= 0.9
+
+
+def test_scores_that_never_differ_and_scores_that_always_differ_alike() -> None:
+    a = np.linspace(0, 0.5, 20)
+    same = paired_means(a, a, Resampling(20))
+    assert (same.verdict, same.p, same.images_needed) == ("equivalent", 1.0, math.inf)
+    assert json.loads(json.dumps(same.to_dict()))["images_needed"] is None
+    assert paired_means(np.zeros(20), np.full(20, 0.25), Resampling(20)).verdict == "better"
+    assert paired_means(a[:1], a[:1] + 0.2, Resampling(1)).p == 1.0
 
 
 def test_a_difference_of_losses() -> None:

@@ -8,7 +8,7 @@ from cyclopts.validators import Number
 
 from striate.cli.flags import READING, RUNNING, JsonOutput, Reading, Running
 from striate.errors import UsageError
-from striate.files import json_text
+from striate.files import NAME_LENGTH, fit_to_print, json_text
 
 if TYPE_CHECKING:
     from striate.data import Index
@@ -38,8 +38,9 @@ def compare(
         model_b: Model file with the same classes.
         data: Images with labels, as for `striate train`.
         split: Part of the data; `auto` takes test, else val, else all.
-        margin: Difference of accuracy within which the models count as equivalent.
-        output: PNG to write, with images that one of the models alone answers right.
+        margin: Difference of accuracy, or of the mean score of an image, within which the models count as equivalent.
+        output: PNG to write, with images that one of the models alone answers right, or answers much better: the truth,
+            and what the other says.
     """
     from rich.console import Console
 
@@ -53,24 +54,38 @@ def compare(
     a, b = (load(path, device=running.device, precision=running.precision) for path in (model_a, model_b))
     index = reading.index(data)
     found = compared(a, b, index, split, running.batch_size, running.workers, margin=margin)
-    if output is not None:
-        _draw(found, a, index, output)
+    files = _draw(found, a, index, output) if output is not None else []
     if json_output:
         print(json_text(found.to_dict(), indent=2))
         return
-    pair, console = found.paired, Console(highlight=False, markup=False, emoji=False)
-    for line in (
-        f"{found.split}: {pair.count:,} images ({found.why})",
-        f"accuracy of A {found.accuracy[0]:.4f}, of B {found.accuracy[1]:.4f}",
-        f"both right {pair.both:,}, B alone {pair.gained:,}, A alone {pair.lost:,}, neither {pair.neither:,}",
-        f"loss of B less that of A {found.loss_difference:+.4f}",
-        found.sentence(),
-    ):
+    console = Console(highlight=False, markup=False, emoji=False)
+    for line in (*_lines(found), *files):
         console.print(line, soft_wrap=True)
 
 
-def _draw(found: "Comparison", model: "Model", index: "Index", output: Path) -> None:
-    """Writes the first flips in each direction as a sheet of images."""
+def _lines(found: "Comparison") -> list[str]:
+    """What was compared on which images, with what outcome."""
+    from striate.evaluation.paired import Paired
+
+    pair = found.paired
+    lines = [
+        f"{found.split}: {pair.count:,} images ({found.why})",
+        f"{found.compared} of A {found.means[0]:.4f}, of B {found.means[1]:.4f}",
+    ]
+    if isinstance(pair, Paired):
+        lines.append(
+            f"both right {pair.both:,}, B alone {pair.gained:,}, A alone {pair.lost:,}, neither {pair.neither:,}"
+        )
+    else:
+        alike = pair.count - len(found.gained) - len(found.lost)
+        lines.append(f"B better on {len(found.gained):,} images, A on {len(found.lost):,}, alike {alike:,}")
+    if found.loss_difference is not None:
+        lines.append(f"loss of B less that of A {found.loss_difference:+.4f}")
+    return [*lines, found.sentence()]
+
+
+def _draw(found: "Comparison", model: "Model", index: "Index", output: Path) -> list[str]:
+    """Writes the first images that either model answers better as a sheet, and gives what there is to say of it."""
     from striate.data import IndexedImages
     from striate.data.raw_pixels import first_bands
     from striate.explain.figures import draw_images
@@ -78,12 +93,24 @@ def _draw(found: "Comparison", model: "Model", index: "Index", output: Path) -> 
 
     images, shown = IndexedImages(index, model.max_pixels), model.preprocessing
     rows: list[list[tuple[Any, str]]] = []
-    for title, flips in (("B alone is right", found.gained), ("A alone is right", found.lost)):
+    for title, flips in (("B", found.gained), ("A", found.lost)):
         row = []
         for number in flips[:SHOWN].tolist():
             image = images.open(number)
-            row.append((first_bands(shown.read(image)), title))
+            row.append((first_bands(shown.read(image)), _title(found, title, number)))
         rows += [row] if row else []
-    if rows:
-        figure = draw_images(rows)
-        write_whole(output, lambda aside: figure.savefig(aside, format="png"))
+    if not rows:
+        return [f"{output} was not written: no image is answered better by one of the models."]
+    figure = draw_images(rows)
+    write_whole(output, lambda aside: figure.savefig(aside, format="png"))
+    return [f"wrote {output}"]
+
+
+def _title(found: "Comparison", better: str, row: int) -> str:
+    """What stands above an image that one model answers better."""
+    from striate.explain.figures import short_name
+
+    if row not in found.answers:
+        return f"{better} is better"
+    truth, a, b = (short_name(fit_to_print(name, NAME_LENGTH)) for name in found.answers[row])
+    return f"{truth}\n{'A' if better == 'B' else 'B'}: {a if better == 'B' else b}"

@@ -1,6 +1,7 @@
 """Two models on the same images: what can be said of one beside the other, in one sentence."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,12 @@ from numpy.typing import NDArray
 from striate.data import Index, Rows
 from striate.errors import DataError, UsageError
 from striate.evaluation.intervals import Interval, Resampling
-from striate.evaluation.paired import MARGIN, Paired, mean_difference, paired
-from striate.evaluation.scores import evaluate
+from striate.evaluation.paired import MARGIN, Difference, mean_difference, paired, paired_means
+from striate.evaluation.scores import Scored, evaluate
 from striate.model import Model
+from striate.tasks.answers import Answers
+
+ACCURACY = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -24,48 +28,62 @@ class Comparison:
     rows: Rows
     """(N,) of the index."""
 
-    paired: Paired
-    accuracy: tuple[float, float]
-    """Of A and of B."""
+    score: str
+    """What is compared: accuracy, or the name of the task's score of an image, of which the mean is taken."""
 
-    loss_difference: Interval
-    """Mean loss of B less that of A."""
+    means: tuple[float, float]
+    """The score of A and of B."""
+
+    paired: Difference
+    """A `Paired` where the score is the accuracy."""
+
+    loss_difference: Interval | None
+    """Mean loss of B less that of A; None where the score is not the accuracy."""
 
     gained: Rows
-    """Rows that B alone answers right."""
+    """Rows that B answers better: that it alone answers right, or those of the largest difference first."""
 
     lost: Rows
-    """Rows that A alone answers right."""
+    """Rows that A answers better, likewise."""
+
+    answers: dict[int, tuple[str, str, str]]
+    """The truth, A's answer and B's answer to each image that one alone answers right, by row."""
+
+    @property
+    def compared(self) -> str:
+        """What is compared, in words."""
+        return self.score if self.score == ACCURACY else "mean score of an image"
 
     def sentence(self) -> str:
         """Which model is better, that they are equivalent, or how many images it would take to tell."""
-        found = self.paired
+        found, what = self.paired, self.compared
         difference = f"{found.difference:+.4f}"
+        p = f"{'McNemar' if self.score == ACCURACY else 'Student'}'s p {found.p:.2g}"
         match found.verdict:
             case "better" | "worse":
                 better = "B" if found.verdict == "better" else "A"
-                return (
-                    f"{better} is better: the accuracy of B less that of A is {difference}, McNemar's p {found.p:.2g}."
-                )
+                return f"{better} is better: the {what} of B less that of A is {difference}, {p}."
             case "equivalent":
-                return f"They are equivalent: the accuracy of B less that of A is {difference}, within {found.margin}."
+                return f"They are equivalent: the {what} of B less that of A is {difference}, within {found.margin}."
         if math.isinf(found.images_needed):
             need = f"{found.images_for_equivalence:,} images would show that they differ by less than {found.margin}"
         else:
             need = f"about {found.images_needed:,} images would tell a difference as large as this"
         return (
-            f"These {found.count:,} images cannot tell which is better: the accuracy of B less that of A is "
-            f"{difference}, McNemar's p {found.p:.2g}; {need}."
+            f"These {found.count:,} images cannot tell which is better: the {what} of B less that of A is "
+            f"{difference}, {p}; {need}."
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
+        loss = {} if self.loss_difference is None else {"loss_difference": self.loss_difference.to_dict()}
         return {
             "split": self.split,
             "why": self.why,
-            "accuracy": {"a": self.accuracy[0], "b": self.accuracy[1]},
+            "score": self.score,
+            self.score: {"a": self.means[0], "b": self.means[1]},
             **self.paired.to_dict(),
-            "loss_difference": self.loss_difference.to_dict(),
+            **loss,
             "sentence": self.sentence(),
         }
 
@@ -89,32 +107,71 @@ def compare(
         which: the split; see `evaluation_rows`, by model A.
         batch_size: images at a time.
         workers: threads that decode; one a core unless given.
-        margin: of accuracy, within which they count as equivalent, > 0.
+        margin: of accuracy, or of the mean score of an image, within which they count as equivalent, > 0.
 
     Raises:
-        UsageError: if the models do not answer with one class of the same names.
+        UsageError: if the models do not have classes of the same names and the same score.
         DataError: if there is no image that both are scored on.
     """
     if set(a.classes) != set(b.classes):
         raise UsageError("models: expected two with the same classes; got others. Try models of the same data.")
+    if a.task.score != b.task.score:
+        raise UsageError(f"models: expected two with the same score; got {a.task.score} and {b.task.score}.")
     first = evaluate(a, index, which, batch_size, workers)
-    name, why = first.split, first.why
-    second = evaluate(b, index, name, batch_size, workers)
-    if first.graded is None or second.graded is None:
-        raise UsageError("models: expected two that answer with one class an image; got another task.")
+    second = evaluate(b, index, first.split, batch_size, workers)
     rows, in_first, in_second = np.intersect1d(first.rows, second.rows, return_indices=True)
     if not len(rows):
-        raise DataError(f"{name}: expected images that both models are scored on; got none. Try --split all.")
+        raise DataError(f"{first.split}: expected images that both models are scored on; got none. Try --split all.")
+    if first.graded is None or second.graded is None or a.task.score != ACCURACY:
+        return _of_scores(first, rows, _image_scores(first)[in_first], _image_scores(second)[in_second], margin)
     one, other = first.graded.take(in_first), second.graded.take(in_second)
-    resampling = Resampling(len(rows))
-    flips: NDArray[np.int64] = other.hits.astype(np.int64) - one.hits
+    return _of_answers(first, second.classes, rows, one, other, margin)
+
+
+def _image_scores(scored: Scored) -> NDArray[np.float64]:
+    """(N,) of the images, of which one that nothing counts of has 0."""
+    return np.nan_to_num(scored.model.task.record_scores(scored.records))
+
+
+def _of_scores(
+    first: Scored, rows: Rows, one: NDArray[np.float64], other: NDArray[np.float64], margin: float
+) -> Comparison:
+    """Compares by the score (N,) of each image."""
+    more = other - one
+    order = rows[np.argsort(-more, kind="stable")]
     return Comparison(
-        name,
-        why,
+        first.split,
+        first.why,
         rows,
-        paired(one.hits, other.hits, resampling, margin),
+        first.model.task.image_score,
+        (float(one.mean()), float(other.mean())),
+        paired_means(one, other, Resampling(len(rows)), margin),
+        None,
+        order[: int((more > 0).sum())],
+        order[::-1][: int((more < 0).sum())],
+        {},
+    )
+
+
+def _of_answers(
+    first: Scored, classes: Sequence[str], rows: Rows, one: Answers, other: Answers, margin: float
+) -> Comparison:
+    """Compares by whether each of the N images is answered right; `classes` are those of the other model."""
+    resampling = Resampling(len(rows))
+    flips = np.flatnonzero(one.hits != other.hits)
+    answers = {
+        int(rows[k]): (first.classes[one.labels[k]], first.classes[one.answers[k]], classes[other.answers[k]])
+        for k in flips.tolist()
+    }
+    return Comparison(
+        first.split,
+        first.why,
+        rows,
+        ACCURACY,
         (float(one.hits.mean()), float(other.hits.mean())),
+        paired(one.hits, other.hits, resampling, margin),
         mean_difference(one.loss, other.loss, resampling),
-        rows[flips > 0],
-        rows[flips < 0],
+        rows[flips[other.hits[flips]]],
+        rows[flips[one.hits[flips]]],
+        answers,
     )

@@ -15,25 +15,15 @@ Verdict = Literal["better", "worse", "equivalent", "undecided"]
 
 
 @dataclass(frozen=True)
-class Paired:
-    """The accuracy of model B less that of model A on the same images, and what follows from it."""
+class Difference:
+    """The mean score of model B less that of model A on the same images, and what follows from it."""
 
     count: int
-    both: int
-    """Images that both answered right."""
-
-    gained: int
-    """Images that B alone answered right."""
-
-    lost: int
-    """Images that A alone answered right."""
-
-    neither: int
     difference: Interval
-    """Accuracy of B less that of A, with its 95 % interval."""
+    """Mean score of B less that of A, with its 95 % interval."""
 
     p: float
-    """Of the exact test of McNemar: how often chance alone makes flips as uneven as these, if neither is better."""
+    """How often chance alone makes a difference as large as this, if neither is better: by Student's paired test."""
 
     margin: float
     equivalence_p: float
@@ -54,19 +44,32 @@ class Paired:
         if self.equivalence_p < 1 - CONFIDENCE:
             return "equivalent"
         if self.p < 1 - CONFIDENCE:
-            return "better" if self.gained > self.lost else "worse"
+            return "better" if self.difference.value > 0 else "worse"
         return "undecided"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        plain = {name: getattr(self, name) for name in ("count", "both", "gained", "lost", "neither", "p", "margin")}
-        return plain | {
-            "verdict": self.verdict,
-            "difference": self.difference.to_dict(),
-            "equivalence_p": self.equivalence_p,
-            "images_needed": finite(self.images_needed),
-            "images_for_equivalence": finite(self.images_for_equivalence),
-        }
+        plain = {name: finite(value) if isinstance(value, float) else value for name, value in vars(self).items()}
+        return plain | {"verdict": self.verdict, "difference": self.difference.to_dict()}
+
+
+@dataclass(frozen=True)
+class Paired(Difference):
+    """The same where each image is answered right or wrong, so that the score is the accuracy.
+
+    Its p-value is that of McNemar's exact test: how often chance alone makes flips as uneven as these.
+    """
+
+    both: int
+    """Images that both answered right."""
+
+    gained: int
+    """Images that B alone answered right."""
+
+    lost: int
+    """Images that A alone answered right."""
+
+    neither: int
 
 
 def paired(a: NDArray[np.bool_], b: NDArray[np.bool_], resampling: Resampling, margin: float = MARGIN) -> Paired:
@@ -95,6 +98,36 @@ def paired(a: NDArray[np.bool_], b: NDArray[np.bool_], resampling: Resampling, m
         equivalence_p=float(max((drawn <= -margin).mean(), (drawn >= margin).mean())),
         images_needed=images_to_tell(difference, rate),
         images_for_equivalence=images_for_equivalence(margin, rate),
+    )
+
+
+def paired_means(a: Floats, b: Floats, resampling: Resampling, margin: float = MARGIN) -> Difference:
+    """Compares two models by the score of each of N images, such as an overlap.
+
+    Args:
+        a: (N,) the scores of model A, N >= 1.
+        b: (N,) likewise, of model B.
+        resampling: of these N images, each by itself.
+        margin: of the mean score, > 0.
+    """
+    from scipy.special import stdtr
+
+    more = np.asarray(b - a, np.float64)
+    sums = resampling.sums(resampling.block_sums(np.stack([more, np.ones(len(more))], axis=1)))
+    drawn, mean = sums[:, 0] / sums[:, 1], float(more.mean())
+    square = float((more**2).mean())
+    p = 1.0
+    if mean and len(more) > 1:
+        with np.errstate(divide="ignore"):
+            p = float(2 * stdtr(len(more) - 1, -abs(mean) / (more.std(ddof=1) / np.sqrt(len(more)))))
+    return Difference(
+        count=len(more),
+        difference=resampling.percentile(mean, drawn),
+        p=p,
+        margin=margin,
+        equivalence_p=float(max((drawn <= -margin).mean(), (drawn >= margin).mean())),
+        images_needed=images_to_tell(mean, square),
+        images_for_equivalence=images_for_equivalence(margin, square),
     )
 
 
@@ -132,11 +165,12 @@ def mcnemar(gained: int, lost: int) -> float:
 
 
 def images_to_tell(difference: float, flip_rate: float, power: float = POWER) -> float:
-    """Images after which McNemar's test tells a difference of accuracy; inf for a difference of 0.
+    """Images after which a paired test tells a difference of the mean score; inf for a difference of 0.
 
     Args:
-        difference: of accuracy, -1 to 1.
-        flip_rate: share of the images that one of the models alone answers right, at least |difference|.
+        difference: of accuracy or another mean score, -1 to 1.
+        flip_rate: share of the images that one of the models alone answers right; of scores that are no hits, the mean
+            square of their differences.
         power: share of the times that it is told.
 
     Source: Connor 1987, "Sample size for testing differences in proportions for the paired-sample design".
@@ -146,7 +180,7 @@ def images_to_tell(difference: float, flip_rate: float, power: float = POWER) ->
     """
     if not difference:
         return math.inf
-    flip_rate = max(flip_rate, abs(difference))
+    flip_rate = max(flip_rate, difference**2)
     z = normal_quantile((1 + CONFIDENCE) / 2) * math.sqrt(flip_rate)
     z += normal_quantile(power) * math.sqrt(max(flip_rate - difference**2, 0.0))
     return math.ceil((z / difference) ** 2)

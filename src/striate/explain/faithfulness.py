@@ -90,7 +90,8 @@ class Faithfulness:
             verdict = "The marked places matter no more to the answer than random ones: do not trust these maps."
         else:
             verdict = "The answers depend on the marked places, and the maps on the weights."
-        return f"{verdict} Over {len(self.deletion)} images: {scores}."
+        images = "1 image" if len(self.deletion) == 1 else f"{len(self.deletion)} images"
+        return f"{verdict} Over {images}: {scores}."
 
 
 def faithfulness(model: Model, explanation: Explanation, explain: Explain, *, batch_size: int = 64) -> Faithfulness:
