@@ -132,10 +132,14 @@ def physics(index: Index, base: Pretrained) -> tuple[float, float]:
     """Seconds that a run cannot do without, of the wall and of the processor."""
     rows = np.concatenate([index.rows("train"), index.rows("val")])
     started = now()
+    whole = None
     for batch in Loader(IndexedImages(index), batches(rows, 32), base.preprocessing, workers=cores()):
-        images = batch.images
+        whole = whole or batch
     decoding = now() - started
-    infer, shown = extractor(head_input(base), choose()), base.preprocessing.normalise(images)
+    if whole is None:
+        raise ValueError("expected photos; got none")
+    infer = extractor(head_input(base), choose(runtime="auto"))
+    shown = base.preprocessing.normalise(whole.images)
     infer(shown)
     started = now()
     for _ in range(5):
@@ -323,7 +327,8 @@ def extraction_beside_inference(index: Index, base: Pretrained, folder: Path) ->
 def bounds(names: Sequence[str]) -> None:
     """The ratio to the physical bound on each data set."""
     base = pretrained(WEIGHTS)
-    print(f"{base.name}; {choose()}; medians of {ROUNDS}")
+    print(f"{base.name}; {choose()}, {choose(runtime='auto').runtime}; {torch.get_num_threads()} threads; ", end="")
+    print(f"medians of {ROUNDS}")
     for data in [Path(name) for name in names] or [DATA]:
         with tempfile.TemporaryDirectory() as name:
             beside_physics(laid_out(data, Path(name) / data.name), base, Path(name))
