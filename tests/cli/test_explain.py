@@ -1,10 +1,19 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from striate.data import Preprocessing
+from striate.device import choose
+from striate.model import Model
+from striate.nets import create
+from striate.tasks import Task
+from striate.tasks.locate import Locate
+from striate.tasks.segment import Segment
 from striate.training import RunFolder
 
 Striate = Callable[..., tuple[int, str, str]]
@@ -65,6 +74,51 @@ def test_neighbours(striate: Striate, model: Path, two_classes: Path, tmp_path: 
     words = ("--neighbours", "--data", two_classes)
     code, out, _ = striate("explain", model, image, *words, "-o", tmp_path / "near.png", *PLAIN)
     assert (code, out) == (0, f"wrote {tmp_path / 'near.png'}\n")
+
+
+@pytest.fixture
+def save_model(tmp_path: Path) -> Callable[..., Path]:
+    """Called with a net and a task; a model file of random weights, for grey images of 16 pixels."""
+
+    def save(name: str, task: Task, arguments: dict[str, Any]) -> Path:
+        torch.manual_seed(0)
+        given = {"in_channels": 1, **arguments}
+        shown = Preprocessing((1, 16, 16), (0.5,), (0.5,), 1.0, "squash")
+        machine = choose("cpu", "float32")
+        Model(create(name, **given).eval(), name, given, task, shown, machine=machine).save(tmp_path / "m.safetensors")
+        return tmp_path / "m.safetensors"
+
+    return save
+
+
+def locator(classes: int) -> tuple[str, Task, dict[str, Any]]:
+    return "locator", Locate(tuple("abc"[:classes])), {"encoder": "resnet20_cifar", "num_classes": classes + 4}
+
+
+SEGMENTER = ("unet_resnet20_cifar", Segment(("a", "b")), {"num_classes": 2})
+
+
+@pytest.mark.parametrize("kind", [locator(1), locator(3), SEGMENTER], ids=["one class", "locate", "segment"])
+def test_neighbours_of_what_a_model_of_any_task_is_shown(
+    striate: Striate, save_model: Callable[..., Path], two_classes: Path, tmp_path: Path, kind: tuple[Any, ...]
+) -> None:
+    words = ("--neighbours", "--data", two_classes, "-o", tmp_path / "near.png", *PLAIN)
+    code, out, err = striate("explain", save_model(*kind), two_classes / "dark", *words)
+    assert (code, out, err) == (0, f"wrote {tmp_path / 'near.png'}\n", "")
+
+
+@pytest.mark.parametrize("method", ["cam", "occlusion"])
+def test_the_one_answer_of_a_model_of_a_single_class_has_no_reason(
+    striate: Striate, save_model: Callable[..., Path], two_classes: Path, tmp_path: Path, method: str
+) -> None:
+    model, image = save_model(*locator(1)), two_classes / "dark" / "00.png"
+    code, _, err = striate("explain", model, image, "--method", method, "-o", tmp_path / "maps.png", *PLAIN)
+    assert code == 2
+    assert err == (
+        "striate: `model`: expected one of two classes or more, whose answers have a reason; got one of a alone. "
+        "Try --neighbours, --layer or --filters.\n"
+    )
+    assert not (tmp_path / "maps.png").exists()
 
 
 def test_dead_units_of_every_layer(striate: Striate, model: Path, two_classes: Path) -> None:

@@ -132,12 +132,13 @@ class _Draw:
     def _neighbours(self, images: "Tensor") -> "Figure":
         from striate.data import IndexedImages
         from striate.explain import neighbours
+        from striate.explain.capture import class_scores
         from striate.explain.figures import draw_images
 
         index, loader = _loader(self.model, self.data, self.batch_size, self.workers)
         found = neighbours(self.model, images, loader)
         shown = IndexedImages(index, self.model.max_pixels)
-        answers = self.model.predict_batch(images).argmax(dim=1).tolist()
+        answers = class_scores(self.model.predict_batch(images), len(self.model.classes)).argmax(dim=1).tolist()
         rows = []
         for place, image in enumerate(images.numpy()):
             row = [(image, f"answer: {self.model.classes[answers[place]]}")]

@@ -131,8 +131,14 @@ def class_numbers(model: Model, names: str | int | Sequence[str | int] | None, a
     """(N,) the class to explain for each image: the answers, or the same named class for all, or one for each.
 
     Raises:
-        UsageError: if a name is none of the model's classes, or there are not as many as images.
+        UsageError: if a name is none of the model's classes, there are not as many as images, or every answer is the
+            same because the model has a single class.
     """
+    if len(model.classes) == 1:
+        raise UsageError(
+            f"`model`: expected one of two classes or more, whose answers have a reason; got one of {model.classes[0]} "
+            "alone. Try --neighbours, --layer or --filters."
+        )
     if names is None:
         return answers.cpu()
     wanted = [names] * len(answers) if isinstance(names, str | int) else list(names)
