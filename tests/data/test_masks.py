@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,3 +124,33 @@ def test_more_classes_than_a_byte_holds_are_refused(tmp_path: Path) -> None:
 def test_without_known_values_all_is_ignored(tmp_path: Path) -> None:
     index: Index = replace(read(pairs(tmp_path, [grid(0, 255)])), mask_values={})
     assert load_mask(index, 0).tolist() == [[255, 255]]
+
+
+def with_jpeg_masks(root: Path, levels: Sequence[int | tuple[int, int, int]]) -> Path:
+    """An image with a mask in JPEG of two rectangles on black."""
+    mask = np.zeros((48, 64, 3), np.uint8)
+    for place, level in enumerate(levels):
+        mask[8:40, 6 + 30 * place : 30 + 30 * place] = level
+    save(root, "images/1.png", np.zeros((48, 64, 3), np.uint8))
+    save(root, "masks/1.jpg", mask)
+    return root
+
+
+def test_masks_in_jpeg_are_black_and_white(tmp_path: Path) -> None:
+    index = read(with_jpeg_masks(tmp_path, [255, 255]))
+    assert index.mask_classes == ("background", "foreground")
+    mask = load_mask(index, 0)
+    assert (mask[20, 20], mask[20, 50], mask[2, 2]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("levels", [[100, 200], [1, 120], [(128, 0, 0), (0, 128, 0)]])
+def test_masks_in_jpeg_of_more_than_two_classes_are_refused(
+    tmp_path: Path, levels: list[int | tuple[int, int, int]]
+) -> None:
+    root = with_jpeg_masks(tmp_path, levels)
+    with pytest.raises(DataError) as caught:
+        read(root)
+    assert str(caught.value) == (
+        f"{root}/masks/1.jpg: expected masks in JPEG of black and white alone, for two classes; got areas of grey or "
+        "colour. JPEG blurs what tells classes apart: save such masks as PNG."
+    )

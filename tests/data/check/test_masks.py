@@ -70,3 +70,21 @@ def test_a_mask_of_too_many_pixels_is_refused(masked: Callable[..., Index]) -> N
     index = masked(mask(40, 30))
     findings = mask_findings(index, scan_index(index), max_pixels=1199)
     assert [finding.kind for finding in findings] == ["mask-unreadable"]
+
+
+def test_classes_of_no_mask_or_of_one_among_many_are_named(masked: Callable[..., Index]) -> None:
+    plain = mask(40, 30, [0, 0])
+    assert found(masked(plain, plain)) == [("mask-classes", "no mask has a pixel of cat", ())]
+    assert found(masked(*[plain] * 8, mask(40, 30))) == []
+    assert found(masked(*[plain] * 9, mask(40, 30))) == [("mask-classes", "1 of 10 masks alone has cat", (9,))]
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_mask_of_the_image_before_exif_turned_it_is_told(masked: Callable[..., Index], orientation: int) -> None:
+    index = masked(mask(40, 30))
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    with Image.open(index.root / "0.png") as image:
+        image.save(index.root / "0.png", exif=exif)
+    shape = "the mask has 40 x 30 pixels, the image 30 x 40, which its EXIF orientation turned and the mask was not"
+    assert found(index) == ([("mask-shape", shape, (0,))] if orientation == 6 else [])

@@ -46,6 +46,9 @@ KINDS = {
     "box-outside": Kind(WARNING, "boxes wholly outside their image", "Look for swapped or rescaled coordinates."),
     "mask-unreadable": Kind(WARNING, "masks that cannot be used", "Mend or remove them."),
     "mask-missing": Kind(WARNING, "images without a mask", "They are not trained on where masks are learned."),
+    "mask-classes": Kind(
+        WARNING, "classes with next to no pixels", "Look for stray values, or name those meant with --mask-classes."
+    ),
     "mask-values": Kind(WARNING, "masks with values that mean nothing", "Such pixels are ignored."),
     "mask-shape": Kind(WARNING, "masks of another shape than their image", "They may belong to other images."),
     "duplicate": Kind(WARNING, "copies, or nearly, within a class and split", "A random split would part them."),

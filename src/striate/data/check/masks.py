@@ -1,18 +1,21 @@
-"""Masks that cannot be right: not there, of another shape than their image, or with values that mean nothing."""
+"""Masks that cannot be right: not there, of another shape than their image, with values or classes of nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.data.check.findings import Finding, about
 from striate.data.check.scan_index import Advance, Scan, in_parts, silent
 from striate.data.decode import MAX_PIXELS, UnreadableError
 from striate.data.index import Index, Rows
-from striate.data.masks import stored_values, unknown_values
+from striate.data.masks import classes_of, stored_values, unknown_values
 from striate.data.paths import file_of
 from striate.files import list_names
 
 SAME_SHAPE = 0.01  # relative difference of width over height that rounding may explain
+LYING = 5  # the EXIF orientations from here on change width and height
+MANY = 10  # masks of which a class should be in more than one
 
 
 def masked(index: Index, scan: Scan) -> Rows:
@@ -35,10 +38,11 @@ def mask_findings(
     """
     rows = masked(index, scan)
     of_row: dict[int, list[Finding]] = {}
+    shown = np.zeros((len(index), len(index.mask_classes)), bool)  # which classes the mask of each row shows
 
     def look_at(part: Rows) -> None:
         for row in part.tolist():
-            of_row[row] = _of_mask(index, row, scan, max_pixels)
+            of_row[row] = _of_mask(index, row, scan, max_pixels, shown[row])
 
     in_parts(look_at, rows, workers, advance)
     findings = [finding for row in rows.tolist() for finding in of_row[row]]
@@ -46,18 +50,34 @@ def mask_findings(
     alone = [finding for finding in findings if finding.kind != "mask-size"]
     without = np.setdiff1d(scan.rows, rows).tolist() if len(rows) else []
     return [
+        *_of_classes(index, shown, rows[shown[rows].any(axis=1)]),
         *_shared("mask-missing", index, without, len(scan.rows), "images"),
         *alone,
         *_shared("mask-size", index, resized, len(rows), "masks"),
     ]
 
 
-def _of_mask(index: Index, row: int, scan: Scan, max_pixels: int) -> list[Finding]:
-    """What is wrong with the mask of one row."""
+def _of_classes(index: Index, shown: NDArray[np.bool_], rows: Rows) -> Iterator[Finding]:
+    """Classes that no mask of these rows shows, or one of many alone."""
+    if not len(rows):
+        return
+    counts = shown.sum(axis=0)
+    absent = [index.mask_classes[number] for number in np.flatnonzero(counts == 0)]
+    if absent:
+        yield Finding("mask-classes", f"no mask has a pixel of {list_names(absent)}")
+    for number in np.flatnonzero((counts == 1) & (len(rows) >= MANY)):
+        reason = f"1 of {len(rows):,} masks alone has {list_names([index.mask_classes[number]])}"
+        yield about("mask-classes", reason, index, np.flatnonzero(shown[:, number]).tolist())
+
+
+def _of_mask(index: Index, row: int, scan: Scan, max_pixels: int, shown: NDArray[np.bool_]) -> list[Finding]:
+    """What is wrong with the mask of one row; notes the classes (classes,) that it shows."""
     try:
         values = stored_values(file_of(index.root, index.table["mask"][row].as_py()), max_pixels)
     except UnreadableError as error:
         return [about("mask-unreadable", str(error), index, [row])]
+    numbers = np.unique(classes_of(values, index))
+    shown[numbers[numbers < len(shown)]] = True
     findings = []
     height, width = values.shape
     of = int(scan.records["width"][row]), int(scan.records["height"][row])
@@ -65,6 +85,8 @@ def _of_mask(index: Index, row: int, scan: Scan, max_pixels: int) -> list[Findin
         stretch = width * of[1] / (height * of[0])
         kind = "mask-size" if abs(stretch - 1) <= SAME_SHAPE else "mask-shape"
         reason = f"the mask has {width} x {height} pixels, the image {of[0]} x {of[1]}"
+        if scan.records["orientation"][row] >= LYING and abs(width * of[0] / (height * of[1]) - 1) <= SAME_SHAPE:
+            reason += ", which its EXIF orientation turned and the mask was not"
         findings.append(about(kind, reason, index, [row]))
     unknown = unknown_values(values, index)
     if unknown:

@@ -1,9 +1,11 @@
 """Images beside masks: a folder of each, or both in one, in which files of one name belong together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.augment.resample import IGNORED
 from striate.data.decode import UnreadableError
@@ -23,6 +25,9 @@ from striate.files import list_names
 
 SAMPLE = 64  # masks, spread evenly, that tell how all are to be read
 WHITE = 0xFFFFFF
+BLURRED = 64  # values from black, or from white, to which JPEG blurs what was either
+FLAT = 16  # values that JPEG may add or take within an area of one class
+MOST_GREY = 0.1  # share of flat grey areas that low quality explains
 JPEG = frozenset({".jpg", ".jpeg"})
 
 
@@ -75,8 +80,33 @@ def values_of(tree: Tree, masks: Sequence[str], mask_classes: Mapping[str, str])
     if names is not None and names.colours:
         return _of_colours(names)
     if masks and all(suffix_of(mask) in JPEG for mask in masks):  # whose values are blurred
+        _require_black_and_white(tree.root, masks)
         return {value: int(value >= 128) for value in range(256)}, ["background", "foreground"]
     return _found(tree.root, masks, names)
+
+
+def _require_black_and_white(root: Path, masks: Sequence[str]) -> None:
+    """Refuses masks in JPEG that have areas of grey or of colour, which would be read as black or white."""
+    counts = np.zeros(256, np.int64)  # of pixels within flat areas, away from edges
+    for values in _sampled(root, masks):
+        grey, square = values.astype(np.uint8), np.ones((3, 3), np.uint8)
+        flat = cv2.dilate(grey, square) - cv2.erode(grey, square) <= FLAT
+        counts += np.bincount(grey[flat], minlength=256)
+    between, white = counts[BLURRED:-BLURRED].sum(), counts[-BLURRED:].sum()
+    if between > MOST_GREY * (between + white):
+        raise DataError(
+            f"{file_of(root, masks[0])}: expected masks in JPEG of black and white alone, for two classes; got areas "
+            f"of grey or colour. JPEG blurs what tells classes apart: save such masks as PNG."
+        )
+
+
+def _sampled(root: Path, masks: Sequence[str]) -> Iterator[NDArray[np.int32]]:
+    """The values of some masks, spread evenly; those that cannot be read are left out, and the check names them."""
+    for mask in masks[:: max(len(masks) // SAMPLE, 1)]:
+        try:
+            yield stored_values(file_of(root, mask))
+        except UnreadableError:
+            continue
 
 
 def _given(mask_classes: Mapping[str, str]) -> tuple[dict[int, int], list[str]]:
@@ -106,11 +136,8 @@ def _value(text: str) -> int:
 def _found(root: Path, masks: Sequence[str], names: MaskNames | None) -> tuple[dict[int, int], list[str]]:
     """What the values mean, by what a sample of the masks holds."""
     values: set[int] = set()
-    for mask in masks[:: max(len(masks) // SAMPLE, 1)]:
-        try:
-            values |= set(np.unique(stored_values(file_of(root, mask))).tolist())
-        except UnreadableError:  # which the check names
-            continue
+    for stored in _sampled(root, masks):
+        values |= set(np.unique(stored).tolist())
     known = len(names.names) if names is not None else 0
     if names is not None and values <= {*range(known), IGNORED}:
         return {value: value for value in range(known)}, list(names.names)
