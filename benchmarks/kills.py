@@ -2,8 +2,8 @@
 
 usage: python benchmarks/kills.py [TIMES [SEED [RUN ...]]]
 
-Prints Markdown: five kinds of run on tiny images, or those named, TIMES kills each (20), at moments drawn from all of a
-run: before its folder is whole too, and with caches half filled. Identical are, by sha256, the model file's weights,
+Prints Markdown: seven kinds of run on tiny images, or those named, TIMES kills each (20), at moments drawn from all of
+a run: before its folder is whole too, and with caches half filled. Identical are, by sha256, the model file's weights,
 metrics.csv but for the columns that the clock decides, and all tensors of the last checkpoint.
 """
 

@@ -9,7 +9,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kills.py"
 
 
-SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("scratch", "none", "labels")]
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("scratch", "none", "labels", "boxes", "masks")]
 
 
 @pytest.mark.parametrize("kind", ["all", "stage", *SLOW])

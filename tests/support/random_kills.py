@@ -1,4 +1,4 @@
-"""Runs that are killed at a random moment and started again, and what they leave: five kinds of run, on tiny images.
+"""Runs that are killed at a random moment and started again, and what they leave: kinds of run, on tiny images.
 
 Each run is a fork of this process, so that its seconds are its own work and not imports. Call from a process of one
 thread.
@@ -43,12 +43,14 @@ KINDS = {  # data, and flags
     "stage": ("classes", "--freeze", "layer2", *FROZEN),
     "none": ("classes", "--freeze", "none", *FROZEN),
     "labels": ("several.csv", "--label-separator", ";", "--freeze", "layer1", *FROZEN),
+    "boxes": ("boxes.csv", "--freeze", "layer2", *FROZEN),
+    "masks": ("masks", "--freeze", "none", "--weights", "WEIGHTS", *COMMON, *OFTEN),
 }  # fmt: skip
 
 
 @dataclass
 class Killing:
-    """Kills runs of the five kinds.
+    """Kills runs of these kinds.
 
     Args:
         root: folder for all that is made.
@@ -135,10 +137,12 @@ class Killing:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
     def _make_data(self) -> None:
-        """Three classes of small images, a table that gives some of them two labels, and weights."""
+        """Three classes of small images, tables of two labels for some and of boxes, masks, and weights."""
         torch.set_num_threads(1)
         rng = np.random.default_rng(0)
-        lines = ["path,label"]
+        lines, boxes = ["path,label"], ["path,label,xmin,ymin,xmax,ymax"]
+        for folder in ("images", "masks"):
+            (self.root / "masks" / folder).mkdir(parents=True)
         for place, name in enumerate("abc"):
             (self.root / "classes" / name).mkdir(parents=True)
             for number in range(10):
@@ -146,7 +150,13 @@ class Killing:
                 path = Path("classes", name, f"{number}.png")
                 Image.fromarray(pixels).save(self.root / path)
                 lines.append(f"{path},{name}{';odd' if number % 2 else ''}")
-        (self.root / "several.csv").write_text("\n".join(lines) + "\n")
+                boxes.append(f"{path},{name},{number % 4},2,{8 + number % 5},13")
+                Image.fromarray(pixels).save(self.root / "masks" / "images" / f"{name}{number}.png")
+                mask = np.zeros((16, 16), np.uint8)
+                mask[2:13, number % 4 : 8 + number % 5] = 1 + place
+                Image.fromarray(mask).save(self.root / "masks" / "masks" / f"{name}{number}.png")
+        for table, rows in (("several.csv", lines), ("boxes.csv", boxes)):
+            (self.root / table).write_text("\n".join(rows) + "\n")
         arguments = {"num_classes": 5, "in_channels": 3}
         torch.manual_seed(0)
         net = create("resnet20_cifar", **arguments).eval()
