@@ -121,6 +121,14 @@ def test_what_was_planned_is_not_advised_again() -> None:
     assert "Let more of the network learn" not in titles(Facts(planted([[90, 10], [10, 90]]), history))
 
 
+def test_a_plan_is_advised_only_where_the_task_can_make_one() -> None:
+    history = History(recipe(weights="w", freeze="all"), epochs=FITTED)
+    for task, freeze in (("classify", "auto"), ("locate", "none"), ("segment", "none")):
+        facts = Facts(planted([[90, 10], [10, 90]], task=task), history)
+        [command] = [each.command for each in advised(facts) if each.title == "Let more of the network learn"]
+        assert command == f"striate train photos --weights w --freeze {freeze}"
+
+
 def test_what_a_person_should_look_at() -> None:
     sure = [[0.999, 0.6], [0.6, 0.999]]
     facts = Facts(planted([[950, 50], [50, 950]], sure))

@@ -86,7 +86,7 @@ def test_the_truth_stands_beside_the_answer_where_answers_have_places(tmp_path: 
     )
     figure = draw_worst(scored, summarise(scored))
     titles = [axis.get_title() for axis in figure.axes if axis.images]
-    assert titles == ["truth\n1.png", "answer: mean iou 0.25\n"]
+    assert titles == ["truth\n1.png", "answer: mean IoU 0.25\n"]
     files = write_evaluation(scored, summarise(scored), tmp_path)
     assert "confusion.png" not in [path.name for path in files]
     assert (tmp_path / "predictions.csv").read_text().splitlines()[2] == "1.png,,,,,0.25"

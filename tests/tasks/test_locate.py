@@ -118,6 +118,18 @@ def test_a_box_without_area_is_none() -> None:
     assert Locate(("a", "b")).match(index).usable().tolist() == [False, True]
 
 
+def test_of_a_single_class_nothing_is_said_but_how_well_it_is_found(tmp_path: Path) -> None:
+    task, two = Locate(("cat",)), Locate(("cat", "dog"))
+    assert (task.score, task.image_score, two.score) == ("mean_iou", "mean_iou", "right_iou")
+    index = index_of([[(0, BOX)], [(0, BOX)]], ("cat",))
+    batch = batch_of(index, torch.tensor([BOX, BOX]))
+    records = task.observe(torch.tensor([[0.3, 0.1, 0.2, 0.5, 0.8]] * 2), task.match(index), batch, SHOWN)
+    metrics = task.metrics(records)
+    assert task.line(metrics) == "mean IoU 1.0000 [1.0000, 1.0000], IoU of 0.5 or more 1.0000 [1.0000, 1.0000]"
+    assert task.score in metrics
+    assert task.graded(records) is None
+
+
 # What a recipe may ask for
 
 

@@ -27,7 +27,8 @@ def of(right: list[bool], overlaps: list[float], known: list[bool] | None = None
 
 def test_scores_counted_by_hand() -> None:
     found = scores(of([True, True, False, True], [1.0, 0.6, 0.9, 0.2]))
-    assert found["count"] == found["boxes"] == 4
+    assert found["count"] == 4
+    assert "boxes" not in found
     assert found["mean_iou"] == pytest.approx((1 + 0.6 + 0.9 + 0.2) / 4)
     assert found["iou50"] == 0.75
     assert found["iou50_95"] == pytest.approx((10 + 3 + 9 + 0) / 40)
@@ -49,6 +50,14 @@ def test_images_without_a_box_count_for_their_class_alone() -> None:
     assert found["iou50"] == 0.5
     assert found["both"] == pytest.approx(2 / 3)
     assert found["right_iou"] == pytest.approx((0.8 + 0 + 1) / 3)
+
+
+def test_of_a_single_class_there_are_the_scores_of_boxes_alone() -> None:
+    two = of([True, True, True], [0.8, 0.4, 0.6])
+    found = scores(Records(two.logits[:, :1], two.boxes, torch.zeros(3, dtype=torch.int64), two.truth))
+    names = {f"{name}{end}" for name in ("mean_iou", "iou50", "iou50_95") for end in ("", "_low", "_high")}
+    assert found.keys() == {"count"} | names
+    assert found["mean_iou"] == pytest.approx(0.6)
 
 
 def test_without_any_box_there_is_no_score_of_boxes() -> None:

@@ -122,12 +122,15 @@ def _print_text(found: "Evaluation") -> None:
 
 
 def _lines(found: "Evaluation") -> list[str]:
+    from striate.report.metrics import about
+
     lines = [found.read_as] if found.read_as else []
     together = f", {found.groups:,} groups by {found.group}" if found.group else ""
     lines.append(f"{found.split}: {found.count:,} images{together} ({found.why})")
     for name, metric in found.metrics.items():
         interval = f", 95 % interval {metric.low:.4f} to {metric.high:.4f}" if metric.method else ""
-        lines.append(f"{name.replace('_', ' ')} {metric.value:.4f}{interval}")
+        value = f"{metric.value:,.0f}" if about(name).is_count else f"{metric.value:.4f}"
+        lines.append(f"{about(name).within} {value}{interval}")
     if found.calibration is not None:
         error = found.calibration.error
         lines.append(f"calibration error {error.value:.4f}, 95 % interval {error.low:.4f} to {error.high:.4f}")

@@ -134,12 +134,16 @@ def _network(facts: Facts, model: str, data: str) -> Iterator[Advice]:
         and (not known or facts.train_score < LOW)
         and facts.value.high < 1
     ):
-        yield Advice(
-            "Let more of the network learn",
-            "The weights that it began with stayed as they were. The command measures first whether it helps to let "
-            "more of them learn.",
-            f"striate train {data} --weights {shlex.quote(weights)} --freeze auto",
+        stayed, command = (
+            "The weights that it began with stayed as they were.",
+            f"striate train {data} --weights {shlex.quote(weights)}",
         )
+        if facts.can_plan:
+            measured = "The command measures first whether it helps to let more of them learn."
+            yield Advice("Let more of the network learn", f"{stayed} {measured}", f"{command} --freeze auto")
+        else:
+            tried = "Only training tells whether it helps to let them learn, and that takes longer."
+            yield Advice("Let more of the network learn", f"{stayed} {tried}", f"{command} --freeze none")
     elif not weights and known and 0 < facts.history.images.get("train", 0) <= SMALL:
         yield Advice(
             "Begin with published weights",

@@ -17,6 +17,7 @@ from striate.evaluation import Evaluation, Scored
 from striate.evaluation.record import Example
 from striate.files import NAME_LENGTH, fit_to_print, write_whole
 from striate.report.figures import draw_matrix, grid
+from striate.report.metrics import about
 from striate.tasks.files import drawn
 
 LARGEST = 320  # pixels of the longer side of an image
@@ -123,7 +124,7 @@ def draw_worst(scored: Scored, found: Evaluation) -> Figure:
         )
         answer = drawn(scored.model.predict(opened.decode(1, 3)), _small(pixels), found.classes, written=False)
         _show(axes[2 * number], truth, f"truth\n{_short(example.path)}")
-        _show(axes[2 * number + 1], answer, f"answer: {found.score.replace('_', ' ')} {example.score:.2f}\n")
+        _show(axes[2 * number + 1], answer, f"answer: {about(found.score).within} {example.score:.2f}\n")
     return figure
 
 

@@ -9,7 +9,9 @@ from striate.evaluation.classes import ClassScores
 from striate.evaluation.intervals import Interval
 from striate.evaluation.record import Evaluation
 from striate.files import NAME_LENGTH, fit_to_print
+from striate.recipe import Recipe, TransferRecipe
 from striate.report.history import History
+from striate.tasks import task_kind
 
 TOO_AUGMENTED = 0.1  # by how much augmented training images may be answered worse
 
@@ -35,6 +37,12 @@ class Facts:
     def names_images(self) -> bool:
         """Whether the score is the share of images that are answered right."""
         return self.evaluation.score == "accuracy" and bool(self.evaluation.per_class)
+
+    @property
+    def can_plan(self) -> bool:
+        """Whether `--freeze auto` measures what helps the task."""
+        asked = Recipe(transfer=TransferRecipe(freeze="auto"))
+        return task_kind(self.evaluation.task).resolve_transfer(asked).transfer.freeze == "auto"
 
     @property
     def mistakes(self) -> int:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from striate.evaluation.intervals import Interval
 from striate.report.charts import PERCENT, percent
 
+ABBREVIATED = ("IoU", "F1")  # what is never written small
+OF_CLASS = "iou_"  # before the name of a class, whose own overlap it is
+
 
 @dataclass(frozen=True)
 class About:
@@ -15,6 +18,14 @@ class About:
     meaning: str
     in_percent: bool = True
     """Whether it is written as a share of 100."""
+
+    is_count: bool = False
+    """Whether it is no score but a number of things."""
+
+    @property
+    def within(self) -> str:
+        """The title within a line of text."""
+        return self.title if self.title.startswith(ABBREVIATED) else self.title[:1].lower() + self.title[1:]
 
 
 METRICS = {
@@ -30,12 +41,16 @@ METRICS = {
     "pixel_accuracy": About("Pixel accuracy", "share of pixels answered right"),
     "class_accuracy": About("Class accuracy", "mean over classes of the share of their pixels answered right"),
     "boundary_f1": About("Boundary F1", "how well outlines agree; 1 is perfect", in_percent=False),
+    "boxes": About("Boxes", "images that show an object", in_percent=False, is_count=True),
+    "classes_scored": About("Classes scored", "that occur or are answered", in_percent=False, is_count=True),
     "loss": About("Loss", "mean negative log probability of the truth, in nats; 0 is perfect", in_percent=False),
 }
 
 
 def about(name: str) -> About:
     """What a metric means; of one that is not known here, its name."""
+    if name.startswith(OF_CLASS):
+        return About(f"IoU of {name.removeprefix(OF_CLASS)}", METRICS["mean_iou"].meaning, in_percent=False)
     return METRICS.get(name) or About(name.replace("_", " ").capitalize(), "", in_percent=False)
 
 
@@ -43,6 +58,8 @@ def value(name: str, number: float) -> str:
     """A value of a metric, such as 95.4 % or 0.741; "unknown" where it is NaN."""
     if math.isnan(number):
         return "unknown"
+    if about(name).is_count:
+        return f"{number:,.0f}"
     return percent(number) if about(name).in_percent else f"{number:.3f}"
 
 

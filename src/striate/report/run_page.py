@@ -151,7 +151,7 @@ def _table(rows: dict[str, tuple[str, Interval]]) -> dict[str, Any]:
 
 
 def _is_drawn(name: str, interval: Interval) -> bool:
-    return name != "loss" and 0 <= interval.value <= 1
+    return name != "loss" and not about(name).is_count and 0 <= interval.value <= 1
 
 
 def _shown(name: str, interval: Interval, start: float) -> dict[str, Any]:
@@ -163,20 +163,13 @@ def _shown(name: str, interval: Interval, start: float) -> dict[str, Any]:
 def _metrics(evaluation: Evaluation) -> dict[str, Any]:
     """The table of all scores, and what is counted beside them."""
     own = {f"iou_{name}" for name in evaluation.classes}
-    one = {"accuracy", "loss"} if len(evaluation.classes) == 1 else set()  # of one class, these say nothing
-    names = [name for name in evaluation.metrics if name not in own | one]
-    names.sort(key=lambda name: (name != evaluation.score, _is_count(evaluation.metrics[name].value)))
+    names = [name for name in evaluation.metrics if name not in own]
+    names.sort(key=lambda name: (name != evaluation.score, about(name).is_count))
     scores = {name: evaluation.metrics[name] for name in names[:MOST_METRICS]}
     table = _table({name: (name, metric) for name, metric in scores.items()})
-    for row, (name, metric) in zip(table["rows"], scores.items(), strict=True):
+    for row, name in zip(table["rows"], scores, strict=True):
         row |= {"name": about(name).title, "meaning": about(name).meaning}
-        if _is_count(metric.value):
-            row["value"] = f"{metric.value:,.0f}"
     return table
-
-
-def _is_count(number: float) -> bool:
-    return number > 1 and number == round(number)
 
 
 def _classes(found: Report) -> dict[str, Any] | None:

@@ -23,7 +23,7 @@ from striate.tasks.classify import Classify
 from striate.tasks.locate_boxes import iou, ordered, to_original, to_shares
 from striate.tasks.locate_loss import BoxLoss, box_loss
 from striate.tasks.locate_metrics import Records, right_overlaps, scores
-from striate.tasks.locate_rows import NO_OBJECT, Objects, boxes_of, matched, objects_of
+from striate.tasks.locate_rows import NO_OBJECT, boxes_of, matched, objects_of
 from striate.tasks.located import Located
 from striate.tasks.options import options
 from striate.tasks.problems import HeadProblem, ValueProblem
@@ -107,12 +107,20 @@ class Locate:
     """Whether images of several objects are used, by their largest."""
 
     name = "locate"
-    score = "right_iou"
-    image_score = "right_iou"
     pipeline_tag = "object-detection"
     shares = ()
     has_temperature = False
     temperature = 1.0
+
+    @property
+    def score(self) -> str:
+        """The overlap where the class is right; of a single class, whose answers are all right, the overlap."""
+        return "right_iou" if len(self.classes) > 1 else "mean_iou"
+
+    @property
+    def image_score(self) -> str:
+        """As `score`."""
+        return self.score
 
     @property
     def no_object(self) -> bool:
@@ -141,7 +149,7 @@ class Locate:
         if recipe.data.boxes == "largest":
             return found.one + found.several > 0
         if found.several > found.one:
-            raise DataError(_cannot_locate(found))
+            raise DataError(found.cannot_locate())
         return found.one > 0
 
     @classmethod
@@ -173,7 +181,7 @@ class Locate:
         largest = recipe.data.boxes == "largest"
         found = objects_of(index)
         if not found.one and not (largest and found.several):
-            raise DataError(_cannot_locate(found))
+            raise DataError(found.cannot_locate())
         names = tuple(name for name in index.classes if name != NO_OBJECT)
         return cls((*names, NO_OBJECT) if chosen.no_object else names, chosen.per_class_boxes, largest)
 
@@ -308,7 +316,7 @@ class Locate:
             return f"{text} {metrics[name]:.4f} [{metrics[f'{name}_low']:.4f}, {metrics[f'{name}_high']:.4f}]"
 
         parts = [with_interval("mean_iou", "mean IoU"), with_interval("iou50", "IoU of 0.5 or more")]
-        if len(self.classes) > 1:
+        if "accuracy" in metrics:
             parts += [f"accuracy {metrics['accuracy']:.4f}", f"both right {metrics['both']:.4f}"]
         return ", ".join(parts)
 
@@ -323,7 +331,9 @@ class Locate:
         return Records.unpack(records, len(self.classes)).logits.argmax(dim=1).numpy()
 
     def graded(self, records: Tensor) -> Answers | None:
-        """The classes, whatever their boxes."""
+        """The classes, whatever their boxes; None of a single class, which every answer names."""
+        if len(self.classes) == 1:
+            return None
         known = Records.unpack(records, len(self.classes))
         return Answers.of(known.logits, known.labels)
 
@@ -381,14 +391,3 @@ class Locate:
     def unread(self, path: str, error: str) -> Located:
         """A prediction without classes or box."""
         return Located(path, {}, error=error)
-
-
-def _cannot_locate(found: Objects) -> str:
-    """Why an index cannot be located in, and what can be done with it."""
-    if not found.several:
-        return f"boxes: expected images with a box, to locate objects in; got none in {found.images:,}."
-    return (
-        f"boxes: expected images of one object each, to locate it; got {found.several:,} of {found.images:,} images "
-        f"with several. To find all of them is detection, which striate does not do. "
-        "Try --boxes largest, or --task classify, or --task segment where there are masks."
-    )

@@ -17,7 +17,8 @@ from striate.tasks.bootstrap import Groups, interval
 from striate.tasks.locate_boxes import iou, ordered
 
 THRESHOLDS = tuple(0.5 + 0.05 * i for i in range(10))
-SHARES = ("mean_iou", "iou50", "iou50_95", "accuracy", "both", "right_iou")  # the scores that have an interval
+OF_BOXES = ("mean_iou", "iou50", "iou50_95")  # the scores of boxes alone
+SHARES = (*OF_BOXES, "accuracy", "both", "right_iou")  # the scores that have an interval
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ def scores(records: Records, groups: Groups | None = None) -> dict[str, float]:
     at least 0.5, and `iou50_95` the mean of that share over ten thresholds from 0.5 to 0.95. `accuracy` is the share
     of classes answered right, `both` that of images with the class right and an IoU of at least 0.5, and `right_iou`
     the mean overlap where a wrong class counts as none; in these two, an image without an object is right where its
-    class is. Scores of boxes alone are over the images that have one, and left out where none has. `loss` is the mean
-    cross-entropy of the classes.
+    class is. Scores of boxes alone are over the images that have one, of which `boxes` is the number where it is not
+    all, and left out where none has. `loss` is the mean cross-entropy of the classes. Of a single class, whose answers
+    are right whatever they say, there are the scores of boxes alone.
 
     Args:
         records: of at least one image.
@@ -79,11 +81,14 @@ def scores(records: Records, groups: Groups | None = None) -> dict[str, float]:
     sums = np.stack([counted, ones, *of_boxes, *of_images], axis=1)
     values = _shares(sums.sum(axis=0)[None])[0]
     low, high = interval(sums, _shares, groups)
-    found: dict[str, float] = {"count": len(right), "boxes": int(counted.sum())}
-    for i, name in enumerate(SHARES):
+    one_class = records.logits.shape[1] == 1
+    found: dict[str, float] = {"count": len(right)}
+    if not counted.all():
+        found["boxes"] = int(counted.sum())
+    for i, name in enumerate(OF_BOXES if one_class else SHARES):
         if not np.isnan(values[i]):
             found |= {name: float(values[i]), f"{name}_low": float(low[i]), f"{name}_high": float(high[i])}
-    return found | {"loss": float(cross_entropy(records.logits, records.labels))}
+    return found | ({} if one_class else {"loss": float(cross_entropy(records.logits, records.labels))})
 
 
 def right_overlaps(records: Records) -> NDArray[np.float64]:

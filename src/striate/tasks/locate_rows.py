@@ -27,6 +27,16 @@ class Objects:
         """All of them."""
         return self.one + self.several + self.none
 
+    def cannot_locate(self) -> str:
+        """Why such images cannot be located in, and what can be done with them."""
+        if not self.several:
+            return f"boxes: expected images with a box, to locate objects in; got none in {self.images:,}."
+        return (
+            f"boxes: expected images of one object each, to locate it; got {self.several:,} of {self.images:,} images "
+            f"with several. To find all of them is detection, which striate does not do. "
+            "Try --boxes largest, or --task classify, or --task segment where there are masks."
+        )
+
 
 def boxes_of(index: Index) -> NDArray[np.float32]:
     """(N, 4) the box of each row, xyxy in pixels of the upright image; NaN for a row that has none with an area."""

@@ -40,11 +40,15 @@ def close(run: Run, started: float | None = None, answers: Answers = lambda: Non
     """
     metrics = run.processes.from_first(lambda: _scored(run, answers()))
     if metrics:
-        loss = f", loss {metrics['loss']:.4f}" if "loss" in metrics else ""
-        run.reporter.info(f"val, as the model file answers: {run.task.line(metrics)}{loss}")
+        run.reporter.info(f"val, as the model file answers: {_line(run, metrics)}")
     took = "" if started is None else f", {time.perf_counter() - started:.1f} s after the check of the images"
     run.reporter.info(f"model: {run.folder.model}{took}")
     return metrics
+
+
+def _line(run: Run, metrics: dict[str, float]) -> str:
+    """What the task says of scores, and the loss where the task has one."""
+    return run.task.line(metrics) + (f", loss {metrics['loss']:.4f}" if "loss" in metrics else "")
 
 
 def _scored(run: Run, answered: Answered | None) -> dict[str, float]:
@@ -89,9 +93,7 @@ def close_fitted(
     Returns:
         The trial, where it failed.
     """
-    run.reporter.info(
-        f"cross-validation on train: {run.task.line(cross_validated)}, loss {cross_validated['loss']:.4f}"
-    )
+    run.reporter.info(f"cross-validation on train: {_line(run, cross_validated)}")
     row = {"epoch": 1, "step": 0, "train_s": time.perf_counter() - started}
     if run.processes.first:
         run.model(run.machine.place(net), epoch=1, head=head).save(run.folder.model)
