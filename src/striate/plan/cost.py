@@ -25,7 +25,6 @@ from striate.recipe import Recipe
 from striate.training.weight_gradients import faster_backward
 
 SAMPLE = 16  # images that are timed
-ROUNDS = 3  # that are timed, of which the fastest counts
 STORED_BYTES = 2  # of a kept value
 TRAINED_BYTES = 12  # of a parameter that learns, beside itself: its gradient and AdamW's two averages
 HEAD_VIEWS, STAGE_VIEWS = 2, 8  # of each image that are kept, as `--views` says, unless given
@@ -191,7 +190,7 @@ def measured(
     started = time.perf_counter()
     images = _decoded(index, rows[:SAMPLE], preprocessing, recipe)
     decode = (time.perf_counter() - started) / len(images)
-    run = extractor(vectors(net, stages[-1:], preprocessing.input_size), machine)
+    run = extractor(vectors(net, stages, preprocessing.input_size), machine)  # as the planner's features are computed
     forward = _seconds(lambda: run(images), machine) / len(images)
     half = len(stages) // 2
     step, half_step = (_step_seconds(net, stages[:number], images, machine) / len(images) for number in (0, half))
@@ -215,7 +214,7 @@ def learning_seconds(
     started = time.perf_counter()
     images = _decoded(index, rows[:SAMPLE], preprocessing, recipe)
     decode = time.perf_counter() - started
-    step = _step_seconds(net, (), images, machine, rounds=1)
+    step = _step_seconds(net, (), images, machine)
     return (decode + step) / len(images) * len(rows) * recipe.training.epochs
 
 
@@ -227,9 +226,7 @@ def _decoded(index: Index, rows: Rows, preprocessing: Preprocessing, recipe: Rec
     return torch.cat([preprocessing.normalise(batch.images) for batch in loader])
 
 
-def _step_seconds(
-    net: nn.Module, frozen: Sequence[str], images: Tensor, machine: Machine, rounds: int = ROUNDS
-) -> float:
+def _step_seconds(net: nn.Module, frozen: Sequence[str], images: Tensor, machine: Machine) -> float:
     """Of forward and backward through what is not frozen, over all images."""
     learning = machine.place(copy.deepcopy(net)).train()
     parted = cut(learning, frozen, tuple(images.shape[1:]))  # type: ignore[arg-type]
@@ -244,16 +241,15 @@ def _step_seconds(
         with faster:
             loss.backward()
 
-    return _seconds(step, machine, rounds)
+    return _seconds(step, machine)
 
 
-def _seconds(work: Callable[[], object], machine: Machine, rounds: int = ROUNDS) -> float:
-    """The least of some times, after one that is not counted."""
-    times = []
-    for _ in range(1 + rounds):
+def _seconds(work: Callable[[], object], machine: Machine) -> float:
+    """The second time, which takes no more than it must; more times would cost more than planning saves."""
+    for _ in range(2):
         started = time.perf_counter()
         work()
         if machine.device.type == "cuda":
             torch.cuda.synchronize(machine.device)
-        times.append(time.perf_counter() - started)
-    return min(times[1:])
+        seconds = time.perf_counter() - started
+    return seconds
