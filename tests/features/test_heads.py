@@ -1,5 +1,7 @@
 """Heads: right solutions, honest cross-validation, calibrated."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -101,6 +103,27 @@ def test_weaker_penalties_are_tried_until_the_loss_no_longer_falls(folds: int) -
     assert tried == sorted(tried, reverse=True)
     assert len(tried) < 10
     assert min(fitted.losses.values()) <= fitted.losses[fitted.strength]
+
+
+@pytest.mark.parametrize(
+    ("losses", "tried"),
+    [
+        pytest.param([4.0, 3.99, 3.985, 3.5, 2.0, 1.9, 1.95, 1.0], 7, id="flat at first"),
+        pytest.param([4.0, 3.0, 2.99, 2.0], 3, id="falls at once"),
+        pytest.param([4.0, 4.5, 3.0], 2, id="rises at once"),
+        pytest.param([4.0, 4.0, 4.0, 4.0], 4, id="flat to the end"),
+    ],
+)
+def test_penalties_too_strong_to_tell_do_not_end_the_search(
+    losses: list[float], tried: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter(losses)
+    made = heads._tried
+    monkeypatch.setattr(heads, "_tried", lambda *given: replace(made(*given), loss=next(found)))
+    monkeypatch.setattr(heads.Effort, "of", lambda work: heads.Effort(1e-2, 1, 1e-2, slice(len(losses))))
+    vectors, labels = blobs(40, 3, 2)
+    fitted = fit([vectors], labels, 2)
+    assert list(fitted.losses.values()) == losses[:tried]
 
 
 @pytest.mark.parametrize("kind", KINDS)

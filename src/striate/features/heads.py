@@ -4,13 +4,14 @@ Vectors are standardised. Mean and deviation are those of all images; they know 
 the first layer of the head that is handed back, as is the temperature into its last.
 
 Penalties are tried from the strongest to the weakest, each from the solution of the one before, until the loss on
-held-out images no longer falls. Few images are held out in five parts, so that each is answered once by a head that has
-not seen it; of many, one part is held out. The page docs/decisions/heads.md has what each way costs and gives.
+held-out images no longer falls, once it has begun to. Few images are held out in five parts, so that each is answered
+once by a head that has not seen it; of many, one part is held out. The page docs/decisions/heads.md has what each way
+costs and gives.
 """
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -249,11 +250,17 @@ def _search(
         if best is None or tried.loss < best.loss:
             best = tried
         advance(1, f"penalty {strength:.2g}: held-out loss {tried.loss:.4f}")
-        if no_better == effort.patience:
+        if no_better >= effort.patience and not _flat(losses, effort.gain):
             break
     if best is None:
         raise ValueError("`strengths`: expected one or more; got none.")
     return best, losses
+
+
+def _flat(losses: Mapping[float, float], gain: float) -> bool:
+    """Whether no penalty made much of a difference so far: of many classes, the strongest leave nothing to tell."""
+    first, *_ = losses.values()
+    return max(losses.values()) <= first * (1 + gain) and min(losses.values()) >= first * (1 - gain)
 
 
 def _tried(whole: Problem, answered_by: Tensor, strength: float, heads: Heads) -> _Tried:
