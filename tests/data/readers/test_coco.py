@@ -200,8 +200,9 @@ def test_categories_of_several_files_are_matched_by_name(tmp_path: Path, save_pi
 
 def test_other_json_files_are_no_coco_files(tmp_path: Path, save_picture: SavePicture) -> None:
     save_picture(tmp_path / "ant/1.png")
+    save_picture(tmp_path / "bee/1.png")
     (tmp_path / "settings.json").write_text('{"size": 5}')
-    assert read(tmp_path).classes == ("ant",)
+    assert read(tmp_path).classes == ("ant", "bee")
     assert refusal(tmp_path / "settings.json").endswith(
         f"got {tmp_path}/settings.json, which names no image that is here."
     )

@@ -185,3 +185,92 @@ def kaggle_folders_with_a_flat_test() -> Files:
 @kin(Means("class folders", counts={"train": 4}, note="in no class folder: test/unknown/"))
 def keras_unknown() -> Files:
     return classes("train", 0, 2) | photos("test/unknown")
+
+
+@kin(Means("class folders in splits train, val (dev), test (holdout)", counts=SPLIT))
+def holdout() -> Files:
+    return three("train", "dev", "holdout")
+
+
+@kin(Means("class folders in split train", counts={"train": 8}, note="asl_alphabet_test/asl_alphabet_test/ (4)"))
+def asl_with_a_flat_test_in_a_folder_of_its_name() -> Files:
+    return classes("asl_alphabet_train/asl_alphabet_train") | photos("asl_alphabet_test/asl_alphabet_test")
+
+
+@kin(Means("class folders", note="outside the class folders: insects/"))
+def packed_twice() -> Files:
+    return classes("", 0, 4) | classes("insects", 0, 4)
+
+
+@kin(Means(refused="a class would be called docs"))
+def figures_of_a_project() -> Files:
+    return classes() | photos("docs", 0, 1)
+
+
+@kin(Means("class folders, all of one class, UTKFace", classes=("UTKFace",), counts={None: 4}))
+def one_folder() -> Files:
+    return {f"UTKFace/{20 + n}_0_2_2017{n}.jpg.chip.jpg": image() for n in range(4)}
+
+
+@kin(Means(refused="all images would be of one class, train_v2, and ships.csv would not be read"))
+def one_folder_beside_a_table_of_runs() -> Files:
+    return photos("train_v2") | {"ships.csv": "ImageId,EncodedPixels\n" + "".join(f"{n}.jpg,1 3\n" for n in range(4))}
+
+
+@kin(Means(refused="one class, default, and annotations/default.json would not be read"))
+def datumaro() -> Files:
+    return photos("images/default") | {"annotations/default.json": '{"items": [{"id": "0", "annotations": []}]}'}
+
+
+@kin(Means(refused="the classes would be called 100CANON and 101CANON"))
+def memory_card() -> Files:
+    return photos("DCIM/100CANON") | photos("DCIM/101CANON")
+
+
+@kin(Means(refused="testA, testB, trainA and trainB, of which some are splits"))
+def two_domains() -> Files:
+    return photos("trainA") | photos("trainB") | photos("testA") | photos("testB")
+
+
+@kin(Means(refused="bounding_box_test, bounding_box_train and query, of which some are splits"))
+def people_to_be_found_again() -> Files:
+    return photos("bounding_box_train") | photos("bounding_box_test") | photos("query")
+
+
+@kin(Means("class folders", classes=("Ann_Lee", "Bob_Ray"), counts={None: 4}))
+def a_name_that_is_short_for_annotations() -> Files:
+    return {f"lfw/{name}/{name}_000{n}.jpg": image() for name in ("Ann_Lee", "Bob_Ray") for n in (1, 2)}
+
+
+@kin(
+    Means("class folders in splits train, test", counts={"train": 4, "test": 4}, note="splits by CUB/train_test_split")
+)
+def cub_200() -> Files:
+    paths = [f"{name}/{name}_{n}.jpg" for name in ("ants", "bees") for n in range(4)]
+    lines = list(enumerate(paths, 1))
+    return {f"CUB/images/{path}": image() for path in paths} | {
+        "CUB/images.txt": "".join(f"{n} {path}\n" for n, path in lines),
+        "CUB/image_class_labels.txt": "".join(f"{n} {1 + (n > 4)}\n" for n, _ in lines),
+        "CUB/train_test_split.txt": "".join(f"{n} {n % 2}\n" for n, _ in lines),
+        "CUB/bounding_boxes.txt": "".join(f"{n} 1.0 2.0 9.0 8.0\n" for n, _ in lines),
+        "CUB/classes.txt": "1 ants\n2 bees\n",
+    }
+
+
+@kin(Means("a list of images and labels: image_class", counts={"train": 4, "test": 4}, note="train_test_split.txt"))
+def cub_200_in_one_folder() -> Files:
+    return {f"images/bird_{n}.jpg": image() for n in range(8)} | {
+        "images.txt": "".join(f"{n} bird_{n}.jpg\n" for n in range(8)),
+        "image_class_labels.txt": "".join(f"{n} {n // 4}\n" for n in range(8)),
+        "train_test_split.txt": "".join(f"{n} {n % 2}\n" for n in range(8)),
+        "classes.txt": "0 ants\n1 bees\n",
+    }
+
+
+@kin(Means("class folders in split train", counts={"train": 8}))
+def boxes_beside_images_of_a_class() -> Files:
+    """Tiny ImageNet's training images."""
+    boxes = "".join(f"{n}.jpg\t0\t0\t9\t9\n" for n in range(4))
+    return {f"train/{name}/images/{n}.jpg": image() for name in ("ants", "bees") for n in range(4)} | {
+        f"train/{name}/{name}_boxes.txt": boxes for name in ("ants", "bees")
+    }

@@ -82,3 +82,52 @@ def cifar_pickles() -> Files:
 @kin(Means(refused="LMDB"))
 def lmdb() -> Files:
     return {"lmdb/data.mdb": b"x", "lmdb/lock.mdb": b"x"}
+
+
+@kin(Means("images and masks (masks in LabeledApproved_full/)", (), {}, masks=4, mask_classes=("Void", "Car", "Tree")))
+def camvid_as_published() -> Files:
+    found: Files = {"label_colors.txt": "0 0 0\tVoid\n48 112 32\tCar\n176 112 32\tTree\n"}
+    found |= {f"LabeledApproved_full/{n}_L.png": mask(mode="RGB") for n in range(4)}
+    return found | photos("701_StillsRaw_full", ending=".png")
+
+
+@kin(Means("images and masks", (), {}, masks=4, mask_classes=("_background_", "ants", "bees")))
+def labelme_exported_to_voc() -> Files:
+    return pairs("voc/JPEGImages", "voc/SegmentationClassPNG", content=mask(mode="P")) | {
+        **{f"voc/SegmentationClassVisualization/{n}.jpg": image(seed=1) for n in range(4)},
+        "voc/class_names.txt": "_background_\nants\nbees\n",
+    }
+
+
+@kin(Means("images and masks", (), {}, masks=4, mask_classes=TWO))
+def a_data_set_called_after_segmentation() -> Files:
+    return pairs("Kvasir-SEG/images", "Kvasir-SEG/masks", ".jpg", mask("JPEG", high=255))
+
+
+@kin(Means("images and masks (masks in ISIC_Training_GroundTruth/)", (), {}, masks=4, mask_classes=TWO))
+def input_and_ground_truth() -> Files:
+    found = pairs("ISIC_Training_Input", "ISIC_Training_GroundTruth", "_segmentation.png", mask(high=255))
+    return found | {"ISIC_Training_Input/LICENSE.txt": "x"}
+
+
+@kin(Means("images and masks side by side", (), {}, masks=4, mask_classes=("urban", "water", "unknown")))
+def satellite_images_and_masks_in_one_folder() -> Files:
+    found: Files = {"class_dict.csv": "name,r,g,b\nurban,48,112,32\nwater,176,112,32\nunknown,0,0,0\n"}
+    found |= {f"train/{n}_mask.png": mask(mode="RGB") for n in range(4)}
+    return found | photos("train", ending="_sat.jpg")
+
+
+@kin(Means(refused="each class would hold images and masks"))
+def a_folder_an_image() -> Files:
+    found: Files = {f"stage1/a{n}/images/a{n}.png": image("PNG") for n in range(3)}
+    return found | {f"stage1/a{n}/masks/m{each}.png": mask(high=255) for n in range(3) for each in range(2)}
+
+
+@kin(Means(refused="Pickles are never opened, because they may run any code"))
+def cifar_100_pickles() -> Files:
+    return {"cifar-100-python/train": b"\x80\x02}q\x01(", "cifar-100-python/meta": b"\x80\x02}q\x01("}
+
+
+@kin(Means(refused="Tables of pixels are not read"))
+def table_of_pixels() -> Files:
+    return {"fer2013.csv": "emotion,pixels,Usage\n0,1 2 3 4,Training\n1,4 3 2 1,PublicTest\n"}

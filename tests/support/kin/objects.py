@@ -204,3 +204,45 @@ def kitti() -> Files:
 
 
 KIN["kitti"] = kitti, Means("KITTI objects", ("Car", "Van"), {None: 4}, boxes=4)
+
+
+@kin(Means("YOLO objects", ("ants", "bees"), {"train": 3, "val": 1}, boxes=4, note="splits by train.txt and val.txt"))
+def yolo_with_lists_of_splits() -> Files:
+    labels: Files = {f"labels/{n}.txt": f"{n % 2} 0.5 0.5 0.5 0.5\n" for n in range(4)}
+    lists: Files = {"train.txt": "./images/0.jpg\n./images/1.jpg\n./images/2.jpg\n", "val.txt": "./images/3.jpg\n"}
+    return photos("images") | labels | lists | {"data.yaml": "train: train.txt\nval: val.txt\nnames: [ants, bees]\n"}
+
+
+@kin(Means("COCO objects", ("ants", "bees"), {"train": 4, "val": 2}, boxes=6))
+def coco_of_all_splits() -> Files:
+    names = [*(f"train/{n}.jpg" for n in range(4)), "val/4.jpg", "val/5.jpg"]
+    found = photos("images/train") | photos("images/val", 4, 6)
+    return found | {"annotations/instances.json": coco(names, [1, 2] * 3, {1: "ants", 2: "bees"})}
+
+
+@kin(Means("boxes in tables of the splits", ("ants", "bees"), {"train": 4, "val": 2}, boxes=6))
+def roboflow_retinanet() -> Files:
+    rows = [f"{n}.jpg,1,2,9,8,{('ants', 'bees')[n % 2]}\n" for n in range(4)]
+    files: Files = {"train/_annotations.csv": "".join(rows), "valid/_annotations.csv": "".join(rows[:2])}
+    files |= {f"{part}/_classes.csv": "ants,0\nbees,1\n" for part in ("train", "valid")}
+    return photos("train") | photos("valid", 0, 2) | files
+
+
+@kin(Means(refused="expected a list of images with their labels", given="train/_annotations.txt"))
+def roboflow_keras() -> Files:
+    rows = "".join(f"{n}.jpg 1,2,9,8,{n % 2}\n" for n in range(4))
+    return photos("train") | {"train/_annotations.txt": rows, "train/_classes.txt": "ants\nbees\n"}
+
+
+@kin(Means(refused="is a CSV of VIA, which is not read; export its JSON"))
+def via_csv() -> Files:
+    head = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes\n"
+    rows = "".join(f'{n}.jpg,9,"{{}}",1,0,"{{""name"":""rect""}}","{{""kind"":""ants""}}"\n' for n in range(4))
+    return photos("images") | {"via_export_csv.csv": head + rows}
+
+
+@kin(Means("KITTI objects", ("ants", "bees"), {None: 4}, boxes=4))
+def kitti_of_cvat() -> Files:
+    rows = {f"default/label_2/{n}.txt": f"{('ants', 'bees')[n % 2]} 0 0 0 1 2 9 8 0 0 0 0 0 0 0\n" for n in range(4)}
+    colours: Files = {"label_colors.txt": "0 0 0 background\n1 2 3 ants\n"}
+    return photos("default/image_2", ending=".png") | rows | colours

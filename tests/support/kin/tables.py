@@ -131,3 +131,62 @@ def list_of_numbers_with_names() -> Files:
         "list.txt": "".join(f"images/{n}.jpg {n % 2}\n" for n in range(4)),
         "classes.txt": "ants\nbees\n",
     }
+
+
+def numbered(name: str, table: str, more: Files) -> Files:
+    """Images of numbered classes, and what names them."""
+    rows = "".join(f"{n}.jpg,{n // 4}\n" for n in range(8))
+    return photos("images", 0, 8) | {name: f"{table}\n{rows}"} | more
+
+
+for _name, _files in {
+    "a_list": {"class_names.txt": "ants\nbees\n"},
+    "a_table": {"classes.csv": "class_id,class_name\n0,ants\n1,bees\n"},
+    "json_by_number": {"label_num_to_disease_map.json": '{"0": "ants", "1": "bees"}'},
+    "json_by_name": {"class_indices.json": '{"ants": 0, "bees": 1}'},
+}.items():
+    for _given in ("", "train.csv"):
+        KIN[f"names_of_numbers_by_{_name}{'_given' * bool(_given)}"] = (
+            lambda files=_files: numbered("train.csv", "image_id,label", files),  # type: ignore[misc]
+            Means("labels in train.csv", note="names of classes by", given=_given),
+        )
+
+
+@kin(Means(refused="MATLAB files are not read"))
+def names_of_classes_without_labels() -> Files:
+    """Oxford's 102 flowers, of which the names lie beside in JSON."""
+    return photos("jpg", 1, 5) | {"cat_to_name.json": '{"1": "primrose", "2": "orchid"}', "imagelabels.mat": b"x"}
+
+
+@kin(Means("labels in train.csv", note="columns that are not read: Label"))
+def numbers_beside_their_names() -> Files:
+    rows = "".join(f"{n}.jpg,{n // 4},{('ants', 'bees')[n // 4]}\n" for n in range(8))
+    return photos("images", 0, 8) | {"train.csv": "Filename,Label,ClassName\n" + rows}
+
+
+@kin(Means("labels in list.csv"))
+def lists_of_python() -> Files:
+    rows = "".join(f"{n}.jpg,\"['ants', 'bees']\"\n" if n % 2 else f"{n}.jpg,['bees']\n" for n in range(8))
+    return photos("images", 0, 8) | {"list.csv": "file,labels\n" + rows}
+
+
+def measurements() -> Files:
+    rows = "".join(f"{n}.jpg,{n * 1.37}\n" for n in range(8))
+    return photos("images", 0, 8) | {"labels.csv": "file,label\n" + rows}
+
+
+for _given in ("", "labels.csv"):
+    KIN[f"measurements{'_given' * bool(_given)}"] = (
+        measurements,
+        Means(refused="`label` holds measurements such as 1.37, and each would be a class", given=_given),
+    )
+
+
+@kin(Means("labels in data.csv", note="columns that are not read"))
+def a_column_called_by_a_letter_and_a_bracket() -> Files:
+    """NIH's chest X-rays, whose header has commas in brackets."""
+    rows = "".join(f"{n}.png,{('ants', 'bees')[n % 2]},0,{n},24,16\n" for n in range(8))
+    return photos("images", 0, 8, ".png") | {
+        "data.csv": "Image Index,Finding Labels,Follow-up #,Patient ID,Original[Width,Height],Spacing[x,y]\n"
+        + rows.replace("\n", ",0.1,0.1\n")
+    }

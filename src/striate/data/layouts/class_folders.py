@@ -1,12 +1,15 @@
 """Class folders: which folders are splits, which are classes, and where that could be read in two ways."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 from striate.data.layouts.finder import ImageFinder
 from striate.data.layouts.layout import ClassFolder, Layout
 from striate.data.layouts.lists import split_lists
+from striate.data.layouts.masks import base, image_base
 from striate.data.layouts.names import (
+    PROJECT_FOLDERS,
     UNLABELLED_WORDS,
     is_container,
     is_part_of_many,
@@ -21,6 +24,8 @@ from striate.data.layouts.tree import Folder, Tree
 from striate.files import list_names
 
 TOP, DEEPER = "folders", "subfolders"
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".xml", ".mat", ".xlsx", ".xls")
+MANY = 200  # names that are compared with each other
 
 
 @dataclass
@@ -150,20 +155,22 @@ def _move_unknown(found: _Found) -> None:
     for split in ("val", "test"):
         of_split = [each for each in found.classes if each.split == split]
         names = {each.name for each in of_split}
-        if len(names) == 1 and not names & taught and _is_unlabelled(names.pop()):
+        if len(names) == 1 and not names & taught and _is_unlabelled(names.pop(), split):
             found.classes = [each for each in found.classes if each.split != split]
             found.deeper = [each for each in found.deeper if each.split != split]
             found.unlabelled += [each.folder for each in of_split]
 
 
-def _is_unlabelled(name: str) -> bool:
-    return is_container(name) or bool(UNLABELLED_WORDS & set(words(name)))
+def _is_unlabelled(name: str, split: str) -> bool:
+    return is_container(name) or parts_of(name).split == split or bool(UNLABELLED_WORDS & set(words(name)))
 
 
 def _of_part(part: Folder, split: str | None) -> _Found:
     """The class folders right in a folder."""
     inner = part.with_images()
-    found = _Found(outside=[part.path_of(name) for name in part.others])
+    again = [folder for folder in inner if _repeats(folder, inner)]
+    inner = [folder for folder in inner if folder not in again]
+    found = _Found(outside=[part.path_of(name) for name in part.others] + [f"{folder.path}/" for folder in again])
     if not inner:
         found.unlabelled = [part]
         return found
@@ -181,6 +188,13 @@ def _of_part(part: Folder, split: str | None) -> _Found:
     if _may_be_deeper(inner):
         found.deeper = [ClassFolder(deeper, deeper.name, split) for folder in inner for deeper in folder.with_images()]
     return found
+
+
+def _repeats(folder: Folder, beside: Sequence[Folder]) -> bool:
+    """Whether a folder holds all the classes that lie beside it once more, as archives that were packed twice do."""
+    below = {each.name for each in folder.with_images()}
+    others = {each.name for each in beside if each is not folder}
+    return len(others) > 1 and not folder.images and below == others
 
 
 def _may_be_deeper(classes: Sequence[Folder]) -> bool:
@@ -225,13 +239,15 @@ def _layout(tree: Tree, name: str, found: _Found, classes: list[ClassFolder]) ->
         ),
         (f"not read, because outside the class folders: {list_names(sorted(found.outside), 5)}.", found.outside),
     ]
+    doubt = _doubt(tree, names, classes, found.outside)
+    alone = f", all of one class, {names[0]}" if len(names) == 1 and not doubt else ""
     return Layout(
         name,
-        _what(name, classes, found.listed),
+        _what(name, classes, found.listed) + alone,
         tree,
         classes=tuple(classes),
         splits=found.listed,
-        doubt=_doubt(names),
+        doubt=doubt,
         notes=(*found.list_notes, *(note for note, applies in notes if applies)),
     )
 
@@ -257,14 +273,46 @@ def _what(name: str, classes: Iterable[ClassFolder], listed: Mapping[str, str]) 
     return f"{kind} in split{'s' if len(named) > 1 else ''} {', '.join(named)}" if named else kind
 
 
-def _doubt(names: Sequence[str]) -> str:
-    """Why names are hardly those of classes; "" where they may be."""
-    containers = [name for name in names if is_container(name)]
+def _doubt(tree: Tree, names: Sequence[str], classes: Sequence[ClassFolder], outside: Sequence[str]) -> str:
+    """Why names are hardly those of classes; "" where they may be. `outside` lies beside them and would not be read."""
+    return next(_doubts(tree, names, classes, outside), "")
+
+
+def _doubts(tree: Tree, names: Sequence[str], classes: Sequence[ClassFolder], outside: Sequence[str]) -> Iterator[str]:
+    containers = [name for name in names if is_container(name) or name.lower() in PROJECT_FOLDERS]
     if containers:
-        return f"a class would be called {list_names(containers)}"
+        yield f"a class would be called {list_names(containers)}"
+    unread = _tables_below(tree, outside) if len(names) == 1 else []
+    if unread:
+        yield f"all images would be of one class, {list_names(names)}, and {list_names(unread, 3)} would not be read"
+    if any({"images", "labels"} <= _roles(each.folder.with_images()) for each in classes):
+        yield f"each class would hold images and masks, such as {classes[0].folder.path}/"
+    parts = [parts_of(name) for name in names]
+    if any(one.split != other.split and one.rest == other.rest for one, other in combinations(parts[:MANY], 2)):
+        yield f"the classes would be called {list_names(names, 4)}, of which some are splits"
+    if len(names) == 2 and [each.role for each in parts].count("labels") == 1 and _are_pairs(classes):
+        yield f"the classes would be called {list_names(names)}, of which one is of labels"
     if len(names) > 1 and all(is_part_of_many(name) or parts_of(name).role for name in names):
-        return f"the classes would be called {list_names(names, 4)}"
-    return ""
+        yield f"the classes would be called {list_names(names, 4)}"
+
+
+def _are_pairs(classes: Sequence[ClassFolder]) -> bool:
+    """Whether the images of one folder are called as those of another, but for words that say images or masks."""
+    bases = [
+        {base(name) for name in each.folder.images} | {image_base(name) for name in each.folder.images}
+        for each in classes
+    ]
+    return all(one & other for one, other in combinations(bases, 2))
+
+
+def _tables_below(tree: Tree, paths: Sequence[str]) -> list[str]:
+    """The files among paths, and in folders among them, that are tables or annotations by their suffix."""
+    files = set(tree.others(*TABLES))
+    return sorted(file for file in files if file in paths or any(file.startswith(p) for p in paths if p.endswith("/")))
+
+
+def _roles(folders: Iterable[Folder]) -> set[str | None]:
+    return {parts_of(folder.name).role for folder in folders}
 
 
 def without_doubt(layout: Layout) -> Layout:

@@ -29,6 +29,7 @@ FLAG_SPLITS = {  # the split of what is false and of what is true
     **dict.fromkeys(("istrain", "istraining", "istrainingimage"), ("test", "train")),
 }
 OBJECTS = "objects"
+COUNTING = ("count", "id", "number", "index")  # how names end of columns that hold 0 and 1 by chance
 Find = Callable[[str], str | None]
 
 
@@ -155,7 +156,7 @@ def _label(sheet: Sheet, free: Sequence[str]) -> tuple[str | None, tuple[str, ..
 
     Of several that part the rows alike, one of names goes before one of numbers.
     """
-    by_plain = {plain(name): name for name in reversed(free)}
+    by_plain = {plain(name): name for name in reversed(free) if len(name) == 1 or len(plain(name)) > 1}  # `y`, not `y]`
     for rank in LABELS:
         named = [by_plain[name] for name in rank if name in by_plain]
         if named:
@@ -165,8 +166,19 @@ def _label(sheet: Sheet, free: Sequence[str]) -> tuple[str | None, tuple[str, ..
     if not named:
         return None, ()
     named.sort(key=lambda name: _are_numbers(_texts(sheet, name)))
+    named = [*_names_of(sheet, named[0], by_plain), *named]
     others = tuple(name for name in named[1:] if not _part_alike(_texts(sheet, named[0]), _texts(sheet, name)))
     return named[0], others
+
+
+def _names_of(sheet: Sheet, label: str, by_plain: dict[str, str]) -> list[str]:
+    """The column of names that goes with a column of numbers, such as `ClassName` with `Label`."""
+    numbers = _texts(sheet, label)
+    if not _are_numbers(numbers) or len(set(numbers)) < 2:
+        return []
+    known = (by_plain[name] for rank in LABELS for name in rank if name in by_plain)
+    beside = [(name, _texts(sheet, name)) for name in known if name != label]
+    return [name for name, texts in beside if not _are_numbers(texts) and _part_alike(numbers, texts)][:1]
 
 
 def _unnamed(sheet: Sheet, free: Sequence[str]) -> list[str]:
@@ -189,7 +201,10 @@ def _one_hot(sheet: Sheet, free: Sequence[str]) -> tuple[str, ...]:
     found = [
         name
         for name in free
-        if plain(name) not in FLAGS and {text.lower() for text in _texts(sheet, name)} <= TRUE | FALSE and sheet.head
+        if plain(name) not in FLAGS
+        and not plain(name).endswith(COUNTING)
+        and {text.lower() for text in _texts(sheet, name)} <= TRUE | FALSE
+        and sheet.head
     ]
     places = [sheet.names.index(name) for name in found]
     once = all(sum(values[place].lower() in TRUE for place in places) == 1 for values in sheet.head)

@@ -141,6 +141,8 @@ def _table(path: Path, options: ReadOptions) -> Layout:
     tree, finder, table = best
     if path.suffix.lower() == ".json" and not table.columns.found:
         raise DataError(f"data: expected {JSON}; got {path}, which names no image that is here.")
+    if options.layout == "auto" and (doubt := tables.measured(table)):
+        raise DataError(f"data: expected labels in {path}; but {doubt}: --layout table reads it so.")
     kind = "boxes" if table.columns.has_boxes else "table"
     kind = options.layout if options.layout in ("boxes", "table") else kind
     return Layout(kind, tables.told(table), tree, (table.file,), finder=finder, is_given=True)
@@ -186,7 +188,7 @@ def _list(path: Path, options: ReadOptions) -> Layout:
                     break
                 return Layout("lists", f"a list of images and labels, {path.name}", tree, (file,), finder=finder)
     sheet = open_sheet(path)
-    if len(sheet.names) > 1:
+    if len(sheet.names) > 1 and not lists.is_of_boxes(path):
         return _table(path, options)
     raise DataError(f"data: expected a list of images with their labels, one a line; got {path}, which is none.")
 

@@ -1,8 +1,10 @@
 """Text files that list images: those of a split, or each with its label."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 from striate.data.layouts.annotation_files import text_kind
 from striate.data.layouts.finder import ImageFinder, stem
@@ -17,6 +19,13 @@ SUFFIXES = (".txt", ".lst", ".list")
 MOST = 300  # lists of a tree that are looked into
 HEAD = 40  # lines that tell how a list is written
 BOTH = ("trainval", "train_val", "train-val")  # names of lists of train and val together
+NUMBERS = re.compile(
+    r"(-?[0-9.]+[ ,]+){3,}-?[0-9.]+"
+)  # what is said of an image, where it is no label: boxes, attributes
+OF_KERAS = re.compile(r" ([0-9]+,){4}[0-9]+( |$)")
+COLOURS = ("label_colors.txt", "label_colours.txt", "labelmap.txt")
+IMAGES, IN_TRAIN = "images.txt", "train_test_split"  # of CUB-200: the path of each image's number, and 1 for train
+NUMBERED = ("image_class_labels.txt", f"{IN_TRAIN}.txt")
 Row = tuple[str, str]  # text of the image, of its label
 Parse = Callable[[str], Row]
 
@@ -91,6 +100,7 @@ def read_list(tree: Tree, file: str, finder: ImageFinder) -> ImageList | None:
     except DataError:
         return None
     folder = file.rpartition("/")[0]
+    lines = _with_paths(tree, file, lines)
     head = lines[:: max(len(lines) // HEAD, 1)]
     if not head:
         return None
@@ -99,9 +109,26 @@ def read_list(tree: Tree, file: str, finder: ImageFinder) -> ImageList | None:
         return len({finder.find(way(line)[0], folder) for line in head} - {None})
 
     best = max(WAYS, key=fit)
-    if 2 * fit(best) < len(head) or not fit(best):
+    if 2 * fit(best) < len(head) or not fit(best) or all(NUMBERS.fullmatch(best(line)[1]) for line in head):
         return None
     return ImageList(file, [best(line) for line in lines])
+
+
+def _with_paths(tree: Tree, file: str, lines: list[str]) -> list[str]:
+    """The lines of a list of CUB-200, which numbers its images, with the paths of images.txt for the numbers."""
+    folder, _, name = file.rpartition("/")
+    numbered = f"{folder}/{IMAGES}" if folder else IMAGES
+    if name.lower() not in NUMBERED or numbered not in set(tree.others(".txt")):
+        return lines
+    path_of = {line.partition(" ")[0]: line.partition(" ")[2] for line in read_lines(tree.read_name(numbered))}
+    parted = (line.partition(" ") for line in lines)
+    return [f"{path_of.get(number, number)} {rest}" for number, _, rest in parted]
+
+
+def is_of_boxes(path: Path) -> bool:
+    """Whether lines have an image and boxes as Keras' YOLO writes them: neither a list of labels nor a table."""
+    lines = [line for line in islice(read_lines(path), HEAD) if line]
+    return bool(lines) and all(OF_KERAS.search(line) for line in lines)
 
 
 def lists_of(tree: Tree, finder: ImageFinder) -> Iterator[ImageList]:
@@ -111,7 +138,11 @@ def lists_of(tree: Tree, finder: ImageFinder) -> Iterator[ImageList]:
     for number, file in enumerate(tree.others(*SUFFIXES)):
         name = file.rpartition("/")[2]
         is_of_one_image = finder.find(stem(name), file.rpartition("/")[0]) is not None
-        if number < MOST and not (is_document(name) or is_of_one_image) and text_kind(tree.read_name(file)) is None:
+        if (
+            number < MOST
+            and not (is_document(name) or is_of_one_image or name.lower() in COLOURS)
+            and text_kind(tree.read_name(file)) is None
+        ):
             found = read_list(tree, file, finder)
             if found is not None:
                 yield found
@@ -126,6 +157,11 @@ def split_lists(tree: Tree, finder: ImageFinder) -> tuple[dict[str, str], list[s
     used: list[str] = []
     lists = [each for each in lists_of(tree, finder) if each.split is not None]
     for each in sorted(lists, key=lambda each: each.name.lower().endswith(BOTH)):
+        if each.name.lower() == IN_TRAIN:
+            flags = {path: flag for text, flag in each.rows if (path := finder.find(text, each.folder)) is not None}
+            splits = {path: "train" if flag == "1" else "test" for path, flag in flags.items()} | splits
+            used.append(each.file)
+            continue
         split = each.split or ""
         found = [path for text, _ in each.rows if (path := finder.find(text, each.folder)) is not None]
         if each.name.lower().endswith(BOTH):
@@ -147,7 +183,7 @@ def find(tree: Tree, finder: ImageFinder) -> list[Layout]:
     """A reading for each list of images with labels, or for those of the splits of one data set."""
     groups: dict[object, list[ImageList]] = {}
     for each in lists_of(tree, finder):
-        if each.has_labels and not _is_of_one_class(each):
+        if each.has_labels and not _is_of_one_class(each) and not _is_numbering(each):
             rest = " ".join(parts_of(each.name).rest)
             groups.setdefault((each.folder, rest) if each.split else each.file, []).append(each)
     layouts = []
@@ -161,6 +197,16 @@ def find(tree: Tree, finder: ImageFinder) -> list[Layout]:
             ]
             layouts.append(Layout("lists", f"a list of images and labels: {list_names(named, 4)}", tree, files))
     return layouts
+
+
+def _is_numbering(each: ImageList) -> bool:
+    """Whether what a list says of each image is only its number, or whether it is for train."""
+    labels = [label for _, label in each.rows]
+    return each.name.lower() == IN_TRAIN or (len(labels) > 2 and labels in map(_counted, (0, 1), (len(labels),) * 2))
+
+
+def _counted(first: int, count: int) -> list[str]:
+    return [str(first + place) for place in range(count)]
 
 
 def _is_of_one_class(each: ImageList) -> bool:

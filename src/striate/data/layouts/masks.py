@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from striate.data.layouts.finder import stem
 from striate.data.layouts.layout import Layout
-from striate.data.layouts.names import parts_of, split_of_path, telling_splits
+from striate.data.layouts.names import parts_of, split_of_path, telling_splits, words
 from striate.data.layouts.pairs import paired
 from striate.data.layouts.tree import Folder, Tree, suffix_of
 from striate.files import list_names
@@ -30,6 +30,7 @@ IMAGE_ENDINGS = (
     "_input",
     "_photo",
 )
+DRAWN = frozenset({"visualization", "visualisation", "vis", "viz", "overlay", "overlays", "preview", "previews"})
 IMAGE_BEGINNINGS = ("image_", "img_", "photo_", "rgb_")
 
 
@@ -67,8 +68,8 @@ def find(tree: Tree) -> list[Layout]:
 
 def pairs_of(tree: Tree) -> list[Pair]:
     """Folders of images with the folders of their masks, in the order of their paths."""
-    folders = [folder for folder in tree.top.walk() if folder.images]
-    masks = {folder.path: folder for folder in folders if _holds_masks(folder)}
+    folders = [folder for folder in tree.top.walk() if folder.images and not DRAWN & set(words(folder.name))]
+    masks = {folder.path: folder for folder in folders if _holds_masks(folder, tree) or _is_all_marked(folder)}
     images = [folder for folder in folders if folder.path not in masks]
     together = [pair for folder in images if (pair := _side_by_side(folder)) is not None]
     if not masks:
@@ -94,11 +95,21 @@ def _with_bases(folder: Folder) -> Folder:
     return Folder(folder.path, [f"{image_base(name)}.x" for name in folder.images])
 
 
-def _holds_masks(folder: Folder) -> bool:
-    """Whether a folder's path has a word of labels, and its files may be masks."""
+def _holds_masks(folder: Folder, tree: Tree) -> bool:
+    """Whether a folder's path has a word of labels, and its files may be masks; not Kvasir-SEG/images beside masks."""
     names = folder.path.split("/")
+    above = tree.folder("/".join(names[:-1]))
+    beside = {parts_of(each.name).role for each in above.with_images()} if above else set()
+    if parts_of(names[-1]).role == "images" and "labels" in beside:
+        return False
     said = any(parts_of(name).role == "labels" for name in names)
     return said and sum(suffix_of(name) in MASK_SUFFIXES for name in folder.images) * 2 > len(folder.images)
+
+
+def _is_all_marked(folder: Folder) -> bool:
+    """Whether all names in a folder say that they are masks, so that their images lie elsewhere."""
+    stems = {stem(name).lower() for name in folder.images}
+    return all(_is_marked(text) and _cut(text, ENDINGS, BEGINNINGS) not in stems for text in stems)
 
 
 def _side_by_side(folder: Folder) -> Pair | None:
@@ -106,7 +117,8 @@ def _side_by_side(folder: Folder) -> Pair | None:
     marked = [name for name in folder.images if _is_marked(stem(name).lower())]
     if not marked:
         return None
-    by_stem = {stem(name).lower(): name for name in reversed(folder.images)}
+    unmarked = [name for name in reversed(folder.images) if name not in marked]
+    by_stem = {image_base(name): name for name in unmarked} | {stem(name).lower(): name for name in folder.images}
     found: dict[str, str] = {}
     for name in marked:
         cut = base(name)

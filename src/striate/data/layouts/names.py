@@ -7,7 +7,7 @@ from dataclasses import dataclass
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training", "trn", "tr", "trainval", "learn", "learning"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "vld", "dev"), "val"),
-    **dict.fromkeys(("test", "testing", "tst", "te", "ts", "eval", "evaluation"), "test"),
+    **dict.fromkeys(("test", "testing", "tst", "te", "ts", "eval", "evaluation", "holdout"), "test"),
 }
 LONG_SPLIT_WORDS = (
     "train",
@@ -24,7 +24,20 @@ IMAGE_WORDS = PHOTO_WORDS | {"image", "images", "img", "imgs", "jpegimages", "le
 LABEL_WORDS = frozenset(
     {
         *("label", "labels", "mask", "masks", "annotation", "annotations", "annot", "annots", "anno", "annos", "ann"),
-        *("xml", "xmls", "bbox", "bboxes", "gt", "groundtruth", "truth", "segmentation", "segmentations", "seg"),
+        *(
+            "labeled",
+            "labelled",
+            "xml",
+            "xmls",
+            "bbox",
+            "bboxes",
+            "gt",
+            "groundtruth",
+            "truth",
+            "segmentation",
+            "segmentations",
+            "seg",
+        ),
         *("segmentationclass", "segmentationobject", "trimap", "trimaps", "gtfine", "gtcoarse"),
     }
 )
@@ -52,6 +65,13 @@ CONTAINER_WORDS = frozenset(
 UNLABELLED_WORDS = frozenset(
     {"unknown", "unlabeled", "unlabelled", "unlab", "pred", "predict", "prediction", "inference", "submission"}
 )
+PROJECT_FOLDERS = frozenset(  # of who worked with the data, where figures lie
+    {
+        *("docs", "doc", "documentation", "notebooks", "scripts", "src", "logs", "checkpoints", "runs", "outputs"),
+        *("results", "plots"),
+    }
+)
+CAMERA_FOLDER = re.compile(r"[1-9][0-9]{2}[A-Z0-9_]{5}")  # of a memory card (DCF, JEITA CP-3461): 100CANON
 SESSION_WORDS = frozenset(
     {
         *(
@@ -206,7 +226,7 @@ def is_part_of_many(name: str) -> bool:
     >>> [is_part_of_many(name) for name in ("session1", "New folder (2)", "2023-05-01", "HAM10000_images_part_1", "7")]
     [True, True, True, True, False]
     """
-    if re.fullmatch(r"(19|20)\d\d[-_.]?\d\d[-_.]?\d\d", name):
+    if re.fullmatch(r"(19|20)\d\d[-_.]?\d\d[-_.]?\d\d", name) or CAMERA_FOLDER.fullmatch(name):
         return True
     found = [word for word in words(name) if not word.isdecimal()]
     numbered = any(word.isdecimal() for word in words(name))

@@ -1,5 +1,6 @@
 """Which tables of a tree say something of its images, and which of them belong together."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -16,7 +17,10 @@ from striate.errors import DataError
 from striate.files import fit_to_print, list_names
 
 REASON = 240  # characters of why a table is not read
+FRACTION = re.compile(r"-?[0-9]*[.][0-9]*[1-9][0-9]*(e-?[0-9]+)?", re.IGNORECASE)
+VIA = "region_shape_attributes"
 MOST = 2000  # tables of a tree that are looked into
+CLASS_TABLES = ("_classes", "classes", "class_names")
 METADATA = ("metadata.csv", "metadata.jsonl")  # of Hugging Face's folder of images
 NOT_LABELS = ("sample_submission", "submission", "class_dict", "_classes_dict", "labels_class_dict")
 
@@ -112,8 +116,20 @@ def _tables(tree: Tree, finder: ImageFinder, options: ReadOptions) -> Iterator[T
             if name in METADATA:
                 raise
             continue
+        if _is_of_classes(table):
+            continue
         if name in METADATA or _names_images(table, finder):
             yield table
+
+
+def _is_of_classes(table: Table) -> bool:
+    """Whether a table names classes and no images: in JSON {"0": "ant", "1": "bee"}, or without a header `ant,0`."""
+    sheet = table.sheet
+    if not sheet.has_header and not table.columns.has_boxes:
+        return table.file.rpartition("/")[2].lower().startswith(CLASS_TABLES)
+    records = sheet.records or ()
+    labels = [str(record.get("label")) for record in records if str(record.get("filename")).isdecimal()]
+    return bool(labels) and len(set(labels)) == len(labels) == len(records)
 
 
 def _names_images(table: Table, finder: ImageFinder) -> bool:
@@ -125,7 +141,7 @@ def _groups(tables: list[Table]) -> list[list[Table]]:
     """Tables that belong together: one a split, with the same columns; or one a class, without a header."""
     groups: dict[object, list[Table]] = {}
     for table in tables:
-        if not table.sheet.has_header and table.columns.has_boxes:
+        if not table.sheet.has_header and table.columns.has_boxes and table.split is None:
             key: object = ("a class each", table.folder)
         elif table.split is not None:
             key = ("splits", table.columns.has_boxes, _base(table))
@@ -135,7 +151,7 @@ def _groups(tables: list[Table]) -> list[list[Table]]:
     found: list[list[Table]] = []
     for group in groups.values():
         splits = [table.split for table in group]
-        together = not group[0].sheet.has_header or len(set(splits)) == len(splits)
+        together = (None in splits and not group[0].sheet.has_header) or len(set(splits)) == len(splits)
         found += [group] if together else [[table] for table in group]
     return found
 
@@ -150,12 +166,24 @@ def _layout(tree: Tree, group: list[Table]) -> Layout:
     kind = "boxes" if first.columns.has_boxes else "table"
     what = told(first)
     files = tuple(table.file for table in group)
-    if len(group) > 1 and first.sheet.has_header:
+    if len(group) > 1 and (first.sheet.has_header or first.split is not None):
         splits = ", ".join(f"{table.split} ({table.file})" for table in group)
         what = f"{_kind(first)} in tables of the splits {splits}, {_columns(first)}"
     elif len(group) > 1:
         what = f"boxes in tables without a header, one a class: {list_names(files, 4)}"
-    return Layout(kind, what, tree, files)
+    return Layout(kind, what, tree, files, doubt=measured(first))
+
+
+def measured(table: Table) -> str:
+    """What is said where a column of labels measures something, which is no class."""
+    columns = table.columns
+    if columns.label is None or columns.has_boxes:
+        return ""
+    texts = [values[table.sheet.names.index(columns.label)] for values in table.sheet.head]
+    measured = [text for text in texts if FRACTION.fullmatch(text)]
+    if 2 * len(set(texts)) < len(texts) or not measured:
+        return ""
+    return f"`{columns.label}` holds measurements such as {measured[0]}, and each would be a class"
 
 
 def told(table: Table) -> str:
@@ -180,5 +208,8 @@ def _columns(table: Table) -> str:
 def _without_labels(tree: Tree, table: Table) -> Layout:
     """What a table may be read as once somebody says which column holds the labels."""
     names = list_names(table.sheet.names, 12)
+    if VIA in table.sheet.names:
+        doubt = f"{table.file} is a CSV of VIA, which is not read; export its JSON"
+        return Layout("table", f"labels in {table.file}", tree, (table.file,), doubt=doubt)
     doubt = f"no column of {table.file} is known to hold labels ({names}); say which with --label-column"
     return Layout("table", f"labels in {table.file}", tree, (table.file,), doubt=doubt)

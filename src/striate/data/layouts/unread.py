@@ -1,7 +1,12 @@
 """What is known and not read, and what to do about it."""
 
+import re
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
 from striate.data.layouts.tree import Tree
-from striate.files import list_names
+from striate.files import list_names, open_regular
 
 UNREAD = {
     (
@@ -37,6 +42,14 @@ UNREAD = {
     (".cr2", ".nef", ".arw", ".dng", ".orf"): "raw photos of cameras are not read: develop them to JPEG or TIFF",
 }
 
+FEW, HEAD = 50, 100  # files that are looked into, and bytes of each
+LOOKED_INTO: dict[str, Callable[[bytes], object]] = {
+    UNREAD[".pkl", ".pickle", "data_batch_1", "data_batch_5", "test_batch"]: re.compile(rb"\x80[\x02-\x05]").match,
+    "tables of pixels are not read: write them into an .npz file": re.compile(
+        rb"(?i)[^\n]*\bpixels?[0-9]*[\",;\r\n]"
+    ).match,
+}
+
 
 def unread(tree: Tree) -> str:
     """A sentence on the files of a tree that are known and not read; "" where there are none."""
@@ -44,7 +57,19 @@ def unread(tree: Tree) -> str:
         files = list(tree.others(*suffixes))
         if files:
             return f"{sentence} ({list_names(files, 2)})."
+    for sentence, holds in LOOKED_INTO.items():
+        files = [file for file in islice(tree.others(""), FEW) if holds(_start(tree.read_name(file)))]
+        if files:
+            return f"{sentence} ({list_names(files, 2)})."
     return ""
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with open_regular(path) as file:
+            return file.read(HEAD)
+    except OSError:
+        return b""
 
 
 def unread_name(name: str) -> str:

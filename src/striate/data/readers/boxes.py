@@ -84,7 +84,7 @@ def _add_rows(table: Table, finder: Finder, is_one_of_many: bool, annotations: d
     places = [names.index(name) for name in columns.corners or (columns.box or columns.objects or "",)]
     label_place = None if columns.label is None else names.index(columns.label)
     split_place = None if columns.split is None else names.index(columns.split)
-    split = (table.split if is_one_of_many else table.folder_split) if table.sheet.has_header else None
+    split = table.split if is_one_of_many else table.folder_split if table.sheet.has_header else None
     objects_place = None if columns.objects is None else names.index(columns.objects)
     has_sizes = columns.has_sizes or columns.box is not None
     paths: dict[str, str] = {}

@@ -10,7 +10,7 @@ from striate.data.formats.record import code_of
 from striate.data.index import Index, build
 from striate.data.layouts.finder import ImageFinder
 from striate.data.layouts.layout import Finder, Layout, UnrelatedError
-from striate.data.layouts.names import split_of_path
+from striate.data.layouts.names import split_of_path, telling_splits
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tables import folder_of
 from striate.data.paths import SafePaths
@@ -71,12 +71,20 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         labels=[[number_of[part.names[each.category_id]] for each in found] for part, _, found in rows],
         boxes=[[_corners(each.bbox) for each in found] for _, _, found in rows],
         mask=[_mask(part, number) if has_masks else None for part, number, _ in rows],
-        split=[None if layout.is_given else part.split for part, _, _ in rows],
+        split=_splits(layout, [part.split for part, _, _ in rows], paths),
         reason=[safe(path) for path in paths],
         mask_classes=["background", *classes] if has_masks else (),
         mask_values=_mask_values(classes) if has_masks else None,
         notes=notes,
     )
+
+
+def _splits(layout: Layout, said: Sequence[str | None], paths: Sequence[str]) -> Sequence[str | None]:
+    """The split of each image by the name of its file of annotations, else by the folder that the image lies in."""
+    if any(said):
+        return [None] * len(said) if layout.is_given else said
+    of_folder = [split_of_path(path.rpartition("/")[0]) if "/" in path else None for path in paths]
+    return of_folder if telling_splits(of_folder) else said
 
 
 def _part(file: str, layout: Layout, finder: Finder) -> _Part:

@@ -7,14 +7,13 @@ from pathlib import PurePosixPath
 from striate.data.index import Index, build
 from striate.data.layouts.finder import ImageFinder
 from striate.data.layouts.layout import Layout, UnrelatedError
-from striate.data.layouts.lists import read_list
-from striate.data.layouts.names import natural_key
+from striate.data.layouts.lists import read_list, split_lists
+from striate.data.layouts.names import natural_key, telling_splits
 from striate.data.layouts.options import ReadOptions
-from striate.data.layouts.text_file import read_lines
 from striate.data.layouts.tree import Tree
 from striate.data.paths import SafePaths
+from striate.data.readers.class_names import NAME_SUFFIXES, named
 
-NAMES = ("classes.txt", "class_names.txt", "classnames.txt", "labels.txt", "categories.txt", "names.txt", "obj.names")
 NUMBER = re.compile(r"[0-9]+")
 
 
@@ -47,6 +46,11 @@ def read(layout: Layout, options: ReadOptions) -> Index:
             labels.append(label)
             splits.append(found.split if len(layout.files) > 1 else None)
     labels, notes = _named(layout.tree, labels, paths)
+    if not any(splits):
+        by_lists, said = split_lists(layout.tree, finder)
+        if telling_splits(by_lists.values()):
+            splits = [by_lists.get(path) for path in paths]
+            notes += said
     notes += [f"left out, lines whose image is not there: {missing:,}."] if missing else []
     classes = sorted(set(labels) - {""}, key=natural_key)
     number = {name: place for place, name in enumerate(classes)}
@@ -69,34 +73,17 @@ def _named(tree: Tree, labels: list[str], paths: Sequence[str]) -> tuple[list[st
         labels = [each[0] if each else "" for each in several]  # the first of several numbers, as of Oxford's pets
     if not all(NUMBER.fullmatch(label) for label in labels if label):
         return labels, []
+    found, notes = named(tree.root, tree.others(*NAME_SUFFIXES), labels)
+    if notes:
+        return found, notes
     names = {label: _prefix(path) for label, path in zip(labels, paths, strict=True)}
     prefixes = {_prefix(path) for path in paths}
     goes_with = all(names[label] == _prefix(path) for label, path in zip(labels, paths, strict=True))
     if goes_with and len(prefixes) == len(names) > 1 and "" not in prefixes:
         return [names[label] for label in labels], ["classes are named as their images are, which go with the numbers."]
-    found = _names_file(tree, {int(label) for label in labels if label})
-    if found is None:
-        return labels, []
-    file, by_number = found
-    return [by_number.get(int(label), label) if label else "" for label in labels], [f"names of classes by {file}."]
+    return labels, []
 
 
 def _prefix(path: str) -> str:
     """What an image's name has before its number."""
     return re.sub(r"[ _.-]*[0-9]+$", "", PurePosixPath(path).stem)
-
-
-def _names_file(tree: Tree, numbers: set[int]) -> tuple[str, dict[int, str]] | None:
-    """The file of the tree that names as many classes as there are numbers, from 0 or from 1."""
-    for path in tree.others(".txt", ".names"):
-        if path.rpartition("/")[2].lower() in NAMES:
-            names = [line for line in read_lines(tree.read_name(path)) if line]
-            for first in (0, 1):
-                if (
-                    numbers
-                    and min(numbers) >= first
-                    and max(numbers) < len(names) + first
-                    and len(names) >= len(numbers)
-                ):
-                    return path, dict(enumerate(names, first))
-    return None

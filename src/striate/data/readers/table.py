@@ -1,7 +1,10 @@
 """Tables of labels: CSV and its kin, and records in JSON, each row an image and its class or classes."""
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +20,13 @@ from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.sheet import Sheet
 from striate.data.layouts.tables import Table, open_table
 from striate.data.paths import SafePaths, to_text, to_texts
+from striate.data.readers.class_names import NAME_SUFFIXES, named
 from striate.errors import DataError
 from striate.files import list_names
 
 SAMPLE = 200  # rows, spread evenly, that tell whether all paths begin and end in one way
+LIST = r"^(\[.*\])?$"
+ITEM = re.compile(r"""'([^']*)'|"([^"]*)"|([^][,'"]+)""")  # of a list
 PARTING = (";", "|", ",", " ")  # what may part several labels of an image
 
 
@@ -56,7 +62,7 @@ def joined(parts: Sequence[Index]) -> Index:
 
 def read_table(table: Table, layout: Layout, options: ReadOptions, finder: Finder) -> Index:
     """The index of one table."""
-    columns = table.columns
+    columns, named_by = table.columns, list[str]()
     require_columns(table.sheet, columns, options.path_column, options.label_column)
     used = [columns.path or "", columns.label or "", columns.split or "", options.weight_column, *columns.one_hot]
     texts = table.sheet.columns([name for name in dict.fromkeys(used) if name])
@@ -64,12 +70,14 @@ def read_table(table: Table, layout: Layout, options: ReadOptions, finder: Finde
         label, labels, names = _one_hot(table.sheet, texts, columns.one_hot)
     elif columns.label is not None:
         label, labels, names = labels_of(texts[columns.label], options.label_separator)
+        names, named_by = named(*_names_from(layout), names)
     else:
         raise DataError(f"{table.sheet.path}: expected a column of labels; got boxes alone. Try --layout boxes.")
     paths = resolve(texts[columns.path or ""], table.folder, finder)
     unused = [name for name in table.sheet.names if name not in used]
     notes = [table.sheet.note] if table.sheet.note else []
     notes += [f"columns that are not read: {list_names(unused, 12)}."] if unused else []
+    notes += named_by
     notes += _parting_note(names) if not options.label_separator and not columns.one_hot else []
     return build(
         layout.tree.root,
@@ -82,6 +90,19 @@ def read_table(table: Table, layout: Layout, options: ReadOptions, finder: Finde
         reason=SafePaths(layout.tree.root).reasons(paths),
         notes=notes,
     )
+
+
+def _names_from(layout: Layout) -> tuple[Path, Iterator[str]]:
+    """A folder, and the files below it that may name classes: of a table that was given, those beside it."""
+    if not layout.is_given:
+        return layout.tree.root, layout.tree.others(*NAME_SUFFIXES)
+    folder = (layout.tree.root / layout.files[0]).parent
+    return folder, _listed(folder)
+
+
+def _listed(folder: Path) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        yield from sorted(entry.name for entry in entries if entry.name.lower().endswith(NAME_SUFFIXES))
 
 
 @dataclass(frozen=True)
@@ -130,16 +151,28 @@ def _rule(text: str, path: str | None) -> _Rule | None:
 
 def labels_of(texts: pa.Array, separator: str) -> tuple[NDArray[np.int64] | None, pa.Array | None, list[str]]:
     """The class number of each row or, where a separator is given, its class numbers; and the names of the classes."""
+    if not separator and _are_lists(texts):
+        several = pa.array([[a or b or c.strip() for a, b, c in ITEM.findall(text)] for text in texts.to_pylist()])
+        return _several(several.cast(pa.list_(pa.string())), len(texts))
     if not separator:
         given = pc.utf8_trim_whitespace(texts)
         names = _sorted(given)
         return np.asarray(_numbers(given, names).fill_null(-1), np.int64), None, names
-    several = pc.split_pattern(texts, separator)
+    return _several(pc.split_pattern(texts, separator), len(texts))
+
+
+def _are_lists(texts: pa.Array) -> bool:
+    """Whether each text is a list as Python or JSON writes it, such as ['ant', 'bee']."""
+    return bool(pc.any(pc.starts_with(texts, "[")).as_py() and pc.all(pc.match_substring_regex(texts, LIST)).as_py())
+
+
+def _several(several: pa.Array, count: int) -> tuple[None, pa.Array, list[str]]:
+    """The class numbers of each of so many rows of texts, and the names of the classes."""
     given = pc.utf8_trim_whitespace(several.flatten())
     names = _sorted(given)
     numbers = _numbers(given, names)
     rows = np.asarray(pc.list_parent_indices(several))[np.asarray(numbers.is_valid())]
-    ends = np.cumsum(np.bincount(rows, minlength=len(texts)))
+    ends = np.cumsum(np.bincount(rows, minlength=count))
     offsets = pa.array(np.concatenate([[0], ends]), pa.int32())
     return None, pa.ListArray.from_arrays(offsets, numbers.drop_null().cast(pa.int64())), names
 

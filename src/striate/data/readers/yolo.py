@@ -1,13 +1,14 @@
 """YOLO and KITTI: a text file an image, with its objects."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from striate.augment.resample import IGNORED
 from striate.data.formats import yolo
 from striate.data.index import Index
-from striate.data.layouts.finder import stem
+from striate.data.layouts.finder import ImageFinder, stem
 from striate.data.layouts.layout import Layout, UnrelatedError
-from striate.data.layouts.names import split_of_path
+from striate.data.layouts.lists import split_lists
+from striate.data.layouts.names import split_of_path, telling_splits
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.pairs import paired
 from striate.data.layouts.text_file import read_lines, read_yaml
@@ -55,12 +56,13 @@ def read(layout: Layout, options: ReadOptions) -> Index:
             found.add(names.get(each.number, str(each.number)), each.scaled(sizes[path]))
         found.mask = mask_path(file, 0, *sizes[path])
         outlines = outlines or any(each.corners for each in objects)
+    notes = _split_by_lists(tree, annotations)
     classes = [names.get(number, str(number)) for number in sorted(numbers)]
     has_masks = outlines and len(classes) < IGNORED
     if not has_masks:
         for found in annotations.values():
             found.mask = None
-    notes = [f"boxes are left out of images that cannot be opened: {list_names(unread, 4)}."] if unread else []
+    notes += [f"boxes are left out of images that cannot be opened: {list_names(unread, 4)}."] if unread else []
     unnamed = [number for number in sorted(numbers) if names and number not in names]
     notes += [f"classes without a name: {list_names(map(str, unnamed))}."] if unnamed else []
     return index_of(
@@ -75,9 +77,16 @@ def read(layout: Layout, options: ReadOptions) -> Index:
     )
 
 
-def _mask_values(numbers: Iterable[int]) -> dict[int, int]:
-    """The class number of each value that `striate.data.outlines` gives."""
-    return {0: 0} | {number + 1: place for place, number in enumerate(sorted(numbers), 1)}
+def _split_by_lists(tree: Tree, annotations: Mapping[str, AnnotatedImage]) -> list[str]:
+    """Gives images the splits of the lists of a tree, such as train.txt and val.txt, where no folder says one."""
+    if any(found.split for found in annotations.values()):
+        return []
+    splits, notes = split_lists(tree, ImageFinder(tree))
+    if not telling_splits(splits.values()):
+        return []
+    for path, found in annotations.items():
+        found.split = splits.get(path)
+    return notes
 
 
 def label_files(layout: Layout) -> dict[str, str]:
