@@ -1,6 +1,7 @@
 """Arrays, archives, XML, Parquet and masks made to hurt: refused in a sentence, or read as what they are."""
 
 import io
+import re
 import struct
 import tarfile
 import zipfile
@@ -16,6 +17,7 @@ from PIL import Image
 
 from striate.cli.app import main
 from striate.data import read
+from striate.data.decode import UnreadableError
 from striate.data.masks import load_mask, stored_values
 
 Refusal = Callable[..., str]
@@ -172,6 +174,10 @@ PARQUET = {
         "expected a column image of {bytes, path}",
     ),
     "images that are numbers": ({"image": [{"bytes": 3}], "label": [1]}, UNTRUE),
+    "many labels of a megabyte": (
+        {"image": [{"bytes": b"a"}] * 4, "label": [letter * 1_000_000 for letter in "abcd"]},
+        "expected labels of at most 4,000 bytes in `label`; got 4,000,",
+    ),
     "labels of a megabyte": (
         {"image": [{"bytes": b"a"}], "label": ["x" * 1_000_000]},
         "expected names of classes of at most 1,000 characters",
@@ -218,3 +224,29 @@ def test_masks_that_are_no_images_are_told(tmp_path: Path, capfd: pytest.Capture
     with pytest.raises(SystemExit):
         main(["check", str(tmp_path)])
     assert "images/0.png: its mask 0.png cannot be read: it is no image" in capfd.readouterr().out
+
+
+def coco_of(objects: int, segmentation: str) -> str:
+    each = f'{{"image_id": 0, "category_id": 1, "bbox": [1, 1, 5, 5], "segmentation": {segmentation}}}'
+    return (
+        '{"images": [{"id": 0, "file_name": "0.png", "width": 20000, "height": 4000}], '
+        f'"categories": [{{"id": 1, "name": "a"}}], "annotations": [{", ".join([each] * objects)}]}}'
+    )
+
+
+OUTLINES = {
+    "too many objects": (20_001, "[[1, 1, 5, 1, 5, 5]]", "expected a mask of at most 20,000 objects; got 20,001"),
+    "objects that cover the image many times": (
+        20, "[[0, 0, 20000, 0, 20000, 4000, 0, 4000]]", "expected outlines over at most 1,073,741,824 pixels in all",
+    ),
+    "an outline of a thousand kilometres": (
+        1, str([[0, 0, 20000, 0] * 100]), "an outline of at most 1,048,576 pixels",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("objects", "segmentation", "sentence"), OUTLINES.values(), ids=OUTLINES)
+def test_outlines_that_take_long_to_draw(tmp_path: Path, objects: int, segmentation: str, sentence: str) -> None:
+    (tmp_path / "coco.json").write_text(coco_of(objects, segmentation))
+    with pytest.raises(UnreadableError, match=re.escape(sentence)):
+        stored_values(tmp_path / "coco.json#0")

@@ -21,8 +21,12 @@ from striate.data.layouts.json_file import decode_json
 from striate.errors import DataError
 
 BACKGROUND, CROWD = 0, -1  # values of a mask where there is no object, and where nobody counted them
+MOST_OBJECTS = 20_000  # of an image; the densest of LVIS has 300
+MOST_DRAWN = 1 << 30  # pixels of the columns that all objects of an image lie in
+MOST_OUTLINE = 1 << 20  # pixels along all outlines of an object, each of which takes the rasteriser some 60 bytes
 REACH = 1  # image sides that an outline may reach outside; what is far away would take long to rasterise
 
+Runs = NDArray[np.int64]  # lengths of runs outside and inside by turns, down the columns
 Values = NDArray[np.int32]  # (H, W): `code_of` the category's name, BACKGROUND or CROWD
 
 # A file may have a million annotations. `gc=False` and tuples spare Python's search for cycles among them, which would
@@ -109,18 +113,60 @@ def stored_values(path: Path, number: int, max_pixels: int = MAX_PIXELS) -> Valu
     width, height = image.width, image.height
     if min(width, height) < 1 or width * height > max_pixels:
         raise UnreadableError(f"expected a mask of 1 to {max_pixels:,} pixels; {path.name} says {width} x {height}")
-    values = np.full((height, width), BACKGROUND, np.int32)
-    objects = []
+    canvas = Canvas(width, height, len(annotations))
     for annotation in annotations:
-        inside = _inside(annotation, width, height)
+        runs = _runs(annotation, width, height)
         name = names.get(annotation.category_id)
         if annotation.iscrowd or not has_outline(annotation) or name is None:
-            values[inside] = CROWD
+            canvas.paint(runs, CROWD)
         else:
-            objects.append((np.count_nonzero(inside), code_of(name), inside))
-    for _, value, inside in sorted(objects, key=lambda each: -each[0]):
-        values[inside] = value
-    return values
+            canvas.add(runs, code_of(name))
+    return canvas.drawn()
+
+
+class Canvas:
+    """A mask that objects are drawn on: crowds at once and the others, the smaller ones in front, at the end.
+
+    An object is kept as its runs, which take far less room than its pixels.
+    """
+
+    def __init__(self, width: int, height: int, count: int) -> None:
+        """Takes the size of the image, and how many objects it has.
+
+        Raises:
+            UnreadableError: if they are too many.
+        """
+        if count > MOST_OBJECTS:
+            raise UnreadableError(f"expected a mask of at most {MOST_OBJECTS:,} objects; got {count:,}")
+        self._values = np.full(width * height, BACKGROUND, np.int32)  # down the columns
+        self._shape = width, height
+        self._waiting: list[tuple[int, int, Runs]] = []
+        self._drawn = 0
+
+    def add(self, runs: Runs, value: int) -> None:
+        """Keeps an object for the end."""
+        self._waiting.append((int(runs[1::2].sum()), value, runs))
+
+    def paint(self, runs: Runs, value: int) -> None:
+        """Draws an object on what is there.
+
+        Raises:
+            UnreadableError: if all objects cover far more than an image.
+        """
+        last = len(runs) // 2 * 2  # after it, all is outside
+        start, stop = int(runs[0]), int(runs[:last].sum())
+        self._drawn += max(stop - start, 0)
+        if self._drawn > MOST_DRAWN:
+            raise UnreadableError(f"expected outlines over at most {MOST_DRAWN:,} pixels in all; got more")
+        if last:
+            self._values[start:stop][np.repeat(np.arange(1, last) % 2 == 1, runs[1:last])] = value
+
+    def drawn(self) -> Values:
+        """(H, W) with all objects."""
+        for _, value, runs in sorted(self._waiting, key=lambda each: -each[0]):
+            self.paint(runs, value)
+        self._waiting.clear()
+        return self._values.reshape(self._shape).T
 
 
 def _of_image(path: Path, number: int) -> tuple[Image, list[Annotation], dict[int, str]]:
@@ -154,16 +200,16 @@ def _by_image(
     return {image.id: image for image in coco.images}, dict(annotations), names
 
 
-def _inside(annotation: Annotation, width: int, height: int) -> NDArray[np.bool_]:
-    """(H, W) whether a pixel belongs to the object."""
+def _runs(annotation: Annotation, width: int, height: int) -> Runs:
+    """The runs of an object."""
     try:
         outline = msgspec.json.decode(annotation.segmentation, type=Outline)
     except msgspec.DecodeError as error:
         raise UnreadableError(f"an outline is broken: {error}") from error
     if isinstance(outline, RunLengths):
-        return _from_runs(outline, width, height)
+        return _checked(outline, width, height)
     polygons = outline if outline else _corners(annotation.bbox)
-    return polygons_inside([polygon for polygon in polygons if len(polygon) >= 6], width, height)
+    return polygon_runs([polygon for polygon in polygons if len(polygon) >= 6], width, height)
 
 
 def _corners(bbox: tuple[float, ...]) -> list[list[float]]:
@@ -173,30 +219,34 @@ def _corners(bbox: tuple[float, ...]) -> list[list[float]]:
     return [[x, y, x + w, y, x + w, y + h, x, y + h]]
 
 
-def polygons_inside(polygons: list[list[float]], width: int, height: int) -> NDArray[np.bool_]:
-    """(H, W) whether a pixel lies in one of the polygons, each x0, y0, x1, y1, ... in pixels.
+def polygon_runs(polygons: list[list[float]], width: int, height: int) -> Runs:
+    """The runs of the pixels that lie in one of the polygons, each x0, y0, x1, y1, ... in pixels.
 
     Raises:
         UnreadableError: if a polygon has half a corner, or reaches far out of the image.
     """
+    length = 0.0
     for polygon in polygons:
         if len(polygon) % 2:
             raise UnreadableError(f"an outline is broken: expected pairs of x and y; got {len(polygon)} numbers")
         shares = np.asarray(polygon).reshape(-1, 2) / (width, height)
         if not ((shares >= -REACH) & (shares <= 1 + REACH)).all():
             raise UnreadableError("an outline is broken: it reaches far out of the image")
+        corners = np.asarray(polygon).reshape(-1, 2)
+        length += float(np.abs(np.diff(corners, axis=0, append=corners[:1])).max(axis=1).sum())
+        if length > MOST_OUTLINE:
+            raise UnreadableError(f"expected an outline of at most {MOST_OUTLINE:,} pixels; got a longer one")
     if not polygons:
-        return np.zeros((height, width), np.bool_)
+        return np.array([width * height])
     runs = rasteriser.merge(rasteriser.frPyObjects(polygons, height, width))
-    return _from_runs(RunLengths((height, width), runs["counts"].decode()), width, height)
+    return _checked(RunLengths((height, width), runs["counts"].decode()), width, height)
 
 
-def _from_runs(runs: RunLengths, width: int, height: int) -> NDArray[np.bool_]:
+def _checked(runs: RunLengths, width: int, height: int) -> Runs:
     counts = _unpacked(runs.counts) if isinstance(runs.counts, str) else runs.counts
     if runs.size != (height, width) or sum(counts) != width * height or min(counts) < 0:
         raise UnreadableError(f"an outline is broken: expected run lengths of {width} x {height} pixels; got others")
-    inside = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    return inside.reshape(width, height).T
+    return np.asarray(counts, np.int64)
 
 
 def _unpacked(text: str) -> list[int]:

@@ -16,6 +16,7 @@ from striate.data.paths import file_of
 from striate.files import read_bytes
 
 Mask = NDArray[np.uint8]  # (H, W)
+DIGITS = 19  # of the number of an image of COCO, which has 64 bits
 DRAWN = re.compile(r"[0-9]{1,9}:[0-9]{1,9}x[0-9]{1,9}")  # what `outlines.mask_path` puts behind a file's name
 
 
@@ -26,7 +27,7 @@ def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]
         UnreadableError: if it cannot be decoded, or is too large.
     """
     file, _, key = path.name.rpartition("#")
-    if file.endswith(".json") and key.isdecimal():
+    if file.endswith(".json") and key.isdecimal() and len(key) <= DIGITS:
         return coco.stored_values(path.with_name(file), int(key), max_pixels)
     if DRAWN.fullmatch(key):
         return outlines.stored_values(path.with_name(file), key, max_pixels)

@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.coco import polygons_inside
+from striate.data.coco import Canvas, polygon_runs
 from striate.data.decode import MAX_PIXELS, UnreadableError
 from striate.data.formats import records_of, yolo
 from striate.data.formats.record import Points, Record, code_of
 from striate.data.layouts.annotation_files import json_kind
 from striate.errors import DataError
 
-BACKGROUND = 0
 Values = NDArray[np.int32]  # (H, W)
 
 
@@ -72,11 +71,7 @@ def _corners(box: tuple[float, float, float, float]) -> Points:
 
 
 def _drawn(shapes: list[tuple[int, Points]], width: int, height: int) -> Values:
-    values = np.full((height, width), BACKGROUND, np.int32)
-    drawn = []
+    canvas = Canvas(width, height, len(shapes))
     for value, points in shapes:
-        inside = polygons_inside([[number for point in points for number in point]], width, height)
-        drawn.append((int(np.count_nonzero(inside)), value, inside))
-    for _, value, inside in sorted(drawn, key=lambda each: -each[0]):
-        values[inside] = value
-    return values
+        canvas.add(polygon_runs([[number for point in points for number in point]], width, height), value)
+    return canvas.drawn()

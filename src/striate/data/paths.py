@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from striate.files import regular, whole_number
+
 IDX_SUFFIXES = ("ubyte", "ubyte.gz")
 PARQUET_SUFFIX = ".parquet"
 ARRAY_SUFFIXES = (".npz", ".npy")
@@ -71,9 +73,24 @@ def file_and_number(path: str) -> tuple[str, int | None]:
     (('train.parquet', 7), ('photo#7.jpg', None))
     """
     name, _, number = path.rpartition("#")
-    if number.isdecimal() and name.lower().endswith((*IDX_SUFFIXES, PARQUET_SUFFIX, *ARRAY_SUFFIXES)):
-        return name, int(number)
+    place = whole_number(number)
+    if place is not None and name.lower().endswith((*IDX_SUFFIXES, PARQUET_SUFFIX, *ARRAY_SUFFIXES)):
+        return name, place
     return path, None
+
+
+def open_arrow(path: Path, *, mapped: bool = False) -> pa.NativeFile:
+    """A regular file for Arrow to read, whatever its name: one that is not UTF-8, Arrow takes as bytes alone.
+
+    Args:
+        path: of the file.
+        mapped: whether it is mapped into memory.
+
+    Raises:
+        OSError: if it is no regular file, or cannot be opened.
+    """
+    name = os.fsencode(regular(path))
+    return pa.memory_map(name) if mapped else pa.OSFile(name)
 
 
 class SafePaths:

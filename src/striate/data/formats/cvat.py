@@ -4,9 +4,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from striate.data.formats.record import Record, Shape, boxed, outlined
-from striate.data.formats.xml_file import parse_xml
+from striate.data.formats.xml_file import stream_xml
 from striate.data.layouts.names import split_of
 from striate.errors import DataError
+from striate.files import whole_number
+
+MOST = 1 << 27  # bytes: some million images of one box
 
 
 def parse(path: Path) -> list[Record]:
@@ -15,15 +18,15 @@ def parse(path: Path) -> list[Record]:
     Raises:
         DataError: if the file is not CVAT's.
     """
-    tree = parse_xml(path)
-    if tree.tag != "annotations":
-        raise DataError(f"{path}: expected <annotations> of CVAT; got <{tree.tag}>.")
-    return [_record(image) for image in tree.iter("image")]
+    outer, images = stream_xml(path, "image", _record, MOST)
+    if outer != "annotations":
+        raise DataError(f"{path}: expected <annotations> of CVAT; got <{outer}>.")
+    return images
 
 
 def _record(image: ElementTree.Element) -> Record:
-    record = Record(image.get("name", ""), width=_int(image.get("width")), height=_int(image.get("height")))
-    record.split = split_of(image.get("subset", ""))
+    record = Record(image.get("name", ""), width=_pixels(image, "width"), height=_pixels(image, "height"))
+    record.split = split_of(subset) if (subset := image.get("subset", "")) else None
     for each in image:
         if each.tag == "tag":
             record.labels += [each.get("label", "")] if each.get("label") else []
@@ -46,5 +49,5 @@ def _shape(each: ElementTree.Element) -> Shape | None:
     return None
 
 
-def _int(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() and len(text) < 10 else 0
+def _pixels(image: ElementTree.Element, name: str) -> int:
+    return whole_number(image.get(name, "")) or 0

@@ -1,25 +1,42 @@
 """XML from outside: of bounded size and depth, without entities, which can grow without end."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from xml.etree import ElementTree
 
 from striate.data.layouts.json_file import read_content
 from striate.errors import DataError
 
-MOST = 1 << 30  # bytes of a file for many images
+T = TypeVar("T")
 DEPTH = 64  # elements within one another
 
 
-def parse_xml(path: Path, most: int = MOST) -> ElementTree.Element:
+def parse_xml(path: Path, most: int) -> ElementTree.Element:
     """The outer element of an XML file.
 
     Raises:
         DataError: if the file cannot be read, declares entities, is no XML or nests too deep.
     """
+    return _parsed(path, most, _Bounded(path))
+
+
+def stream_xml(path: Path, tag: str, take: Callable[[ElementTree.Element], T], most: int) -> tuple[str, list[T]]:
+    """The tag of the outer element, and what `take` makes of each element called `tag`, none of which is kept.
+
+    Raises:
+        DataError: as `parse_xml`.
+    """
+    found: list[T] = []
+    root = _parsed(path, most, _Streamed(path, tag, lambda element: found.append(take(element))))
+    return root.tag, found
+
+
+def _parsed(path: Path, most: int, target: "_Bounded") -> ElementTree.Element:
     content = read_content(path, most)
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content or b"\0" in content:
         raise DataError(f"{path}: expected plain XML in UTF-8; got one that declares entities or another encoding.")
-    parser = ElementTree.XMLParser(target=_Bounded(path))
+    parser = ElementTree.XMLParser(target=target)
     try:
         parser.feed(content)
         root: ElementTree.Element = parser.close()
@@ -45,3 +62,19 @@ class _Bounded(ElementTree.TreeBuilder):
     def end(self, tag: str, /) -> ElementTree.Element:
         self._depth -= 1
         return super().end(tag)
+
+
+class _Streamed(_Bounded):
+    """Hands over each element of a tag when it is whole, and forgets what it held."""
+
+    def __init__(self, path: Path, tag: str, hand: Callable[[ElementTree.Element], None]) -> None:
+        super().__init__(path)
+        self._tag = tag
+        self._hand = hand
+
+    def end(self, tag: str, /) -> ElementTree.Element:
+        element = super().end(tag)
+        if tag == self._tag:
+            self._hand(element)
+            element.clear()
+        return element

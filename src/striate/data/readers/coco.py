@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from striate.augment.resample import IGNORED
 from striate.data.coco import BACKGROUND, CROWD, Annotation, Coco, has_outline, load
@@ -33,6 +34,11 @@ class _Part:
     paths: Mapping[int, str]
     split: str | None
 
+    @cached_property
+    def has_outlines(self) -> bool:
+        """Whether a mask can be drawn of any image."""
+        return any(map(has_outline, self.coco.annotations))
+
 
 def read(layout: Layout, options: ReadOptions) -> Index:
     """Reads COCO files; categories of several are matched by name.
@@ -49,11 +55,11 @@ def read(layout: Layout, options: ReadOptions) -> Index:
     objects = [_objects(part, left_out) for part in parts]
     classes, unused = _classes(parts, objects)
     has_room = len(classes) < IGNORED  # beside the background
-    has_masks = has_room and any(_has_outlines(part.coco) for part in parts)
+    has_masks = has_room and any(part.has_outlines for part in parts)
     notes = [f"left out, {what}: {count:,}." for what, count in left_out.items()]
     if unused:
         notes.append(f"categories without an object are no classes: {list_names(unused)}.")
-    if not has_room and any(_has_outlines(part.coco) for part in parts):
+    if not has_room and any(part.has_outlines for part in parts):
         notes.append(f"outlines are left out: a mask has room for {IGNORED - 1} classes, and there are {len(classes)}.")
     rows = [
         (part, image.id, of_part.get(image.id, []))
@@ -161,11 +167,7 @@ def _corners(bbox: tuple[float, ...]) -> tuple[float, ...]:
 
 def _mask(part: _Part, number: int) -> str | None:
     """The path of the mask that the file draws of an image, if it has outlines."""
-    return f"{part.file}#{number}" if _has_outlines(part.coco) else None
-
-
-def _has_outlines(coco: Coco) -> bool:
-    return any(map(has_outline, coco.annotations))
+    return f"{part.file}#{number}" if part.has_outlines else None
 
 
 def _mask_values(classes: Sequence[str]) -> dict[int, int]:

@@ -9,6 +9,7 @@ from striate.data.layouts.synonyms import plain
 from striate.data.layouts.text_file import read_lines
 from striate.data.layouts.tree import Tree
 from striate.errors import DataError
+from striate.files import whole_number
 
 COLOURED = (
     "labelmap.txt",
@@ -84,7 +85,7 @@ def _colours(lines: Sequence[str]) -> dict[int, str]:
 
 
 def _colour(numbers: Sequence[str]) -> int:
-    red, green, blue = (min(int(number), 255) for number in numbers)
+    red, green, blue = (min(255 if (value := whole_number(number)) is None else value, 255) for number in numbers)
     return red << 16 | green << 8 | blue
 
 

@@ -18,11 +18,14 @@ from striate.data.layouts.layout import Layout
 from striate.data.layouts.names import natural_key, split_of
 from striate.data.layouts.options import LABEL_COLUMN, ReadOptions
 from striate.data.layouts.packed import parquet_split
+from striate.data.paths import open_arrow
 from striate.data.readers.cached_copy import cached_copy, numbered
 from striate.errors import DataError
-from striate.files import list_names, regular
+from striate.files import list_names
 
 AT_A_TIME = 256  # images that are copied together
+LONGEST_LABEL = 4000  # bytes, on average
+SPARE = 1 << 20  # bytes of a column that need no limit
 LABELS = (
     "label",
     "labels",
@@ -113,7 +116,7 @@ def _label_column(schema: pa.Schema, label_column: str, file: Path) -> str:
 def _labels(file: Path, label_column: str) -> tuple[pa.Array, pa.DataType, list[str]]:
     """The class name of each row, the type of the labels, and the class names that the file declares, in order."""
     try:
-        schema = pq.read_schema(regular(file))
+        schema = pq.read_schema(open_arrow(file))
         if _image_column(schema) is None:
             if "image" in schema.names:
                 raise DataError(
@@ -121,7 +124,8 @@ def _labels(file: Path, label_column: str) -> tuple[pa.Array, pa.DataType, list[
                 )
             raise DataError(f"{file}: expected columns image and {label_column}; got {list_names(schema.names, 12)}.")
         label_column = _label_column(schema, label_column, file)
-        values = pq.read_table(file, columns=[label_column])[label_column].combine_chunks()
+        _require_short(file, label_column)
+        values = pq.read_table(open_arrow(file), columns=[label_column])[label_column].combine_chunks()
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{file}: expected Parquet; {error}.") from error
     names = _declared(schema, label_column)
@@ -132,6 +136,20 @@ def _labels(file: Path, label_column: str) -> tuple[pa.Array, pa.DataType, list[
     encoded = values.dictionary_encode()
     texts = pa.array([None if value is None else str(value) for value in encoded.dictionary.to_pylist()], pa.string())
     return texts.take(encoded.indices), values.type, []
+
+
+def _require_short(file: Path, column: str) -> None:
+    """Stops before labels are read that are far too long for names of classes, by what the file says of their size."""
+    with pq.ParquetFile(open_arrow(file)) as opened:
+        groups = [opened.metadata.row_group(i) for i in range(opened.metadata.num_row_groups)]
+    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+    sizes = [chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] == column]
+    rows = sum(group.num_rows for group in groups)
+    if sum(sizes) > SPARE + LONGEST_LABEL * rows:
+        raise DataError(
+            f"{file}: expected labels of at most {LONGEST_LABEL:,} bytes in `{column}`; got {sum(sizes):,} bytes in "
+            f"{rows:,} rows. See --label-column."
+        )
 
 
 def _named(values: pa.Array, names: list[str], file: Path) -> pa.Array:
@@ -167,7 +185,7 @@ def load_images(path: Path) -> pa.ChunkedArray:
     """
     try:
         copy = cached_copy(path, "parquet", partial(_unpack, path))
-        return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()["bytes"]
+        return pa.ipc.open_file(open_arrow(copy, mapped=True)).read_all()["bytes"]
     except (OSError, AttributeError, LookupError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path}: expected a Parquet file of images; {error}.") from error
 
@@ -175,7 +193,7 @@ def load_images(path: Path) -> pa.ChunkedArray:
 def _unpack(path: Path, to: Path) -> None:
     """Copies the encoded images, a few at a time."""
     schema = pa.schema([("bytes", pa.large_binary())])
-    with pq.ParquetFile(path) as file, pa.ipc.new_file(str(to), schema) as writer:
+    with pq.ParquetFile(open_arrow(path)) as file, to.open("wb") as target, pa.ipc.new_file(target, schema) as writer:
         name = _image_column(file.schema_arrow) or "image"
         for batch in file.iter_batches(AT_A_TIME, columns=[name]):
             column = batch[name]
