@@ -291,6 +291,15 @@ def _shown(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def whole_number(text: str) -> int | None:
+    """The number that up to nine digits write; None of any other text, and so of 5,000 digits, which Python refuses.
+
+    >>> whole_number("042"), whole_number("-1"), whole_number("9" * 5000)
+    (42, None, None)
+    """
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
 def json_text(values: Any, indent: int | None = None) -> str:
     """JSON that every reader takes: a number that is not finite, for which JSON has no word, is null.
 

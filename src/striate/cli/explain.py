@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from striate.errors import DataError, UsageError
+from striate.files import whole_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -267,9 +268,9 @@ def _exciting(
 
 
 def _dead(model: "Model", data: Path | None, layer: str | None, batch_size: int, workers: int | None) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from striate.console import Page
     from striate.explain import channels, layers_with_maps
 
     table = Table("layer", "channels", "dead", "smallest answer", "largest answer")
@@ -283,14 +284,15 @@ def _dead(model: "Model", data: Path | None, layer: str | None, batch_size: int,
             f"{found.smallest.min():.3g}",
             f"{found.largest.max():.3g}",
         )
-    Console().print(table)
+    Page().print(table)
 
 
 def _numbers(written: str, count: int) -> list[int]:
     words = written.replace(",", " ").split()
-    if not all(word.isdecimal() and int(word) < count for word in words):
+    numbers = [number for word in words if (number := whole_number(word)) is not None and number < count]
+    if len(numbers) < len(words):
         raise UsageError(f"`--channels`: expected numbers under {count}, as 0,5,7; got {written}.")
-    return [int(word) for word in words]
+    return numbers
 
 
 def _sources(paths: Sequence[Path]) -> list[Path]:
@@ -332,6 +334,6 @@ def _save(figure: "Figure", path: Path, *, told: bool = True) -> None:
 
 
 def _say(text: str) -> None:
-    from rich.console import Console
+    from striate.console import Page
 
-    Console().print(text, soft_wrap=True, markup=False, emoji=False, highlight=False)
+    Page().print(text, soft_wrap=True, markup=False, emoji=False, highlight=False)

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from striate.errors import DataError, UsageError
+from striate.files import whole_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,8 +54,7 @@ def filter_image(
         stride: Pixels from one output to the next.
         steps: Print the arithmetic of the output at this ROW,COLUMN.
     """
-    from rich.console import Console
-
+    from striate.console import Page
     from striate.explain.filters import Filter, matrix_text, read_kernel
     from striate.explain.filters import kernel as named_kernel
 
@@ -68,7 +68,7 @@ def filter_image(
     path = _writable(output or Path(f"{image.stem}-{name}{f'-{angle:g}' if angle else ''}.png"))
     used = Filter(taps, stride, _padding(padding), border, convolution=convolution, absolute=absolute)
     found = used(values)
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Page(highlight=False, markup=False, emoji=False)
     if steps:
         console.print(used.steps(values, *_place(steps)), soft_wrap=True)
     height, width = values.shape[:2]
@@ -105,18 +105,19 @@ def _read(path: Path, channel: str) -> "NDArray[np.float64]":
 def _padding(written: str) -> "Padding":
     if written in ("same", "valid"):
         return written
-    if not written.isdecimal() or int(written) > MOST_PADDING:
+    if (pixels := whole_number(written)) is None or pixels > MOST_PADDING:
         raise UsageError(
             f"`--padding`: expected 0 to {MOST_PADDING} pixels, same or valid; got {written}. Try --padding same."
         )
-    return int(written)
+    return pixels
 
 
 def _place(written: str) -> tuple[int, int]:
     words = written.replace(",", " ").split()
-    if len(words) != 2 or not all(word.isdecimal() for word in words):
+    row, column = map(whole_number, words) if len(words) == 2 else (None, None)
+    if row is None or column is None:
         raise UsageError(f"`--steps`: expected ROW,COLUMN of the output, from 0; got {written}. Try --steps 0,0.")
-    return int(words[0]), int(words[1])
+    return row, column
 
 
 def _writable(path: Path) -> Path:

@@ -27,6 +27,7 @@ PAD_MODES: dict[str, Literal["constant", "edge", "symmetric"]] = {
     "edge": "edge",
     "reflect": "symmetric",
 }
+MOST_PADDED = 1 << 24  # pixels that padding adds to an image
 MOST_TAPS = 101  # a side of a filter from a file
 
 
@@ -171,6 +172,9 @@ class Filter:
             )
         self.output_size(*values.shape[:2])  # raises where the filter does not fit
         rows, columns = self.paddings(*values.shape[:2])
+        added = (values.shape[0] + sum(rows)) * (values.shape[1] + sum(columns)) - values.shape[0] * values.shape[1]
+        if added > MOST_PADDED:
+            raise SizeError(f"`padding`: expected at most {MOST_PADDED:,} pixels around an image; got {added:,}.")
         return np.pad(values.transpose(2, 0, 1), ((0, 0), rows, columns), PAD_MODES[self.border])
 
     def __call__(self, image: ArrayLike) -> Floats:

@@ -229,7 +229,7 @@ def split_of_value(text: str, column: str) -> str | None:
     name, value = plain(column), text.lower()
     if name in FLAG_SPLITS and value in TRUE | FALSE:
         return FLAG_SPLITS[name][value in TRUE]
-    number = re.fullmatch(r"(-?[0-9]+)(\.0)?", text)
+    number = re.fullmatch(r"(-?[0-9]{1,9})(\.0)?", text)
     if number and name in ("fold", "kfold", "folds"):
         return "val" if int(number[1]) == 0 else "train"
     return split_of(text)

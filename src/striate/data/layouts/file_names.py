@@ -34,7 +34,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
     """
     try:
         found = re.compile(pattern)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise UsageError(f"`--label-pattern`: expected a regular expression; got {pattern!r}: {error}.") from error
     if found.groups < 1 or (found.groups > 1 and "label" not in found.groupindex):
         raise UsageError(
