@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from striate.files import fit_to_print, open_regular
 
@@ -30,6 +32,19 @@ class Terminal(Console):
         """Writes to nowhere from now on, where rich would end the process."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # the interpreter writes what is left as it ends
+
+
+def say(text: str) -> None:
+    """Prints a line, or several, as a terminal shows them and does not obey."""
+    print("\n".join(fit_to_print(line, LINE_LENGTH) for line in text.split("\n")))
+
+
+class Page(Console):
+    """Standard output: text from outside is shown there, and never obeyed."""
+
+    def render_str(self, text: str, **named: Any) -> Text:
+        """Every text that is printed, and every cell of a table."""
+        return super().render_str("\n".join(fit_to_print(line, LINE_LENGTH) for line in text.split("\n")), **named)
 
 
 @dataclass(frozen=True)

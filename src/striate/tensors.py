@@ -7,8 +7,10 @@ sentence, "" where all is well, and each room raises it as its own error.
 import errno
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -44,7 +46,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if MOST_HEADER < header <= size:
         raise ValueError(f"expected a header of at most {MOST_HEADER:,} bytes; got {header:,}")
     try:
-        with safe_open(path, "pt") as opened:
+        with _in_utf_8(path) as name, safe_open(name, "pt") as opened:
             names = list(opened.keys())
             if len(names) > MOST_TENSORS:
                 raise ValueError(f"expected at most {MOST_TENSORS:,} tensors; got {len(names):,}")
@@ -56,6 +58,18 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if problem:
         raise ValueError(problem)
     return tensors, metadata
+
+
+@contextmanager
+def _in_utf_8(path: Path) -> Iterator[Path]:
+    """The path or, where it is not UTF-8, which safetensors needs, that of a link to it."""
+    if os.fsencode(path) == str(path).encode(errors="replace"):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        link = Path(folder) / "link.safetensors"
+        link.symlink_to(path.absolute())
+        yield link
 
 
 def save_file(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
@@ -83,7 +97,7 @@ def metadata(path: Path) -> dict[str, str]:
         if file.read(1) != b"{" or header > MOST_HEADER:
             return {}
     try:
-        with safe_open(path, "pt") as opened:
+        with _in_utf_8(path) as name, safe_open(name, "pt") as opened:
             return opened.metadata() or {}
     except (SafetensorError, UnicodeError):
         return {}

@@ -80,10 +80,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):  # a name that its encoding lacks is shown by escapes
             stream.reconfigure(errors="backslashreplace")
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of metadata that no image needs
+    warnings.filterwarnings("ignore", message=r"Glyph \d+ ")  # that the font of figures lacks
+    warnings.formatwarning = _warning
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except (StriateError, CycloptsError, KeyboardInterrupt, MemoryError, OSError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
+        if isinstance(error, RuntimeError) and not (_is_link_to_itself(error) or _is_out_of_memory(error)):
             raise
         if debug:
             for line in traceback.format_exc().splitlines():
@@ -96,6 +98,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
+def _warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A line for a warning of a library, which may hold text from outside."""
+    return fit_to_print(f"{category.__name__}: {message}") + "\n"
+
+
 def verdict(error: BaseException) -> tuple[int, str]:
     """The exit code of a failure and the sentence that tells it."""
     match error:
@@ -106,10 +115,17 @@ def verdict(error: BaseException) -> tuple[int, str]:
         case KeyboardInterrupt():
             sentence = str(error) or "interrupted. A training run goes on with `striate train --resume RUN`."
             return getattr(error, "exit_code", INTERRUPTED), sentence  # a run that saved itself says how it goes on
+        case RuntimeError() if _is_link_to_itself(error):
+            return FAILED, f"{error}."
         case MemoryError() | RuntimeError():
             return FAILED, "out of memory. Try a smaller --batch-size or --img-size."
     named = getattr(error, "filename", None)
     return FAILED, f"{named}: {error.strerror}." if isinstance(error, OSError) and named else f"{error}."
+
+
+def _is_link_to_itself(error: RuntimeError) -> bool:
+    """Whether `Path.resolve` raised it, on a link that leads to itself."""
+    return str(error).startswith("Symlink loop")
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

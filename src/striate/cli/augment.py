@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from striate.cli.flags import DEFAULT, as_in_recipe, values_from_recipe
+from striate.console import say
 from striate.errors import DataError, UsageError
 from striate.recipe import KEYS, AugmentRecipe, DataRecipe, Recipe
 from striate.recipe.size import height_and_width
@@ -88,8 +89,8 @@ def augment(
         max_pixels=table.max_pixels,
     )
     for line in skipped:
-        print(f"left out: {line}")
-    print(f"{output}: what evaluation sees, then what training would in epochs 1 to {epochs}.")
+        say(f"left out: {line}")
+    say(f"{output}: what evaluation sees, then what training would in epochs 1 to {epochs}.")
 
 
 def _as_trained(recipe: Recipe, index: "Index") -> Recipe:

@@ -45,6 +45,7 @@ def bench(
     """
     from rich.console import Console
 
+    from striate.console import Page
     from striate.device import choose
     from striate.machine import advise
     from striate.machine import bench as measure
@@ -64,7 +65,7 @@ def bench(
     if json_output:
         print(json_text(found.to_dict() | {"advice": advise(found)}, indent=2))
         return
-    console = Console(highlight=False)
+    console = Page(highlight=False)
     console.print(str(machine), soft_wrap=True)
     if device == "auto" and found.on_cpu:
         console.print("No GPU was found, and none was measured.")

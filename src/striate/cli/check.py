@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from striate.cli.flags import READING, JsonOutput, Reading, as_in_recipe
 from striate.errors import DataError, UsageError
-from striate.files import fit_to_print, json_text
+from striate.files import json_text
 from striate.recipe import DataRecipe
 
 if TYPE_CHECKING:
     from striate.data.check import Check
 
 SHOWN = 5  # findings of a kind
-LINE = 2000  # characters
 DATA = DataRecipe()
 
 
@@ -42,9 +41,10 @@ def check(
     """
     from functools import partial
 
-    from striate.console import Reporter
+    from striate.console import Reporter, say
     from striate.data.check import Severity, cleaned, examine
     from striate.data.index_file import save_index
+    from striate.data.paths import to_text
     from striate.files import write_whole
     from striate.processors import cores
 
@@ -60,7 +60,7 @@ def check(
     if html is not None:
         from striate.report.check_page import page
 
-        text = page(found, data.resolve().name, max_pixels)
+        text = page(found, to_text(data.resolve().name), max_pixels)
         write_whole(html, lambda aside: aside.write_text(text, encoding="utf-8"))
     if fix is not None:
         write_whole(fix, partial(save_index, cleaned(found)))
@@ -68,7 +68,7 @@ def check(
         print(json_text(found.to_dict(), indent=2))
     else:
         for line in lines(found):
-            print(fit_to_print(line, LINE))
+            say(line)
     errors = found.count(Severity.ERROR)
     if errors:
         raise DataError(

@@ -42,8 +42,7 @@ def compare(
         output: PNG to write, with images that one of the models alone answers right, or answers much better: the truth,
             and what the other says.
     """
-    from rich.console import Console
-
+    from striate.console import Page
     from striate.device import keep_memory
     from striate.evaluation.compare import compare as compared
     from striate.pretrained import load
@@ -58,7 +57,7 @@ def compare(
     if json_output:
         print(json_text(found.to_dict(), indent=2))
         return
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Page(highlight=False, markup=False, emoji=False)
     for line in (*_lines(found), *files):
         console.print(line, soft_wrap=True)
 

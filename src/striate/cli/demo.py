@@ -10,7 +10,7 @@ from striate.recipe import AugmentRecipe, DataRecipe, NetworkRecipe, Recipe, Tra
 from striate.recipe.tables import NO_WEIGHTS
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from striate.console import Page
 
 RECIPE = Recipe(
     network=NetworkRecipe(model="lenet5", model_args={"activation": "relu"}),
@@ -32,17 +32,15 @@ def demo(*, output: Annotated[Path, Parameter(alias="-o")] = Path("runs/demo")) 
         output: Folder for all files; numbered where it exists.
     """
     started = time.monotonic()
-    from rich.console import Console
-
     from striate import api
-    from striate.console import Reporter
+    from striate.console import Page, Reporter
     from striate.data import read
     from striate.evaluation import evaluate
     from striate.model import load
     from striate.report import draw_summary
     from striate.training import RunFolder
 
-    console = Console()
+    console = Page()
     folder = RunFolder.create(output).path
     images = folder / "digits"
     write_digits(images)
@@ -79,7 +77,7 @@ def demo(*, output: Annotated[Path, Parameter(alias="-o")] = Path("runs/demo")) 
     )
 
 
-def _step(console: "Console", number: int, text: str) -> None:
+def _step(console: "Page", number: int, text: str) -> None:
     console.print(f"[bold]{number}.[/bold] {text}", highlight=False, soft_wrap=True)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from striate.console import say
 from striate.errors import UsageError
 
 
@@ -27,7 +28,7 @@ def ensemble(*models: Path, output: Annotated[Path, Parameter(alias="-o")]) -> N
     found = combined(loaded)
     found.save(output)
     members = members_of(found)
-    print(f"wrote {output}: {len(members)} members, {', '.join(dict.fromkeys(each.name for each in members))}")
+    say(f"wrote {output}: {len(members)} members, {', '.join(dict.fromkeys(each.name for each in members))}")
     if not share_held_out(members):
         print(
             "its members did not learn from the same split of the same data: images that one of them did not learn "

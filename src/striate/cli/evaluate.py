@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from striate.cli.flags import LOOKING, READING, RUNNING, JsonOutput, Looking, Reading, Running
+from striate.console import say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -86,7 +87,7 @@ def evaluate(
         return
     _print_text(found)
     for file in files:
-        print(f"wrote {file}")
+        say(f"wrote {file}")
 
 
 def _plainer(model: "Model", viewing: "Viewing") -> tuple[list["Model"], str]:
@@ -102,9 +103,9 @@ def _plainer(model: "Model", viewing: "Viewing") -> tuple[list["Model"], str]:
 
 def _print_text(found: "Evaluation") -> None:
     """Prints what the data was read as, the scores with their intervals, what was left out, and a row a class."""
-    from rich.console import Console
+    from striate.console import Page
 
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Page(highlight=False, markup=False, emoji=False)
     for line in _lines(found):
         console.print(line, soft_wrap=True)
     if found.slices:

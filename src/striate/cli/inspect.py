@@ -74,13 +74,12 @@ def _print_json(inspections: "list[Inspection]", advice: bool) -> None:
 
 
 def _print_text(inspections: "list[Inspection]", all_rows: bool, advice: bool) -> None:
-    from rich.console import Console
-
+    from striate.console import Page
     from striate.inspect import advise, text
 
-    console = Console()
+    console = Page()
     if not console.is_terminal:
-        console = Console(width=text.WIDTH)
+        console = Page(width=text.WIDTH)
     alone = len(inspections) == 1
     console.print(text.layer_table(inspections[0], every=all_rows) if alone else text.comparison(inspections))
     for inspection in inspections:

@@ -84,20 +84,20 @@ def _draw(plan: "Plan", index: "Index", preprocessing: "Preprocessing", folder: 
 
 
 def _print_price(price: "Price", *, json_output: bool) -> None:
-    from rich.console import Console
+    from striate.console import Page
 
     if json_output:
         print(json_text(price.to_dict(), indent=2))
         return
-    console = Console()
+    console = Page()
     console.print(_choices(price.choices))
     console.print(price.sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_text(plan: "Plan") -> None:
-    from rich.console import Console
+    from striate.console import Page
 
-    console = Console()
+    console = Page()
     evidence = plan.evidence
     console.print(
         f"{evidence.looked_at:,} of {evidence.images:,} training images, {evidence.classes:,} classes; "

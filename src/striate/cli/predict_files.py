@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.errors import UsageError
+from striate.files import fit_to_print
 
 if TYPE_CHECKING:
     from striate.tasks import Prediction
@@ -50,7 +51,8 @@ def write(
         top_k: classes in a row of a table.
     """
     if output is None:
-        _write_text((each.row(top_k) for each in predictions), kind, sys.stdout)
+        rows = (each.row(top_k) for each in predictions)
+        _write_text(map(_fit, rows) if sys.stdout.isatty() else rows, kind, sys.stdout)
     elif kind in FOLDERS:
         _write_folder(predictions, kind, output)
     else:
@@ -73,10 +75,16 @@ def _write_file(
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        pq.write_table(pa.Table.from_pylist(list(rows)), aside)
+        with aside.open("wb") as target:
+            pq.write_table(pa.Table.from_pylist(list(rows)), target)
         return
     with aside.open("w", newline="", encoding="utf-8") as file:
         _write_text(rows, kind, file)
+
+
+def _fit(row: dict[str, Any]) -> dict[str, Any]:
+    """A row that a terminal shows and does not obey."""
+    return {key: fit_to_print(value) if isinstance(value, str) else value for key, value in row.items()}
 
 
 def _write_text(rows: Iterable[dict[str, Any]], kind: str, file: Any) -> None:
@@ -152,6 +160,7 @@ def drawing(predictions: "Iterable[Prediction]", folder: Path, classes: Sequence
     from PIL import Image
 
     from striate.data.decode import open_image
+    from striate.data.paths import to_name
     from striate.files import write_whole
     from striate.tasks.files import drawn
 
@@ -159,7 +168,7 @@ def drawing(predictions: "Iterable[Prediction]", folder: Path, classes: Sequence
     names = Names()
     for each in predictions:
         if not each.error:
-            opened = open_image(Path(each.path))
+            opened = open_image(Path(to_name(each.path)))
             pixels = opened.decode(max(opened.size) / LARGEST, 3, opened.own_levels)
             image = Image.fromarray(pixels)
             image.thumbnail((LARGEST, LARGEST))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from striate.cli.flags import READING, RUNNING, Reading, Running
+from striate.console import say
 from striate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def report(
     )
     for path in (target, card):
         if path is not None:
-            print(f"wrote {path}")
+            say(f"wrote {path}")
 
 
 def _run_of(path: Path) -> "RunFolder | None":

@@ -11,8 +11,7 @@ from striate.errors import UsageError
 from striate.files import json_text
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from striate.console import Page
     from striate.studies import Result, Study
 
 COLOURS = {
@@ -58,8 +57,7 @@ def study(
 
 
 def _run(name: str, minutes: float | None, seeds: int | None, data: Path | None, output: Path, as_json: bool) -> None:
-    from rich.console import Console
-
+    from striate.console import Page
     from striate.studies import study_named
 
     found = study_named(name)
@@ -67,7 +65,7 @@ def _run(name: str, minutes: float | None, seeds: int | None, data: Path | None,
     if as_json:
         print(json_text(_plain(found, result), indent=2))
         return
-    console = Console(highlight=False)
+    console = Page(highlight=False)
     _print_verdict(console, found, result)
     console.print(f"page: {output / name}.md, figure: {output / name}.svg", soft_wrap=True, markup=False)
 
@@ -120,20 +118,19 @@ def _list(as_json: bool) -> None:
 
 
 def _print_all(results: "dict[str, Result]", as_json: bool) -> None:
-    from rich.console import Console
-
+    from striate.console import Page
     from striate.studies import study_named
 
     if as_json:
         print(json_text([_plain(study_named(name), result) for name, result in results.items()], indent=2))
         return
-    console = Console(highlight=False)
+    console = Page(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=120)
+        console = Page(highlight=False, width=120)
     _print_table(console, results)
 
 
-def _print_table(console: "Console", results: "dict[str, Result]") -> None:
+def _print_table(console: "Page", results: "dict[str, Result]") -> None:
     from rich import box
     from rich.markup import escape
     from rich.table import Column, Table
@@ -176,7 +173,7 @@ def _print_table(console: "Console", results: "dict[str, Result]") -> None:
     )
 
 
-def _print_verdict(console: "Console", study: "Study", result: "Result") -> None:
+def _print_verdict(console: "Page", study: "Study", result: "Result") -> None:
     from rich.markup import escape
 
     from striate.studies.page import MARKS

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from striate.cli.flags import JsonOutput
+from striate.console import say
 from striate.errors import UsageError, WeightsError
 from striate.files import fit_to_print, json_text
 from striate.recipe.size import height_and_width
@@ -68,9 +69,9 @@ def list_(*, json_output: JsonOutput = False, where: Where = HERE) -> None:
         json_output: Print every manifest in full, as JSON for a script.
     """
     import msgspec
-    from rich.console import Console
     from rich.table import Column, Table
 
+    from striate.console import Page
     from striate.weights import is_here, read_pin, weights_folder
 
     folder = where.folder or weights_folder()
@@ -106,7 +107,7 @@ def list_(*, json_output: JsonOutput = False, where: Where = HERE) -> None:
             if manifest.url or manifest.hub
             else "no",
         )
-    console = Console()
+    console = Page()
     console.print(table)
     console.print(f"folder: {folder}", markup=False, highlight=False, soft_wrap=True)
 
@@ -136,7 +137,7 @@ def _progress(manifest: "Manifest") -> "Iterator[Callable[[int], object]]":
         nonlocal next_line
         if time.monotonic() >= next_line:
             of = f" of {total / 1e6:,.1f}" if total else ""
-            print(f"{manifest.name}: {size / 1e6:,.1f}{of} MB", file=sys.stderr, flush=True)
+            print(fit_to_print(f"{manifest.name}: {size / 1e6:,.1f}{of} MB"), file=sys.stderr, flush=True)
             next_line = time.monotonic() + LINE_S
 
     yield line
@@ -154,7 +155,7 @@ def fetch(name: str, /, *, where: Where = HERE) -> None:
     manifest = _named(name, _known(where), where.folder)
     with _progress(manifest) as progress:
         path = bring(manifest, where.folder, progress)
-    print(f"{path}: {manifest.name}, as published (licence: {manifest.licence}).")
+    say(f"{path}: {manifest.name}, as published (licence: {manifest.licence}).")
 
 
 @weights.command
@@ -174,12 +175,12 @@ def verify(*what: str, where: Where = HERE) -> None:
             path = Path(each)
             if named(each, known, folder) or not path.is_file():
                 found = _named(each, known, folder)
-                print(f"{find(found, folder)}: {found.name}, as published.")
+                say(f"{find(found, folder)}: {found.name}, as published.")
                 continue
             manifest = recognised(path, known.values())
             if manifest is None:
                 raise WeightsError(f"{path}: expected published weights; its sha256 {digest(path)} is in no manifest.")
-            print(f"{path}: {manifest.name}, as published.")
+            say(f"{path}: {manifest.name}, as published.")
         except WeightsError as error:
             bad.append(str(error))
     if bad:
@@ -275,7 +276,7 @@ def _write_tensors(form: Form, file: Path, output: Path, classes: Path | None) -
     tensors = layout_named(form.layout or "striate").convert(read_tensors(file))
     whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
     write_whole(output, lambda aside: save_file(whole, aside, {"format": "pt"}))
-    print(f"{output}: {len(whole)} tensors, {sum(t.numel() for t in whole.values()):,} values.")
+    say(f"{output}: {len(whole)} tensors, {sum(t.numel() for t in whole.values()):,} values.")
 
 
 def _write_model(form: Form, file: Path, output: Path, classes: Path | None, manifests: Path | None) -> None:
@@ -296,9 +297,9 @@ def _write_model(form: Form, file: Path, output: Path, classes: Path | None, man
     found = replace(found, classes=names, preprocessing=_preprocessing(form, found.preprocessing))
     found.model(choose("cpu", "float32")).save(output)
     for sentence in found.said:
-        print(sentence, file=sys.stderr)
+        print(fit_to_print(sentence, 2000), file=sys.stderr)
     parameters = sum(parameter.numel() for parameter in found.net.parameters())
-    print(f"{output}: a model, {found.about.get('name', found.name)}, {parameters:,} parameters, {len(names)} classes.")
+    say(f"{output}: a model, {found.about.get('name', found.name)}, {parameters:,} parameters, {len(names)} classes.")
 
 
 def _preprocessing(form: Form, own: "Preprocessing") -> "Preprocessing":

@@ -12,10 +12,10 @@ from striate.data.layouts.options import PATH_COLUMN, ReadOptions
 from striate.data.layouts.sheet import SUFFIXES, open_sheet
 from striate.data.layouts.tables import table_of
 from striate.data.layouts.tree import survey
-from striate.data.paths import PARQUET_SUFFIX, file_and_number, file_of
+from striate.data.paths import PARQUET_SUFFIX, file_and_number, file_of, open_arrow
 from striate.data.readers.table import resolve
 from striate.errors import DataError, nearest
-from striate.files import list_names, regular
+from striate.files import list_names
 
 Values = list[str | None]
 
@@ -74,8 +74,8 @@ def _taken(texts: pa.Array, where: Sequence[int | None]) -> Values:
 
 
 def _of_parquet(file: Path, names: Sequence[str]) -> list[Values]:
-    _require_columns(file, names, pq.read_schema(regular(file)).names)
-    table = pq.read_table(file, columns=list(names))
+    _require_columns(file, names, pq.read_schema(open_arrow(file)).names)
+    table = pq.read_table(open_arrow(file), columns=list(names))
     return [[None if value is None else str(value) for value in table[name].to_pylist()] for name in names]
 
 

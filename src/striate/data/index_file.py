@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from striate.augment.resample import IGNORED
 from striate.data.index import LONGEST_CLASS, SCHEMA, SPLITS, Index
-from striate.data.paths import SafePaths, to_name, to_text
+from striate.data.paths import SafePaths, open_arrow, to_name, to_text
 from striate.errors import DataError
-from striate.files import cache_folder, fit_to_print, list_names, open_regular, regular
+from striate.files import cache_folder, fit_to_print, list_names, open_regular
 
 KEY = b"striate"  # of the schema's metadata
 CHUNK = 1 << 20
@@ -47,7 +47,8 @@ def save_index(index: Index, path: Path) -> None:
         dict(index.mask_values),
         index.notes,
     )
-    pq.write_table(index.table.replace_schema_metadata({KEY: msgspec.json.encode(about)}), path)
+    with path.open("wb") as file:
+        pq.write_table(index.table.replace_schema_metadata({KEY: msgspec.json.encode(about)}), file)
     with suppress(OSError):  # a full disk, say: then it is one of another user
         made = _made_here(path)
         made.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +58,7 @@ def save_index(index: Index, path: Path) -> None:
 def is_index(path: Path) -> bool:
     """Whether `path` is a file that `save_index` wrote, or that says so."""
     try:
-        return KEY in (pq.read_schema(regular(path)).metadata or {})
+        return KEY in (pq.read_schema(open_arrow(path)).metadata or {})
     except (OSError, pa.ArrowException):
         return False
 
@@ -86,14 +87,14 @@ def load_index(path: Path, image_root: Path | None = None) -> Index:
 def _read(path: Path) -> tuple[pa.Table, About]:
     """The table, and what the file says of the whole index."""
     try:
-        schema = pq.read_schema(regular(path))
+        schema = pq.read_schema(open_arrow(path))
         if KEY not in (schema.metadata or {}):
             columns = list_names(schema.names)
             raise DataError(f"index {path}: expected a Parquet file that striate wrote; got one of {columns}.")
         about = msgspec.json.decode(schema.metadata[KEY], type=About)
         if not schema.equals(SCHEMA):
             raise DataError(f"index {path}: expected one of this version of striate; got another. Make it anew.")
-        with pq.ParquetFile(path, memory_map=True, read_dictionary=TEXTS) as file:
+        with pq.ParquetFile(open_arrow(path, mapped=True), read_dictionary=TEXTS) as file:
             _require_modest(path, file.metadata)
             table = file.read().replace_schema_metadata(None)
         _require_short(path, table)

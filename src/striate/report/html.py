@@ -23,9 +23,14 @@ def render(template: str, **values: Any) -> str:
     """
     here = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
-        loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
     return environment.get_template(template).render(values)
+
+
+def _shown(value: Any) -> Any:
+    """A value of a page: text from outside can neither hide its letters nor turn their order, as on a terminal."""
+    return fit_to_print(value, 10 * len(value) + 40) if type(value) is str else value  # what is safe has another type
 
 
 def address(image: Image.Image) -> str:

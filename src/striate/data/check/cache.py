@@ -1,6 +1,7 @@
 """What was seen of images, kept from one check to the next by the content of their files."""
 
 import hashlib
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,7 +24,7 @@ Pairs = NDArray[np.int64]  # (P, 3): the places of two images, the first below t
 
 def cache_file(folder: Path, root: Path) -> Path:
     """Where what was seen of the images below `root` is kept; beside it, which of them are alike."""
-    name = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
+    name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
     return folder / f"{name}-v{VERSION}.seen"
 
 

@@ -15,6 +15,7 @@ from striate.data.layouts.sheet import open_sheet
 from striate.data.layouts.tables import Table, table_of
 from striate.data.layouts.tree import Folder, Tree, survey
 from striate.data.layouts.unread import unread, unread_name
+from striate.data.paths import to_text
 from striate.errors import DataError
 from striate.files import fit_to_print, list_names, regular
 
@@ -112,7 +113,8 @@ def layout_of_file(path: Path, options: ReadOptions) -> Layout:
         return _yaml(path)
     for name, suffixes in (("parquet", (".parquet",)), ("arrays", (".npz", ".npy")), ("idx", ("ubyte", "ubyte.gz"))):
         if lower.endswith(suffixes):
-            files = (path.name,) if name != "arrays" or lower.endswith(".npz") else tuple(_siblings(path, ".npy"))
+            own = (to_text(path.name),)
+            files = own if name != "arrays" or lower.endswith(".npz") else tuple(_siblings(path, ".npy"))
             return Layout(name, f"{path.name}", Tree(path.parent, Folder("")), files)
     hint = unread_name(path.name)
     known = "a folder, a table (CSV), JSON, XML, Parquet or idx file, an .npz, or a zip or tar archive"
@@ -120,7 +122,7 @@ def layout_of_file(path: Path, options: ReadOptions) -> Layout:
 
 
 def _siblings(path: Path, suffix: str) -> list[str]:
-    return sorted(each.name for each in path.parent.iterdir() if each.suffix.lower() == suffix)
+    return sorted(to_text(each.name) for each in path.parent.iterdir() if each.suffix.lower() == suffix)
 
 
 def _table(path: Path, options: ReadOptions) -> Layout:
@@ -168,9 +170,8 @@ def _places(path: Path, options: ReadOptions) -> Iterator[tuple[Tree, Finder, st
 def _from(root: Path, path: Path) -> str:
     """A file's path from a root; its whole path where it lies elsewhere."""
     absolute = path.absolute()
-    return (
-        absolute.relative_to(root.absolute()).as_posix() if absolute.is_relative_to(root.absolute()) else str(absolute)
-    )
+    inside = absolute.is_relative_to(root.absolute())
+    return to_text(absolute.relative_to(root.absolute()).as_posix() if inside else str(absolute))
 
 
 def _is_aside(folder: Path) -> bool:
