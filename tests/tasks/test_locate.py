@@ -130,6 +130,16 @@ def test_of_a_single_class_nothing_is_said_but_how_well_it_is_found(tmp_path: Pa
     assert task.graded(records) is None
 
 
+@pytest.mark.parametrize(("loss", "weight"), [("mse", 100), ("smooth_l1", 100), ("giou", 10)])
+def test_each_loss_of_the_box_has_a_weight_of_its_own(loss: str, weight: float) -> None:
+    task, logits, truth = Locate(("cat", "dog")), torch.tensor([[1.0, 2.0]]), torch.tensor([[0.2, 0.2, 0.7, 0.7]])
+    outputs = torch.cat([logits, truth + 0.1], dim=1)
+    asked = recipe(network={"task_args": {"box_loss": loss}}, training={"label_smoothing": 0.0})
+    found, _ = task.objective(nn.Identity(), asked)(outputs, {"label": torch.tensor([0]), "box": truth})
+    of_class = cross_entropy(logits, torch.tensor([0]))
+    torch.testing.assert_close(found, of_class + weight * box_loss(loss, truth + 0.1, truth).mean())  # type: ignore[arg-type]
+
+
 # What a recipe may ask for
 
 

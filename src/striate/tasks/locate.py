@@ -21,7 +21,7 @@ from striate.tasks.average import mean_of_shares
 from striate.tasks.bootstrap import Groups
 from striate.tasks.classify import Classify
 from striate.tasks.locate_boxes import iou, ordered, to_original, to_shares
-from striate.tasks.locate_loss import BoxLoss, box_loss
+from striate.tasks.locate_loss import BOX_WEIGHTS, BoxLoss, box_loss
 from striate.tasks.locate_metrics import Records, right_overlaps, scores
 from striate.tasks.locate_rows import NO_OBJECT, boxes_of, matched, objects_of
 from striate.tasks.located import Located
@@ -39,8 +39,8 @@ class Options:
     """What `task_args` may say."""
 
     box_loss: BoxLoss = "mse"
-    box_weight: float = 10.0
-    """The weight of the box's loss beside the cross-entropy of the class."""
+    box_weight: float | None = None
+    """The weight of the box's loss beside the cross-entropy of the class; that of `BOX_WEIGHTS` unless given."""
 
     per_class_boxes: bool = False
     """One box for each class, of which that of the class counts, instead of one for all."""
@@ -49,8 +49,13 @@ class Options:
     """Whether images without an object are used, as a class of their own that has no box."""
 
     def __post_init__(self) -> None:
-        if not self.box_weight > 0:
+        if self.box_weight is not None and not self.box_weight > 0:
             raise UsageError(f"`task_args.box_weight`: expected a number above 0; got {self.box_weight}.")
+
+    @property
+    def weight(self) -> float:
+        """The weight of the box's loss."""
+        return BOX_WEIGHTS[self.box_loss] if self.box_weight is None else self.box_weight
 
 
 class ClassAndBox(Objective):
@@ -83,7 +88,7 @@ class ClassAndBox(Objective):
         logits = outputs[:, : len(self.task.classes)]
         each = cross_entropy(logits, labels, reduction="none", label_smoothing=self.label_smoothing)
         boxes = self.task.boxes(outputs, labels)
-        each = each + self.chosen.box_weight * box_loss(self.chosen.box_loss, boxes, targets["box"])
+        each = each + self.chosen.weight * box_loss(self.chosen.box_loss, boxes, targets["box"])
         if self.weight is None:
             return each.mean(), outputs
         weight = self.weight[labels]
