@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "explain": {"arithmetic", "model", "data"},
     "machine": {"training", "inspect"},
     "report": {"evaluation", "explain", "training"},
-    "studies": {"explain", "evaluation", "features", "inspect", "console"},
+    "studies": {"explain", "evaluation", "features", "inspect", "console", "pretrained"},
     "cli": {"ensemble", "api", "machine", "explain", "report", "studies", "inspect", "weights", "__init__"},
     "__main__": {"cli"},
     "__init__": {"api", "model", "nets", "tasks"},

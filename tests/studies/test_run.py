@@ -26,7 +26,7 @@ STUDY = replace(
     arms={"a": drawn, "b": drawn},
     figure=Dots("value"),
     rule=lambda numbers: more(numbers, "value", "a", "b"),
-    source=None,
+    sources=(),
 )
 
 

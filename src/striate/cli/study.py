@@ -98,7 +98,7 @@ def _run_all(minutes: float | None, seeds: int | None, data: Path | None, output
         study, path = study_named(name), output / f"{name}.json"
         if path.exists() and read(path).digest == digest(name):
             continue
-        if study.source and study.source.name and data is None:
+        if data is None and any(source.name for source in study.sources):
             skipped.append(name)
             continue
         result = _made(study, share, seeds, data, output)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from striate.data import Index, IndexedImages, Preprocessing, Rows, read
+from striate.data.decode import common_levels
 from striate.errors import UsageError
 
 DIGITS_TEST = 597  # of the 1,797 digits
@@ -81,6 +82,7 @@ class Source:
 
 
 DIGITS = Source()
+PHOTOS = Source("cifar10-jpeg", "small colour photos such as CIFAR-10", size=16, channels=3, train=4000, test=1000)
 
 
 def standardised(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor) -> Images:
@@ -104,24 +106,28 @@ def digits() -> Images:
 
 
 def _read(path: Path, source: Source) -> Images:
+    """Images of the splits train and test, or val where there is no test."""
     index = read(path)
     rng = np.random.default_rng(0)
-    parts = []
-    for split, count in (("train", source.train), ("test", source.test)):
-        rows = np.sort(rng.permutation(index.rows(split))[:count])
-        if not len(rows):
-            raise UsageError(f"`--data`: expected images of the splits train and test in {path}; got none of {split}.")
-        parts += [_pixels(index, rows, source), torch.from_numpy(np.asarray(index.labels(rows), np.int64))]
-    return standardised(*parts)
+    rows = []
+    for names, count in ((("train",), source.train), (("test", "val"), source.test)):
+        there = next((found for name in names if len(found := index.rows(name))), None)
+        if there is None:
+            expected = f"images of the splits train and test, or val, in {path}"
+            raise UsageError(f"`--data`: expected {expected}; got none of {' or '.join(names)}.")
+        rows.append(np.sort(rng.permutation(there)[:count]))
+    pixels = _pixels(index, np.concatenate(rows), source).split([len(part) for part in rows])
+    labels = [torch.from_numpy(np.asarray(index.labels(part), np.int64)) for part in rows]
+    return standardised(pixels[0], labels[0], pixels[1], labels[1])
 
 
 def _pixels(index: Index, rows: Rows, source: Source) -> Tensor:
-    """(N, C, H, W), values 0 to 1."""
+    """(N, C, H, W), values 0 to 1; of images of more than 8 bits by what is black and white in all of them."""
     size = (source.channels, source.size, source.size)
-    preprocessing = Preprocessing(size, (0.0,) * source.channels, (1.0,) * source.channels, crop_pct=1.0)
     images = IndexedImages(index)
-    pixels = []
-    for row in rows:
-        image = images.open(int(row))
-        pixels.append(image.read(preprocessing.map(image.size), preprocessing.size, source.channels))
-    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 255
+    levels = common_levels(images.open(int(row)) for row in rows)
+    preprocessing = Preprocessing(
+        size, (0.0,) * source.channels, (1.0,) * source.channels, crop_pct=1.0, pixel_range=levels
+    )
+    pixels = np.stack([preprocessing.read(images.open(int(row))) for row in rows])
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255

@@ -124,9 +124,13 @@ def _because(verdict: Verdict) -> str:
 
 def _cost(study: Study, result: Result) -> str:
     seeds = f"{len(result.seeds)} seed{'s' if len(result.seeds) > 1 else ''}"
-    images = f" Its images: {study.source.meaning}." if study.source else " It makes its own inputs."
+    meanings = " and ".join(source.meaning for source in study.sources)
+    images = f" Its images: {meanings}." if meanings else " It makes its own inputs."
     return f"{seeds}, {result.seconds:g} seconds of processor time in all on {result.machine}.{images}"
 
 
 def _flags(study: Study) -> str:
-    return f" --data {study.source.name}" if study.source and study.source.name else ""
+    names = [source.name for source in study.sources if source.name]
+    if not names:
+        return ""
+    return f" --data {names[0] if len(names) == 1 else 'FOLDER'}"

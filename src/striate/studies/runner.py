@@ -57,7 +57,7 @@ def run(study: Study, data: Path | None, plan: Plan, reporter: Reporter | None =
         UsageError, DataError: if the images are not there.
     """
     started, used, code = time.monotonic(), time.process_time(), digest(study.name)
-    images = study.source.load(data) if study.source else None
+    images = {source: source.load(data) for source in study.sources}
     values: dict[str, dict[str, list[Value]]] = {arm: {} for arm in study.arms}
     done: list[int] = []
     with (reporter or Reporter.silent()).progress(study.name, plan.seeds * len(study.arms), "runs") as advance:

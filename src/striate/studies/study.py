@@ -1,7 +1,7 @@
 """What a study is: a claim, arms that are compared, what is measured, and a rule written before the run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from striate.studies.images import Images, Source
 from striate.studies.numbers import Numbers, Value
@@ -16,18 +16,19 @@ class Trial:
     scale: float = 1.0
     """How much longer than the short form each training lasts."""
 
-    data: Images | None = None
+    data: Mapping[Source, Images] = field(default_factory=dict)
+    """The images of each source, in the study's order."""
 
     @property
     def images(self) -> Images:
-        """The images of a study that has a source of them.
+        """The images of the study's first source.
 
         Raises:
             ValueError: if it has none.
         """
-        if self.data is None:
+        if not self.data:
             raise ValueError("`images`: expected a study with a source of images; got one without.")
-        return self.data
+        return next(iter(self.data.values()))
 
     def epochs(self, count: int) -> int:
         """The epochs, or steps, that `count` of the short form become."""
@@ -93,8 +94,8 @@ class Study:
     remark: str = ""
     """Why we believe that it came out so: written after the run."""
 
-    source: Source | None = None
-    """The images that it needs; None where it makes its own inputs."""
+    sources: tuple[Source, ...] = ()
+    """The images that it needs; none where it makes its own inputs."""
 
     seeds: int = 5
     chance: bool = True

@@ -73,6 +73,6 @@ STUDY = Study(
     "filters that see one channel at a time. At 36 channels, which cost a little less than the full ones, "
     "they are as good but for a point, and not better. On so small a network the saving is paid for; the "
     "published ones have hundreds of channels.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=4,
 )

@@ -70,6 +70,6 @@ STUDY = Study(
     "3x3 and loses under a point on average, but three in one seed, so that the seeds do not exclude a "
     "loss of two points. Its maps have 4x4 pixels and it is the second layer; Szegedy et al. recommend it "
     "for maps of 12 to 20, and not early.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=6,
 )

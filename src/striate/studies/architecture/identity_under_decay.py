@@ -8,7 +8,6 @@ from torch.nn.functional import cross_entropy, relu
 
 from striate.studies.images import DIGITS
 from striate.studies.learn import accuracy, learn, recipe
-from striate.studies.small import Pooled
 from striate.studies.study import Lines, Measures, Study, Trial
 from striate.studies.verdict import FAILS, HOLDS, all_of, inside, more
 
@@ -23,6 +22,8 @@ class Block(nn.Module):
         self.shortcut = shortcut
         norms: list[nn.Module] = [nn.BatchNorm2d(WIDTH) if norm else nn.Identity() for _ in range(2)]
         convs = [nn.Conv2d(WIDTH, WIDTH, 3, padding=1, bias=False) for _ in range(2)]
+        for conv in convs:
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
         self.body = nn.Sequential(convs[0], norms[0], nn.ReLU(), convs[1], norms[1])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -41,8 +42,9 @@ def trained(trial: Trial, shortcut: bool, norm: bool = False) -> Measures:
     for decay in DECAYS:
         blocks = [Block(shortcut, norm) for _ in range(BLOCKS)]
         stem = nn.Sequential(nn.Conv2d(1, WIDTH, 3, padding=1), nn.ReLU())
-        net = nn.Sequential(stem, *blocks, Pooled(), nn.Linear(WIDTH, 10))
-        learn(net, images, recipe(trial, 40), loss=partial(penalised, blocks=blocks, decay=decay))
+        head = (nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16 * WIDTH, 10))
+        net = nn.Sequential(stem, *blocks, *head)
+        learn(net, images, recipe(trial, 40, lr=0.02), loss=partial(penalised, blocks=blocks, decay=decay))
         with torch.inference_mode():
             x = stem(images.test)
             distances.append(float((nn.Sequential(*blocks)(x) - x).norm() / x.norm()))
@@ -54,7 +56,8 @@ STUDY = Study(
     claims=("b-decay", "b-identity", "c-identity", "e-delta"),
     claim="Under weight decay residual blocks turn into the identity and the network still works; plain blocks "
     "turn into zero",
-    setup="Four blocks of two convolutions on 8 channels, with and without the shortcut, learn from 320 digits. "
+    setup="Four blocks of two convolutions on 8 channels, with and without the shortcut, lie between a convolution and "
+    "a linear layer, and learn from 320 digits. "
     "The blocks' weights decay at 0 or 0.3, by an L2 penalty; their convolutions have no biases, and the first and the "
     "last layer do not decay. Measured is how far what the four blocks give is from what they are given, beside "
     "that: 0 is the identity, and 1 is what an output of zero gives. The third arm has batch norm in the block, "
@@ -89,12 +92,13 @@ STUDY = Study(
     literature="He et al. 2015, arXiv:1512.03385, sec. 3.1 and fig. 7: residual functions have small responses. van "
     "Laarhoven 2017, arXiv:1706.05350: with batch norm, weight decay changes the effective rate and not "
     "the function.",
-    remark="Without batch norm it is as the notes say: under decay the residual blocks give what they are given, "
-    "to eight digits, and the plain blocks give zero. What is left of the residual network, one "
-    "convolution and a mean, answers 11 to 23 % after so short a training, so that it still works is not "
-    "shown; the plain one is at a guess without decay too. With batch norm the blocks stay far from the "
-    "identity: it undoes what decay takes from the weights, and the network answers 92 %. In a first "
-    "version all weights decayed, and every network without batch norm was left at a guess.",
-    source=DIGITS,
-    seeds=6,
+    remark="Decay takes the residual blocks from four to six times their input to about once it or less, and their "
+    "network still answers nine images of ten; the plain blocks turn into zero, and their network into a "
+    "guess. So shortcuts leave what they are given alone, as the notes say. But the blocks do not become the "
+    "identity: where the loss still asks something of a block, it keeps weights against a decay of 0.3. In an"
+    " earlier version nothing but a mean over the map followed the blocks; the loss then asked nothing of "
+    "them, and they became the identity to eight digits, in a network that could not work. With batch norm "
+    "they stay far from it: it undoes what decay takes from the weights.",
+    sources=(DIGITS,),
+    seeds=4,
 )

@@ -105,5 +105,5 @@ STUDY = Study(
     "this small network, where 24 channels go through 4 and the layer is the only one of its kind. The "
     "notes' example goes from 192 channels to 16, in a network with eight more such modules that can make "
     "up for it.",
-    source=DIGITS,
+    sources=(DIGITS,),
 )

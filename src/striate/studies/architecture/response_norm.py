@@ -67,6 +67,6 @@ STUDY = Study(
     "Krizhevsky's factor of 0.0001 and activations of about one it divides by nearly one. Batch norm adds "
     "two points or more of test accuracy in every seed. That its training loss is lower does not show "
     "clearly, because after 32 epochs all three networks are below 0.07.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=6,
 )

@@ -55,6 +55,6 @@ STUDY = Study(
     remark="Zeros are as good as projections here, on average within a point of either, with 736 and 2,272 "
     "parameters fewer. Six blocks on small digits have little need of a shortcut that learns; on ImageNet "
     "the paper finds projections better by a little.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=6,
 )

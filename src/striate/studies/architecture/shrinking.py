@@ -55,6 +55,6 @@ STUDY = Study(
     "3x3 convolution uses one of its nine weights. Down to 2x2 after two layers costs half a point on "
     "average, which the seeds do not tell from nothing: it saves two fifths of the activations and is "
     "nearly free on digits of 8 x 8.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=6,
 )

@@ -89,6 +89,6 @@ STUDY = Study(
     "less than the end of its network. The gap between training and test images is smaller with it in all "
     "three seeds, but by half a point, which three seeds do not tell from nothing. Four layers leave a "
     "branch little to add; GoogLeNet, which it was made for, has 22.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=3,
 )

@@ -58,6 +58,6 @@ STUDY = Study(
     remark="That the filter is found does not say that a network would want it: here the answers are Sobel's. In "
     "a network the task decides which edges help; `striate explain --filters` shows the first filters of "
     "a model.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=3,
 )

@@ -87,6 +87,6 @@ STUDY = Study(
     "in a linear layer with a weight for each place, so what a shared filter finds has to be learned anew "
     "for each place after all, and 64 to 80 steps are few for it. Where digits lie anywhere, the dense "
     "layer's 83,520 numbers fit more than the convolution's 40.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=3,
 )

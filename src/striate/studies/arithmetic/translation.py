@@ -75,5 +75,5 @@ STUDY = Study(
     "changes their maps as much as another digit does, with three poolings as without, and by four pixels "
     "pooling makes it worse, because its few outputs change as a whole. What invariance a trained network "
     "has, it has learned.",
-    source=DIGITS,
+    sources=(DIGITS,),
 )

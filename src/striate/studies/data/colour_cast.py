@@ -109,5 +109,5 @@ STUDY = Study(
     "bluish and in brightness. Shifts of each channel on its own cover it, and help much. PCA colour "
     "steps along the directions that the images have, and covers a part of it: it keeps the tints, as the "
     "notes say, and for the same reason does less against a light that the images never had.",
-    source=DIGITS,
+    sources=(DIGITS,),
 )

@@ -64,6 +64,6 @@ STUDY = Study(
     "add more than a larger network does: with 50 images the large network is ahead of the small one with "
     "200, by twelve points. Four channels are few for ten classes, and the small network gets no better "
     "from 200 to 800 images; the large one still gains four points.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=6,
 )

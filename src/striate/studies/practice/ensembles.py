@@ -89,6 +89,6 @@ STUDY = Study(
     "But the first alone differs by up to six points from seed to seed, so three seeds do not exclude that "
     "there is no gain. Averaged weights are worse than a single network from three networks on: filters "
     "that do the same work stand at different places in each network, and their mean does the work of none.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=3,
 )

@@ -73,6 +73,6 @@ STUDY = Study(
     "seeds. A network that saw nothing but the middle has never been shown a digit that is moved by a "
     "pixel of eight, and answers such crops worse, so that nine of them cost it nine points. On photos of "
     "224 pixels a crop moves less of what is seen.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=6,
 )

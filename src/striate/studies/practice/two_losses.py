@@ -79,6 +79,6 @@ STUDY = Study(
     "squared error alone finds it to a quarter. The rate matters more than the sum: at 0.03 the class "
     "falls to 18 %. That rate is what the study was first run with; the squared error's first steps are "
     "then too large, and what the class needs is lost.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=6,
 )

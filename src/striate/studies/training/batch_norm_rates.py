@@ -49,5 +49,5 @@ STUDY = Study(
     "Bjorck et al. 2018, arXiv:1806.02375.",
     remark="With batch norm the network reaches 80 % at two of the four rates in these 7 epochs, the larger a "
     "hundred times the smallest tried; without it at none. At 3.0 both begin to fail.",
-    source=DIGITS,
+    sources=(DIGITS,),
 )

@@ -62,6 +62,6 @@ STUDY = Study(
     remark="Every ReLU unit that began at -6 kept its weights to the last digit, and every leaky one moved. But "
     "to move is not to come back: with a slope of 0.01 the gradient is a hundredth, and in 12 epochs "
     "leaky units far below zero were no more use than dead ones.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=3,
 )

@@ -85,6 +85,6 @@ STUDY = Study(
     "outputs all lie on one side of zero. ReLU passes four tenths, tanh with Glorot and Bengio's rule "
     "almost three tenths: at the start of training tanh does not vanish either, as long as its inputs are "
     "small.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=5,
 )

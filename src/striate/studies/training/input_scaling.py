@@ -66,6 +66,6 @@ STUDY = Study(
     "by 34 points or more. Batch norm takes the scale out after the first convolution: with it raw values "
     "reach at least 94 % in every seed. Three rates, a factor of 100 apart, may miss the best one of "
     "each.",
-    source=DIGITS,
+    sources=(DIGITS,),
     seeds=6,
 )

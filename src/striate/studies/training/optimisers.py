@@ -1,4 +1,4 @@
-"""Gradient descent, momentum, RMSProp and Adam, each at the best of three rates."""
+"""Gradient descent, momentum, RMSProp and Adam, each at the best of four rates."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ from striate.studies.small import convnet
 from striate.studies.study import Dots, Measures, Study, Trial
 from striate.studies.verdict import FAILS, HOLDS, all_of, more
 
-STEPS = (0.3, 1.0, 3.0)  # times the usual rate of each
+STEPS = (0.3, 1.0, 3.0, 10.0)  # times the usual rate of each
 USUAL = {"sgd": 0.1, "momentum": 0.03, "rmsprop": 0.003, "adam": 0.01}
 
 
@@ -27,7 +27,7 @@ STUDY = Study(
     claims=("b-optimisers", "e-rmsprop"),
     claim="Momentum, RMSProp and Adam reduce the training loss faster than plain gradient descent",
     setup="Three convolutions without batch norm learn from 400 digits for 5 epochs. Each optimiser gets the "
-    "best of three learning rates: 0.3, 1 and 3 times 0.1 (plain), 0.03 (momentum), 0.003 (RMSProp) and "
+    "best of four learning rates: 0.3, 1, 3 and 10 times 0.1 (plain), 0.03 (momentum), 0.003 (RMSProp) and "
     "0.01 (Adam).",
     arms={
         "gradient descent": partial(trained, opt="sgd"),
@@ -55,9 +55,11 @@ STUDY = Study(
     literature="Kingma and Ba 2014, arXiv:1412.6980, fig. 3: on CIFAR-10 Adam and Nesterov's momentum end close to "
     "each other. Wilson et al. 2017, arXiv:1705.08292: adaptive methods can generalise worse. Choi et al. "
     "2019, arXiv:1910.05446: tuned well enough, the more general optimiser never does worse.",
-    remark="In these 35 steps RMSProp and Adam are far ahead in every seed. Momentum is ahead in every seed too, "
-    "but by 0.01 to 0.44, which six seeds do not tell from nothing. Gradient descent was best at the "
-    "largest rate that was tried, in every seed, so a larger one might have brought it nearer.",
-    source=DIGITS,
-    seeds=6,
+    remark="In these 35 steps each of the three is ahead of gradient descent, momentum and RMSProp in nine seeds of "
+    "ten and Adam in eight, each at the best of four rates. With three rates gradient descent was best at the"
+    " largest, in every seed, and momentum's lead could not be told; with a fourth, gradient descent is best "
+    "at one of the two largest, and momentum, which gains most from it, ahead by half a nat. Which of the "
+    "three is best the seeds do not tell.",
+    sources=(DIGITS,),
+    seeds=10,
 )

@@ -56,5 +56,5 @@ STUDY = Study(
     "noise, such as dropout.",
     remark="From zeros, 24 units are one unit 24 times: the matrix of their weights has rank 1. What such a "
     "network can still tell, it tells by a single number.",
-    source=DIGITS,
+    sources=(DIGITS,),
 )
