@@ -109,6 +109,8 @@ def unsound(tensors: Mapping[str, Tensor], size: int) -> str:
     Sparse, quantised, nested and complex tensors, those of the meta device, and those that are larger than the file
     that describes them are refused; their values are not touched.
     """
+    if len(tensors) > MOST_TENSORS:
+        return f"expected at most {MOST_TENSORS:,} tensors; got {len(tensors):,}"
     total = 0
     for name, tensor in tensors.items():
         kind = _kind(tensor)

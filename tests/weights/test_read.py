@@ -227,3 +227,10 @@ def test_more_tensors_than_a_network_has_are_refused(tmp_path: Path) -> None:
     save_file({str(i): torch.zeros(0) for i in range(20_001)}, path)
     with pytest.raises(WeightsError, match="expected at most 20,000 tensors; got 20,001"):
         read_tensors(path)
+
+
+def test_more_tensors_than_a_network_has_are_refused_of_a_pickle_too(tmp_path: Path) -> None:
+    one = torch.ones(1)
+    torch.save({str(number): one for number in range(20_001)}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"w.pth: expected at most 20,000 tensors; got 20,001"):
+        read_pickle(tmp_path / "w.pth")
