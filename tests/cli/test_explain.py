@@ -137,6 +137,8 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_are_explained(
     assert (code, out) == (3, f"wrote {tmp_path / 'maps.png'}\n")
     assert err.startswith("striate: 1 of 2 images could not be read; the others are explained.")
     assert "the file is empty" in err
+    code, _, err = striate("explain", model, tmp_path / "bad.png", "-o", tmp_path / "maps.png", *PLAIN)
+    assert (code, err) == (3, f"striate: 1 of 1 images could not be read. {tmp_path / 'bad.png'}: the file is empty\n")
 
 
 @pytest.mark.parametrize(
@@ -152,6 +154,7 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_are_explained(
         ),
         (("{image}", "--class", "drak"), 2, "`class`: expected a class of the model; got drak. Did you mean `dark`?"),
         (("{image}", "--layer", "conv9"), 2, "`layer`: expected a module of the network; got conv9."),
+        (("{image}", "--layer", "x"), 2, "got x. Try one of: conv1, conv2, fc1"),
         (("--exciting", "--data", "{data}", "--channels", "99"), 2, "`--channels`: expected numbers under 16"),
     ],
 )

@@ -178,9 +178,8 @@ def _images(draw: _Draw, sources: list[Path], output: Path, *, check: bool) -> N
         shown = torch.stack(first[:CHECKED])
         _say(faithfulness(draw.model, draw.maps(shown), draw.explain).sentence())
     if bad:
-        raise DataError(
-            f"{len(bad)} of {len(sources)} images could not be read; the others are explained. {'; '.join(bad)}"
-        )
+        others = "; the others are explained" if len(bad) < len(sources) else ""
+        raise DataError(f"{len(bad)} of {len(sources)} images could not be read{others}. {'; '.join(bad)}")
 
 
 def _read(

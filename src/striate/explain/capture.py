@@ -57,7 +57,9 @@ def module_named(net: nn.Module, name: str) -> nn.Module:
     """
     modules: dict[str, nn.Module] = dict(net.named_modules())
     if name not in modules:
-        raise UsageError(f"`layer`: expected a module of the network; got {name}. {nearest(name, modules)}")
+        raise UsageError(
+            f"`layer`: expected a module of the network; got {name}. {nearest(name, filter(None, modules))}"
+        )
     return modules[name]
 
 
