@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from striate.device import Machine, choose
+from striate.device import Machine, as_pinned, choose
 from striate.errors import UsageError
 from striate.processors import cores
 
@@ -208,3 +208,9 @@ def test_a_runtime_that_is_not_there(bare: pytest.MonkeyPatch, asked: str, sente
     with pytest.raises(UsageError) as caught:
         choose("cpu", runtime=asked)
     assert str(caught.value) == f"`runtime`: {sentence}"
+
+
+def test_threads_are_taken_over_where_there_are_as_many_cores() -> None:
+    assert as_pinned({"threads": cores()}, "cpu").threads == cores()
+    assert as_pinned({"threads": cores() + 1}, "cpu").threads is None
+    assert as_pinned({}, "cpu").threads is None

@@ -3,8 +3,8 @@
 import ctypes
 import importlib.util
 import platform
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
@@ -37,6 +37,9 @@ class Machine:
     runtime: Literal["torch", "openvino"] = "torch"
     """What runs the part of a network that does not learn, where that is kept."""
 
+    threads: int | None = None
+    """Of arithmetic with which scores are computed, since another number changes last digits; None: as it comes."""
+
     def __str__(self) -> str:
         return f"{self.device}, {self.precision}, {self.memory_format}: {self.reason}"
 
@@ -61,6 +64,17 @@ class Machine:
         """Moves images (N, C, H, W) to the device and the memory format."""
         moved = images.to(self.device, non_blocking=True)
         return moved.contiguous(memory_format=MEMORY_FORMATS[self.memory_format])
+
+
+@contextmanager
+def arithmetic_threads(count: int | None) -> Iterator[None]:
+    """Computes with so many threads inside the context, with as many as before after it; None changes nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _fast_bfloat16(device: torch.device) -> tuple[bool, str]:
@@ -163,11 +177,12 @@ def choose(
     return Machine(chosen, precision, memory_format, reason, _runtime(device, runtime))  # type: ignore[arg-type]
 
 
-def as_pinned(pinned: Mapping[str, str], device: str = "auto", precision: str = "auto") -> Machine:
+def as_pinned(pinned: Mapping[str, Any], device: str = "auto", precision: str = "auto") -> Machine:
     """How the network of a model file runs here: as `Machine.pinned` said where it was trained, where that can be.
 
     Args:
-        pinned: `precision`, `memory_format` and `runtime`; what is absent is decided as `choose` does.
+        pinned: `precision`, `memory_format`, `runtime` and `threads`; what is absent is decided as `choose` does, and
+            no more threads than there are cores are taken over.
         device: as `choose` takes it.
         precision: likewise; what is not "auto" is obeyed instead of what is pinned.
 
@@ -175,7 +190,9 @@ def as_pinned(pinned: Mapping[str, str], device: str = "auto", precision: str = 
         UsageError: if the device is not there.
     """
     asked = pinned.get("precision", "auto") if precision == "auto" else precision
+    threads = pinned.get("threads")
     machine = choose(device, asked, pinned.get("memory_format", "auto"))
+    machine = replace(machine, threads=threads if threads is not None and threads <= cores() else None)
     reason = f"{asked} as in training" if precision == "auto" != asked else machine.reason
     if pinned.get("runtime") == "openvino" and machine.device.type == "cpu":
         if importlib.util.find_spec("openvino") is not None:

@@ -74,8 +74,9 @@ class MachineRecord(msgspec.Struct, frozen=True):
     precision: Literal["float32", "bfloat16"] | None = None
     memory_format: Literal["contiguous", "channels_last"] | None = None
     runtime: Literal["torch", "openvino"] | None = None
+    threads: Annotated[int, Meta(ge=1, le=1 << 16)] | None = None
 
-    def pinned(self) -> dict[str, str]:
+    def pinned(self) -> dict[str, str | int]:
         """Those that the file says, for `striate.device.as_pinned`."""
         return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
 

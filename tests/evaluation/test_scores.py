@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageOps
 from rich.console import Console
 
@@ -245,3 +246,20 @@ def test_how_far_it_is_is_told(trained: Model, two_classes: Path) -> None:
     assert told[0] == ("scoring", 24)
     assert sum(count for _, count in told[1:]) == 24
     assert len(told) > 2
+
+
+def test_scores_are_computed_with_the_threads_of_the_model(
+    write_pictures: WritePictures, untrained: MakeModel, tmp_path: Path
+) -> None:
+    """Another number of threads changes last digits of sums in float32."""
+    index = read(write_pictures(tmp_path, {"dark": 2, "light": 2}))
+    seen: list[int] = []
+
+    @contextmanager
+    def watched(title: str, total: int) -> Iterator[Callable[[int], None]]:
+        yield lambda count: seen.append(torch.get_num_threads())
+
+    model = untrained()
+    for threads, expected in ((2, 2), (None, torch.get_num_threads())):
+        evaluate(replace(model, machine=replace(model.machine, threads=threads)), index, "all", progress=watched)
+        assert seen.pop() == expected

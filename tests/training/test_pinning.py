@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from striate.console import Reporter
-from striate.device import choose
+from striate.device import arithmetic_threads, choose
 from striate.model import load
 from striate.recipe import Recipe
 from striate.recipe import load as load_recipe
 from striate.training import resume, train
-from striate.training.pinning import arithmetic_threads, changes, pinned, possible
+from striate.training.pinning import changes, pinned, possible
 
 MakeRecipe = Callable[..., Recipe]
 

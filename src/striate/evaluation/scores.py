@@ -15,6 +15,7 @@ from striate.data import Batch, Index, IndexedImages, Rows
 from striate.data.check import examine, leaks
 from striate.data.check.run import Progress, no_progress
 from striate.data.crops import ONCE, Viewing
+from striate.device import arithmetic_threads
 from striate.errors import DataError
 from striate.evaluation.answered import Answered
 from striate.model import Model
@@ -137,7 +138,7 @@ def evaluate(
     started = time.perf_counter()
     shown = viewing.whole(model.preprocessing)
     found = []
-    with progress("scoring", len(rows)) as advance:
+    with progress("scoring", len(rows)) as advance, arithmetic_threads(model.machine.threads):
         for each, batch in outputs:
             found.append(task.observe(each, matched, batch, shown))
             advance(len(batch.rows))

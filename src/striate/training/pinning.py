@@ -1,27 +1,12 @@
 """What decides the last bits of a run is settled once, where it begins, and kept in its recipe."""
 
 import importlib.util
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-
-import torch
 
 from striate.device import Machine
 from striate.recipe import Recipe
 
 PINNED = ("precision", "memory_format", "runtime", "threads")  # keys of the recipe's machine
-
-
-@contextmanager
-def arithmetic_threads(count: int | None) -> Iterator[None]:
-    """Computes with so many threads inside the context, with as many as before after it; None changes nothing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def pinned(recipe: Recipe, machine: Machine) -> Recipe:

@@ -22,7 +22,7 @@ from striate.data import (
 )
 from striate.data.check import KINDS, Check, Finding, Severity, by_kind, examine, leaks
 from striate.data.index_file import load_index
-from striate.device import Machine, choose, keep_memory
+from striate.device import Machine, arithmetic_threads, choose, keep_memory
 from striate.processors import cores
 from striate.recipe import NO_WEIGHTS, Recipe
 from striate.recipe.size import height_and_width
@@ -30,7 +30,7 @@ from striate.tasks import AUTO, settled, task_of
 from striate.training import checkpoint
 from striate.training.checkpoint import Checkpoint
 from striate.training.folder import RunFolder
-from striate.training.pinning import arithmetic_threads, changes, pinned, possible
+from striate.training.pinning import changes, pinned, possible
 from striate.training.process_group import BACKENDS, JoinedProcesses, Processes
 from striate.training.resolve import require_resumable, resolve
 from striate.training.run import Run
