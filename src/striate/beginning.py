@@ -1,4 +1,7 @@
-"""What a run begins with where `--weights auto` leaves it open: published weights for photographs, or drawn values."""
+"""What a run begins with where its recipe leaves it open: published weights for photographs, or drawn values.
+
+A network that begins with drawn values is shown images no larger than they are.
+"""
 
 import math
 from collections import Counter
@@ -11,12 +14,14 @@ from striate.data import Index, IndexedImages, OpenedImage, UnreadableError
 from striate.errors import UsageError
 from striate.nets import arguments_of, encoder_name
 from striate.recipe import AUTO_WEIGHTS, NO_WEIGHTS, Recipe
-from striate.recipe.size import height_and_width
+from striate.recipe.size import height_and_width, written
 from striate.tasks import settled
 from striate.weights import Manifest, hint, is_here, named, published
 
 EMBEDDED = "efficientnet_lite0"  # the network whose weights an installation brings
 LEAST_SIDE = 64  # pixels: of anything smaller, the last maps of a network for photographs show next to nothing
+SMALL = "resnet20_cifar"  # the network for images of fewer pixels than that
+FULL_SIDE = 224  # pixels: what the default network was published for
 LOOKED_AT = 64  # images: enough to know what most of them are
 FOR_COLOUR = ", and published weights are for colour"
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")  # Pillow's
@@ -28,7 +33,7 @@ class Beginning:
 
     recipe: Recipe
     said: tuple[str, ...] = ()
-    """A sentence where the recipe had left them open, and one where it had left open the channels."""
+    """A sentence each on the weights, the channels, and the network and its size, where the recipe left them open."""
 
 
 def beginning(recipe: Recipe, index: Index) -> Beginning:
@@ -48,6 +53,9 @@ def beginning(recipe: Recipe, index: Index) -> Beginning:
     if bands is not None:
         recipe = replace(recipe, data=replace(recipe.data, in_channels=bands))
         of_bands = (f"channels: {bands}, as many as the images have bands; --in-channels overrules.",)
+    if recipe.transfer.weights == NO_WEIGHTS:
+        recipe, of_size = _to_size(recipe, index)
+        return Beginning(recipe, of_bands + of_size)
     if recipe.transfer.weights != AUTO_WEIGHTS:
         return Beginning(recipe, of_bands)
     manifest, why_not = None, _why_drawn(recipe) or _why_no_photographs(recipe, index)
@@ -55,11 +63,29 @@ def beginning(recipe: Recipe, index: Index) -> Beginning:
         manifest, why_not = _weights_of(recipe)
     if manifest is None:
         _require_nothing_kept(recipe, why_not)
+        recipe, of_size = _to_size(recipe, index)
         none = replace(recipe, transfer=replace(recipe.transfer, weights=NO_WEIGHTS))
-        return Beginning(none, (*of_bands, f"weights: none, {recipe.network.name} trains from scratch: {why_not}."))
+        said = f"weights: none, {recipe.network.name} trains from scratch: {why_not}."
+        return Beginning(none, (*of_bands, said, *of_size))
     transfer = replace(recipe.transfer, weights=manifest.name, freeze=recipe.transfer.freeze or "auto")
     said = f"weights: {manifest.name}, because the images are photographs; `--weights none` trains from scratch."
     return Beginning(replace(recipe, transfer=transfer), (said,))
+
+
+def _to_size(recipe: Recipe, index: Index) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe with a network and a size for images smaller than it would else be shown, and what was chosen."""
+    data, network = recipe.data, recipe.network
+    given = network.model or network.whiten or data.img_size is not None
+    sizes = [] if given else _sizes(recipe, index)
+    side = round(median(min(size) for size in sizes)) if sizes else FULL_SIDE
+    if side >= FULL_SIDE:
+        return recipe, ()
+    [((width, height), count)] = Counter(sizes).most_common(1)
+    size = written(height, width) if count * 2 > len(sizes) and max(width, height) <= FULL_SIDE else side
+    data = replace(data, img_size=size, crop_pct=data.crop_pct or 1.0)
+    network = replace(network, model=SMALL if side < LEAST_SIDE else network.name)
+    said = f"network: {network.model} at {size} pixels, which the images have; --model and --img-size overrule."
+    return replace(recipe, data=data, network=network), (said,)
 
 
 def _why_drawn(recipe: Recipe) -> str:
@@ -100,6 +126,11 @@ def _bands(recipe: Recipe, index: Index) -> int | None:
     bands = Counter(image.bands for image in _some(index, recipe.data.max_pixels))
     [(most, _)] = bands.most_common(1) or [(None, 0)]
     return None if most in (None, 1, 3) else most
+
+
+def _sizes(recipe: Recipe, index: Index) -> list[tuple[int, int]]:
+    """Widths and heights of some images."""
+    return [image.size for image in _some(index, recipe.data.max_pixels)]
 
 
 def _some(index: Index, max_pixels: int) -> Iterator[OpenedImage]:
