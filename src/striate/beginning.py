@@ -35,6 +35,11 @@ class Beginning:
     said: tuple[str, ...] = ()
     """A sentence each on the weights, the channels, and the network and its size, where the recipe left them open."""
 
+    @property
+    def why_drawn(self) -> str:
+        """The sentence of why there are no weights; "" where the recipe itself asks for none."""
+        return next((sentence for sentence in self.said if sentence.startswith("weights: none")), "")
+
 
 def beginning(recipe: Recipe, index: Index) -> Beginning:
     """Settles what a run begins with.

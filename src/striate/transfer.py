@@ -140,7 +140,7 @@ def plan(
     """
     index, begun = _begun(data, recipe)
     if begun.recipe.transfer.weights == NO_WEIGHTS:
-        why = " ".join(begun.said) or "`--weights none` trains from scratch."
+        why = begun.why_drawn or "`--weights none` trains from scratch."
         raise UsageError(f"`weights`: expected some of which a part may be frozen; got none. {why} Try --weights NAME.")
     base, reporter = _base(begun.recipe), reporter or Reporter()
     for sentence in begun.said:
