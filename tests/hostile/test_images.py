@@ -44,6 +44,19 @@ def test_a_tiff_of_many_pages_is_counted_as_far_as_the_limit() -> None:
     assert scan_image(open_image(bytes(content)))["frames"] == MOST_PAGES
 
 
+@pytest.mark.parametrize(("count", "told"), [(1, 1), (2, 2), (30, 30), (3 * MOST_PAGES, MOST_PAGES)])
+def test_frames_of_a_gif_are_counted_up_to_a_limit(count: int, told: int) -> None:
+    file = io.BytesIO()
+    frames = [Image.fromarray(np.full((9, 11), 100 * (n % 2), np.uint8)) for n in range(2)]
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    content = file.getvalue()
+    start = content.rindex(b"\x21\xf9")  # the second frame, with its extension
+    frame = content[start:-1]
+    opened = open_image(content[:start] + frame * (count - 1) + b";")
+    assert scan_image(opened)["frames"] == told
+    assert opened.decode(1, 1).shape[:2] == (9, 11)
+
+
 def test_a_gzip_that_holds_more_than_its_header_says(tmp_path: Path, refusal: Refusal) -> None:
     with gzip.open(tmp_path / "train-images-idx3-ubyte.gz", "wb", compresslevel=1) as file:
         file.write(struct.pack(">4B3I", 0, 0, 8, 3, 10, 28, 28) + bytes(100_000_000))

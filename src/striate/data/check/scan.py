@@ -13,7 +13,7 @@ from striate.data.image_formats import ANIMATED
 from striate.data.preprocessing import Readable
 
 VIEW = 64  # pixels: width and height of what is looked at, the whole image squeezed into a square
-MOST_PAGES = 1000  # of a TIFF
+MOST_PAGES = 1000  # of a TIFF or GIF
 SIDE = VIEW // 2  # of the thumbnail that is compared
 FREQUENCIES = 8  # of the hash, along either axis
 RECORD = np.dtype(
@@ -125,9 +125,10 @@ def colour_sums(records: Records) -> ColourSums:
 
 
 def _pages(image: Image.Image) -> int:
-    """The images of a TIFF, of which no more than `MOST_PAGES` are looked for: Pillow's own count is quadratic."""
+    """The images of a TIFF or GIF, of which no more than `MOST_PAGES` are looked for: Pillow's own count has no end."""
     try:
         for page in range(1, MOST_PAGES):
+            image.tile = []  # type: ignore[attr-defined]  # or that of a GIF would be decoded first
             image.seek(page)
     except EOFError:
         return page
@@ -141,6 +142,10 @@ def _frames(image: OpenedImage) -> int:
     if image.format_and_mode[0] not in ANIMATED:
         return 1
     try:
-        return _pages(image.pillow) if image.pillow.format == "TIFF" else int(getattr(image.pillow, "n_frames", 1))
+        return (
+            _pages(image.pillow)
+            if image.pillow.format in ("TIFF", "GIF")
+            else int(getattr(image.pillow, "n_frames", 1))
+        )
     except FAILURES:
         return 1
