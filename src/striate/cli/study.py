@@ -183,7 +183,8 @@ def _print_verdict(console: "Page", study: "Study", result: "Result") -> None:
     console.print(f"[{COLOURS[verdict.kind]}]{MARKS[verdict.kind]} {verdict.kind}[/]")
     for line in verdict.because:
         console.print(f"  {escape(line)}", soft_wrap=True)
-    console.print(f"{len(result.seeds)} seeds, {result.seconds:g} seconds of processor time", soft_wrap=True)
+    seeds = f"{len(result.seeds)} seed{'s' if len(result.seeds) > 1 else ''}"
+    console.print(f"{seeds}, {result.seconds:g} seconds of processor time", soft_wrap=True)
 
 
 def _plain(study: "Study", result: "Result") -> dict[str, Any]:

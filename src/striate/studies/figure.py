@@ -105,7 +105,7 @@ def _lines(spec: Lines, numbers: Numbers) -> Figure:
     axes.set(xlabel=spec.label, ylabel=spec.measure)
     axes.grid(alpha=0.25)
     if len(arms) > 1:
-        axes.legend(frameon=False)
+        figure.legend(frameon=False, loc="outside upper left", ncols=3)
     return figure
 
 
