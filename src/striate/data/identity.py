@@ -25,6 +25,7 @@ from striate.files import open_regular, read_checked, write_checked
 
 SIZE = 16  # bytes of a digest
 CHUNK = 1 << 20
+PART = 64  # files that a thread takes at a time: what waits for a thread takes more memory than a file's name
 TOO_NEW_NS = 2_000_000_000  # two seconds, the coarsest clock of a common file system (FAT)
 Stamp = tuple[int, int, int, int]  # size, modification and change of status in ns, inode
 Stamps = NDArray[np.int64]  # (N, 4)
@@ -86,10 +87,14 @@ def file_digests(
     digests = _recalled(known, texts, stamps)
     unknown = [i for i, digest in enumerate(digests) if digest is None and stamps[i, 0] >= 0]
     advance(len(files) - len(unknown))
+    parts = [unknown[start : start + PART] for start in range(0, len(unknown), PART)]
     with ThreadPoolExecutor(workers) as pool:
-        for i, digest in zip(unknown, pool.map(lambda i: _digest(root / files[i]), unknown), strict=True):
-            digests[i] = digest
-            advance(1)
+        for part, found in zip(
+            parts, pool.map(lambda part: [_digest(root / files[i]) for i in part], parts), strict=True
+        ):
+            for i, digest in zip(part, found, strict=True):
+                digests[i] = digest
+            advance(len(part))
     if unknown:  # a file that changed just before it was read may change again and keep its times
         is_old = stamps[:, 1:3].max(axis=1) < started - TOO_NEW_NS
         settled = [i for i, digest in enumerate(digests) if digest is not None and is_old[i]]
