@@ -80,7 +80,7 @@ def test_what_cannot_be_read_is_named(
         (
             ("{data}",),
             2,
-            "`weights`: expected some of which a part may be frozen; got none. weights: none, resnet20_cifar trains from",
+            "`weights`: expected some of which a part may be frozen; got none. weights: none, resnet20_cifar trains",
         ),
         (("{data}", "--weights", "nothing"), 2, "expected the name of published weights, or a file; got nothing."),
         (("{data}", "--weights", "{base}", "--images", "1"), 2, "images"),
