@@ -110,6 +110,26 @@ def test_a_network_from_scratch_is_shown_images_no_larger_than_they_are(
     assert (line in found.said) is chosen
 
 
+@pytest.mark.parametrize(
+    ("size", "mode", "values", "preset"),
+    [
+        ((28, 28), "L", {}, "none"),
+        ((28, 28), "L", {"model": "lenet5", "rotation": 10.0}, "none"),
+        ((28, 28), "L", {"augment": "light"}, "light"),
+        ((28, 28), "L", {"trivial": True}, None),
+        ((28, 28), "RGB", {}, None),
+        ((80, 80), "L", {}, None),
+    ],
+)  # fmt: skip
+def test_digits_are_not_mirrored_unless_that_is_asked_for(
+    draw: Draw, size: tuple[int, int], mode: str, values: dict[str, Any], preset: str | None
+) -> None:
+    found = beginning(recipe(**values), read(draw(size, mode)))
+    assert found.recipe.augment.augment == preset
+    assert found.recipe.augment.rotation == values.get("rotation")
+    assert any("augmentation: none" in line for line in found.said) is (preset == "none")
+
+
 def test_images_of_many_small_sizes_are_shown_at_their_median(draw: Draw) -> None:
     folder = draw((40, 50), count=6)
     draw((30, 60), count=3)

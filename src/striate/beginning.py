@@ -1,6 +1,6 @@
 """What a run begins with where its recipe leaves it open: published weights for photographs, or drawn values.
 
-A network that begins with drawn values is shown images no larger than they are.
+A network that begins with drawn values is shown images no larger than they are, and scans of signs as they are.
 """
 
 import math
@@ -33,7 +33,8 @@ class Beginning:
 
     recipe: Recipe
     said: tuple[str, ...] = ()
-    """A sentence each on the weights, the channels, and the network and its size, where the recipe left them open."""
+    """A sentence each on the weights, the channels, the network and its size, and augmentation, where the recipe left
+    them open."""
 
     @property
     def why_drawn(self) -> str:
@@ -53,44 +54,96 @@ def beginning(recipe: Recipe, index: Index) -> Beginning:
         UsageError: nothing suits, but the recipe says how much of some weights to keep.
     """
     recipe = settled(recipe, index)
-    bands = _bands(recipe, index)
-    of_bands: tuple[str, ...] = ()
-    if bands is not None:
-        recipe = replace(recipe, data=replace(recipe.data, in_channels=bands))
-        of_bands = (f"channels: {bands}, as many as the images have bands; --in-channels overrules.",)
+    seen = _seen(recipe, index)
+    recipe, of_bands = _to_bands(recipe, seen)
     if recipe.transfer.weights == NO_WEIGHTS:
-        recipe, of_size = _to_size(recipe, index)
-        return Beginning(recipe, of_bands + of_size)
+        recipe, said = _to_images(recipe, seen)
+        return Beginning(recipe, of_bands + said)
     if recipe.transfer.weights != AUTO_WEIGHTS:
         return Beginning(recipe, of_bands)
-    manifest, why_not = None, _why_drawn(recipe) or _why_no_photographs(recipe, index)
+    manifest, why_not = None, _why_drawn(recipe) or _why_no_photographs(seen)
     if not why_not:
         manifest, why_not = _weights_of(recipe)
     if manifest is None:
         _require_nothing_kept(recipe, why_not)
-        recipe, of_size = _to_size(recipe, index)
+        recipe, said = _to_images(recipe, seen)
         none = replace(recipe, transfer=replace(recipe.transfer, weights=NO_WEIGHTS))
-        said = f"weights: none, {recipe.network.name} trains from scratch: {why_not}."
-        return Beginning(none, (*of_bands, said, *of_size))
+        why = f"weights: none, {recipe.network.name} trains from scratch: {why_not}."
+        return Beginning(none, (*of_bands, why, *said))
     transfer = replace(recipe.transfer, weights=manifest.name, freeze=recipe.transfer.freeze or "auto")
-    said = f"weights: {manifest.name}, because the images are photographs; `--weights none` trains from scratch."
-    return Beginning(replace(recipe, transfer=transfer), (said,))
+    why = f"weights: {manifest.name}, because the images are photographs; `--weights none` trains from scratch."
+    return Beginning(replace(recipe, transfer=transfer), (why,))
 
 
-def _to_size(recipe: Recipe, index: Index) -> tuple[Recipe, tuple[str, ...]]:
-    """The recipe with a network and a size for images smaller than it would else be shown, and what was chosen."""
-    data, network = recipe.data, recipe.network
-    given = network.model or network.whiten or data.img_size is not None
-    sizes = [] if given else _sizes(recipe, index)
-    side = round(median(min(size) for size in sizes)) if sizes else FULL_SIDE
-    if side >= FULL_SIDE:
+@dataclass(frozen=True)
+class _Seen:
+    """What the headers of some images show."""
+
+    sizes: list[tuple[int, int]]
+    """Widths and heights."""
+
+    grey: bool
+    """Whether most are."""
+
+    bands: int | None
+    """Of most images; None where there are none."""
+
+    @property
+    def side(self) -> float:
+        """The median of the short sides, in pixels."""
+        return median(min(size) for size in self.sizes)
+
+    @property
+    def signs(self) -> bool:
+        """Whether these are small grey scans, as of digits and letters, which a mirror makes into others."""
+        return bool(self.sizes) and self.grey and self.side < LEAST_SIDE
+
+
+def _seen(recipe: Recipe, index: Index) -> _Seen:
+    """What some images show, without those that cannot be read."""
+    sizes, grey, bands = [], 0, Counter[int | None]()
+    for image in _some(index, recipe.data.max_pixels):
+        with suppress(UnreadableError):
+            bands[image.bands] += 1
+            grey += image.pillow.mode in GREY_MODES
+            sizes.append(image.size)
+    most = bands.most_common(1)[0][0] if bands else None
+    return _Seen(sizes, grey * 2 > len(sizes), most)
+
+
+def _to_bands(recipe: Recipe, seen: _Seen) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe with as many channels as images have bands, where these are no colours and it leaves them open."""
+    if recipe.data.in_channels is not None or seen.bands in (None, 1, 3):
         return recipe, ()
-    [((width, height), count)] = Counter(sizes).most_common(1)
-    size = written(height, width) if count * 2 > len(sizes) and max(width, height) <= FULL_SIDE else side
-    data = replace(data, img_size=size, crop_pct=data.crop_pct or 1.0)
-    network = replace(network, model=SMALL if side < LEAST_SIDE else network.name)
-    said = f"network: {network.model} at {size} pixels, which the images have; --model and --img-size overrule."
-    return replace(recipe, data=data, network=network), (said,)
+    said = f"channels: {seen.bands}, as many as the images have bands; --in-channels overrules."
+    return replace(recipe, data=replace(recipe.data, in_channels=seen.bands)), (said,)
+
+
+def _to_images(recipe: Recipe, seen: _Seen) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe of a network from scratch with a size, a network and a preset that suit the images, and what was said.
+
+    What the recipe gives itself stays.
+    """
+    said = []
+    data, network = recipe.data, recipe.network
+    if not (network.model or network.whiten or data.img_size is not None) and seen.sizes and seen.side < FULL_SIDE:
+        size = _common_size(seen)
+        network = replace(network, model=SMALL if seen.side < LEAST_SIDE else network.name)
+        data = replace(data, img_size=size, crop_pct=data.crop_pct or 1.0)
+        said += [f"network: {network.model} at {size} pixels, which the images have; --model and --img-size overrule."]
+    augment = recipe.augment
+    if augment.augment is None and not augment.trivial and seen.signs:
+        augment = replace(augment, augment="none")
+        said += ["augmentation: none, for digits and the like mean something else in a mirror; --augment overrules."]
+    return replace(recipe, network=network, data=data, augment=augment), tuple(said)
+
+
+def _common_size(seen: _Seen) -> int | str:
+    """The size that most images have, where that is not too large; else the median of their short sides."""
+    [((width, height), count)] = Counter(seen.sizes).most_common(1)
+    if count * 2 > len(seen.sizes) and max(width, height) <= FULL_SIDE:
+        return written(height, width)
+    return round(seen.side)
 
 
 def _why_drawn(recipe: Recipe) -> str:
@@ -107,35 +160,15 @@ def _why_drawn(recipe: Recipe) -> str:
     return ""
 
 
-def _why_no_photographs(recipe: Recipe, index: Index) -> str:
+def _why_no_photographs(seen: _Seen) -> str:
     """Why images are no photographs, by some of them; "" where they are."""
-    sides, grey = [], []
-    for image in _some(index, recipe.data.max_pixels):
-        with suppress(UnreadableError):
-            grey.append(image.pillow.mode in GREY_MODES)
-            sides.append(min(image.size))
-    if not sides:
+    if not seen.sizes:
         return "no image can be read"
-    side = median(sides)
-    if side < LEAST_SIDE:
-        return f"the images have {side:.0f} pixels on the short side, and photographs {LEAST_SIDE} or more"
-    if sum(grey) * 2 > len(grey):
+    if seen.side < LEAST_SIDE:
+        return f"the images have {seen.side:.0f} pixels on the short side, and photographs {LEAST_SIDE} or more"
+    if seen.grey:
         return f"the images are grey{FOR_COLOUR}"
     return ""
-
-
-def _bands(recipe: Recipe, index: Index) -> int | None:
-    """How many bands most images have, by some of them, where these are no colours and the recipe leaves it open."""
-    if recipe.data.in_channels is not None:
-        return None
-    bands = Counter(image.bands for image in _some(index, recipe.data.max_pixels))
-    [(most, _)] = bands.most_common(1) or [(None, 0)]
-    return None if most in (None, 1, 3) else most
-
-
-def _sizes(recipe: Recipe, index: Index) -> list[tuple[int, int]]:
-    """Widths and heights of some images."""
-    return [image.size for image in _some(index, recipe.data.max_pixels)]
 
 
 def _some(index: Index, max_pixels: int) -> Iterator[OpenedImage]:

@@ -6,7 +6,7 @@ which every function that draws takes.
 
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from striate.augment.draw import Stream, generator
 from striate.errors import UsageError
@@ -78,6 +78,7 @@ HEAVY = replace(
     mixup=0.2,
     cutmix=1.0,
 )
+DEFAULT_PRESET: Literal["light"] = "light"
 PRESETS = {"none": Augmentation(), "light": LIGHT, "medium": MEDIUM, "heavy": HEAVY}
 
 # What `trivial` chooses among, each at a strength between nothing and this. Those of the paper are as in its wide
@@ -121,7 +122,7 @@ def written_out(augment: AugmentRecipe) -> AugmentRecipe:
     values = {field.name: getattr(_fill(augment), field.name) for field in fields(Augmentation)}
     if not values["pca_colour"] or wants_components(augment):
         del values["pca_values"], values["pca_vectors"]
-    return replace(augment, **values)
+    return replace(augment, augment=augment.augment or DEFAULT_PRESET, **values)
 
 
 def wants_components(augment: AugmentRecipe) -> bool:
@@ -130,7 +131,7 @@ def wants_components(augment: AugmentRecipe) -> bool:
 
 
 def _fill(augment: AugmentRecipe) -> Augmentation:
-    preset = PRESETS[augment.augment]
+    preset = PRESETS[augment.augment or DEFAULT_PRESET]
     if augment.trivial:
         preset = replace(preset, **TRIVIAL)
     own = {field.name: getattr(augment, field.name) for field in fields(Augmentation)}

@@ -19,8 +19,9 @@ PrincipalComponents = Annotated[tuple[Component, ...], Meta(min_length=9, max_le
 class AugmentRecipe:
     """What training does to an image each time that it is seen; what is not given is as the preset `augment` says."""
 
-    augment: Literal["none", "light", "medium", "heavy"] = "light"
-    """Preset that gives every value below that is not given itself."""
+    augment: Literal["none", "light", "medium", "heavy"] | None = None
+    """Preset that gives every value below that is not given itself; light unless given, and none where a network from
+    scratch learns small grey scans, such as digits."""
 
     trivial: bool = False
     """One operation an image, drawn at random, at a random strength, besides crop and mirror (TrivialAugment)."""
