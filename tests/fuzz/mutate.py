@@ -39,6 +39,9 @@ def _ways(path: Path) -> list[Callable[[bytes, Random], bytes]]:
     return [of_bytes]
 
 
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+
 def _replace(path: Path, random: Random) -> None:
     """Puts a folder, a pipe, a link or nothing in the place of a file."""
     path.unlink()
@@ -51,7 +54,8 @@ def _replace(path: Path, random: Random) -> None:
             path.symlink_to("/dev/zero")
         case 3:
             path.symlink_to(path.name)
-        case 4 if path.parent.name != "in":  # what the user names may be a link to anywhere
+        case 4 if path.parent.name != "in" and path.suffix.lower() not in IMAGES:
+            # what the user names may be a link to anywhere, and so may images: people make class folders of links
             path.symlink_to("/etc/passwd")
         case _:
             pass
