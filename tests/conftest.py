@@ -63,6 +63,7 @@ def tiny_recipe() -> Callable[..., Recipe]:
             "model": "lenet5",
             "model_args": {"activation": "relu"},
             "crop_pct": 1.0,
+            "augment": "light",
             "epochs": 3,
             "batch_size": 8,
             "lr": 1e-2,
