@@ -75,6 +75,7 @@ def test_plain_values_for_json(found: Callable[..., Bench]) -> None:
         "memory_format": "channels_last",
         "reason": "as asked",
         "runtime": "torch",
+        "threads": None,
     }
     assert plain["conditions"] == {"cores": 2, "physical_cores": 2, "threads": 2, "load": 0.1}
     assert plain["convolutions"]["float32, forward"] == {"median": 1e12, "low": 1e12, "high": 1e12}
