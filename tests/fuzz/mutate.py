@@ -39,7 +39,7 @@ def _ways(path: Path) -> list[Callable[[bytes, Random], bytes]]:
     return [of_bytes]
 
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+IMAGES = ("", ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
 def _replace(path: Path, random: Random) -> None:
