@@ -34,6 +34,14 @@ def test_images_are_of_224_pixels_unless_asked_otherwise(
     assert size(tmp_path / "sheet.png") == (GAP + 2 * (224 + GAP), TITLE + GAP + 224 + GAP)
 
 
+def test_digits_are_shown_as_they_are(striate: Striate, two_classes: Path, tmp_path: Path) -> None:
+    words = ("augment", two_classes, "--count", 3, "--epochs", 2, "-o")
+    for name, asked in {"auto": (), "none": ("--augment", "none"), "light": ("--augment", "light")}.items():
+        assert striate(*words, tmp_path / name, *asked)[0] == 0
+    assert (tmp_path / "auto").read_bytes() == (tmp_path / "none").read_bytes()
+    assert (tmp_path / "auto").read_bytes() != (tmp_path / "light").read_bytes()
+
+
 def test_a_recipe_gives_what_is_not_typed(striate: Striate, two_classes: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(

@@ -1,6 +1,6 @@
 """striate augment: what augmentation makes of your own images, on one sheet."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,10 +94,11 @@ def augment(
 
 
 def _as_trained(recipe: Recipe, index: "Index") -> Recipe:
-    """The recipe with what the task of the data fills in; as it is where there is no task for them."""
-    from striate.tasks import settled
+    """The recipe with what the data and their task fill in, but for the size; as it is where no task suits them."""
+    from striate.beginning import beginning
 
     try:
-        return settled(recipe, index)
+        found = beginning(recipe, index).recipe
+        return replace(found, data=replace(found.data, img_size=recipe.data.img_size))
     except DataError:  # such as images of several objects, whose boxes a sheet can show all the same
         return recipe
