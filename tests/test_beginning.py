@@ -141,7 +141,7 @@ def test_images_of_many_small_sizes_are_shown_at_their_median(draw: Draw) -> Non
 def test_weights_that_are_not_here_are_named_with_what_brings_them(
     draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("STRIATE_WEIGHTS", "TORCH_HOME", "HF_HOME"):
+    for name in ("STRIATE_CACHE", "STRIATE_WEIGHTS", "TORCH_HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "nothing"))
     assert begun(draw(), model="resnet50")[2] == (
         "weights: none, resnet50 trains from scratch: resnet50.imagenet1k_v1 (103 MB) is not here. "
