@@ -47,7 +47,8 @@ class NetworkRecipe:
     """Which network learns."""
 
     model: Annotated[str | None, Parameter(alias="-m")] = None
-    """Network, by its name in the catalogue; that of the weights, or without any resnet18, unless given."""
+    """Network, by its name in the catalogue; unless given, that of the weights, or without any resnet20_cifar for
+    images of less than 64 pixels, and resnet18 for others."""
 
     model_args: dict[str, bool | int | float | str] = field(default_factory=dict)
     """Arguments of the network, such as `--model-args.activation relu`."""
@@ -131,8 +132,8 @@ class DataRecipe(ReadRecipe):
     """How images are found, split and brought to size."""
 
     img_size: int | str | None = None
-    """Size of the images that the network sees, in pixels: 224, or 224x320, height first; its published size unless
-    given."""
+    """Size of the images that the network sees, in pixels: 224, or 224x320, height first; its published size, or
+    that of smaller images where no network is given either, unless given."""
 
     in_channels: Channels | None = None
     """1 for grey, 3 for RGB, else the bands that each image has; what the network was published for unless given, and
@@ -144,7 +145,7 @@ class DataRecipe(ReadRecipe):
 
     crop_pct: ShareAboveZero | None = None
     """Share of an image's shorter side that evaluation looks at, around the centre; that of `--weights`, else 0.875,
-    unless given."""
+    or all of images that are shown at their own small size, unless given."""
 
     crop_mode: Literal["center", "squash", "border"] | None = None
     """What is shown of an image of another shape: its center; all of it, squashed; or all of it with a border of its
