@@ -72,14 +72,24 @@ def checked(data: Path, capfd: pytest.CaptureFixture[str]) -> tuple[object, str]
     return left.value.code, capfd.readouterr().out
 
 
-@pytest.mark.parametrize("how", SPOILED)
-@pytest.mark.parametrize("kind", SETS)
-def test_a_check_says_the_same_whatever_became_of_its_caches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], kind: str, how: str
-) -> None:
+@pytest.fixture(params=SETS)
+def seen(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> tuple[Path, tuple[object, str]]:
+    """Data of each kind, and what a check said of them that filled the cache, in `cache` beside them."""
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
-    data = SETS[kind](tmp_path / "data")
-    first = checked(data, capfd)
+    data = SETS[request.param](tmp_path / "data")
+    return data, checked(data, capfd)
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_a_check_says_the_same_whatever_became_of_its_caches(
+    seen: tuple[Path, tuple[object, str]], tmp_path: Path, capfd: pytest.CaptureFixture[str], how: str
+) -> None:
+    data, first = seen
     assert first[0] == 0
     kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     assert kept
@@ -90,13 +100,10 @@ def test_a_check_says_the_same_whatever_became_of_its_caches(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-@pytest.mark.parametrize("kind", SETS)
 def test_what_is_no_file_in_a_cache_holds_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], kind: str
+    seen: tuple[Path, tuple[object, str]], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
-    data = SETS[kind](tmp_path / "data")
-    first = checked(data, capfd)
+    data, first = seen
     for path in [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]:
         path.unlink()
         os.mkfifo(path)
@@ -109,13 +116,13 @@ def lead_elsewhere(path: Path, target: Path) -> None:
     path.symlink_to(target)
 
 
-@pytest.mark.parametrize("kind", SETS)
 def test_a_link_in_a_cache_is_not_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], kind: str
+    seen: tuple[Path, tuple[object, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
-    data = SETS[kind](tmp_path / "data")
-    first = checked(data, capfd)
+    data, first = seen
     kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.suffix not in (".jpg", ".png")]
     (tmp_path / "elsewhere").mkdir()
     for number, path in enumerate(kept):

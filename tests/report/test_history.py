@@ -46,6 +46,15 @@ def test_a_run_without_tables_has_no_history_of_them(folder: RunFolder) -> None:
     assert not found.findings
 
 
+def refusal(folder: RunFolder, table: Path, content: str) -> str:
+    """What is said of a run folder whose table has such content."""
+    table.write_text(content)
+    with pytest.raises(DataError) as refused:
+        told(folder)
+    assert len(str(refused.value)) <= 500
+    return str(refused.value)
+
+
 NO_METRICS = {
     "words": (METRICS.replace("0.5", "half"), "could not convert string to float: 'half'"),
     "words of a terminal": (METRICS.replace("0.5", "\x1b[2J"), r"'\x1b[2J'"),
@@ -60,12 +69,9 @@ NO_METRICS = {
 
 @pytest.mark.parametrize(("content", "sentence"), NO_METRICS.values(), ids=NO_METRICS)
 def test_metrics_that_are_no_numbers_of_a_run(folder: RunFolder, content: str, sentence: str) -> None:
-    folder.metrics.write_text(content)
-    with pytest.raises(DataError) as refused:
-        told(folder)
-    assert f"{folder.metrics}: expected the numbers of a run; " in str(refused.value)
-    assert sentence in str(refused.value)
-    assert len(str(refused.value)) <= 500
+    said = refusal(folder, folder.metrics, content)
+    assert f"{folder.metrics}: expected the numbers of a run; " in said
+    assert sentence in said
 
 
 NO_CHECK = {
@@ -78,11 +84,9 @@ NO_CHECK = {
 
 @pytest.mark.parametrize(("content", "sentence"), NO_CHECK.values(), ids=NO_CHECK)
 def test_findings_that_are_none_of_a_run(folder: RunFolder, content: str, sentence: str) -> None:
-    folder.check.write_text(content)
-    with pytest.raises(DataError) as refused:
-        told(folder)
-    assert f"{folder.check}: expected " in str(refused.value)
-    assert sentence in str(refused.value)
+    said = refusal(folder, folder.check, content)
+    assert f"{folder.check}: expected " in said
+    assert sentence in said
 
 
 def test_tables_that_are_no_text(folder: RunFolder) -> None:
