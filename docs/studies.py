@@ -12,7 +12,7 @@ from striate.files import write_whole
 from striate.studies import Result, Study, names, published, study_named, write_page
 from striate.studies.claims import claims
 from striate.studies.index_page import coverage_page, index_page
-from striate.studies.result import PUBLISHED
+from striate.studies.result import PUBLISHED, read
 
 PAGES = Path(__file__).resolve().parent / "studies"
 
@@ -33,7 +33,10 @@ def main(folder: Path | None) -> None:
     """Writes every page and figure."""
     if folder is not None:
         for path in sorted(folder.glob("*.json")):
-            shutil.copyfile(path, PUBLISHED / path.name)
+            if read(path).whole:
+                shutil.copyfile(path, PUBLISHED / path.name)
+            else:
+                print(f"{path.name}: run without --data, so what was published stays")
     PAGES.mkdir(exist_ok=True)
     for study, result in found().values():
         write_page(study, result, PAGES)

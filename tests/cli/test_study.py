@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from striate.cli.app import main
+from striate.cli.study import _print_table
+from striate.console import Page
 from striate.studies import catalogue, names, published
 
 
@@ -20,6 +22,17 @@ def test_the_list_has_every_study_with_its_verdict(capsys: pytest.CaptureFixture
     text = capsys.readouterr().out
     assert all(name in text for name in names() if published(name))
     assert "✔ holds" in text
+
+
+@pytest.mark.parametrize(("width", "decides"), [(80, False), (140, True)])
+def test_the_list_fits_its_terminal(width: int, decides: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    results = {name: result for name in names() if (result := published(name))}
+    _print_table(Page(highlight=False, width=width), results)
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= width
+    assert ("what decides" in text) == decides
+    assert all(name in text for name in results)
+    assert "…" not in text
 
 
 def test_json_for_a_script(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,6 +61,7 @@ def test_all_goes_on_where_it_stopped(
     assert "receptive-field: holds" in capsys.readouterr().err
     assert call("--all", "--output", str(tmp_path)) == 0
     again = capsys.readouterr()
+    assert "1 of 2 studies are in" in again.err
     assert "receptive-field: " not in again.err
     assert "sparse-connections: holds" in again.err
     assert "2 studies" in again.out

@@ -1,6 +1,7 @@
 """Runs fit the time there is, say less with less of it, and are the same again."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ from hypothesis import strategies as st
 
 from striate.errors import StriateError, UsageError
 from striate.studies import run, study_named, write_page
-from striate.studies.images import DIGITS, Source, digits
+from striate.studies.images import DIGITS, PHOTOS, Source, digits
+from striate.studies.numbers import Numbers
+from striate.studies.page import page
 from striate.studies.result import digest, read, rounded
 from striate.studies.runner import MOST_SEEDS, Plan, plan
 from striate.studies.study import Dots, Study, Trial
-from striate.studies.verdict import UNTOLD, more
+from striate.studies.verdict import HOLDS, UNTOLD, all_of, inside, more
 
 
 def drawn(trial: Trial) -> dict[str, float | list[float]]:
@@ -54,6 +57,10 @@ def test_a_plan_takes_about_the_time_there_is(minutes: float, needs: float) -> N
     assert found.seeds > 1 or found.scale <= 1
     if 0.05 < found.scale < 20:
         assert needs / STUDY.seeds * found.seeds * found.scale <= minutes * 1.2
+
+
+def test_more_time_never_means_fewer_seeds_than_the_study_has() -> None:
+    assert plan(replace(STUDY, seeds=40), minutes=4, needs=4) == Plan(40, 1.0, 4)
 
 
 def test_seeds_that_are_named_are_run() -> None:
@@ -100,6 +107,52 @@ def test_digits_are_standardised_and_parted_alike() -> None:
     few = images.draw(10, seed=1)
     assert len(few.train) == len(few.train_labels) == 10
     assert torch.equal(few.test, images.test)
+
+
+def seen(trial: Trial, source: Source) -> dict[str, float | list[float]]:
+    return {"value": float(len(trial.data[source].train)) + trial.seed}
+
+
+TWO = replace(
+    STUDY,
+    arms={"digits": partial(seen, source=DIGITS), "photos": partial(seen, source=PHOTOS), "neither": drawn},
+    rule=lambda numbers: all_of(
+        {
+            "digits": more(numbers, "value", "digits", "neither"),
+            "photos": more(numbers, "value", "photos", "neither"),
+            "many": inside(numbers, "value", "photos", low=1),
+        }
+    ),
+    sources=(DIGITS, PHOTOS),
+)
+
+
+def test_without_data_the_arms_on_images_that_are_there_are_run(tmp_path: Path) -> None:
+    result = run(TWO, None, Plan(3, 1.0))
+    assert result.numbers.values["photos"] == {}
+    assert not result.whole
+    verdict = TWO.rule(result.numbers)
+    assert verdict.kind == HOLDS
+    assert ["digits" in line for line in verdict.because] == [True]
+    text = page(TWO, result)
+    assert (
+        "alone: with `--data FOLDER`, small colour photos such as CIFAR-10, 1 of its 3 arms would be run too." in text
+    )
+    assert "Its images: scikit-learn's digits.\n" in text
+    result.write(tmp_path)
+    assert read(tmp_path / "translation.json") == result
+
+
+def test_a_study_of_which_nothing_can_be_run_asks_for_its_images() -> None:
+    alone = replace(TWO, arms={"photos": TWO.arms["photos"]}, sources=(PHOTOS,))
+    assert not alone.runs(None)
+    with pytest.raises(UsageError, match="`--data`: expected small colour photos"):
+        run(alone, None, Plan(1, 1.0))
+
+
+def test_a_rule_none_of_whose_arms_were_run_tells_nothing() -> None:
+    verdict = all_of({"photos": more(Numbers({"a": {}, "b": {}}), "value", "a", "b")})
+    assert verdict.kind == UNTOLD
 
 
 def test_images_that_are_needed_are_asked_for() -> None:

@@ -58,6 +58,17 @@ def test_chance_tells_nothing_from_one_seed(name: str) -> None:
     assert verdict.kind == UNTOLD or any("expected" in line for line in verdict.because)
 
 
+@pytest.mark.parametrize("name", [name for name in STUDIES if len(study_named(name).sources) > 1])
+def test_a_rule_tells_of_the_arms_that_are_run_without_data(name: str) -> None:
+    study = study_named(name)
+    left_out = study.left_out(None)
+    assert set() < set(left_out) < study.arms.keys()
+    there = {arm: {} if arm in left_out else measures for arm, measures in study.planted[HOLDS].items()}
+    verdict = study.rule(planted(there, study.seeds))
+    assert verdict.kind == HOLDS
+    assert not any("photos" in line for line in verdict.because)
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_is_one_short_file_that_says_what_it_tests(name: str) -> None:
     study = study_named(name)
@@ -75,6 +86,7 @@ def test_a_study_has_the_result_of_its_code(name: str) -> None:
     assert result.digest == digest(name), "the study's code has changed. Try: make studies"
     study = study_named(name)
     assert result.numbers.values.keys() == study.arms.keys()
+    assert result.whole
     assert result.scale == 1
     assert len(result.seeds) == study.seeds
 

@@ -20,6 +20,7 @@ COLOURS = {
     "does not hold here": "red",
     "cannot be told": "dim",
 }
+WIDE = 110  # columns of a terminal from which on there is room for what decides
 
 
 def study(
@@ -43,6 +44,7 @@ def study(
         minutes: Time for it: with less there are fewer seeds, with more there are more, and then longer trainings.
         seeds: Seeds to run; the study's own number unless given.
         data: Images, for studies that need more than scikit-learn's digits: a data set, or a folder of data sets.
+            Without it, a study that has digits too runs on these alone.
         output: Folder for what is written.
         every: Run all studies; those that the folder has, made by the same code, are skipped.
     """
@@ -77,7 +79,8 @@ def _made(study: "Study", minutes: float | None, seeds: int | None, data: Path |
     from striate.studies.runner import plan
 
     before = published(study.name)
-    needs = before.seconds / 60 * study.seeds / len(before.seeds) / before.scale if before else None
+    share = 1 - len(study.left_out(data)) / len(study.arms)
+    needs = share * before.seconds / 60 * study.seeds / len(before.seeds) / before.scale if before else None
     result = run(study, data, plan(study, minutes, seeds, needs), Reporter())
     output.mkdir(parents=True, exist_ok=True)
     result.write(output)
@@ -88,26 +91,45 @@ def _made(study: "Study", minutes: float | None, seeds: int | None, data: Path |
 def _run_all(minutes: float | None, seeds: int | None, data: Path | None, output: Path, as_json: bool) -> None:
     from striate.console import Reporter, clock
     from striate.studies import names, study_named
+
+    reporter, every = Reporter(), names()
+    share = minutes / len(every) if minutes is not None else None
+    results = {name: there for name in every if (there := _kept(name, data, output)) is not None}
+    studies = {name: study for name in every if name not in results and (study := study_named(name)).runs(data)}
+    if results:
+        reporter.info(f"{len(results)} of {len(every)} studies are in {output} already")
+    for number, (name, study) in enumerate(studies.items(), 1):
+        result = results[name] = _made(study, share, seeds, data, output)
+        kind = study.rule(result.numbers).kind
+        left = _needs(list(studies)[number:], share)
+        reporter.info(
+            f"{len(results)}/{len(every)} {name}: {kind}, {clock(result.seconds)}"
+            + (f"; about {clock(left)} of processor time left" if left >= 1 else "")
+        )
+    if partly := [name for name, result in results.items() if not result.whole]:
+        reporter.info(f"without --data, run on digits alone: {', '.join(partly)}")
+    if skipped := [name for name in every if name not in results]:
+        reporter.info(f"left out, because they need --data: {', '.join(skipped)}")
+    _print_all({name: results[name] for name in every if name in results}, as_json)
+
+
+def _kept(name: str, data: Path | None, output: Path) -> "Result | None":
+    """The result that the folder has, made by the same code, and of all arms that can be run."""
     from striate.studies.result import digest, read
 
-    reporter = Reporter()
-    skipped: list[str] = []
-    every = names()
-    share = minutes / len(every) if minutes is not None else None
-    for number, name in enumerate(every, 1):
-        study, path = study_named(name), output / f"{name}.json"
-        if path.exists() and read(path).digest == digest(name):
-            continue
-        if data is None and any(source.name for source in study.sources):
-            skipped.append(name)
-            continue
-        result = _made(study, share, seeds, data, output)
-        kind = study.rule(result.numbers).kind
-        reporter.info(f"{number}/{len(every)} {name}: {kind}, {clock(result.seconds)}")
-    if skipped:
-        reporter.info(f"left out, because they need --data: {', '.join(skipped)}")
-    results = {name: read(output / f"{name}.json") for name in every if (output / f"{name}.json").exists()}
-    _print_all(results, as_json)
+    path = output / f"{name}.json"
+    if not path.exists():
+        return None
+    result = read(path)
+    return result if result.digest == digest(name) and (result.whole or data is None) else None
+
+
+def _needs(names: list[str], share: float | None) -> float:
+    """The seconds that these studies took when striate was made, each at most its share of minutes."""
+    from striate.studies import published
+
+    most = float("inf") if share is None else 60 * share
+    return sum(min(most, before.seconds) for name in names if (before := published(name)) is not None)
 
 
 def _list(as_json: bool) -> None:
@@ -131,6 +153,7 @@ def _print_all(results: "dict[str, Result]", as_json: bool) -> None:
 
 
 def _print_table(console: "Page", results: "dict[str, Result]") -> None:
+    """A row a study, group after group; a wide terminal also shows what decides."""
     from rich import box
     from rich.markup import escape
     from rich.table import Column, Table
@@ -140,16 +163,10 @@ def _print_table(console: "Page", results: "dict[str, Result]") -> None:
     from striate.studies.index_page import shortened
     from striate.studies.page import MARKS
 
-    group, counts = "", dict.fromkeys(COLOURS, 0)
-    table = Table(
-        Column("study", no_wrap=True),
-        Column("claim", ratio=3),
-        Column("verdict", ratio=1, min_width=12),
-        Column("what decides", ratio=3),
-        Column("CPU", justify="right", no_wrap=True),
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    group, counts, wide = "", dict.fromkeys(COLOURS, 0), console.width >= WIDE
+    columns = [Column("", no_wrap=True), Column("study", no_wrap=True), Column("claim", ratio=1)]
+    columns += [Column("what decides", ratio=1)] if wide else []
+    table = Table(*columns, Column("CPU", justify="right", no_wrap=True), box=box.SIMPLE_HEAD, pad_edge=False)
     for name, result in results.items():
         study = study_named(name)
         verdict = study.rule(result.numbers)
@@ -157,20 +174,15 @@ def _print_table(console: "Page", results: "dict[str, Result]") -> None:
         if study.group != group:
             group = study.group
             table.add_section()
-            table.add_row(f"[bold]{group}[/bold]")
-        table.add_row(
-            name,
-            escape(study.claim),
-            f"[{COLOURS[verdict.kind]}]{MARKS[verdict.kind]} {verdict.kind}[/]",
-            escape(shortened(verdict.because)),
-            clock(result.seconds),
-        )
+            table.add_row("", f"[bold]{group}[/bold]")
+        mark = f"[{COLOURS[verdict.kind]}]{MARKS[verdict.kind]}[/]"
+        decides = [escape(shortened(verdict))] if wide else []
+        table.add_row(mark, name, escape(study.claim), *decides, clock(result.seconds))
     console.print(table)
+    for kind, count in counts.items():
+        console.print(f"[{COLOURS[kind]}]{MARKS[kind]} {kind}[/]: {count}")
     total = clock(sum(result.seconds for result in results.values()))
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-    console.print(
-        f"{len(results)} studies: {told}; {total} of processor time. Run one: striate study NAME", soft_wrap=True
-    )
+    console.print(f"{len(results)} studies, {total} of processor time. Run one: striate study NAME", soft_wrap=True)
 
 
 def _print_verdict(console: "Page", study: "Study", result: "Result") -> None:
@@ -183,6 +195,8 @@ def _print_verdict(console: "Page", study: "Study", result: "Result") -> None:
     console.print(f"[{COLOURS[verdict.kind]}]{MARKS[verdict.kind]} {verdict.kind}[/]")
     for line in verdict.because:
         console.print(f"  {escape(line)}", soft_wrap=True)
+    if not result.whole:
+        console.print(escape(study.partly()), soft_wrap=True)
     seeds = f"{len(result.seeds)} seed{'s' if len(result.seeds) > 1 else ''}"
     console.print(f"{seeds}, {result.seconds:g} seconds of processor time", soft_wrap=True)
 
@@ -196,6 +210,7 @@ def _plain(study: "Study", result: "Result") -> dict[str, Any]:
         "claim": study.claim,
         "verdict": verdict.kind,
         "spread": list(verdict.because),
+        "left_out": [arm for arm in study.arms if not result.numbers.ran(arm)],
         "seeds": result.seeds,
         "scale": result.scale,
         "seconds": result.seconds,

@@ -7,6 +7,7 @@ from striate.studies.claims import NOTES, Claim
 from striate.studies.page import MARKS
 from striate.studies.result import Result
 from striate.studies.study import Study
+from striate.studies.verdict import HOLDS, Verdict
 
 INTRODUCTION = """# The notes' claims as experiments
 
@@ -21,8 +22,8 @@ several seeds, and a rule, written before the run, that turns the numbers into o
 | ? | cannot be told | the interval leaves both open; more minutes may tell |
 
 `striate study` prints the list, `striate study NAME` runs one and writes its page, and `--minutes N` gives it more time
-or less. A verdict is about what was run here: small networks, trained briefly. Each page says what others found on
-larger ones.
+or less. Without `--data FOLDER` a study of digits and photos runs on digits alone. A verdict is about what was run
+here: small networks, trained briefly. Each page says what others found on larger ones.
 [Every claim of the notes](coverage.md) is listed with its study, its page, or why it has neither.
 """
 
@@ -37,17 +38,30 @@ def index_page(found: Mapping[str, tuple[Study, Result]]) -> str:
         lines = [f"## {group.capitalize()}", "", "| | claim | what decides |", "| --- | --- | --- |"]
         for study, result in rows:
             verdict = study.rule(result.numbers)
-            lines.append(f"| {MARKS[verdict.kind]} | [{study.claim}]({study.name}.md) | {shortened(verdict.because)} |")
+            lines.append(f"| {MARKS[verdict.kind]} | [{study.claim}]({study.name}.md) | {shortened(verdict)} |")
         parts.append("\n".join(lines) + "\n")
     names = "\n".join(found)
     parts.append(f"```{{toctree}}\n:hidden:\n\ncoverage\n{names}\n```\n")
     return "\n".join(parts)
 
 
-def shortened(because: tuple[str, ...]) -> str:
-    """One line of what decides, with an interval if any has one, and how many more there are."""
-    told = next((line for line in because if "[" in line), because[0])
-    return told if len(because) == 1 else f"{told}; and {len(because) - 1} more"
+def shortened(verdict: Verdict) -> str:
+    """One line of what decides: how many parts hold, and of them the first, with an interval if any has one.
+
+    Where some hold and others do not, the first that does not is shown.
+    """
+    parts = verdict.because
+    if len(parts) == 1:
+        return parts[0]
+    held = [part for part in parts if part.endswith(f"({HOLDS})")]
+    shown = [part for part in parts if part not in held] or held
+    first = next((part for part in shown if "[" in part), shown[0])
+    if len(held) == len(parts):
+        every = "both" if len(parts) == 2 else f"all {len(parts)}"
+        return f"{every} hold, such as {first.removesuffix(f' ({HOLDS})')}"
+    if not held:
+        return f"none of {len(parts)} holds; {first}"
+    return f"{len(held)} of {len(parts)} {'holds' if len(held) == 1 else 'hold'}; {first}"
 
 
 def coverage_page(claims: Mapping[str, Claim], found: Mapping[str, tuple[Study, Result]]) -> str:

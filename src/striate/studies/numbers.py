@@ -16,10 +16,19 @@ class Numbers:
     """What was measured."""
 
     values: Mapping[str, Mapping[str, list[Value]]]
-    """By arm and measure, one value a seed."""
+    """By arm and measure, one value a seed; an arm that was left out has no measures."""
+
+    def ran(self, *arms: str) -> bool:
+        """Whether all of these arms were run."""
+        return all(any(self.values[arm].values()) for arm in arms)
 
     def of(self, arm: str, measure: str, at: int | None = None) -> NDArray[np.float64]:
-        """(seeds,) a measure; (seeds, points) where it is a series, unless `at` is the number of a point."""
+        """(seeds,) a measure; (seeds, points) where it is a series, unless `at` is the number of a point.
+
+        It is empty where the arm was left out.
+        """
+        if not self.ran(arm):
+            return np.empty(0)
         values = np.asarray(self.values[arm][measure], np.float64)
         return values if at is None else values[:, at]
 

@@ -42,6 +42,7 @@ def page(study: Study, result: Result) -> str:
     parts = [
         f"# {study.claim}",
         f"**{MARKS[verdict.kind]} {verdict.kind.capitalize()}.**{_scaled(result)}",
+        "" if result.whole else study.partly(),
         *(_quote(identifier) for identifier in study.claims[:MOST_QUOTES]),
         _further(len(study.claims) - MOST_QUOTES),
         f"## The experiment\n\n{study.setup}",
@@ -124,7 +125,7 @@ def _because(verdict: Verdict) -> str:
 
 def _cost(study: Study, result: Result) -> str:
     seeds = f"{len(result.seeds)} seed{'s' if len(result.seeds) > 1 else ''}"
-    meanings = " and ".join(source.meaning for source in study.sources)
+    meanings = " and ".join(source.meaning for source in (study.sources if result.whole else study.brought()))
     images = f" Its images: {meanings}." if meanings else " It makes its own inputs."
     return f"{seeds}, {result.seconds:g} seconds of processor time in all on {result.machine}.{images}"
 

@@ -37,6 +37,11 @@ class Result:
     machine: str
     numbers: Numbers
 
+    @property
+    def whole(self) -> bool:
+        """Whether no arm was left out."""
+        return self.numbers.ran(*self.numbers.values)
+
     def write(self, folder: Path) -> None:
         """Writes NAME.json into a folder that exists."""
         plain = asdict(self) | {"numbers": self.numbers.values}

@@ -11,7 +11,7 @@ from striate.studies.numbers import Numbers, Value
 from striate.studies.result import Result, digest, machine, rounded
 from striate.studies.study import Study, Trial
 
-MOST_SEEDS = 10  # with more time than these need, trainings become longer
+MOST_SEEDS = 10  # or a study's own number; with more time than these need, trainings become longer
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,15 @@ def plan(study: Study, minutes: float | None = None, seeds: int | None = None, n
     if needs is None or not study.chance:
         return Plan(study.seeds, 1.0, minutes)
     factor = minutes / max(needs, 1e-3)
-    fitting = max(1, min(MOST_SEEDS, int(study.seeds * factor)))
+    most = max(MOST_SEEDS, study.seeds)
+    fitting = max(1, min(most, int(study.seeds * factor)))
     left = study.seeds * factor / fitting  # of the time of a seed of the short form
-    scale = min(left, 1.0) if fitting == 1 else left if fitting == MOST_SEEDS else 1.0
+    scale = min(left, 1.0) if fitting == 1 else left if fitting == most else 1.0
     return Plan(fitting, max(0.05, round(min(scale, 20.0), 2)), minutes)
 
 
 def run(study: Study, data: Path | None, plan: Plan, reporter: Reporter | None = None) -> Result:
-    """Makes a study's numbers.
+    """Makes a study's numbers. Without data, arms on images that do not come with striate are left out.
 
     Args:
         study: to run.
@@ -54,17 +55,19 @@ def run(study: Study, data: Path | None, plan: Plan, reporter: Reporter | None =
         reporter: shows how far it is; says nothing unless given.
 
     Raises:
-        UsageError, DataError: if the images are not there.
+        UsageError, DataError: if the images are not there, and nothing can be run without them.
     """
     started, used, code = time.monotonic(), time.process_time(), digest(study.name)
-    images = {source: source.load(data) for source in study.sources}
+    left_out = study.left_out(data)
+    images = {source: source.load(data) for source in (study.brought() if left_out else study.sources)}
+    arms = {name: arm for name, arm in study.arms.items() if name not in left_out}
     values: dict[str, dict[str, list[Value]]] = {arm: {} for arm in study.arms}
     done: list[int] = []
-    with (reporter or Reporter.silent()).progress(study.name, plan.seeds * len(study.arms), "runs") as advance:
+    with (reporter or Reporter.silent()).progress(study.name, plan.seeds * len(arms), "runs") as advance:
         for seed in range(plan.seeds):
             if done and plan.minutes is not None and not _fits(started, len(done), plan.minutes):
                 break
-            for name, arm in study.arms.items():
+            for name, arm in arms.items():
                 torch.manual_seed(seed)
                 for measure, value in arm(Trial(seed, plan.scale, images)).items():
                     values[name].setdefault(measure, []).append(rounded(value))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from striate.studies.images import Images, Source
+from striate.studies.images import DIGITS, Images, Source
 from striate.studies.numbers import Numbers, Value
 from striate.studies.verdict import Kind, Verdict
 
@@ -81,6 +81,8 @@ class Study:
     """The experiment: what is compared, on what, and what stays the same."""
 
     arms: Mapping[str, Arm]
+    """What is compared. With several sources an arm is a `partial` that names its own in `source`."""
+
     figure: Dots | Lines | Maps
     rule: Callable[[Numbers], Verdict]
     """How numbers become a verdict."""
@@ -106,3 +108,26 @@ class Study:
 
     group: str = ""
     """Of its folder; given by the catalogue."""
+
+    def brought(self) -> tuple[Source, ...]:
+        """The sources whose images come with striate."""
+        return tuple(source for source in self.sources if not source.name)
+
+    def runs(self, data: object) -> bool:
+        """Whether any of it can be run with these data, or with None."""
+        return data is not None or not self.sources or bool(self.brought())
+
+    def left_out(self, data: object) -> list[str]:
+        """The arms that cannot be run because no data are given; none where no arm could, for that is refused."""
+        if data is not None or not self.brought():
+            return []
+        return [name for name, arm in self.arms.items() if getattr(arm, "keywords", {}).get("source", DIGITS).name]
+
+    def partly(self) -> str:
+        """What is said where arms were left out: what `--data` would add."""
+        meanings = " and ".join(source.meaning for source in self.sources if source.name)
+        arms = len(self.left_out(None))
+        return (
+            f"Run on {self.brought()[0].meaning} alone: with `--data FOLDER`, {meanings}, "
+            f"{arms} of its {len(self.arms)} arms would be run too."
+        )

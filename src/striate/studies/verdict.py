@@ -5,6 +5,8 @@ times            the same, as a factor
 inside           one arm, in a range
 exact            arithmetic, where no chance is
 all_of           several of these together
+
+Where an arm was left out, for lack of its images, they give `NOT_RUN`, which `all_of` passes over.
 """
 
 from collections.abc import Mapping
@@ -33,6 +35,9 @@ class Verdict:
     """What decides, each a number with its spread."""
 
 
+NOT_RUN = Verdict(UNTOLD, ())
+
+
 def more(
     numbers: Numbers, measure: str, arm: str, than: str, *, least: float = 0.01, at: int | None = None, name: str = ""
 ) -> Verdict:
@@ -47,6 +52,8 @@ def more(
         at: the point of a series.
         name: of the comparison; "ARM less THAN" unless given.
     """
+    if not numbers.ran(arm, than):
+        return NOT_RUN
     found = student(numbers.of(arm, measure, at) - numbers.of(than, measure, at))
     kind = FAILS if found.high <= least else HOLDS if found.low > 0 else UNTOLD
     return Verdict(kind, (f"{name or f'{arm} less {than}'}: {signed(found)}",))
@@ -59,6 +66,8 @@ def no_worse(
 
     The arguments are those of `more`.
     """
+    if not numbers.ran(arm, than):
+        return NOT_RUN
     found = student(numbers.of(arm, measure, at) - numbers.of(than, measure, at))
     kind = HOLDS if found.low > -margin else FAILS if found.high < 0 else UNTOLD
     return Verdict(kind, (f"{name or f'{arm} less {than}'}: {signed(found)}",))
@@ -71,6 +80,8 @@ def times(
 
     Measures are above 0; the other arguments are those of `more`.
     """
+    if not numbers.ran(arm, than):
+        return NOT_RUN
     tiny = np.finfo(np.float64).tiny
     ratios = np.maximum(numbers.of(arm, measure, at), tiny) / np.maximum(numbers.of(than, measure, at), tiny)
     found = geometric(ratios)
@@ -90,6 +101,8 @@ def inside(
     name: str = "",
 ) -> Verdict:
     """That the mean of a measure is in a range, both ends of it included; with `log` its geometric mean."""
+    if not numbers.ran(arm):
+        return NOT_RUN
     values = numbers.of(arm, measure, at)
     found = geometric(values) if log else student(values)
     kind = UNTOLD
@@ -113,6 +126,8 @@ def exact(
         tolerance: by which the furthest may be off.
         name: of the comparison.
     """
+    if not numbers.ran(arm):
+        return NOT_RUN
     values = numbers.of(arm, measure).ravel()
     furthest = float(values[np.abs(values - expected).argmax()])
     kind = HOLDS if abs(furthest - expected) <= tolerance else FAILS
@@ -126,18 +141,18 @@ def all_of(parts: Mapping[str, Verdict], besides: Mapping[str, Verdict] | None =
         parts: by the condition under which each was found; "" for none.
         besides: what has to hold too, such as a count, and would make no verdict by itself.
     """
-    kinds = [part.kind for part in parts.values()]
-    sound = all(part.kind == HOLDS for part in (besides or {}).values())
+    kinds = [part.kind for part in parts.values() if part != NOT_RUN]
+    sound = all(part.kind == HOLDS for part in (besides or {}).values() if part != NOT_RUN)
     lines = tuple(
         f"{line} ({part.kind})" if line.startswith(name) else f"{name}: {line} ({part.kind})"
         for name, part in (dict(parts) | dict(besides or {})).items()
         for line in part.because
     )
-    if sound and all(kind == HOLDS for kind in kinds):
+    if kinds and sound and all(kind == HOLDS for kind in kinds):
         return Verdict(HOLDS, lines)
     if HOLDS in kinds or CONDITION in kinds:
         return Verdict(CONDITION, lines)
-    return Verdict(UNTOLD if UNTOLD in kinds else FAILS, lines)
+    return Verdict(UNTOLD if UNTOLD in kinds or not kinds else FAILS, lines)
 
 
 def geometric(values: NDArray[np.float64]) -> Interval:
