@@ -3,7 +3,8 @@ import pytest
 from numpy.typing import NDArray
 
 from striate.tasks import bootstrap
-from striate.tasks.bootstrap import interval
+from striate.tasks.bootstrap import interval, share_interval
+from striate.tasks.wilson import wilson
 
 Values = NDArray[np.float64]
 
@@ -54,3 +55,23 @@ def test_a_score_that_some_resamples_lack_is_taken_over_the_others() -> None:
     assert (low[0], high[0]) == (1, 1)
     assert np.isnan(low[1])
     assert np.isnan(high[1])
+
+
+@pytest.mark.parametrize(("right", "counted"), [(0, 7), (7, 7), (3, 7), (0, 0)])
+def test_a_share_of_independent_images_has_wilsons_interval(right: int, counted: int) -> None:
+    hits, of = np.zeros(9), np.zeros(9)
+    hits[:right], of[:counted] = 1, 1
+    assert share_interval(hits, of) == tuple(float(end) for end in wilson(right, counted))
+
+
+@pytest.mark.parametrize("hit", [0.0, 1.0])
+def test_a_share_of_groups_that_are_all_alike_is_as_sure_as_one_of_as_many_images(hit: float) -> None:
+    hits, of, groups = np.full(40, hit), np.ones(40), np.repeat(np.arange(4), 10)
+    assert share_interval(hits, of, groups) == tuple(float(end) for end in wilson(4 * hit, 4))
+
+
+def test_a_share_of_groups_is_less_sure_than_one_of_as_many_images() -> None:
+    hits, groups = np.repeat([1.0, 0.0, 1.0, 1.0, 0.0, 1.0], 10), np.repeat(np.arange(6), 10)
+    low, high = share_interval(hits, np.ones(60), groups)
+    alone = share_interval(hits, np.ones(60))
+    assert low < alone[0] < alone[1] < high

@@ -125,7 +125,7 @@ def test_of_a_single_class_nothing_is_said_but_how_well_it_is_found(tmp_path: Pa
     batch = batch_of(index, torch.tensor([BOX, BOX]))
     records = task.observe(torch.tensor([[0.3, 0.1, 0.2, 0.5, 0.8]] * 2), task.match(index), batch, SHOWN)
     metrics = task.metrics(records)
-    assert task.line(metrics) == "mean IoU 1.0000 [1.0000, 1.0000], IoU of 0.5 or more 1.0000 [1.0000, 1.0000]"
+    assert task.line(metrics) == "mean IoU 1.0000 [1.0000, 1.0000], IoU of 0.5 or more 1.0000 [0.3424, 1.0000]"
     assert task.score in metrics
     assert task.graded(records) is None
 
@@ -281,7 +281,7 @@ def test_what_the_console_says() -> None:
     batch = batch_of(ONE, truth * torch.tensor([100, 50, 100, 50]))
     line = task.line(task.metrics(task.observe(outputs, ONE, batch, SHOWN)))
     assert line == (
-        "mean IoU 0.8000 [0.8000, 0.8000], IoU of 0.5 or more 1.0000 [1.0000, 1.0000], accuracy 1.0000, "
+        "mean IoU 0.8000 [0.8000, 0.8000], IoU of 0.5 or more 1.0000 [0.2065, 1.0000], accuracy 1.0000, "
         "both right 1.0000"
     )
 

@@ -5,8 +5,10 @@ from pycocotools import mask as coco
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from striate.tasks.bootstrap import Groups
 from striate.tasks.locate_boxes import ordered
-from striate.tasks.locate_metrics import SHARES, Records, scores
+from striate.tasks.locate_metrics import BOUNDED, SHARES, Records, scores
+from striate.tasks.wilson import wilson
 
 NAN = float("nan")
 
@@ -74,7 +76,7 @@ def test_each_share_lies_in_its_interval_which_narrows_with_more_images() -> Non
         return scores(of((rng.random(n) < 0.8).tolist(), rng.random(n).tolist()))
 
     few, many = of_size(30), of_size(1000)
-    for name in SHARES:
+    for name in BOUNDED:
         assert few[f"{name}_low"] <= few[name] <= few[f"{name}_high"]
         assert many[f"{name}_high"] - many[f"{name}_low"] < few[f"{name}_high"] - few[f"{name}_low"]
 
@@ -100,3 +102,23 @@ def test_mean_iou_is_the_mean_of_pycocotools() -> None:
     found = scores(Records(torch.zeros(40, 2).double(), boxes, torch.zeros(40, dtype=torch.long), truth))
     assert found["mean_iou"] == pytest.approx(overlaps.mean())
     assert found["iou50"] == (overlaps >= 0.5).mean()
+
+
+def test_shares_of_images_have_wilsons_interval_and_by_groups_a_bootstraps() -> None:
+    known = [True] * 9 + [False]
+    records = of([True] * 8 + [False] * 2, [0.9] * 7 + [0.1] * 3, known)
+    alone = scores(records)
+    for name, right, count in (("iou50", 7, 9), ("accuracy", 8, 10), ("both", 7, 10)):
+        assert alone[name] == pytest.approx(right / count)
+        assert [alone[f"{name}_low"], alone[f"{name}_high"]] == [float(end) for end in wilson(right, count)]
+    together = scores(records, np.arange(10) // 5)
+    assert {together[f"{name}_low"] for name in SHARES}.isdisjoint(alone[f"{name}_low"] for name in SHARES)
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(20) // 2], ids=["alone", "in pairs"])
+def test_boxes_that_are_all_right_may_yet_be_wrong(groups: Groups | None) -> None:
+    found = scores(of([True] * 20, [0.9] * 20), groups)
+    units = 20 if groups is None else 10
+    for name in SHARES:
+        assert (found[name], found[f"{name}_high"]) == (1, 1)
+        assert found[f"{name}_low"] == float(wilson(units, units)[0])

@@ -1,5 +1,7 @@
 """Intervals by bootstrap over images, or over groups of them, for every score that is a function of sums over images.
 
+A share of independent images has Wilson's interval instead, which a share of 0 or 1 does not make empty.
+
 Source: Efron and Tibshirani 1993, "An introduction to the bootstrap", chapter 13: the percentile interval.
 """
 
@@ -7,6 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from striate.tasks.wilson import wilson
 
 Values = NDArray[np.float64]
 Groups = NDArray[np.int64]  # (N,) numbers from 0 without a gap
@@ -43,6 +47,33 @@ def interval(
         times = np.bincount(drawn.ravel(), minlength=sets * count).reshape(sets, count)
         scores.append(score(times @ sums))
     return _quantiles(np.concatenate(scores))
+
+
+def share_interval(hits: Values, counted: Values, groups: Groups | None = None) -> tuple[float, float]:
+    """Lower and upper end of the 95 % interval of a share of images: Wilson's, or by bootstrap where there are groups.
+
+    Where all images of the groups are hits, or none is, no resample differs; the interval is then as wide as if each
+    group were one image.
+
+    Args:
+        hits: (N,) 1 for each image that is counted and a hit, else 0.
+        counted: (N,) 1 for each image of which this is asked, else 0.
+        groups: as in `interval`.
+    """
+    right, count = float(hits.sum()), float(counted.sum())
+    if groups is not None and 0 < right < count:
+        low, high = interval(np.stack([hits, counted], axis=1), _share, groups)
+        return float(low[0]), float(high[0])
+    if groups is not None and count:
+        units = len(np.unique(groups[counted > 0]))
+        right, count = units * right / count, units
+    lower, upper = wilson(right, count, CONFIDENCE)
+    return float(lower), float(upper)
+
+
+def _share(sums: Values) -> Values:
+    """(B, 1) the first of two sums (B, 2) over the second; NaN where that is 0."""
+    return np.divide(sums[:, :1], sums[:, 1:], out=np.full_like(sums[:, :1], np.nan), where=sums[:, 1:] > 0)
 
 
 def _quantiles(scores: Values) -> tuple[Values, Values]:

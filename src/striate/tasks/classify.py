@@ -19,14 +19,11 @@ from striate.recipe import Recipe
 from striate.tasks import several_labels
 from striate.tasks.answers import WIDTH, Answers
 from striate.tasks.average import mean_of_chances, mean_of_shares
-from striate.tasks.bootstrap import Groups, interval
+from striate.tasks.bootstrap import Groups, share_interval
 from striate.tasks.prediction import Prediction
 from striate.tasks.problems import HeadProblem, ValueProblem
 from striate.tasks.task import Objective, Targets
 from striate.tasks.temperature import LARGEST, SMALLEST, fit_temperature
-from striate.tasks.wilson import wilson
-
-CONFIDENCE = 0.95
 
 
 class CrossEntropy(Objective):
@@ -252,15 +249,12 @@ class Classify:
         """
         graded, count = self.graded(records), len(records)
         right = self.record_scores(records)
-        low, high = wilson(right.sum(), count, CONFIDENCE)
-        if groups is not None:
-            sums = np.stack([right, np.ones(count)], axis=1)
-            (low,), (high,) = interval(sums, lambda sums: sums[:, :1] / sums[:, 1:], groups)
+        low, high = share_interval(right, np.ones(count), groups)
         scores = {
             "count": count,
             "accuracy": float(right.mean()),
-            "accuracy_low": float(low),
-            "accuracy_high": float(high),
+            "accuracy_low": low,
+            "accuracy_high": high,
         }
         if graded is None:
             logits, labels = records.tensor_split(2, dim=1)

@@ -22,7 +22,7 @@ from striate.tasks.bootstrap import Groups
 from striate.tasks.classify import Classify
 from striate.tasks.locate_boxes import iou, ordered, to_original, to_shares
 from striate.tasks.locate_loss import BOX_WEIGHTS, BoxLoss, box_loss
-from striate.tasks.locate_metrics import Records, right_overlaps, scores
+from striate.tasks.locate_metrics import SHARES, Records, right_overlaps, scores
 from striate.tasks.locate_rows import NO_OBJECT, boxes_of, matched, objects_of
 from striate.tasks.located import Located
 from striate.tasks.options import options
@@ -113,7 +113,7 @@ class Locate:
 
     name = "locate"
     pipeline_tag = "object-detection"
-    shares = ()
+    shares = SHARES
     has_temperature = False
     temperature = 1.0
 

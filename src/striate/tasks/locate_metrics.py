@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from striate.tasks.bootstrap import Groups, interval
+from striate.tasks.bootstrap import Groups, interval, share_interval
 from striate.tasks.locate_boxes import iou, ordered
 
 THRESHOLDS = tuple(0.5 + 0.05 * i for i in range(10))
 OF_BOXES = ("mean_iou", "iou50", "iou50_95")  # the scores of boxes alone
-SHARES = (*OF_BOXES, "accuracy", "both", "right_iou")  # the scores that have an interval
+BOUNDED = (*OF_BOXES, "accuracy", "both", "right_iou")  # the scores that have an interval
+SHARES = ("iou50", "accuracy", "both")  # those of them that are a share of the images
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Records:
 
 
 def scores(records: Records, groups: Groups | None = None) -> dict[str, float]:
-    """Scores over a set of images, by name; each of `SHARES` comes with its 95 % interval, `_low` and `_high`.
+    """Scores over a set of images, by name; each of `BOUNDED` comes with its 95 % interval, `_low` and `_high`.
 
     `mean_iou` is the mean overlap of the boxes, whatever the class answered; `iou50` the share of boxes with an IoU of
     at least 0.5, and `iou50_95` the mean of that share over ten thresholds from 0.5 to 0.95. `accuracy` is the share
@@ -64,7 +65,8 @@ def scores(records: Records, groups: Groups | None = None) -> dict[str, float]:
     the mean overlap where a wrong class counts as none; in these two, an image without an object is right where its
     class is. Scores of boxes alone are over the images that have one, of which `boxes` is the number where it is not
     all, and left out where none has. `loss` is the mean cross-entropy of the classes. Of a single class, whose answers
-    are right whatever they say, there are the scores of boxes alone.
+    are right whatever they say, there are the scores of boxes alone. The intervals of `SHARES` are Wilson's, the
+    others by bootstrap, as all are where there are groups.
 
     Args:
         records: of at least one image.
@@ -79,13 +81,16 @@ def scores(records: Records, groups: Groups | None = None) -> dict[str, float]:
         (right, both, right_overlaps(records)),
     )
     sums = np.stack([counted, ones, *of_boxes, *of_images], axis=1)
-    values = _shares(sums.sum(axis=0)[None])[0]
-    low, high = interval(sums, _shares, groups)
+    values = _scores(sums.sum(axis=0)[None])[0]
+    low, high = interval(sums, _scores, groups)
+    for name, hits, of in (("iou50", of_boxes[1], counted), ("accuracy", right, ones), ("both", both, ones)):
+        place = BOUNDED.index(name)
+        low[place], high[place] = share_interval(hits, of, groups)
     one_class = records.logits.shape[1] == 1
     found: dict[str, float] = {"count": len(right)}
     if not counted.all():
         found["boxes"] = int(counted.sum())
-    for i, name in enumerate(OF_BOXES if one_class else SHARES):
+    for i, name in enumerate(OF_BOXES if one_class else BOUNDED):
         if not np.isnan(values[i]):
             found |= {name: float(values[i]), f"{name}_low": float(low[i]), f"{name}_high": float(high[i])}
     return found | ({} if one_class else {"loss": float(cross_entropy(records.logits, records.labels))})
@@ -105,8 +110,8 @@ def _compared(records: Records) -> tuple[NDArray[np.float64], NDArray[np.float64
     return right, known.numpy().astype(np.float64), overlaps
 
 
-def _shares(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(B, 6) `SHARES` of sums (B, 8); NaN where a set has no box."""
+def _scores(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(B, 6) `BOUNDED` of sums (B, 8); NaN where a set has no box."""
     boxes, images = sums[:, :1], sums[:, 1:2]
     of_boxes = np.divide(sums[:, 2:5], boxes, out=np.full_like(sums[:, 2:5], np.nan), where=boxes > 0)
     return np.concatenate([of_boxes, sums[:, 5:] / images], axis=1)
