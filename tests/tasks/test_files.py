@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -65,12 +66,19 @@ def test_boxes_as_coco() -> None:
     assert (annotation["image_id"], annotation["category_id"], annotation["score"]) == (1, 2, 0.9)
     assert annotation["bbox"] == pytest.approx([10.2, 20, 100.4, 50])
     assert annotation["area"] == pytest.approx(100.4 * 50)
-    assert [category["name"] for category in found["categories"]] == ["cat", "dog", "no object"]
+    assert found["categories"] == [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+
+
+def test_a_class_that_has_the_name_of_nothing_is_a_category_where_an_object_is_of_it() -> None:
+    named = Located("a.jpg", {"background": 0.9, "dog": 0.1}, ("background",), box=(1, 2, 11, 7), size=(20, 10))
+    found = coco([named], ("background", "dog"))
+    assert [category["name"] for category in found["categories"]] == ["background", "dog"]
 
 
 def test_masks_as_coco_are_read_back(tmp_path: Path) -> None:
     found = coco([PIXELS], NAMES)
     assert [annotation["category_id"] for annotation in found["annotations"]] == [2, 3]
+    assert found["categories"] == [{"id": 2, "name": "cat"}, {"id": 3, "name": "dog"}]
     for annotation in found["annotations"]:
         assert annotation["area"] == 3
     (tmp_path / "masks.json").write_text(json.dumps(found))
@@ -97,6 +105,14 @@ def test_what_was_found_is_drawn_on_the_image() -> None:
     assert not np.array_equal(
         np.asarray(drawn(Prediction("d", {"cat": 1.0}, ("cat",)), image, NAMES)), np.asarray(image)
     )
+
+
+def test_a_probability_is_written_where_there_are_several_classes() -> None:
+    image, found = Image.new("RGB", (300, 150)), replace(FOUND, probabilities={"dog": 1.0})
+    alone, among = (np.asarray(drawn(found, image, names)) for names in (("dog",), ("cat", "dog")))
+    bare = np.asarray(drawn(found, image, ("dog",), written=False))
+    inked = [int((np.asarray(shown) != bare).any(axis=-1).sum()) for shown in (alone, among)]
+    assert 0 < inked[0] < inked[1]
 
 
 @pytest.mark.parametrize(

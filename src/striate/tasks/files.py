@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pycocotools import mask as rle
 
 from striate.errors import UsageError
+from striate.tasks.locate_rows import NO_OBJECT
 from striate.tasks.located import Located
 from striate.tasks.prediction import Prediction
 from striate.tasks.segment import Segmented
@@ -98,7 +99,8 @@ def coco(predictions: Iterable[Prediction], classes: Sequence[str]) -> dict[str,
 
     Args:
         predictions: of objects or of pixels.
-        classes: names, by class number; a category's number is that of its class and 1.
+        classes: names, by class number; a category's number is that of its class and 1. Classes that stand for no
+            object are no categories.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -109,7 +111,12 @@ def coco(predictions: Iterable[Prediction], classes: Sequence[str]) -> dict[str,
         images.append({"id": len(images) + 1, "file_name": prediction.path, "width": width, "height": height})
         for found in _objects(prediction, classes):
             annotations.append({"id": len(annotations) + 1, "image_id": len(images), "iscrowd": 0} | found)
-    categories = [{"id": number + 1, "name": name} for number, name in enumerate(classes)]
+    used = {annotation["category_id"] for annotation in annotations}
+    categories = [
+        {"id": number, "name": name}
+        for number, name in enumerate(classes, 1)
+        if number in used or name not in (NO_OBJECT, BACKGROUND)
+    ]
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
@@ -147,10 +154,12 @@ def drawn(prediction: Prediction, image: Image.Image, classes: Sequence[str], *,
         prediction: of the image.
         image: upright, in its own size or smaller.
         classes: names, by class number.
-        written: whether names and probabilities are written on it too.
+        written: whether names, and probabilities where there are several classes, are written on it too.
     """
     shown = image.convert("RGB")
-    named = f"{prediction.label} {prediction.probability:.2f}"
+    named = prediction.label
+    if len(classes) > 1:  # the only class of a model is always certain, which says nothing
+        named = f"{named} {prediction.probability:.2f}"
     if isinstance(prediction, Segmented) and prediction.mask is not None:
         shown = overlaid(shown, prediction.mask, len(classes))
         colours = palette(len(classes))
