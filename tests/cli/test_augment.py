@@ -7,7 +7,7 @@ from PIL import Image
 
 from striate.data import build
 from striate.data.index_file import save_index
-from striate.report.sheet import GAP, TITLE
+from striate.report.sheet import BOX_COLOUR, GAP, TITLE
 
 Striate = Callable[..., tuple[int, str, str]]
 
@@ -115,3 +115,40 @@ def test_images_with_a_box_or_a_mask_are_shown_whole(striate: Striate, tmp_path:
             row = np.asarray(sheet.convert("RGB"))[TITLE + GAP + 1, GAP : GAP + 20]  # above the box
         ends[name] = [row[0].max() > 100, row[-1].max() > 100, row[10].max() > 100]
     assert ends == {"boxed": [True, True, False], "masked": [True, True, False], "plain": [False, False, False]}
+
+
+def test_a_sheet_shows_the_images_and_the_boxes_that_training_uses(striate: Striate, tmp_path: Path) -> None:
+    """Two images of one object, one of two objects, of which the larger lies on the right, and one without any."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    names = [f"{name}.png" for name in "abcd"]
+    for name, grey in zip(names, (100, 150, 200, 250), strict=True):
+        Image.fromarray(np.full((40, 40), grey, np.uint8)).save(folder / name)
+    two = [[2.0, 2.0, 10.0, 10.0], [20.0, 10.0, 38.0, 38.0]]
+    one = [[5.0, 5.0, 30.0, 30.0]]
+    boxes: list[list[list[float]] | None] = [one, one, two, None]
+    index = build(
+        folder,
+        ("a",),
+        names,
+        label=[0, 0, 0, -1],
+        labels=[[0], [0], [0, 0], None],
+        box=[one[0], one[0], two[1], None],
+        boxes=boxes,
+    )
+    save_index(index, folder / "index.parquet")
+    out = tmp_path / "sheet.png"
+    words = ("augment", folder / "index.parquet", "--epochs", 1, "--augment", "none", "--img-size", 40, "-o", out)
+    code, said, err = striate(*words)
+    assert (code, err) == (0, "")
+    assert said.splitlines()[:2] == [
+        "note: left out, images without an object: 1; `--task-args.no-object true` uses them.",
+        "note: left out, images of several objects: 1; `--boxes largest` uses them.",
+    ]
+    assert size(out)[1] == TITLE + GAP + 2 * (40 + GAP)
+    assert striate(*words, "--boxes", "largest")[0] == 0
+    with Image.open(out) as sheet:
+        tile = np.asarray(sheet)[TITLE + GAP + 2 * (40 + GAP) :, GAP:][:40, :40]
+    yellow = (tile == BOX_COLOUR).all(axis=-1)
+    assert yellow[10, 20]
+    assert not yellow[:9].any()

@@ -14,6 +14,9 @@ from striate.recipe import KEYS, AugmentRecipe, DataRecipe, Recipe
 from striate.recipe.size import height_and_width
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from striate.data import Index
 
 
@@ -60,7 +63,7 @@ def augment(
     from striate.report.sheet import draw_sheet
 
     index = read_with(data, settings.data)
-    asked = _as_trained(Recipe(data=settings.data, augment=settings.augment), index)
+    asked, index, boxes = _as_trained(Recipe(data=settings.data, augment=settings.augment), index)
     table = asked.data
     channels, (height, width) = table.in_channels or 3, height_and_width(table.img_size or SIZE)
     usual = mean_and_std(channels)
@@ -87,18 +90,31 @@ def augment(
         epochs=epochs,
         seed=seed,
         max_pixels=table.max_pixels,
+        boxes=boxes,
     )
     for line in skipped:
         say(f"left out: {line}")
     say(f"{output}: what evaluation sees, then what training would in epochs 1 to {epochs}.")
 
 
-def _as_trained(recipe: Recipe, index: "Index") -> Recipe:
-    """The recipe with what the data and their task fill in, but for the size; as it is where no task suits them."""
+def _as_trained(recipe: Recipe, index: "Index") -> "tuple[Recipe, Index, NDArray[np.float32] | None]":
+    """What training would make of a recipe and its data: what the task fills in, which images it uses, and their boxes.
+
+    All of it stays as it is where no task suits the data.
+    """
     from striate.beginning import beginning
+    from striate.tasks import task_of
 
     try:
         found = beginning(recipe, index).recipe
-        return replace(found, data=replace(found.data, img_size=recipe.data.img_size))
+        task = task_of(index, found)
+        matched = task.match(index)
     except DataError:  # such as images of several objects, whose boxes a sheet can show all the same
-        return recipe
+        return recipe, index, None
+    asked = replace(found, data=replace(found.data, img_size=recipe.data.img_size))
+    if not matched.usable().any():  # such as images without labels, which augmentation does not ask for
+        return asked, index, None
+    for note in matched.notes:
+        if note not in index.notes:
+            say(f"note: {note}")
+    return asked, matched, task.annotations(matched).get("boxes")

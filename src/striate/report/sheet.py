@@ -66,6 +66,7 @@ def draw_sheet(
     epochs: int = 7,
     seed: int = 0,
     max_pixels: int = MAX_PIXELS,
+    boxes: NDArray[np.float32] | None = None,
 ) -> list[str]:
     """Draws images of an index, a row each: first as evaluated, then as the first epochs would train on them.
 
@@ -81,6 +82,8 @@ def draw_sheet(
         epochs: that are shown.
         seed: of the draws.
         max_pixels: an image of more is not read.
+        boxes: (rows of the index, 4) the one box that training takes from each image, NaN for none; all boxes of an
+            image are drawn unless given.
 
     Returns:
         A line for each image that could not be read, and is not on the sheet.
@@ -96,7 +99,7 @@ def draw_sheet(
     for row in wanted:
         try:
             shown, map_ = _evaluated(images, row, preprocessing)
-            marks.append(_marks(index, images, row, max_pixels))
+            marks.append(_marks(index, images, row, max_pixels, boxes))
         except UnreadableError as error:
             skipped.append(f"{images.path(row)}: {error}")
         else:
@@ -145,9 +148,11 @@ def _evaluated(images: Images, row: int, preprocessing: Preprocessing) -> tuple[
     return preprocessing.read(image, map_), map_
 
 
-def _marks(index: Index, images: Images, row: int, max_pixels: int) -> Marks:
+def _marks(index: Index, images: Images, row: int, max_pixels: int, used: NDArray[np.float32] | None = None) -> Marks:
     columns = {name: index.table[name][row].as_py() for name in ("boxes", "box", "mask")}
     boxes = np.array(columns["boxes"] or [columns["box"] or []], np.float32).reshape(-1, 4)
+    if used is not None:
+        boxes = used[row][None]
     mask = None if columns["mask"] is None else load_mask(index, row, max_pixels)
     return Marks(images.open(row).size, boxes, mask)
 
