@@ -143,7 +143,15 @@ def test_masks_in_jpeg_are_black_and_white(tmp_path: Path) -> None:
     assert (mask[20, 20], mask[20, 50], mask[2, 2]) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("levels", [[100, 200], [1, 120], [(128, 0, 0), (0, 128, 0)]])
+def test_the_classes_of_masks_in_jpeg_can_be_named(tmp_path: Path) -> None:
+    index = read(with_jpeg_masks(tmp_path, [255, 255]), mask_classes={"255": "leaf", "0": "soil"})
+    assert index.mask_classes == ("leaf", "soil")
+    assert np.bincount(load_mask(index, 0).ravel()).tolist() == [2 * 24 * 32, 64 * 48 - 2 * 24 * 32]
+
+
+@pytest.mark.parametrize(
+    "levels", [[100, 200], [1, 120], [(128, 0, 0), (0, 128, 0)], [(0, 0, 128)], [(80, 0, 0)], [(255, 255, 0), 255]]
+)
 def test_masks_in_jpeg_of_more_than_two_classes_are_refused(
     tmp_path: Path, levels: list[int | tuple[int, int, int]]
 ) -> None:
@@ -154,3 +162,38 @@ def test_masks_in_jpeg_of_more_than_two_classes_are_refused(
         f"{root}/masks/1.jpg: expected masks in JPEG of black and white alone, for two classes; got areas of grey or "
         "colour. JPEG blurs what tells classes apart: save such masks as PNG."
     )
+
+
+def test_a_mask_in_jpeg_of_colours_among_others_is_named(tmp_path: Path) -> None:
+    root = with_jpeg_masks(tmp_path, [(0, 0, 128)])
+    save(root, "images/2.png", np.zeros((48, 64, 3), np.uint8))
+    save(root, "masks/2.png", np.full((48, 64), 255, np.uint8))
+    save(root, "images/3.png", np.zeros((48, 64, 3), np.uint8))
+    save(root, "masks/3.png", np.zeros((48, 64), np.uint8))
+    index = read(root)
+    assert index.mask_classes == ("background", "foreground")
+    with pytest.raises(UnreadableError, match=r"^its mask in JPEG has areas of colour, which JPEG blurs"):
+        load_mask(index, 0)
+
+
+def deep(*values: int) -> Image.Image:
+    return Image.fromarray(np.array([values], np.uint16))
+
+
+def test_masks_of_16_bits_are_class_numbers(tmp_path: Path) -> None:
+    index = read(pairs(tmp_path / "few", [deep(0, 3), deep(1, 255)]))
+    assert index.mask_classes == ("0", "1", "2", "3")
+    assert [load_mask(index, row).tolist() for row in (0, 1)] == [[[0, 3]], [[1, 255]]]
+    index = read(pairs(tmp_path / "named", [deep(0, 7000), deep(65535, 300)]), mask_classes={"0": "a", "7000": "b"})
+    assert index.mask_classes == ("a", "b")
+    assert [load_mask(index, row).tolist() for row in (0, 1)] == [[[0, 1]], [[255, 255]]]
+
+
+def test_numbers_of_16_bits_without_names_are_refused_as_numbers(tmp_path: Path) -> None:
+    root = pairs(tmp_path, [deep(0, 7000), deep(65535, 300)])
+    sentence = (
+        f"{root}/masks/0.png: expected a mask of class numbers up to 254; got one of 16 bits or more with larger "
+        "numbers (0, 300, 7000 and 65535). Name each with --mask-classes, such as --mask-classes.65535 NAME."
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+        read(root)

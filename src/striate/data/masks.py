@@ -16,14 +16,22 @@ from striate.data.paths import file_of
 from striate.files import read_bytes
 
 Mask = NDArray[np.uint8]  # (H, W)
+FORMATS = ("PNG", "BMP", "TIFF", "GIF", "JPEG")  # Pillow's
 DIGITS = 19  # of the number of an image of COCO, which has 64 bits
+COLOURED = 64  # difference of two channels that JPEG makes of no grey
+FEW = 0.001  # share of a mask's pixels that may have a colour without a meaning
 DRAWN = re.compile(r"[0-9]{1,9}:[0-9]{1,9}x[0-9]{1,9}")  # what `outlines.mask_path` puts behind a file's name
+
+
+class ColouredJpegError(UnreadableError):
+    """A mask in JPEG whose colours tell classes apart; one of its colours may be as dark as black."""
 
 
 def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]:
     """The values of a mask's file (H, W): grey levels, indices of its palette, 0xRRGGBB, or those of a COCO file.
 
     Raises:
+        ColouredJpegError: if it is a JPEG of colours.
         UnreadableError: if it cannot be decoded, or is too large.
     """
     file, _, key = path.name.rpartition("#")
@@ -32,7 +40,7 @@ def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]
     if DRAWN.fullmatch(key):
         return outlines.stored_values(path.with_name(file), key, max_pixels)
     try:
-        with Image.open(io.BytesIO(read_bytes(path)), formats=("PNG", "BMP", "TIFF", "GIF", "JPEG")) as image:
+        with Image.open(io.BytesIO(read_bytes(path)), formats=FORMATS) as image:
             if image.width * image.height > max_pixels:
                 raise UnreadableError(f"its mask has more pixels than the limit of {max_pixels:,}")
             return _values(image)
@@ -43,7 +51,10 @@ def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]
 
 
 def _values(image: Image.Image) -> NDArray[np.int32]:
-    if image.format == "JPEG":  # whose colours are blurred: only light and dark are told apart
+    if image.format == "JPEG":  # which blurs: only light and dark are told apart
+        rgb = np.asarray(image.convert("RGB"))
+        if (np.ptp(rgb, axis=-1) > COLOURED).mean() > FEW:
+            raise ColouredJpegError("its mask in JPEG has areas of colour, which JPEG blurs: save such masks as PNG")
         return np.asarray(image.convert("L"), np.int32)
     if image.format == "GIF":  # whose palettes are in any order
         image = image.convert("RGB")
@@ -55,6 +66,15 @@ def _values(image: Image.Image) -> NDArray[np.int32]:
     if image.mode == "1":
         return np.asarray(image.convert("L"), np.int32)
     return np.asarray(image.getchannel(0) if image.mode == "LA" else image, np.int32)
+
+
+def is_deep(path: Path) -> bool:
+    """Whether a mask's file holds grey levels of more than 8 bits; False where it cannot be read."""
+    try:
+        with Image.open(io.BytesIO(read_bytes(path)), formats=FORMATS) as image:
+            return image.mode.startswith("I")
+    except FAILURES:
+        return False
 
 
 def load_mask(index: Index, row: int, max_pixels: int = MAX_PIXELS) -> Mask:

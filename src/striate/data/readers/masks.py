@@ -17,7 +17,7 @@ from striate.data.layouts.masks import Pair, pairs_of
 from striate.data.layouts.names import telling_splits
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tree import Tree, suffix_of
-from striate.data.masks import stored_values
+from striate.data.masks import ColouredJpegError, is_deep, stored_values
 from striate.data.paths import SafePaths, file_of
 from striate.data.readers.mask_names import MaskNames, mask_names
 from striate.errors import DataError, UsageError
@@ -74,37 +74,51 @@ def _images(pair: Pair) -> list[str]:
 
 def values_of(tree: Tree, masks: Sequence[str], mask_classes: Mapping[str, str]) -> tuple[dict[int, int], list[str]]:
     """The class number of each value of the masks, and the names of the classes."""
+    blurred = bool(masks) and all(suffix_of(mask) in JPEG for mask in masks)
     if mask_classes:
-        return _given(mask_classes)
+        values, classes = _given(mask_classes)
+        return (_of_black_and_white(values) if blurred and values.keys() == {0, 255} else values), classes
     names = mask_names(tree)
     if names is not None and names.colours:
         return _of_colours(names)
-    if masks and all(suffix_of(mask) in JPEG for mask in masks):  # whose values are blurred
+    if blurred:
         _require_black_and_white(tree.root, masks)
-        return {value: int(value >= 128) for value in range(256)}, ["background", "foreground"]
+        return _of_black_and_white({0: 0, 255: 1}), ["background", "foreground"]
     return _found(tree.root, masks, names)
+
+
+def _of_black_and_white(classes: Mapping[int, int]) -> dict[int, int]:
+    """The class number of each value that JPEG may have made of black, 0, and of white, 255."""
+    return {value: classes[0 if value < 128 else 255] for value in range(256)}
 
 
 def _require_black_and_white(root: Path, masks: Sequence[str]) -> None:
     """Refuses masks in JPEG that have areas of grey or of colour, which would be read as black or white."""
     counts = np.zeros(256, np.int64)  # of pixels within flat areas, away from edges
-    for values in _sampled(root, masks):
+    coloured: list[str] = []
+    for values in _sampled(root, masks, coloured):
         grey, square = values.astype(np.uint8), np.ones((3, 3), np.uint8)
         flat = cv2.dilate(grey, square) - cv2.erode(grey, square) <= FLAT
         counts += np.bincount(grey[flat], minlength=256)
     between, white = counts[BLURRED:-BLURRED].sum(), counts[-BLURRED:].sum()
-    if between > MOST_GREY * (between + white):
+    if coloured or between > MOST_GREY * (between + white):
         raise DataError(
             f"{file_of(root, masks[0])}: expected masks in JPEG of black and white alone, for two classes; got areas "
             f"of grey or colour. JPEG blurs what tells classes apart: save such masks as PNG."
         )
 
 
-def _sampled(root: Path, masks: Sequence[str]) -> Iterator[NDArray[np.int32]]:
-    """The values of some masks, spread evenly; those that cannot be read are left out, and the check names them."""
+def _sampled(root: Path, masks: Sequence[str], coloured: list[str] | None = None) -> Iterator[NDArray[np.int32]]:
+    """The values of some masks, spread evenly; those that cannot be read are left out, and the check names them.
+
+    `coloured` takes those that are JPEG of colours.
+    """
     for mask in masks[:: max(len(masks) // SAMPLE, 1)]:
         try:
             yield stored_values(file_of(root, mask))
+        except ColouredJpegError:
+            if coloured is not None:
+                coloured.append(mask)
         except UnreadableError:
             continue
 
@@ -144,6 +158,12 @@ def _found(root: Path, masks: Sequence[str], names: MaskNames | None) -> tuple[d
     if len(values - {0}) <= 1 and (not values or 0 in values) and values != {0, 1}:
         return {0: 0, **dict.fromkeys(values - {0} or {IGNORED}, 1)}, ["background", "foreground"]
     largest = max(values - {IGNORED}, default=0)
+    if largest > IGNORED and is_deep(file_of(root, masks[0])):
+        numbers = list_names([str(value) for value in sorted(values)], 6)
+        raise DataError(
+            f"{file_of(root, masks[0])}: expected a mask of class numbers up to 254; got one of 16 bits or more with "
+            f"larger numbers ({numbers}). Name each with --mask-classes, such as --mask-classes.{largest} NAME."
+        )
     if largest > IGNORED:
         grey = all(value % 0x10101 == 0 for value in values)
         shown = list_names([f"#{value:06x}" for value in sorted(values)], 6)
