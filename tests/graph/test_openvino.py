@@ -16,7 +16,10 @@ from striate.device import choose
 from striate.errors import UsageError
 from striate.features import extract
 from striate.graph import cut, vectors
-from striate.graph.openvino import _compiled, _converted
+from striate.graph.fold import folded
+from striate.graph.openvino import _compiled, _converted, _exported, _keep_silent
+from striate.graph.openvino_operations import UnknownOperationError, network_of
+from striate.graph.parts import Maps
 from striate.graph.runtime import extractor, net_runner
 from striate.nets import create
 
@@ -88,6 +91,7 @@ def test_it_reports_nothing_to_its_maker(tmp_path: Path) -> None:
 import sys, torch
 from striate.device import choose
 from striate.graph import vectors
+from striate.graph.parts import Maps
 from striate.graph.runtime import extractor
 from striate.nets import create
 
@@ -131,3 +135,46 @@ def test_what_it_cannot_run_is_said() -> None:
     prefix = vectors(Sorted().eval(), ("conv",), (3, 8, 8))
     with pytest.raises(UsageError, match=r"OpenVINO can run; .* Try --runtime torch"):
         extractor(prefix, choose("cpu", "float32", runtime="openvino"))(torch.rand(2, 3, 8, 8))
+
+
+@pytest.mark.parametrize("name", ["resnet20_cifar", "mobilenet_v2", "efficientnet_lite0", "mobilenet_v1_025"])
+def test_operations_taken_down_give_the_bits_of_what_openvino_converts_itself(name: str) -> None:
+    _keep_silent()
+    torch.manual_seed(0)
+    net: Any = create(name).eval()
+    part = Maps(folded(cut(net, net.stages, (3, 32, 32)).prefix.layers))
+    images = torch.randn(3, 3, 32, 32)
+    ways = [run_by_openvino(make(part, (3, 32, 32)), images) for make in (network_of, _exported)]
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*ways, strict=True))
+
+
+def run_by_openvino(network: Any, images: Tensor) -> list[Tensor]:
+    import openvino
+
+    run = openvino.Core().compile_model(network, "CPU", {"INFERENCE_NUM_THREADS": 1})
+    values = run(images.numpy())
+    return [torch.from_numpy(values[output]).clone() for output in run.outputs]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda x: x * 2,
+        lambda x: x + torch.ones(2, 3, 8, 8),
+        lambda x: torch.cat([x, x], dim=0),
+        lambda x: x.mean(dim=(0, 2)),
+        lambda x: x.relu_(),
+        lambda x: torch.conv2d(x, x[:, :, :3, :3]),
+        lambda x: torch.nn.functional.pad(x, (0, 0, 0, 0, 0, 0, 1, 0)),
+        lambda x: x.view(-1, 8, 8),
+        lambda x: x[:1],
+    ],
+)
+def test_what_a_rule_does_not_cover_is_not_taken_down(work: Any) -> None:
+    class Part(nn.Module):
+        def forward(self, images: Tensor) -> tuple[Tensor]:
+            return (work(images),)
+
+    _keep_silent()
+    with pytest.raises(UnknownOperationError):
+        network_of(Part(), (3, 8, 8))  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from striate.device import Machine
 from striate.errors import UsageError
+from striate.graph.openvino_operations import UnknownOperationError, network_of
 from striate.graph.parts import Prefix, fingerprint
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class ByOpenVino:
             UsageError: the part has an operation that OpenVINO does not.
         """
         channels, height, width = images.shape[1:]
-        network = _compiled(self._part, self._precision, (channels, height, width))
+        network = _compiled(self._part, self._precision, torch.get_num_threads(), (channels, height, width))
         values = network(images.contiguous().numpy(), share_inputs=True)
         return tuple(torch.from_numpy(values[output]) for output in network.outputs)
 
@@ -63,13 +64,13 @@ def _keep_silent() -> None:
 
 
 @functools.lru_cache(maxsize=2)  # views and splits ask for the same part in turn, a trial for two precisions
-def _compiled(part: _Part, precision: str, size: tuple[int, int, int]) -> "CompiledModel":
+def _compiled(part: _Part, precision: str, threads: int, size: tuple[int, int, int]) -> "CompiledModel":
     network = _converted(part, size)
     import openvino
 
     options = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY",  # all threads at one batch
     }
     try:
@@ -78,9 +79,17 @@ def _compiled(part: _Part, precision: str, size: tuple[int, int, int]) -> "Compi
         raise _cannot_run(error) from error
 
 
-@functools.lru_cache(maxsize=1)  # of which most of the time before the first batch is, for each precision anew
+@functools.lru_cache(maxsize=1)  # for a trial of two precisions, of which only compilation differs
 def _converted(part: _Part, size: tuple[int, int, int]) -> "OpenVinoNetwork":
     _keep_silent()
+    try:
+        return network_of(part.prefix, size)
+    except UnknownOperationError:
+        return _exported(part.prefix, size)
+
+
+def _exported(prefix: Prefix, size: tuple[int, int, int]) -> "OpenVinoNetwork":
+    """By OpenVINO's own way, which takes seconds and has all operations that it knows."""
     import openvino
     from openvino import frontend
 
@@ -88,7 +97,7 @@ def _converted(part: _Part, size: tuple[int, int, int]) -> "OpenVinoNetwork":
     try:
         # Warnings are PyTorch's, about how it copies what it exports. A caller's autocast would be exported too.
         with warnings.catch_warnings(action="ignore"), torch.autocast("cpu", enabled=False):
-            program = torch.export.export(part.prefix, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+            program = torch.export.export(prefix, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
             return openvino.convert_model(program)
     except (RuntimeError, frontend.GeneralFailure, frontend.OpConversionFailure) as error:
         raise _cannot_run(error) from error
