@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kin.make import image
 
-from striate.data.layouts.columns import split_of_value
+from striate.data.layouts.columns import splits_of_values
 from striate.data.layouts.file_names import compiled
 from striate.data.paths import file_and_number
 from striate.data.readers.mask_names import _colour
@@ -43,5 +43,5 @@ def test_a_link_to_itself_is_a_sentence(tmp_path: Path, refusal: Refusal) -> Non
 
 def test_numbers_of_tables_that_are_none() -> None:
     assert file_and_number(f"a.parquet#{DIGITS}") == (f"a.parquet#{DIGITS}", None)
-    assert split_of_value(DIGITS, "fold") is None
+    assert splits_of_values([DIGITS], "fold") == {DIGITS: None}
     assert _colour([DIGITS, "0", "1"]) == 0xFF0001

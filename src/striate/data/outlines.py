@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.data import run_lengths
 from striate.data.coco import Canvas, polygon_runs
 from striate.data.decode import MAX_PIXELS, UnreadableError
 from striate.data.formats import records_of, yolo
@@ -13,6 +14,7 @@ from striate.data.formats.record import Points, Record, code_of
 from striate.data.layouts.annotation_files import json_kind
 from striate.errors import DataError
 
+TABLES = (".csv", ".tsv")  # of runs
 Values = NDArray[np.int32]  # (H, W)
 
 
@@ -23,7 +25,8 @@ def stored_values(path: Path, key: str, max_pixels: int = MAX_PIXELS) -> Values:
 
     Args:
         path: of the file of annotations.
-        key: which image is meant: its number in the file and its size, "3:640x480"; of YOLO, the size alone.
+        key: which image is meant: its number in the file and its size, "3:640x480"; of YOLO, the size alone; of a table
+            of runs, the number that `run_lengths.stored_values` takes.
         max_pixels: an image of more is refused.
 
     Raises:
@@ -34,6 +37,8 @@ def stored_values(path: Path, key: str, max_pixels: int = MAX_PIXELS) -> Values:
     if min(width, height) < 1 or width * height > max_pixels:
         raise UnreadableError(f"expected a mask of 1 to {max_pixels:,} pixels; got {width} x {height}")
     try:
+        if path.suffix.lower() in TABLES:
+            return run_lengths.stored_values(path, int(number), width, height)
         if path.suffix.lower() == ".txt":
             shapes = [(each.number + 1, _scaled(each, width, height)) for each in yolo.parse(path)]
         else:

@@ -2,13 +2,13 @@
 
 from striate.recipe.augment import AugmentRecipe
 from striate.recipe.convert import KEYS, TABLES, dumps, from_dict, load, to_dict, with_values
+from striate.recipe.layout_names import LayoutName
 from striate.recipe.tables import (
     AUTO_WEIGHTS,
     DEFAULT_LR,
     DEFAULT_MODEL,
     NO_WEIGHTS,
     DataRecipe,
-    LayoutName,
     MachineRecipe,
     NetworkRecipe,
     ReadRecipe,

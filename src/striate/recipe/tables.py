@@ -12,6 +12,7 @@ from cyclopts import Group, Parameter
 from msgspec import Meta
 
 from striate.recipe.augment import AugmentRecipe
+from striate.recipe.layout_names import LayoutName
 from striate.recipe.ranges import (
     MOST_CHANNELS,
     Amount,
@@ -69,30 +70,6 @@ class NetworkRecipe:
 
 
 DATA_GROUP = Group("Data", sort_key=2)
-LayoutName = Literal[
-    "auto",
-    "folders",
-    "subfolders",
-    "names",
-    "images",
-    "table",
-    "lists",
-    "boxes",
-    "masks",
-    "coco",
-    "voc",
-    "yolo",
-    "kitti",
-    "labelme",
-    "label-studio",
-    "cvat",
-    "via",
-    "createml",
-    "supervisely",
-    "parquet",
-    "idx",
-    "arrays",
-]
 
 
 @Parameter(name="*", group=DATA_GROUP)
@@ -107,10 +84,12 @@ class ReadRecipe:
     """With a table: the column of the images' paths; common synonyms are known."""
 
     label_column: str = "label"
-    """With a table or Parquet: the column of the labels; common synonyms are known."""
+    """With a table or Parquet: the column of the labels, or columns of 0 and 1 such as `cat,dog`; common synonyms are
+    known."""
 
     label_separator: str = ""
-    """What parts the labels of one image in a table, such as `;`; a label an image unless given."""
+    """What parts the labels of one image in a table, such as `;`, or `none` where each text is one label; what the
+    labels tell unless given."""
 
     label_pattern: str = ""
     """Regular expression whose group in parentheses is the label in the name of an image's file."""

@@ -128,7 +128,7 @@ def _new(
 
 def read_data(data: Path | Index, recipe: Recipe) -> Index:
     """The index of data, as the recipe says that they are to be read; an index is given back as it is."""
-    return data if isinstance(data, Index) else read_with(data, recipe.data)
+    return data if isinstance(data, Index) else read_with(data, recipe.data, recipe.network.task)
 
 
 def checked_and_split(

@@ -212,11 +212,6 @@ def one_folder() -> Files:
     return {f"UTKFace/{20 + n}_0_2_2017{n}.jpg.chip.jpg": image() for n in range(4)}
 
 
-@kin(Means(refused="all images would be of one class, train_v2, and ships.csv would not be read"))
-def one_folder_beside_a_table_of_runs() -> Files:
-    return photos("train_v2") | {"ships.csv": "ImageId,EncodedPixels\n" + "".join(f"{n}.jpg,1 3\n" for n in range(4))}
-
-
 @kin(Means(refused="one class, default, and annotations/default.json would not be read"))
 def datumaro() -> Files:
     return photos("images/default") | {"annotations/default.json": '{"items": [{"id": "0", "annotations": []}]}'}
@@ -274,3 +269,55 @@ def boxes_beside_images_of_a_class() -> Files:
     return {f"train/{name}/images/{n}.jpg": image() for name in ("ants", "bees") for n in range(4)} | {
         f"train/{name}/{name}_boxes.txt": boxes for name in ("ants", "bees")
     }
+
+
+def folds(*names: str) -> Files:
+    """Class folders in folders of folds."""
+    return {path: content for name in names for path, content in classes(name, 0, 2).items()}
+
+
+@kin(Means("class folders in splits train (fold2 and fold3)", counts={"train": 8, "val": 4}, note="fold1 is val, and"))
+def folds_by_name() -> Files:
+    return folds("fold1", "fold2", "fold3")
+
+
+@kin(Means("class folders in splits train (Fold_1)", counts={"train": 4, "val": 4}, note="Fold_0 is val, and the"))
+def folds_from_zero() -> Files:
+    return folds("data/Fold_0", "data/Fold_1")
+
+
+@kin(Means("class folders in splits train", counts={"train": 8, "val": 4}, note="3 folds in folders: 1 is val, and"))
+def folds_by_number() -> Files:
+    return folds("folds/1", "folds/2", "folds/10")
+
+
+@kin(Means("class folders in splits train, test (public_test)", counts={"train": 8, "test": 4}))
+def a_split_by_another_name() -> Files:
+    return classes("train") | classes("public_test", 0, 2)
+
+
+@kin(Means(refused="query/ holds the same classes and is no split by its name"))
+def a_split_of_no_known_name() -> Files:
+    return classes("train") | classes("query", 0, 2)
+
+
+@kin(
+    Means("class folders in splits train, val", ("Cat", "caf\u00e9"), {"train": 8, "val": 4}, note="differ in capitals")
+)
+def names_in_two_spellings() -> Files:
+    return classes("train", names=("Cat", "cafe\u0301")) | classes("val", 0, 2, ("cat", "caf\u00e9"))
+
+
+@kin(Means(refused="Cat would be a class beside that in small letters"))
+def names_in_two_spellings_side_by_side() -> Files:
+    return classes(names=("Cat", "cat", "dog"))
+
+
+@kin(Means("class folders", ("A", "a")))
+def letters() -> Files:
+    return classes(names=("A", "a"))
+
+
+@kin(Means(refused="of one class, img1, and MOT/gt/gt.txt would not be read"))
+def boxes_of_a_video() -> Files:
+    return photos("MOT/img1") | {"MOT/gt/gt.txt": "".join(f"{n},1,1,2,9,8,1,1,1\n" for n in range(4))}

@@ -11,6 +11,7 @@ FEW = 20  # files of a folder that are all looked into
 SAMPLE = 20  # of more
 YOLO_LINE = re.compile(r"\s*\d+(\s+-?[0-9.]+(e[-+]?\d+)?){4,}\s*", re.IGNORECASE)
 KITTI_LINE = re.compile(r"\s*[A-Za-z_-]+(\s+-?[0-9.]+(e[-+]?\d+)?){14,15}\s*", re.IGNORECASE)
+TELLING = re.compile(r"(?i)[.](jpe?g|png|bmp|tiff?)\b|([0-9.]+[\s,;:]+){2}[0-9.]+")
 XML_ROOT = re.compile(rb"<([A-Za-z_][\w.-]*)")
 XML_ASIDE = re.compile(rb"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>[]*(\[.*?\])?\s*>", re.DOTALL)
 
@@ -80,6 +81,12 @@ def text_kind(path: Path) -> str | None:
     if all(YOLO_LINE.fullmatch(line) for line in lines):
         return "yolo"
     return "kitti" if all(KITTI_LINE.fullmatch(line) for line in lines) else None
+
+
+def tells_of_images(path: Path) -> bool:
+    """Whether most lines of a text file name an image or hold three numbers or more, as annotations do."""
+    lines = [line for line in ends_of(path).decode("utf-8", "replace").splitlines() if line.strip()][:50]
+    return 2 * sum(TELLING.search(line) is not None for line in lines) > len(lines)
 
 
 def files_of_kind(

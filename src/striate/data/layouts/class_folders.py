@@ -1,16 +1,19 @@
 """Class folders: which folders are splits, which are classes, and where that could be read in two ways."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, islice
 
+from striate.data.layouts.annotation_files import tells_of_images
 from striate.data.layouts.finder import ImageFinder
 from striate.data.layouts.layout import ClassFolder, Layout
-from striate.data.layouts.lists import split_lists
+from striate.data.layouts.list_splits import split_lists
 from striate.data.layouts.masks import base, image_base
 from striate.data.layouts.names import (
     PROJECT_FOLDERS,
     UNLABELLED_WORDS,
+    fold_of,
     is_container,
     is_part_of_many,
     natural_key,
@@ -25,6 +28,7 @@ from striate.files import list_names
 
 TOP, DEEPER = "folders", "subfolders"
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".xml", ".mat", ".xlsx", ".xls")
+LISTS = (".txt", ".odgt", ".manifest")  # that may say something of images
 MANY = 200  # names that are compared with each other
 
 
@@ -48,7 +52,9 @@ class _Found:
     listed: dict[str, str] = field(default_factory=dict)
     """The split of each image that a list of the data's names."""
 
-    list_notes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    doubt: str = ""
+    """Why this is hardly all that is meant."""
 
     def add(self, other: "_Found") -> None:
         """Takes another split's in."""
@@ -68,12 +74,13 @@ def find(tree: Tree, finder: ImageFinder) -> list[Layout]:
         return []
     top, beside = _unwrapped(tree.top)
     splits = _splits(top)
-    found = _of_splits(top, splits) if splits is not None else _by_suffix(top) or _of_part(top, None)
+    found = _of_splits(top, splits) if splits is not None else _of_folds(top) or _by_suffix(top) or _of_part(top, None)
     found.outside = beside + found.outside
     if not found.classes:
         return []
     if not any(each.split for each in found.classes):
-        found.listed, found.list_notes = split_lists(tree, finder)
+        found.listed, notes = split_lists(tree, finder)
+        found.notes += notes
     readings = [_layout(tree, TOP, found, found.classes)]
     if found.deeper and len({each.name for each in found.deeper}) > 1:
         readings.append(_layout(tree, DEEPER, found, found.deeper))
@@ -120,6 +127,7 @@ def _splits(top: Folder) -> dict[str, str] | None:
 def _of_splits(top: Folder, splits: dict[str, str]) -> _Found:
     found = _Found()
     if any(_has_classes(top.folders[name]) for name in splits):
+        _take_alike(top, splits, found)
         for name, split in splits.items():
             found.add(_of_part(_unwrapped_split(top.folders[name]), split))
         found.outside += [top.path_of(name) for name in (*top.images, *top.others)]
@@ -130,6 +138,42 @@ def _of_splits(top: Folder, splits: dict[str, str]) -> _Found:
     if others:  # a class may be called as a split is
         return _of_part(top, None)
     found.unlabelled = [top.folders[name] for name in splits]
+    return found
+
+
+def _take_alike(top: Folder, splits: dict[str, str], found: _Found) -> None:
+    """Adds to the splits a folder beside them that holds their classes and names one more, such as public_test.
+
+    One that names none is in doubt, because images of these classes would not be read.
+    """
+    classes = {each.name for name in splits for each in _unwrapped_split(top.folders[name]).with_images()}
+    for folder in top.with_images():
+        below = {each.name for each in _unwrapped_split(folder).with_images()}
+        if folder.name in splits or len(classes) < 2 or 2 * len(below & classes) < len(classes):
+            continue
+        if below >= splits.keys():  # the whole set once more
+            continue
+        split = parts_of(folder.name).split
+        if split is not None and split not in splits.values():
+            splits[folder.name] = split
+        else:
+            found.doubt = f"{folder.path}/ holds the same classes and is no split by its name, train, val or test"
+
+
+def _of_folds(top: Folder) -> _Found | None:
+    """Class folders in folders of folds, such as fold1 to fold5, or 1 to 5 in `folds`: the first is val."""
+    numbers = {folder.name: fold_of(folder.name, top.name) for folder in top.with_images()}
+    folds = sorted(number for number in numbers.values() if number is not None)
+    parts = [{each.name for each in folder.with_images()} for folder in top.with_images()]
+    if len(set(folds)) < 2 or len(folds) < len(numbers) or any(folder.images for folder in top.with_images()):
+        return None
+    if not parts[0] or any(each != parts[0] for each in parts) or any(map(split_of, parts[0])):
+        return None
+    found = _Found(outside=[top.path_of(name) for name in (*top.images, *top.others)])
+    for name, number in numbers.items():
+        found.add(_of_part(top.folders[name], "val" if number == folds[0] else "train"))
+    first = next(name for name, number in numbers.items() if number == folds[0])
+    found.notes.append(f"{len(folds)} folds in folders: {first} is val, and the others are train.")
     return found
 
 
@@ -220,6 +264,7 @@ def _by_suffix(top: Folder) -> _Found | None:
 
 
 def _layout(tree: Tree, name: str, found: _Found, classes: list[ClassFolder]) -> Layout:
+    classes, spelt = _spelt_alike(classes)
     names = sorted({each.name for each in classes}, key=natural_key)
     empty = [path for path in found.empty if path.rpartition("/")[2] not in names]
     notes = [
@@ -239,7 +284,7 @@ def _layout(tree: Tree, name: str, found: _Found, classes: list[ClassFolder]) ->
         ),
         (f"not read, because outside the class folders: {list_names(sorted(found.outside), 5)}.", found.outside),
     ]
-    doubt = _doubt(tree, names, classes, found.outside)
+    doubt = found.doubt or _doubt(tree, names, classes, found.outside)
     alone = f", all of one class, {names[0]}" if len(names) == 1 and not doubt else ""
     return Layout(
         name,
@@ -248,8 +293,27 @@ def _layout(tree: Tree, name: str, found: _Found, classes: list[ClassFolder]) ->
         classes=tuple(classes),
         splits=found.listed,
         doubt=doubt,
-        notes=(*found.list_notes, *(note for note, applies in notes if applies)),
+        notes=(*found.notes, *spelt, *(note for note, applies in notes if applies)),
     )
+
+
+def _spelt_alike(classes: list[ClassFolder]) -> tuple[list[ClassFolder], list[str]]:
+    """The classes with names in one spelling: accents are composed, and capitals as in the first split that has them.
+
+    Names that differ in capitals within one split stay apart.
+    """
+    composed = [replace(each, name=unicodedata.normalize("NFC", each.name)) for each in classes]
+    spellings: dict[str, dict[str, set[str | None]]] = {}
+    for each in composed:
+        spellings.setdefault(each.name.casefold(), {}).setdefault(each.name, set()).add(each.split)
+    same: dict[str, str] = {}
+    for names in spellings.values():
+        splits = [split for found in names.values() for split in found]
+        if len(names) > 1 and len(splits) == len(set(splits)):
+            same |= dict.fromkeys(names, next(iter(names)))
+    others = [name for name, first in same.items() if name != first]
+    notes = [f"classes whose names differ in capitals between splits are one: {list_names(others)}."] if others else []
+    return [replace(each, name=same.get(each.name, each.name)) for each in composed], notes
 
 
 def _counted(folder: Folder) -> str:
@@ -262,7 +326,10 @@ def _what(name: str, classes: Iterable[ClassFolder], listed: Mapping[str, str]) 
     parts: dict[str, list[str]] = {}
     for each in classes:
         if each.split is not None:
-            folder = next((part for part in each.folder.path.split("/") if parts_of(part).split == each.split), "")
+            folder = next(
+                (part for part in each.folder.path.split("/") if parts_of(part).split == each.split or fold_of(part)),
+                "",
+            )
             parts.setdefault(each.split, [])
             if folder not in parts[each.split]:
                 parts[each.split].append(folder)
@@ -285,6 +352,9 @@ def _doubts(tree: Tree, names: Sequence[str], classes: Sequence[ClassFolder], ou
     unread = _tables_below(tree, outside) if len(names) == 1 else []
     if unread:
         yield f"all images would be of one class, {list_names(names)}, and {list_names(unread, 3)} would not be read"
+    small = [name for name in names if name.casefold() != name and name.casefold() in names and len(name) > 2]
+    if small:
+        yield f"{list_names(small, 3)} would be a class beside that in small letters"
     if any({"images", "labels"} <= _roles(each.folder.with_images()) for each in classes):
         yield f"each class would hold images and masks, such as {classes[0].folder.path}/"
     parts = [parts_of(name) for name in names]
@@ -307,7 +377,8 @@ def _are_pairs(classes: Sequence[ClassFolder]) -> bool:
 
 def _tables_below(tree: Tree, paths: Sequence[str]) -> list[str]:
     """The files among paths, and in folders among them, that are tables or annotations by their suffix."""
-    files = set(tree.others(*TABLES))
+    lists = (path for path in islice(tree.others(*LISTS), MANY) if tells_of_images(tree.read_name(path)))
+    files = {*tree.others(*TABLES), *lists}
     return sorted(file for file in files if file in paths or any(file.startswith(p) for p in paths if p.endswith("/")))
 
 

@@ -28,6 +28,9 @@ FLAG_SPLITS = {  # the split of what is false and of what is true
     "istest": ("train", "test"),
     **dict.fromkeys(("istrain", "istraining", "istrainingimage"), ("test", "train")),
 }
+FOLDS = ("fold", "kfold", "folds")
+FOLD_NUMBER = re.compile(r"(-?[0-9]{1,9})(\.0)?")
+PARTITIONS = {"0": "train", "1": "val", "2": "test"}
 OBJECTS = "objects"
 COUNTING = ("count", "id", "number", "index")  # how names end of columns that hold 0 and 1 by chance
 Find = Callable[[str], str | None]
@@ -89,6 +92,9 @@ def columns_of(sheet: Sheet, path_column: str, label_column: str, weight_column:
     path = path_column if path_column in sheet.names else _path(sheet, by_plain, find)
     found = 0 if path is None else _found(sheet, path, find)
     taken = {path, split, weight_column, box if not corners else None, *corners}
+    several = tuple(name.strip() for name in label_column.split(","))
+    if len(several) > 1 and set(several) <= set(sheet.names):
+        return Columns(path, None, several, split, found=found)
     if label_column in sheet.names:
         return Columns(path, label_column, (), split, corners, has_sizes, None if corners else box, found=found)
     free = [name for name in sheet.names if name not in taken]
@@ -197,42 +203,56 @@ def _part_alike(one: Sequence[str], other: Sequence[str]) -> bool:
 
 
 def _one_hot(sheet: Sheet, free: Sequence[str]) -> tuple[str, ...]:
-    """The columns that hold nothing but 0 and 1, true and false, or 1 and -1, where there are two or more."""
+    """The columns that hold nothing but 0 and 1, true and false, or 1 and -1, where there are two or more.
+
+    Other columns beside them are those of a patient or a place only where each row has one class, or where the classes
+    are four or more, stand side by side, and are as many as the others.
+    """
     found = [
         name
         for name in free
-        if plain(name) not in FLAGS
-        and not plain(name).endswith(COUNTING)
-        and {text.lower() for text in _texts(sheet, name)} <= TRUE | FALSE
-        and sheet.head
+        if plain(name) not in FLAGS and not plain(name).endswith(COUNTING) and _is_flag(_texts(sheet, name))
     ]
     places = [sheet.names.index(name) for name in found]
     once = all(sum(values[place].lower() in TRUE for place in places) == 1 for values in sheet.head)
     rest = [name for name in free if name not in found and plain(name) not in FLAGS]
-    return tuple(found) if len(found) > 1 and (once or not rest) else ()
+    side_by_side = len(found) >= max(4, len(rest)) and places[-1] - places[0] == len(places) - 1
+    return tuple(found) if len(found) > 1 and (once or not rest or side_by_side) else ()
+
+
+def _is_flag(texts: Sequence[str]) -> bool:
+    """Whether a column says yes or no; an empty cell is a no where others say yes."""
+    found = {text.lower() for text in texts}
+    return bool(found) and found <= TRUE | FALSE | {""} and ("" not in found or bool(found & TRUE))
 
 
 def _may_split(sheet: Sheet, name: str) -> bool:
-    """Whether a column holds what `split_of_value` knows; one that is called `split` is believed."""
+    """Whether a column holds what `splits_of_values` knows; one that is called `split` is believed."""
     texts = {text for text in _texts(sheet, name) if text}
-    return plain(name) in SPLITS[:3] or all(split_of_value(text, name) for text in texts)
+    return plain(name) in SPLITS[:3] or None not in splits_of_values(texts, name).values()
 
 
-def split_of_value(text: str, column: str) -> str | None:
-    """The split that a value of a column means; None where it means none.
+def splits_of_values(texts: Iterable[str], column: str) -> dict[str, str | None]:
+    """The split that each value of a column means; None where it means none, as of an empty one.
 
-    Of folds that are numbers, 0 is val and the others are train, as is usual.
+    Of folds that are numbers, the lowest is val and the others are train. 0, 1 and 2 are train, val and test.
 
-    >>> split_of_value("Training", "usage"), split_of_value("True", "is_valid"), split_of_value("2", "fold")
-    ('train', 'val', 'train')
+    >>> splits_of_values(["Training", "PublicTest"], "usage"), splits_of_values(["True", "False"], "is_valid")
+    ({'Training': 'train', 'PublicTest': None}, {'True': 'val', 'False': 'train'})
+    >>> splits_of_values(["1", "2", "5"], "fold"), splits_of_values(["0", "1", "2"], "partition")
+    ({'1': 'val', '2': 'train', '5': 'train'}, {'0': 'train', '1': 'val', '2': 'test'})
     """
-    name, value = plain(column), text.lower()
-    if name in FLAG_SPLITS and value in TRUE | FALSE:
-        return FLAG_SPLITS[name][value in TRUE]
-    number = re.fullmatch(r"(-?[0-9]{1,9})(\.0)?", text)
-    if number and name in ("fold", "kfold", "folds"):
-        return "val" if int(number[1]) == 0 else "train"
-    return split_of(text)
+    name, given = plain(column), list(texts)
+    if name in FLAG_SPLITS and {text.lower() for text in given} <= TRUE | FALSE | {""}:
+        return {text: FLAG_SPLITS[name][text.lower() in TRUE] if text else None for text in given}
+    numbers = {text: int(found[1]) for text in given if (found := FOLD_NUMBER.fullmatch(text))}
+    if name in FOLDS and numbers:
+        first = min((number for number in numbers.values() if number >= 0), default=None)
+        folds: dict[str, str | None] = {t: "val" if number == first else "train" for t, number in numbers.items()}
+        return {text: folds.get(text, split_of(text)) for text in given}
+    if set(filter(None, given)) == PARTITIONS.keys():
+        return {text: PARTITIONS.get(text) for text in given}
+    return {text: split_of(text) for text in given}
 
 
 def _corners(sheet: Sheet, by_plain: dict[str, str]) -> tuple[tuple[str, ...], bool]:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from striate.data.layouts import class_folders, file_names, lists, masks, objects, packed, tables
+from striate.data.layouts import class_folders, file_names, lists, masks, objects, packed, runs, tables
 from striate.data.layouts.annotation_files import json_kind, xml_kind
 from striate.data.layouts.finder import DirectFinder, ImageFinder
 from striate.data.layouts.layout import Finder, Layout
@@ -16,6 +16,7 @@ from striate.data.layouts.tables import Table, table_of
 from striate.data.layouts.tree import Folder, Tree, survey
 from striate.data.layouts.unread import unread, unread_name
 from striate.data.paths import to_text
+from striate.data.run_lengths import run_columns
 from striate.errors import DataError
 from striate.files import fit_to_print, list_names, regular
 
@@ -35,6 +36,7 @@ def readings(tree: Tree, options: ReadOptions) -> list[Layout]:
     found = [
         *objects.find(tree),
         *tables.find(tree, finder, options),
+        *runs.find(tree, finder),
         *class_folders.find(tree, finder),
         *lists.find(tree, finder),
         *masks.find(tree),
@@ -127,6 +129,11 @@ def _siblings(path: Path, suffix: str) -> list[str]:
 
 def _table(path: Path, options: ReadOptions) -> Layout:
     sheet = open_sheet(path)
+    columns = run_columns(sheet) if options.layout in ("auto", "runs") else None
+    if columns is not None:
+        for tree, finder, file in _places(path, options):
+            if runs.share_found(sheet, columns, finder, tables.folder_of(file)) >= 0.5:
+                return replace(runs.layout_of(tree, file, columns), finder=finder, is_given=True)
     best: tuple[Tree, Finder, Table] | None = None
     for tree, finder, file in _places(path, options):
         table = table_of(file, sheet, finder, options)

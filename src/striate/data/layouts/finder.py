@@ -30,20 +30,21 @@ class ImageFinder:
         self._tree = tree
         self._sets: dict[str, frozenset[str]] = {}
 
-    def find(self, text: str, near: str = "") -> str | None:
+    def find(self, text: str, near: str = "", split: str | None = None) -> str | None:
         """The path, from the root, of the image that `text` means; None where there is none or there are several.
 
         Args:
             text: a path or a name, as a file of the data writes it.
             near: folder of that file, from the root.
+            split: what that file's name says, which tells images of the same name apart.
         """
         for path in _spellings(normal(text)):
-            found = self._find(path, near)
+            found = self._find(path, near, split)
             if found is not None:
                 return found
         return None
 
-    def _find(self, path: str, near: str) -> str | None:
+    def _find(self, path: str, near: str, split: str | None) -> str | None:
         if not path:
             return None
         names = path.split("/")
@@ -59,13 +60,13 @@ class ImageFinder:
                 if found is not None:
                     return found
             if first < len(names) - 1:
-                found = self._below(names[first:], near)
+                found = self._below(names[first:], near, split)
                 if found is not None:
                     return found
         if not alone:
             return None  # an image of the same name in another folder is another image
         name = names[-1]
-        return self._named(name, near) or self._named(UPLOAD.sub("", name), near)
+        return self._named(name, near, split) or self._named(UPLOAD.sub("", name), near, split)
 
     def _at(self, path: str) -> str | None:
         """The image at a path, which may lack its suffix."""
@@ -79,22 +80,22 @@ class ImageFinder:
                 return f"{folder}/{stems[name]}" if folder else stems[name]
         return None
 
-    def _below(self, names: list[str], near: str) -> str | None:
+    def _below(self, names: list[str], near: str, split: str | None) -> str | None:
         """The image with this name in a folder of the name before it, wherever that lies, if there is one alone."""
         ends = [folder for folder in self._folders_named.get(names[-2], ()) if self._ends(folder.path, names[:-1])]
         found = [path for folder in ends if (path := self._at(folder.path_of(names[-1]))) is not None]
-        return _only(found, near)
+        return _only(found, near, split)
 
     @staticmethod
     def _ends(path: str, names: list[str]) -> bool:
         return f"/{path}".endswith("/" + "/".join(names))
 
-    def _named(self, name: str, near: str) -> str | None:
+    def _named(self, name: str, near: str, split: str | None) -> str | None:
         """The only image of a name, with or without its suffix; of several, the one of the folder's split."""
         found = self._by_name.get(name)
         if found is None and suffix_of(name) not in IMAGE_SUFFIXES:
             found = self._by_stem.get(name)
-        return _only(found or (), near)
+        return _only(found or (), near, split)
 
     def _images(self, folder: str) -> frozenset[str]:
         if folder not in self._sets:
@@ -148,7 +149,7 @@ class DirectFinder:
         """Takes the folder that paths start from."""
         self._root = root
 
-    def find(self, text: str, near: str = "") -> str | None:
+    def find(self, text: str, near: str = "", split: str | None = None) -> str | None:
         """The path where a file is there."""
         path = normal(text)
         found = f"{near}/{path}" if near else path
@@ -194,14 +195,18 @@ def stem(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _only(paths: "list[str] | tuple[()]", near: str) -> str | None:
-    """The only path of no mask and no other split than `near`; of several, the only one below it or of its split."""
+def _only(paths: "list[str] | tuple[()]", near: str, told: str | None) -> str | None:
+    """The only path of no mask and no other split than `near`; of several, the only one below it or of its split.
+
+    Where `near` says no split, of several it is the only one of the split that is `told`.
+    """
     split = split_of_path(near)
     images = [path for path in paths if not _is_of_labels(path)] or list(paths)
     near_by = [path for path in images if split_of_path(path.rpartition("/")[0]) in (split, None)] if split else images
     if len(near_by) < 2:
         return next(iter(near_by), None)
     below = [path for path in near_by if near and path.startswith(f"{near}/")]
+    split = split or told
     same = [path for path in near_by if split is not None and split_of_path(path.rpartition("/")[0]) == split]
     return next((found[0] for found in (below, same) if len(found) == 1), None)
 

@@ -14,8 +14,11 @@ class UnrelatedError(DataError):
 class Finder(Protocol):
     """What finds the image that a text means."""
 
-    def find(self, text: str, near: str = "") -> str | None:
-        """The path of the image, from the root; None where there is none. `near` is the folder of the text's file."""
+    def find(self, text: str, near: str = "", split: str | None = None) -> str | None:
+        """The path of the image, from the root; None where there is none.
+
+        `near` is the folder of the text's file, and `split` what that file's name says.
+        """
         ...
 
 

@@ -7,9 +7,11 @@ from itertools import islice
 from pathlib import Path
 
 from striate.data.layouts.annotation_files import text_kind
+from striate.data.layouts.columns import splits_of_values
 from striate.data.layouts.finder import ImageFinder, stem
 from striate.data.layouts.layout import Layout
-from striate.data.layouts.names import is_document, parts_of, split_of_path
+from striate.data.layouts.names import is_document, parts_of, split_of_path, words
+from striate.data.layouts.sheet import open_text_sheet
 from striate.data.layouts.text_file import read_lines
 from striate.data.layouts.tree import Tree
 from striate.errors import DataError
@@ -17,12 +19,16 @@ from striate.files import list_names
 
 SUFFIXES = (".txt", ".lst", ".list")
 MOST = 300  # lists of a tree that are looked into
+LABEL_AND_BOX = re.compile(r"[^\s,]*[^\s,0-9.-][^\s,]*(\s+-?[0-9.]+){4}")  # as of Tiny ImageNet's val
+FEW = 8  # labels that may all be splits
 HEAD = 40  # lines that tell how a list is written
 BOTH = ("trainval", "train_val", "train-val")  # names of lists of train and val together
 NUMBERS = re.compile(
     r"(-?[0-9.]+[ ,]+){3,}-?[0-9.]+"
 )  # what is said of an image, where it is no label: boxes, attributes
 OF_KERAS = re.compile(r" ([0-9]+,){4}[0-9]+( |$)")
+PARTITION = {"partition", "partitions", "split", "splits"}  # words of names of lists of an image and its split
+FLAGS = {"0", "1", "-1"}
 COLOURS = ("label_colors.txt", "label_colours.txt", "labelmap.txt")
 IMAGES, IN_TRAIN = "images.txt", "train_test_split"  # of CUB-200: the path of each image's number, and 1 for train
 NUMBERED = ("image_class_labels.txt", f"{IN_TRAIN}.txt")
@@ -38,6 +44,8 @@ class ImageList:
     """Its path from the root."""
 
     rows: list[Row]
+    is_boxed: bool = False
+    """Whether each label was followed by the four numbers of a box, which are left out."""
 
     @property
     def folder(self) -> str:
@@ -53,6 +61,16 @@ class ImageList:
     def split(self) -> str | None:
         """The split that its name says, else its folder's."""
         return parts_of(self.name).split or (split_of_path(self.folder) if self.folder else None)
+
+    @property
+    def partition(self) -> dict[str, str]:
+        """The split that each label means, where labels are splits: `train`, `test`, or 1 of `train_test_split`."""
+        labels = {label for _, label in self.rows[1:] if label}  # the first may be a header
+        if self.name.lower() == IN_TRAIN and labels <= {"0", "1"}:
+            return {"1": "train", "0": "test"}
+        found = splits_of_values(labels, "split") if len(labels) < FEW else {}
+        splits = {label: split for label, split in found.items() if split}
+        return splits if len(set(splits.values())) > 1 and len(splits) == len(found) else {}
 
     @property
     def has_labels(self) -> bool:
@@ -99,19 +117,28 @@ def read_list(tree: Tree, file: str, finder: ImageFinder) -> ImageList | None:
         lines = [line for line in read_lines(tree.read_name(file)) if line and not line.startswith("#")]
     except DataError:
         return None
-    folder = file.rpartition("/")[0]
+    folder, split = file.rpartition("/")[0], ImageList(file, []).split
     lines = _with_paths(tree, file, lines)
     head = lines[:: max(len(lines) // HEAD, 1)]
     if not head:
         return None
 
     def fit(way: Parse) -> int:
-        return len({finder.find(way(line)[0], folder) for line in head} - {None})
+        return len({finder.find(way(line)[0], folder, split) for line in head} - {None})
 
     best = max(WAYS, key=fit)
-    if 2 * fit(best) < len(head) or not fit(best) or all(NUMBERS.fullmatch(best(line)[1]) for line in head):
+    if 2 * fit(best) < len(head) or not fit(best) or all(_is_no_label(best(line)[1]) for line in head):
         return None
-    return ImageList(file, [best(line) for line in lines])
+    rows = [best(line) for line in lines]
+    is_boxed = all(LABEL_AND_BOX.fullmatch(label) for _, label in rows[:HEAD])
+    if is_boxed:
+        rows = [(path, label.split(maxsplit=1)[0] if label else "") for path, label in rows]
+    return ImageList(file, rows, is_boxed)
+
+
+def _is_no_label(text: str) -> bool:
+    """Whether four numbers or more are said of an image, such as a box; not whether it shows each of many classes."""
+    return NUMBERS.fullmatch(text) is not None and not set(text.split()) <= FLAGS
 
 
 def _with_paths(tree: Tree, file: str, lines: list[str]) -> list[str]:
@@ -132,81 +159,70 @@ def is_of_boxes(path: Path) -> bool:
 
 
 def lists_of(tree: Tree, finder: ImageFinder) -> Iterator[ImageList]:
-    """The lists of a tree."""
+    """The lists of a tree, and the tables that say nothing but the split of each image."""
     if not tree.top.count:
         return
-    for number, file in enumerate(tree.others(*SUFFIXES)):
+    tables = [path for path in tree.others(".csv") if PARTITION & set(words(path.rpartition("/")[2]))]
+    for number, file in enumerate([*tree.others(*SUFFIXES), *tables]):
         name = file.rpartition("/")[2]
         is_of_one_image = finder.find(stem(name), file.rpartition("/")[0]) is not None
         if (
             number < MOST
             and not (is_document(name) or is_of_one_image or name.lower() in COLOURS)
             and text_kind(tree.read_name(file)) is None
+            and (file in tables or open_text_sheet(tree.read_name(file)) is None)
         ):
             found = read_list(tree, file, finder)
-            if found is not None:
+            if found is not None and (file not in tables or found.partition):
                 yield found
-
-
-def split_lists(tree: Tree, finder: ImageFinder) -> tuple[dict[str, str], list[str]]:
-    """The split of each image by the lists of a tree that name one, and what is worth a word about them.
-
-    Where only a list of val or of test is there, the images that it does not name are for train.
-    """
-    splits: dict[str, str] = {}
-    used: list[str] = []
-    lists = [each for each in lists_of(tree, finder) if each.split is not None]
-    for each in sorted(lists, key=lambda each: each.name.lower().endswith(BOTH)):
-        if each.name.lower() == IN_TRAIN:
-            flags = {path: flag for text, flag in each.rows if (path := finder.find(text, each.folder)) is not None}
-            splits = {path: "train" if flag == "1" else "test" for path, flag in flags.items()} | splits
-            used.append(each.file)
-            continue
-        split = each.split or ""
-        found = [path for text, _ in each.rows if (path := finder.find(text, each.folder)) is not None]
-        if each.name.lower().endswith(BOTH):
-            found = [path for path in found if path not in splits]
-        if any(splits.get(path, split) != split for path in found):
-            return {}, [f"lists of splits that contradict each other are not read: {each.file} and another."]
-        splits |= dict.fromkeys(found, split)
-        used.append(each.file)
-    if not used:
-        return {}, []
-    notes = [f"splits by {list_names(used, 3)}."]
-    if "train" not in splits.values():
-        rest = (folder.path_of(name) for folder in tree.top.walk() for name in folder.images)
-        splits |= {path: "train" for path in rest if path not in splits}
-    return splits, notes
 
 
 def find(tree: Tree, finder: ImageFinder) -> list[Layout]:
     """A reading for each list of images with labels, or for those of the splits of one data set."""
-    groups: dict[object, list[ImageList]] = {}
+    groups: dict[tuple[str, str], list[ImageList]] = {}
     for each in lists_of(tree, finder):
-        if each.has_labels and not _is_of_one_class(each) and not _is_numbering(each):
-            rest = " ".join(parts_of(each.name).rest)
-            groups.setdefault((each.folder, rest) if each.split else each.file, []).append(each)
+        if each.has_labels and not _is_of_one_class(each) and not _is_numbering(each) and not each.partition:
+            rest = " ".join(parts_of(each.name).rest) if each.split else f"/{each.file}"
+            groups.setdefault((each.folder, rest), []).append(each)
     layouts = []
-    for group in groups.values():
-        splits = [each.split for each in group]
-        together = len(set(splits)) == len(splits)
-        for members in [group] if together else [[each] for each in group]:
-            files = tuple(each.file for each in members)
-            named = [
-                f"{each.split} ({each.file})" if each.split and len(members) > 1 else each.file for each in members
-            ]
-            layouts.append(Layout("lists", f"a list of images and labels: {list_names(named, 4)}", tree, files))
+    for members in _together(groups):
+        files = tuple(each.file for each in members)
+        named = [f"{each.split} ({each.file})" if each.split and len(members) > 1 else each.file for each in members]
+        layouts.append(Layout("lists", f"a list of images and labels: {list_names(named, 4)}", tree, files))
     return layouts
 
 
+def _together(groups: dict[tuple[str, str], list[ImageList]]) -> list[list[ImageList]]:
+    """The lists that are the splits of one data set: named alike but for the split or, of a folder, one for each."""
+    groups = {key: without_both(group) for key, group in groups.items()}
+    folders: dict[str, list[list[ImageList]]] = {}
+    for (folder, _), group in groups.items():
+        folders.setdefault(folder, []).append(group)
+    found: list[list[ImageList]] = []
+    for of_folder in folders.values():
+        lists = [each for group in of_folder for each in group if each.split]
+        if all(len(group) == 1 for group in of_folder) and _are_splits(lists):
+            found += [lists] + [group for group in of_folder if not group[0].split]
+            continue
+        for group in of_folder:
+            found += [group] if _are_splits(group) else [[each] for each in group]
+    return found
+
+
+def _are_splits(group: Sequence[ImageList]) -> bool:
+    return len({each.split for each in group}) == len(group) > 1
+
+
+def without_both(lists: list[ImageList]) -> list[ImageList]:
+    """Lists without those of train and val together, where there is one of each."""
+    alone = [each for each in lists if not each.name.lower().endswith(BOTH)]
+    return alone if {"train", "val"} <= {each.split for each in alone} else lists
+
+
 def _is_numbering(each: ImageList) -> bool:
-    """Whether what a list says of each image is only its number, or whether it is for train."""
+    """Whether what a list says of each image is its own number or name alone, or whether it is for train."""
     labels = [label for _, label in each.rows]
-    return each.name.lower() == IN_TRAIN or (len(labels) > 2 and labels in map(_counted, (0, 1), (len(labels),) * 2))
-
-
-def _counted(first: int, count: int) -> list[str]:
-    return [str(first + place) for place in range(count)]
+    return each.name.lower() == IN_TRAIN or (len(labels) > 2 and len(set(labels)) == len(labels))
 
 
 def _is_of_one_class(each: ImageList) -> bool:

@@ -92,6 +92,7 @@ SESSION_WORDS = frozenset(
         *("subject", "patient", "case", "visit", "scan", "folder", "new", "untitled", "shoot", "take", "run", "shard"),
     }
 )
+FOLD = re.compile(r"(?i)(?:k[ _-]?)?folds?[ _.-]*([0-9]{1,3})")
 GLUED = re.compile(
     r"(training|train|validation|valid|val|dev|testing|test|eval)"
     r"(sets?|data|dataset|images?|imgs?|photos|annotations?|annots?|annos?|masks?|labels?|gt|dir|folder|split|zip|val)"
@@ -233,6 +234,21 @@ def is_part_of_many(name: str) -> bool:
     if found and all(word in SESSION_WORDS | CONTAINER_WORDS for word in found):
         return True
     return numbered and any(word in SESSION_WORDS for word in found) and any(word in IMAGE_WORDS for word in found)
+
+
+def fold_of(name: str, above: str = "") -> int | None:
+    """The number of a fold that a folder's name means, which may be alone where the folder above is called folds.
+
+    >>> fold_of("fold1"), fold_of("Fold_10"), fold_of("3", "folds"), fold_of("3"), fold_of("unfold1")
+    (1, 10, 3, None, None)
+    """
+    found = FOLD.fullmatch(name) or (re.fullmatch(r"([0-9]{1,3})", name) if words(above)[-1:] == ["folds"] else None)
+    return int(found[1]) if found else None
+
+
+def says_no_image(name: str) -> bool:
+    """Whether a text file by its name tells about data, or names classes, and says nothing of any image."""
+    return is_document(name) or bool({"classes", "names", "wnids", "words", "synset", "categories"} & set(words(name)))
 
 
 def is_document(name: str) -> bool:

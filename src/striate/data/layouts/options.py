@@ -19,3 +19,4 @@ class ReadOptions:
     weight_column: str = WEIGHT_COLUMN
     image_root: Path | None = None
     mask_classes: Mapping[str, str] = field(default_factory=dict)
+    task: str = "auto"

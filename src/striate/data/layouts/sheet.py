@@ -20,6 +20,8 @@ from striate.data.layouts.tree import suffix_of
 from striate.errors import DataError
 from striate.files import open_regular
 
+IMAGE = "image"  # the column of images, where a header leaves it out
+TEXT_SUFFIXES = (".txt", ".lst")
 SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 SEPARATORS = ",;\t|"
 HEAD = 60  # rows that tell how a table is to be read
@@ -47,8 +49,13 @@ class Sheet:
     has_header: bool = True
     encoding: str = "utf-8"
     separator: str = ","
+    """What parts the values; a space stands for any white space."""
+
     records: tuple[dict[str, object], ...] | None = None
     """The rows of JSON, where it is no CSV."""
+
+    skipped: int = 0
+    """Lines before the header, such as a count of the rows."""
 
     @property
     def note(self) -> str:
@@ -73,13 +80,24 @@ class Sheet:
                 yield line, [_text(record.get(name), name, self.path) for name in self.names]
             return
         with reading(self.path), open_text(self.path, self.encoding) as text:
-            reader = csv.reader(text, delimiter=self.separator, strict=True)
-            if self.has_header:
-                next(reader, None)
-            for values in reader:
+            for number, values in self._values(text):
                 if any(values):
                     texts = [value.strip() for value in values[: len(self.names)]]
-                    yield reader.line_num, texts + [""] * (len(self.names) - len(texts))
+                    yield number, texts + [""] * (len(self.names) - len(texts))
+
+    def _values(self, text: io.TextIOWrapper) -> Iterator[tuple[int, list[str]]]:
+        """The number of each line after the header, and its values as they stand."""
+        for _ in range(self.skipped):
+            text.readline(CHUNK)
+        if self.separator == " ":
+            lines = enumerate(_bounded(text), self.skipped + 1)
+            yield from ((number, line.split()) for number, line in islice(lines, int(self.has_header), None))
+            return
+        reader = csv.reader(text, delimiter=self.separator, strict=True)
+        if self.has_header:
+            next(reader, None)
+        for values in reader:
+            yield reader.line_num + self.skipped, values
 
     def columns(self, names: Sequence[str]) -> dict[str, pa.Array]:
         """The texts of some columns, held once; one that the table lacks is empty."""
@@ -128,6 +146,8 @@ def open_sheet(path: Path) -> Sheet:
         return _of_records(path, read_json_lines(path))
     if path.suffix.lower() == ".json":
         return _of_records(path, json_records(path))
+    if path.suffix.lower() in TEXT_SUFFIXES and (found := open_text_sheet(path)) is not None:
+        return found
     with reading(path):
         encoding = _encoding(path)
         with open_text(path, encoding) as text:
@@ -144,6 +164,35 @@ def open_sheet(path: Path) -> Sheet:
         return Sheet(path, _unique(first), True, encoding, separator)
     width = max(map(len, rows))
     return Sheet(path, tuple(f"column {place + 1}" for place in range(width)), False, encoding, separator)
+
+
+def open_text_sheet(path: Path) -> Sheet | None:
+    """A table in a text file whose columns a header names; None of another file, such as a list without a header.
+
+    Before the header, a line may hold the number of rows; then the column of images may have no name, as in the lists
+    of attributes of CelebA.
+    """
+    try:
+        encoding = _encoding(path)
+        with open_text(path, encoding) as text:
+            lines = list(islice(_bounded(text), HEAD))
+    except (OSError, UnicodeError, DataError):
+        return None
+    counted = len(lines) > 1 and lines[0].strip().isdecimal()
+    lines = lines[counted:]
+    separator = next((each for each in SEPARATORS if lines and each in lines[0]), " ")
+    rows = [row for line in lines if (row := line.split(None if separator == " " else separator))]
+    widths = {len(row) for row in rows[1:]}
+    if len(rows) < 2 or len(widths) != 1 or min(widths) < 2:
+        return None
+    names = [name.strip().lstrip("#") for name in rows[0]]
+    width = widths.pop()
+    is_named = {plain(name) for name in names} & set(PATHS) and not any(suffix_of(n) in IMAGE_SUFFIXES for n in names)
+    if counted and len(names) == width - 1:
+        names = [IMAGE, *names]
+    elif not is_named or len(names) != width:
+        return None
+    return Sheet(path, _unique(names), True, encoding, separator, skipped=int(counted))
 
 
 def json_records(path: Path) -> list[dict[str, object]]:

@@ -28,13 +28,25 @@ PATHS = (
         "name",
         "id",
     ),
+    *("patientid", "imagepaths", "imgpaths", "imagenames", "relpaths"),
     *("uri", "url", "imageurl", "uuid", "key", "sample", "frame"),
 )
 LABELS = (  # a rank goes before those after it
     ("label", "labels"),
     (
         *("class", "classname", "classes", "labelname", "category", "categoryname", "species", "target", "breed"),
-        *("diagnosis", "dx", "benignmalignant", "tag", "tags", "findinglabels", "classid", "labelid", "categoryid"),
+        *(
+            "diagnosis",
+            "dx",
+            "benignmalignant",
+            "tag",
+            "tags",
+            "findinglabels",
+            "findinglabel",
+            "classid",
+            "labelid",
+            "categoryid",
+        ),
         *(
             "targetname",
             "groundtruth",
@@ -47,6 +59,7 @@ LABELS = (  # a rank goes before those after it
             "grade",
             "classlabel",
         ),
+        *("genre", "genres", "attributeids", "labelids", "classids", "finding", "findings", "disease", "diseases"),
         *("imagelabel", "commonname", "scientificname", "expression", "emotion", "annotation", "y", "cls"),
     ),
     ("name", "type", "kind", "id", "index", "wnid", "group"),
@@ -68,6 +81,7 @@ CORNERS = (
 )
 SIZES = (
     ("x", "y", "w", "h"),
+    ("bboxx", "y", "w", "h"),  # of a header such as `bbox [x,y,w,h]`
     ("bboxx", "bboxy", "bboxw", "bboxh"),
     ("bboxx", "bboxy", "bboxwidth", "bboxheight"),
     ("left", "top", "width", "height"),

@@ -7,12 +7,14 @@ from itertools import islice
 
 from striate.data.layouts.annotation_files import json_kind
 from striate.data.layouts.columns import Columns, columns_of, with_header
-from striate.data.layouts.finder import ImageFinder
+from striate.data.layouts.finder import ImageFinder, stem
 from striate.data.layouts.layout import Finder, Layout
-from striate.data.layouts.names import parts_of, split_of_path
+from striate.data.layouts.names import parts_of, says_no_image, split_of_path
 from striate.data.layouts.options import ReadOptions
-from striate.data.layouts.sheet import SUFFIXES, Sheet, open_sheet
+from striate.data.layouts.sheet import SUFFIXES, TEXT_SUFFIXES, Sheet, open_sheet, open_text_sheet
+from striate.data.layouts.synonyms import plain
 from striate.data.layouts.tree import Tree
+from striate.data.run_lengths import run_columns
 from striate.errors import DataError
 from striate.files import fit_to_print, list_names
 
@@ -22,7 +24,7 @@ VIA = "region_shape_attributes"
 MOST = 2000  # tables of a tree that are looked into
 CLASS_TABLES = ("_classes", "classes", "class_names")
 METADATA = ("metadata.csv", "metadata.jsonl")  # of Hugging Face's folder of images
-NOT_LABELS = ("sample_submission", "submission", "class_dict", "_classes_dict", "labels_class_dict")
+NOT_LABELS = ("samplesubmission", "submission", "classdict", "classesdict", "labelsclassdict", "locsamplesubmission")
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,10 @@ def open_table(tree: Tree, file: str, finder: Finder, options: ReadOptions) -> T
 def table_of(file: str, sheet: Sheet, finder: Finder, options: ReadOptions) -> Table:
     """A table and what its columns mean, where `finder` finds the images."""
     folder, name = folder_of(file), file.rpartition("/")[2].rpartition(".")[0]
+    split = parts_of(name).split
 
     def find_image(text: str) -> str | None:
-        return finder.find(text, folder) or finder.find(f"{name}/{text}", folder)  # of a table a class
+        return finder.find(text, folder, split) or finder.find(f"{name}/{text}", folder)  # of a table a class
 
     sheet = with_header(sheet, find_image)
     columns = columns_of(sheet, options.path_column, options.label_column, options.weight_column, find_image)
@@ -104,9 +107,9 @@ def folder_of(file: str) -> str:
 
 
 def _tables(tree: Tree, finder: ImageFinder, options: ReadOptions) -> Iterator[Table]:
-    for number, file in enumerate(tree.others(*SUFFIXES, ".json")):
+    for number, file in enumerate([*tree.others(*SUFFIXES, ".json"), *text_tables(tree, finder)]):
         name = file.rpartition("/")[2].lower()
-        if number >= MOST or name.startswith(NOT_LABELS):
+        if number >= MOST or plain(name).startswith(NOT_LABELS):
             continue
         if name.endswith(".json") and json_kind(tree.read_name(file)) != "table":
             continue
@@ -116,10 +119,25 @@ def _tables(tree: Tree, finder: ImageFinder, options: ReadOptions) -> Iterator[T
             if name in METADATA:
                 raise
             continue
-        if _is_of_classes(table):
+        is_of_runs = options.layout != "table" and run_columns(table.sheet) is not None
+        if _is_of_classes(table) or is_of_runs:
             continue
         if name in METADATA or _names_images(table, finder):
             yield table
+
+
+def text_tables(tree: Tree, finder: ImageFinder) -> list[str]:
+    """The text files of a tree that are tables with a header; none that is named as an image is."""
+    found: list[str] = []
+    for file in islice(tree.others(*TEXT_SUFFIXES), MOST):
+        folder, _, name = file.rpartition("/")
+        if (
+            not says_no_image(name)
+            and finder.find(stem(name), folder) is None
+            and open_text_sheet(tree.read_name(file))
+        ):
+            found.append(file)
+    return found
 
 
 def _is_of_classes(table: Table) -> bool:

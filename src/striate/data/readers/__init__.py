@@ -22,11 +22,12 @@ from striate.data.readers import (
     lists,
     masks,
     parquet,
+    runs,
     table,
     voc,
     yolo,
 )
-from striate.data.readers.agreement import without_repeats
+from striate.data.readers.agreement import completed, for_task, fullest, without_repeats
 from striate.errors import DataError
 from striate.files import list_names
 from striate.recipe import ReadRecipe
@@ -42,6 +43,7 @@ READERS: Mapping[str, Callable[[Layout, ReadOptions], Index]] = {
     "lists": lists.read,
     "boxes": boxes.read,
     "masks": masks.read,
+    "runs": runs.read,
     "coco": coco.read,
     "voc": voc.read,
     "yolo": yolo.read,
@@ -69,6 +71,7 @@ def read(
     weight_column: str = WEIGHT_COLUMN,
     image_root: Path | None = None,
     mask_classes: Mapping[str, str] | None = None,
+    task: str = "auto",
 ) -> Index:
     """Finds out what `path` holds, from all of it and once, and reads it; the first note says what it was read as.
 
@@ -82,13 +85,22 @@ def read(
         weight_column: name of a table's column of how often an image is drawn, if it has one.
         image_root: folder that a file's paths start from; found beside the file unless given.
         mask_classes: the class of each value of a mask: of a number, or of #rrggbb.
+        task: what is to be learned, which tells between readings where one has masks, another boxes or classes alone.
 
     Raises:
         DataError: if nothing is there, nothing that a reader knows, or what could be read in two ways.
         UsageError: if an option cannot be meant.
     """
     options = ReadOptions(
-        layout, path_column, label_column, label_separator, label_pattern, weight_column, image_root, mask_classes or {}
+        layout,
+        path_column,
+        label_column,
+        label_separator,
+        label_pattern,
+        weight_column,
+        image_root,
+        mask_classes or {},
+        task,
     )
     path = path.expanduser()
     try:
@@ -110,10 +122,11 @@ def read(
     return _described(READERS[found.name](found, options), found.what, (*found.tree.notes, *found.notes))
 
 
-def read_with(path: Path, recipe: ReadRecipe) -> Index:
+def read_with(path: Path, recipe: ReadRecipe, task: str = "auto") -> Index:
     """Reads `path` as a recipe or the flags of a verb say; see `read`."""
     options = {each.name: getattr(recipe, each.name) for each in fields(ReadRecipe)}
-    return read(path, **options | {"image_root": Path(recipe.image_root) if recipe.image_root else None})
+    root = Path(recipe.image_root) if recipe.image_root else None
+    return read(path, **options | {"image_root": root, "task": task})
 
 
 def _read_folder(path: Path, options: ReadOptions) -> Index:
@@ -151,10 +164,11 @@ def _only(plausible: Sequence[Layout], options: ReadOptions) -> tuple[Layout, In
             errors.append(error)
     if not read_as:
         raise errors[0]
-    left, repeats = without_repeats(read_as)
+    left, repeats = without_repeats(for_task(read_as, options.task))
+    left, partial = fullest(completed(left))
     if len(left) > 1:
         raise refuse_ambiguous([each for each, _ in left])
-    notes = [f"not read, because {error}" for error in errors]
+    notes = [f"not read, because {error}" for error in errors] + partial
     notes += [f"what says the same is not read: {list_names((each.what for each in repeats), 3)}."] if repeats else []
     return *left[0], notes
 

@@ -8,7 +8,7 @@ import msgspec
 import pyarrow as pa
 
 from striate.data.index import Index
-from striate.data.layouts.columns import require_columns, split_of_value
+from striate.data.layouts.columns import require_columns, splits_of_values
 from striate.data.layouts.finder import ImageFinder, normal
 from striate.data.layouts.layout import Finder, Layout
 from striate.data.layouts.options import ReadOptions
@@ -88,13 +88,14 @@ def _add_rows(table: Table, finder: Finder, is_one_of_many: bool, annotations: d
     objects_place = None if columns.objects is None else names.index(columns.objects)
     has_sizes = columns.has_sizes or columns.box is not None
     paths: dict[str, str] = {}
+    splits = _splits(table)
     for line, values in table.sheet.rows():
         text = values[table.path_place]
         if text not in paths:
             paths[text] = _path(text, table, finder)
         label = UNNAMED if label_place is None else values[label_place]
         each = annotations.setdefault(paths[text], AnnotatedImage())
-        each.split = split if split_place is None else split_of_value(values[split_place], columns.split or "")
+        each.split = split if split_place is None else splits[values[split_place]]
         if objects_place is not None:
             _add_objects(each, values[objects_place], f"{table.sheet.path}, line {line}")
             continue
@@ -107,6 +108,12 @@ def _add_rows(table: Table, finder: Finder, is_one_of_many: bool, annotations: d
                 f"{table.sheet.path}, line {line}: expected a path, four numbers and a class; got {got:.200}."
             )
         each.add(label, _corners(numbers) if has_sizes else numbers)
+
+
+def _splits(table: Table) -> dict[str, str | None]:
+    """The split that each value of a table's column of splits means."""
+    column = table.columns.split
+    return splits_of_values(set(table.sheet.columns([column])[column].to_pylist()), column) if column else {}
 
 
 def _add_objects(each: AnnotatedImage, text: str, place: str) -> None:
@@ -130,7 +137,7 @@ def _path(text: str, table: Table, finder: Finder) -> str:
         own = finder.find(f"{table.file.rpartition('/')[2].rpartition('.')[0]}/{text}", table.folder)
         if own is not None:
             return own
-    found = finder.find(text, table.folder)
+    found = finder.find(text, table.folder, table.split)
     if found is not None or text.startswith("/") or not text:
         return found or text
     return f"{table.folder}/{normal(text)}" if table.folder else normal(text)

@@ -4,12 +4,14 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from striate.data.layouts.names import words
 from striate.data.layouts.sheet import open_sheet
 from striate.data.layouts.text_file import read_lines
 from striate.errors import DataError
 
 LISTS = ("classes.txt", "class_names.txt", "classnames.txt", "labels.txt", "categories.txt", "names.txt", "obj.names")
 TABLES = ("classes.csv", "class_names.csv", "classnames.csv", "class_list.csv", "label_map.csv", "labels_map.csv")
+WORDS = {"categories", "classes", "classnames"}  # in the name of a list of names
 NAME_SUFFIXES = (".txt", ".names", ".csv", ".json")
 MOST_JSON = 1 << 20  # bytes of a file of names
 NUMBER = re.compile(r"[0-9]{1,9}")
@@ -43,6 +45,8 @@ def _names_in(path: Path) -> Iterator[Names]:
         (TABLES, _of_table),
     )
     reader = next((each for names, each in readers if lower in names), _of_json if lower.endswith(".json") else None)
+    if reader is None and lower.endswith(".txt") and WORDS & set(words(lower)):
+        reader = _of_list
     if reader is None:
         return
     try:
@@ -56,6 +60,9 @@ def _of_list(path: Path) -> Iterator[Names]:
     pairs = [line.split(maxsplit=1) for line in lines]
     if all(len(pair) == 2 and NUMBER.fullmatch(pair[0]) for pair in pairs):
         yield {int(number): name for number, name in pairs}
+    ends = [line.rpartition(" ") for line in lines]
+    if all(name and NUMBER.fullmatch(number) for name, _, number in ends):
+        yield {int(number): name for name, _, number in ends}
     for first in (0, 1):
         yield dict(enumerate(lines, first))
 

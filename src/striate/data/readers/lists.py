@@ -7,12 +7,14 @@ from pathlib import PurePosixPath
 from striate.data.index import Index, build
 from striate.data.layouts.finder import ImageFinder
 from striate.data.layouts.layout import Layout, UnrelatedError
-from striate.data.layouts.lists import read_list, split_lists
+from striate.data.layouts.list_splits import split_lists
+from striate.data.layouts.lists import read_list
 from striate.data.layouts.names import natural_key, telling_splits
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tree import Tree
 from striate.data.paths import SafePaths
 from striate.data.readers.class_names import NAME_SUFFIXES, named
+from striate.files import list_names
 
 NUMBER = re.compile(r"[0-9]+")
 
@@ -30,15 +32,16 @@ def read(layout: Layout, options: ReadOptions) -> Index:
     paths: list[str] = []
     labels: list[str] = []
     splits: list[str | None] = []
-    missing = 0
+    missing, boxed = 0, list[str]()
     for file in layout.files:
         found = read_list(layout.tree, file, finder)
         if found is None:
             raise UnrelatedError(
                 f"{layout.tree.read_name(file)}: expected a list of images, one a line; got none that is here."
             )
+        boxed += [file] if found.is_boxed else []
         for text, label in found.rows:
-            path = finder.find(text, found.folder)
+            path = finder.find(text, found.folder, found.split)
             if path is None:
                 missing += 1
                 continue
@@ -51,6 +54,7 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         if telling_splits(by_lists.values()):
             splits = [by_lists.get(path) for path in paths]
             notes += said
+    notes += [f"boxes beside the labels are not read: {list_names(boxed, 3)}."] if boxed else []
     notes += [f"left out, lines whose image is not there: {missing:,}."] if missing else []
     classes = sorted(set(labels) - {""}, key=natural_key)
     number = {name: place for place, name in enumerate(classes)}

@@ -12,7 +12,7 @@ from striate.data.decode import UnreadableError
 from striate.data.index import Index, build
 from striate.data.layouts.finder import ImageFinder
 from striate.data.layouts.layout import Layout
-from striate.data.layouts.lists import split_lists
+from striate.data.layouts.list_splits import split_lists
 from striate.data.layouts.masks import Pair, pairs_of
 from striate.data.layouts.names import telling_splits
 from striate.data.layouts.options import ReadOptions

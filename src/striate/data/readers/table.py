@@ -12,22 +12,27 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from striate.data.index import Index, build
-from striate.data.layouts.columns import FALSE, TRUE, require_columns, split_of_value
+from striate.data.layouts.columns import FOLDS, require_columns, splits_of_values
 from striate.data.layouts.finder import ImageFinder, normal
 from striate.data.layouts.layout import Finder, Layout
-from striate.data.layouts.names import natural_key
+from striate.data.layouts.list_splits import split_lists
+from striate.data.layouts.names import natural_key, telling_splits
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.sheet import Sheet
+from striate.data.layouts.synonyms import plain
 from striate.data.layouts.tables import Table, open_table
+from striate.data.layouts.tree import Tree
 from striate.data.paths import SafePaths, to_text, to_texts
 from striate.data.readers.class_names import NAME_SUFFIXES, named
+from striate.data.readers.one_hot import one_hot_labels
+from striate.data.readers.several import WHOLE, separator_of, with_rows_joined
 from striate.errors import DataError
 from striate.files import list_names
 
 SAMPLE = 200  # rows, spread evenly, that tell whether all paths begin and end in one way
 LIST = r"^(\[.*\])?$"
+Texts = dict[str, pa.Array]  # by the names of columns
 ITEM = re.compile(r"""'([^']*)'|"([^"]*)"|([^][,'"]+)""")  # of a list
-PARTING = (";", "|", ",", " ")  # what may part several labels of an image
 
 
 def read(layout: Layout, options: ReadOptions) -> Index:
@@ -39,15 +44,52 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         DataError: if a column is missing, or a split, weight or label is not one.
     """
     finder = layout.finder or ImageFinder(layout.tree)
+    tables = [open_table(layout.tree, file, finder, options) for file in layout.files]
+    texts = [_texts(table, options) for table in tables]
+    separator, notes = _separator(tables, texts, options)
     parts = []
-    for file in layout.files:
-        table = open_table(layout.tree, file, finder, options)
-        part = read_table(table, layout, options, finder)
+    for table, of_table in zip(tables, texts, strict=True):
+        part = read_table(table, of_table, layout, replace(options, label_separator=separator), finder)
         split = table.split if len(layout.files) > 1 else table.folder_split
         if split is not None and table.columns.split is None:
             part = part.with_column("split", pa.repeat(pa.scalar(split), len(part)))
         parts.append(part)
-    return joined(parts)
+    index = with_rows_joined(joined(parts))
+    index = replace(index, notes=(*index.notes, *notes))
+    is_split = len(tables) > 1 or any(table.columns.split or table.folder_split for table in tables)
+    return index if layout.is_given or is_split else _split_by_lists(index, layout.tree)
+
+
+def _split_by_lists(index: Index, tree: Tree) -> Index:
+    """The index with the splits of lists beside its table, where they name some."""
+    by_lists, notes = split_lists(tree, ImageFinder(tree))
+    if not telling_splits(by_lists.values()):
+        return index
+    split = index.with_column("split", [by_lists.get(path) for path in index.paths()])
+    return replace(split, notes=(*index.notes, *notes))
+
+
+def _texts(table: Table, options: ReadOptions) -> Texts:
+    """The columns of a table that are read."""
+    columns = table.columns
+    require_columns(table.sheet, columns, options.path_column, options.label_column)
+    used = [columns.path, columns.label, columns.split, options.weight_column, *columns.one_hot]
+    return table.sheet.columns([name for name in dict.fromkeys(used) if name])
+
+
+def _separator(tables: Sequence[Table], texts: Sequence[Texts], options: ReadOptions) -> tuple[str, list[str]]:
+    """What parts several labels of an image in all of some tables, "" where each has one; and a word on it."""
+    if options.label_separator:
+        return "" if options.label_separator == WHOLE else options.label_separator, []
+    found: dict[str, None] = {}
+    place = ""
+    for table, of_table in zip(tables, texts, strict=True):
+        if table.columns.label is not None and not are_lists(of_table[table.columns.label]):
+            place = f"{table.sheet.path}, column `{table.columns.label}`"
+            found |= dict.fromkeys(pc.unique(of_table[table.columns.label]).to_pylist())
+    separator = separator_of([text for text in found if text], place)
+    told = f"labels are several, parted by {separator!r}; --label-separator {WHOLE} takes each text as one."
+    return separator, [told] if separator else []
 
 
 def joined(parts: Sequence[Index]) -> Index:
@@ -60,25 +102,21 @@ def joined(parts: Sequence[Index]) -> Index:
     return replace(parts[0], table=pa.concat_tables(tables).combine_chunks(), classes=tuple(classes), notes=notes)
 
 
-def read_table(table: Table, layout: Layout, options: ReadOptions, finder: Finder) -> Index:
-    """The index of one table."""
+def read_table(table: Table, texts: Texts, layout: Layout, options: ReadOptions, finder: Finder) -> Index:
+    """The index of one table, from those of its columns that are read."""
     columns, named_by = table.columns, list[str]()
-    require_columns(table.sheet, columns, options.path_column, options.label_column)
-    used = [columns.path or "", columns.label or "", columns.split or "", options.weight_column, *columns.one_hot]
-    texts = table.sheet.columns([name for name in dict.fromkeys(used) if name])
     if columns.one_hot:
-        label, labels, names = _one_hot(table.sheet, texts, columns.one_hot)
+        label, labels, names, named_by = one_hot_labels(table.sheet, texts, columns.one_hot)
     elif columns.label is not None:
         label, labels, names = labels_of(texts[columns.label], options.label_separator)
         names, named_by = named(*_names_from(layout), names)
     else:
         raise DataError(f"{table.sheet.path}: expected a column of labels; got boxes alone. Try --layout boxes.")
-    paths = resolve(texts[columns.path or ""], table.folder, finder)
-    unused = [name for name in table.sheet.names if name not in used]
+    paths = resolve(texts[columns.path or ""], table.folder, finder, table.split)
+    unused = [name for name in table.sheet.names if name not in texts]
     notes = [table.sheet.note] if table.sheet.note else []
     notes += [f"columns that are not read: {list_names(unused, 12)}."] if unused else []
-    notes += named_by
-    notes += _parting_note(names) if not options.label_separator and not columns.one_hot else []
+    notes += [*named_by, *_fold_note(texts, columns.split)]
     return build(
         layout.tree.root,
         names,
@@ -90,6 +128,16 @@ def read_table(table: Table, layout: Layout, options: ReadOptions, finder: Finde
         reason=SafePaths(layout.tree.root).reasons(paths),
         notes=notes,
     )
+
+
+def _fold_note(texts: Texts, column: str | None) -> list[str]:
+    """A word on how folds become splits."""
+    if column is None or plain(column) not in FOLDS:
+        return []
+    val = [
+        text for text, split in splits_of_values(pc.unique(texts[column]).to_pylist(), column).items() if split == "val"
+    ]
+    return [f"of the folds in `{column}`, {list_names(val, 2)} is val, and the others are train."] if val else []
 
 
 def _names_from(layout: Layout) -> tuple[Path, Iterator[str]]:
@@ -118,7 +166,7 @@ class _Rule:
         return to_text(self.before) == self.before
 
 
-def resolve(texts: pa.Array, folder: str, finder: Finder) -> pa.Array:
+def resolve(texts: pa.Array, folder: str, finder: Finder, split: str | None = None) -> pa.Array:
     """The paths of the images that texts mean, from the root; where no image is found, as they are written.
 
     Where a sample of them is found by putting the same text before and after each, all are taken so: whether a file is
@@ -128,14 +176,15 @@ def resolve(texts: pa.Array, folder: str, finder: Finder) -> pa.Array:
         texts: (N,) paths or names.
         folder: of the table, from the root.
         finder: finds images.
+        split: what the table's name says, which tells images of the same name apart.
     """
     sample = texts.take(pa.array(np.arange(0, len(texts), max(len(texts) // SAMPLE, 1)))).to_pylist()
-    rules = {_rule(text, finder.find(text, folder)) for text in sample}
+    rules = {_rule(text, finder.find(text, folder, split)) for text in sample}
     prefix = f"{folder}/" if folder else ""
     if len(rules) == 1 and (rule := rules.pop()) is not None and rule.is_text:
         return texts if rule == _Rule("", "") else pc.binary_join_element_wise(rule.before, texts, rule.after, "")
     found = [
-        finder.find(text, folder)
+        finder.find(text, folder, split)
         or (text if text[:1] == "/" or not text else prefix + (normal(text) if "\\" in text else text))
         for text in texts.to_pylist()
     ]
@@ -151,7 +200,7 @@ def _rule(text: str, path: str | None) -> _Rule | None:
 
 def labels_of(texts: pa.Array, separator: str) -> tuple[NDArray[np.int64] | None, pa.Array | None, list[str]]:
     """The class number of each row or, where a separator is given, its class numbers; and the names of the classes."""
-    if not separator and _are_lists(texts):
+    if not separator and are_lists(texts):
         several = pa.array([[a or b or c.strip() for a, b, c in ITEM.findall(text)] for text in texts.to_pylist()])
         return _several(several.cast(pa.list_(pa.string())), len(texts))
     if not separator:
@@ -161,7 +210,7 @@ def labels_of(texts: pa.Array, separator: str) -> tuple[NDArray[np.int64] | None
     return _several(pc.split_pattern(texts, separator), len(texts))
 
 
-def _are_lists(texts: pa.Array) -> bool:
+def are_lists(texts: pa.Array) -> bool:
     """Whether each text is a list as Python or JSON writes it, such as ['ant', 'bee']."""
     return bool(pc.any(pc.starts_with(texts, "[")).as_py() and pc.all(pc.match_substring_regex(texts, LIST)).as_py())
 
@@ -186,32 +235,6 @@ def _numbers(texts: pa.Array, names: list[str]) -> pa.Array:
     return pc.index_in(texts, value_set=pa.array(names, pa.string()))
 
 
-def _one_hot(
-    sheet: Sheet, texts: dict[str, pa.Array], names: Sequence[str]
-) -> tuple[NDArray[np.int64] | None, pa.Array | None, list[str]]:
-    """The class of each row where every row has exactly one, else the classes of each row."""
-    hot = np.stack([_true(sheet, texts[name], name) for name in names], axis=1)  # (N, classes)
-    order = sorted(names, key=natural_key)
-    hot = hot[:, [names.index(name) for name in order]]
-    if (hot.sum(axis=1) == 1).all():
-        return hot.argmax(axis=1).astype(np.int64), None, order
-    rows, classes = np.nonzero(hot)
-    ends = np.cumsum(np.bincount(rows, minlength=len(hot)))
-    offsets = pa.array(np.concatenate([[0], ends]), pa.int32())
-    return None, pa.ListArray.from_arrays(offsets, pa.array(classes, pa.int64())), order
-
-
-def _true(sheet: Sheet, texts: pa.Array, name: str) -> NDArray[np.bool_]:
-    lower = pc.utf8_lower(texts)
-    known = pc.is_in(lower, value_set=pa.array([*TRUE, *FALSE, ""]))
-    if not pc.all(known).as_py() and len(texts):
-        row = int(np.flatnonzero(~np.asarray(known))[0])
-        raise DataError(
-            f"{sheet.path}, line {sheet.line(row)}: expected 0 or 1 in column `{name}`; got {texts[row].as_py()!r}."
-        )
-    return np.asarray(pc.is_in(lower, value_set=pa.array([*TRUE])), np.bool_)
-
-
 def splits_of(sheet: Sheet, texts: pa.Array, column: str) -> pa.Array:
     """The split of each row; null where none is given.
 
@@ -219,17 +242,15 @@ def splits_of(sheet: Sheet, texts: pa.Array, column: str) -> pa.Array:
         DataError: if a text means no split.
     """
     encoded = texts.dictionary_encode()
-    known: list[str | None] = []
-    for text in encoded.dictionary.to_pylist():
-        split = split_of_value(text, column)
+    known = splits_of_values(encoded.dictionary.to_pylist(), column)
+    for text, split in known.items():
         if text and split is None:
             row = texts.index(text).as_py()
             raise DataError(
                 f"{sheet.path}, line {sheet.line(row)}: expected a split such as train, val or test in column "
                 f"`{column}`; got {text!r}."
             )
-        known.append(split)
-    return pa.array(known, pa.string()).take(encoded.indices)
+    return pa.array(known.values(), pa.string()).take(encoded.indices)
 
 
 def _weights(sheet: Sheet, texts: pa.Array) -> pa.Array:
@@ -249,16 +270,3 @@ def _is_number(text: pa.Scalar) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
-
-
-def _parting_note(names: Sequence[str]) -> list[str]:
-    """A word where the names of classes look like several of each other, parted by something."""
-    known = set(names)
-    for separator in PARTING:
-        made = [name for name in names if separator in name and all(p.strip() in known for p in name.split(separator))]
-        if len(made) > 1 or (made and separator != " "):
-            return [
-                f"{len(made):,} labels look like several, such as {made[0]!r:.80}: if they are, give "
-                f"--label-separator {separator!r}."
-            ]
-    return []

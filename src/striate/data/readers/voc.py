@@ -8,12 +8,13 @@ of one pixel that no file tells.
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from xml.etree.ElementTree import Element
 
 from striate.data.formats.xml_file import parse_xml
 from striate.data.index import Index
 from striate.data.layouts.finder import ImageFinder, stem
 from striate.data.layouts.layout import Finder, Layout, UnrelatedError
-from striate.data.layouts.lists import split_lists
+from striate.data.layouts.list_splits import split_lists
 from striate.data.layouts.masks import pairs_of
 from striate.data.layouts.names import split_of_path
 from striate.data.layouts.options import ReadOptions
@@ -62,6 +63,11 @@ def read(layout: Layout, options: ReadOptions) -> Index:
             annotations[path] = found
     if not annotations:
         raise UnrelatedError(f"data: expected annotations of the images in {tree.root}; got none that names one.")
+    if left_out and not any(each.names for each in annotations.values()):
+        raise DataError(
+            f"data: expected objects with a class and a box of four numbers in {tree.root}, as VOC has them; got "
+            f"{left_out:,} without, such as in {layout.files[0]:.200}."
+        )
     annotations = with_siblings(tree, annotations)
     listed, notes = split_lists(tree, ImageFinder(tree))
     for path, found in annotations.items():
@@ -87,8 +93,10 @@ def _annotation(tree: Tree, file: str) -> tuple[str, AnnotatedImage, int]:
     found, incomplete = AnnotatedImage(), 0
     for each in root.iter("object"):
         name = (each.findtext("name") or "").strip()
+        if each.findtext("deleted") == "1":  # as the LabelMe of the web marks it
+            continue
         try:
-            box = [float(each.findtext(f"bndbox/{corner}") or "") for corner in CORNERS]
+            box = _box(each)
         except ValueError:
             incomplete += 1
             continue
@@ -97,6 +105,19 @@ def _annotation(tree: Tree, file: str) -> tuple[str, AnnotatedImage, int]:
         else:
             incomplete += 1
     return (root.findtext("filename") or "").strip(), found, incomplete
+
+
+def _box(each: Element) -> list[float]:
+    """The corners of an object's box, or those of its outline.
+
+    Raises:
+        ValueError: if it has neither.
+    """
+    points = each.findall("polygon/pt")
+    if len(points) < 3 or each.find("bndbox") is not None:
+        return [float(each.findtext(f"bndbox/{corner}") or "") for corner in CORNERS]
+    xs, ys = ([float(point.findtext(axis) or "") for point in points] for axis in ("x", "y"))
+    return [min(xs), min(ys), max(xs), max(ys)]
 
 
 def _image(name: str, file: str, finder: Finder) -> str | None:

@@ -7,7 +7,7 @@ from striate.data.formats import yolo
 from striate.data.index import Index
 from striate.data.layouts.finder import ImageFinder, stem
 from striate.data.layouts.layout import Layout, UnrelatedError
-from striate.data.layouts.lists import split_lists
+from striate.data.layouts.list_splits import split_lists
 from striate.data.layouts.names import split_of_path, telling_splits
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.pairs import paired
