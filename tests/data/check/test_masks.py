@@ -88,3 +88,27 @@ def test_a_mask_of_the_image_before_exif_turned_it_is_told(masked: Callable[...,
         image.save(index.root / "0.png", exif=exif)
     shape = "the mask has 40 x 30 pixels, the image 30 x 40, which its EXIF orientation turned and the mask was not"
     assert found(index) == ([("mask-shape", shape, (0,))] if orientation == 6 else [])
+
+
+@pytest.mark.parametrize(
+    ("values", "written"),
+    [
+        (np.full((30, 40, 3), (224, 224, 192), np.uint8), "#e0e0c0"),
+        (np.full((30, 40), 7000, np.uint16), "7000"),
+        (np.full((30, 40, 3), 9, np.uint8), "9"),
+    ],
+    ids=["a colour", "16 bits", "grey in three channels"],
+)
+def test_values_of_no_class_are_written_as_they_can_be_named(
+    masked: Callable[..., Index], values: np.ndarray, written: str
+) -> None:
+    named = [reason for kind, reason, _ in found(masked(values)) if kind == "mask-values"]
+    assert named == [f"values of no class: {written}"]
+
+
+@pytest.mark.parametrize(("size", "kind"), [((13, 10), "mask-size"), ((14, 10), "mask-size"), ((15, 10), "mask-shape")])
+def test_a_shape_that_rounding_explains_is_the_images(
+    masked: Callable[..., Index], size: tuple[int, int], kind: str
+) -> None:
+    """A third of 40 x 30 is 13.3 x 10."""
+    assert [finding[0] for finding in found(masked(mask(*size)))] == [kind]

@@ -1,20 +1,23 @@
 """Masks that cannot be right: not there, of another shape than their image, with values or classes of nothing."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.augment.geometry import Size
 from striate.data.check.findings import Finding, about
 from striate.data.check.scan_index import Advance, Scan, in_parts, silent
 from striate.data.decode import MAX_PIXELS, UnreadableError
 from striate.data.index import Index, Rows
-from striate.data.masks import classes_of, stored_values, unknown_values
+from striate.data.masks import classes_of, is_deep, stored_values, unknown_values
 from striate.data.paths import file_of
 from striate.files import list_names
 
 SAME_SHAPE = 0.01  # relative difference of width over height that rounding may explain
 LYING = 5  # the EXIF orientations from here on change width and height
+MOST_OF_A_BYTE = 255
 MANY = 10  # masks of which a class should be in more than one
 
 
@@ -72,8 +75,9 @@ def _of_classes(index: Index, shown: NDArray[np.bool_], rows: Rows) -> Iterator[
 
 def _of_mask(index: Index, row: int, scan: Scan, max_pixels: int, shown: NDArray[np.bool_]) -> list[Finding]:
     """What is wrong with the mask of one row; notes the classes (classes,) that it shows."""
+    path = file_of(index.root, index.table["mask"][row].as_py())
     try:
-        values = stored_values(file_of(index.root, index.table["mask"][row].as_py()), max_pixels)
+        values = stored_values(path, max_pixels)
     except UnreadableError as error:
         return [about("mask-unreadable", str(error), index, [row])]
     numbers = np.unique(classes_of(values, index))
@@ -82,17 +86,29 @@ def _of_mask(index: Index, row: int, scan: Scan, max_pixels: int, shown: NDArray
     height, width = values.shape
     of = int(scan.records["width"][row]), int(scan.records["height"][row])
     if (width, height) != of:
-        stretch = width * of[1] / (height * of[0])
-        kind = "mask-size" if abs(stretch - 1) <= SAME_SHAPE else "mask-shape"
+        kind = "mask-size" if _alike((width, height), of) else "mask-shape"
         reason = f"the mask has {width} x {height} pixels, the image {of[0]} x {of[1]}"
-        if scan.records["orientation"][row] >= LYING and abs(width * of[0] / (height * of[1]) - 1) <= SAME_SHAPE:
+        if scan.records["orientation"][row] >= LYING and _alike((height, width), of):
             reason += ", which its EXIF orientation turned and the mask was not"
         findings.append(about(kind, reason, index, [row]))
     unknown = unknown_values(values, index)
     if unknown:
-        reason = f"values of no class: {list_names([str(value) for value in unknown])}"
+        reason = f"values of no class: {list_names(_written(unknown, path))}"
         findings.append(about("mask-values", reason, index, [row]))
     return findings
+
+
+def _alike(mask: Size, image: Size) -> bool:
+    """Whether a mask has the shape of its image, but for the rounding of a width or a height to whole pixels."""
+    off = abs(mask[0] * image[1] - mask[1] * image[0])  # a pixel more of width makes it larger by the image's height
+    return off <= max(*image, SAME_SHAPE * mask[1] * image[0])
+
+
+def _written(values: Sequence[int], path: Path) -> list[str]:
+    """Values of a mask's file as `--mask-classes` takes them: colours as #rrggbb where some are none of a byte."""
+    if max(values) > MOST_OF_A_BYTE and not is_deep(path):
+        return [f"#{value:06x}" for value in values]
+    return [str(value) for value in values]
 
 
 def _shared(kind: str, index: Index, rows: Sequence[int], total: int, what: str) -> list[Finding]:
