@@ -115,6 +115,20 @@ def test_a_probability_is_written_where_there_are_several_classes() -> None:
     assert 0 < inked[0] < inked[1]
 
 
+@pytest.mark.parametrize("at", [(0, 0), (0, 60), (180, 0), (180, 85), (90, 40)])
+def test_the_name_of_a_box_lies_within_the_image_wherever_the_box_is(at: tuple[int, int]) -> None:
+    """As many pixels are written as where there is room on all sides."""
+    image, (x, y) = Image.new("RGB", (200, 100), (90, 90, 90)), at
+
+    def inked(box: tuple[int, int, int, int]) -> int:
+        found = replace(FOUND, box=box)
+        bare, named = (np.asarray(drawn(found, image, NAMES, written=written)) for written in (False, True))
+        return int((bare != named).any(axis=-1).sum())
+
+    edge = 30  # of what the box's own lines cover
+    assert abs(inked((x, y, x + 18, y + 12)) - inked((60, 50, 78, 62))) <= edge
+
+
 @pytest.mark.parametrize(
     ("kind", "task", "fitting"),
     [

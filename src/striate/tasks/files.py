@@ -188,7 +188,7 @@ def box_drawn(image: Image.Image, box: Sequence[float], text: str, colour: tuple
     width = max(round(max(image.size) / 250), 1)
     ImageDraw.Draw(image).rectangle((x0, y0, max(x1, x0), max(y1, y0)), outline=colour, width=width)
     if text:
-        _written(image, text, (x0 + width, y0 + width), colour)
+        _written(image, text, (x0, y0), colour, above=True)
 
 
 def _legend(image: Image.Image, colours: Mapping[str, NDArray[np.uint8]]) -> None:
@@ -198,9 +198,23 @@ def _legend(image: Image.Image, colours: Mapping[str, NDArray[np.uint8]]) -> Non
         y = _written(image, name, (4, y), (r, g, b) if colour.any() else (255, 255, 255))
 
 
-def _written(image: Image.Image, text: str, at: tuple[float, float], colour: tuple[int, int, int]) -> float:
-    """Writes text on a dark ground; where it ends."""
+def _written(
+    image: Image.Image, text: str, at: tuple[float, float], colour: tuple[int, int, int], *, above: bool = False
+) -> float:
+    """Writes text on a dark ground, moved to where the image has room for it; where it ends.
+
+    Args:
+        image: that is written on.
+        text: one line.
+        at: its left and top edge; with `above`, its left and bottom edge, where there is room above.
+        colour: of the letters.
+        above: see `at`.
+    """
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(max(image.height / 30, 11))
-    draw.rectangle(draw.textbbox(at, text, font), fill=(0, 0, 0))
-    draw.text(at, text, fill=colour, font=font)
-    return float(draw.textbbox(at, text, font)[3] + 2)
+    left, top, right, bottom = draw.textbbox((0, 0), text, font)
+    x, y = at[0] - left, at[1] - (bottom if above and at[1] >= bottom - top else top)
+    x = round(max(min(x, image.width - right), -left))
+    y = round(max(min(y, image.height - bottom), -top))
+    draw.rectangle(draw.textbbox((x, y), text, font), fill=(0, 0, 0))
+    draw.text((x, y), text, fill=colour, font=font)
+    return float(draw.textbbox((x, y), text, font)[3] + 2)
