@@ -123,7 +123,7 @@ def _print_text(found: "Evaluation") -> None:
 
 
 def _lines(found: "Evaluation") -> list[str]:
-    from striate.report.metrics import about
+    from striate.report.metrics import about, rate
 
     lines = [found.read_as] if found.read_as else []
     together = f", {found.groups:,} groups by {found.group}" if found.group else ""
@@ -139,7 +139,7 @@ def _lines(found: "Evaluation") -> list[str]:
         lines += _abstention(found.abstention)
     if found.gain is not None:
         lines.append(_gain(found.gain, found.score))
-    lines.append(f"{found.seconds:.1f} s, {found.images_per_second:,.0f} images a second on {found.device}")
+    lines.append(f"{found.seconds:.1f} s, {rate(found.images_per_second)} on {found.device}")
     return [*lines, *(f"left out: {line}" for line in found.unreadable)]
 
 

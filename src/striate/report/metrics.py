@@ -41,7 +41,7 @@ METRICS = {
     "pixel_accuracy": About("Pixel accuracy", "share of pixels answered right"),
     "class_accuracy": About("Class accuracy", "mean over classes of the share of their pixels answered right"),
     "boundary_f1": About("Boundary F1", "how well outlines agree; 1 is perfect", in_percent=False),
-    "boxes": About("Boxes", "images that show an object", in_percent=False, is_count=True),
+    "boxes": About("Images with a box", "images that show an object", in_percent=False, is_count=True),
     "classes_scored": About("Classes scored", "that occur or are answered", in_percent=False, is_count=True),
     "loss": About("Loss", "mean negative log probability of the truth, in nats; 0 is perfect", in_percent=False),
 }
@@ -52,6 +52,16 @@ def about(name: str) -> About:
     if name.startswith(OF_CLASS):
         return About(f"IoU of {name.removeprefix(OF_CLASS)}", METRICS["mean_iou"].meaning, in_percent=False)
     return METRICS.get(name) or About(name.replace("_", " ").capitalize(), "", in_percent=False)
+
+
+def rate(images_per_second: float) -> str:
+    """A speed in words, to two digits where it is slow.
+
+    >>> rate(0.456), rate(1234.5)
+    ('0.46 images a second', '1,234 images a second')
+    """
+    digits = 0 if images_per_second >= 9.5 else 1 if images_per_second >= 0.95 else 2
+    return f"{images_per_second:,.{digits}f} images a second"
 
 
 def value(name: str, number: float) -> str:

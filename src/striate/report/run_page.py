@@ -15,7 +15,7 @@ from striate.report.charts import bar, curves, percent, reliability, scale_from
 from striate.report.facts import quoted
 from striate.report.history import LEAK, LEFT_OUT
 from striate.report.html import render, tail
-from striate.report.metrics import about, bounds, value
+from striate.report.metrics import about, bounds, rate, value
 
 MOST_CLASSES = 30  # rows of the table of classes
 MOST_PAIRS = 12  # of classes that are confused
@@ -274,8 +274,8 @@ def _cost(found: Report) -> Iterator[tuple[str, str]]:
         yield "Multiplications for one image", f"{'at least ' if cost.at_least else ''}{cost.macs:,}"
     if cost.file_bytes:
         yield "Model file", format_bytes(cost.file_bytes)
-    yield "Speed, decoding included", f"{evaluation.images_per_second:,.0f} images a second"
-    yield "Speed of the network", f"{cost.images_per_second:,.0f} images a second, {cost.batch} at a time"
+    yield "Speed, decoding included", rate(evaluation.images_per_second)
+    yield "Speed of the network", f"{rate(cost.images_per_second)}, {cost.batch} at a time"
     yield "One image by itself", f"{1000 * cost.one_image_s:.1f} ms"
     if cost.peak_bytes is not None:
         weights = f"beside {format_bytes(cost.weight_bytes)} of weights"
