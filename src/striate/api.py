@@ -120,6 +120,7 @@ def _report(run: RunFolder, reporter: Reporter | None) -> None:
             card=run.card,
             workers=machine.workers,
             progress=reporter.counting,
+            answered=run.answered,
         )
     except (StriateError, OSError, RuntimeError, MemoryError) as error:
         reporter.info(f"report: cannot be written: {error} The model is whole; try `striate report {run.path}`.")

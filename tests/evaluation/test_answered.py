@@ -1,15 +1,18 @@
 """Outputs that are kept answer as another pass over the images would."""
 
+import copy
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from striate.data import read
+from striate.data.crops import ONCE, Viewing
 from striate.evaluation import evaluate
 from striate.evaluation.answered import answer
 from striate.model import Model
@@ -36,8 +39,38 @@ def test_outputs_of_some_rows(untrained: Callable[..., Model], two_classes: Path
     assert torch.equal(kept.of(np.array([3, 7, 23])), every[[0, 4, 20]])
 
 
-def test_the_answers_to_other_images_are_refused(untrained: Callable[..., Model], two_classes: Path) -> None:
+@pytest.mark.parametrize("other", ["images", "weights", "machine", "views"])
+def test_answers_to_something_else_are_not_taken(
+    other: str, untrained: Callable[..., Model], two_classes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, index = untrained(), read(two_classes)
-    kept = answer(model, index, np.arange(5), workers=1)
-    with pytest.raises(ValueError, match="expected the answers to all, 24 images; got others"):
-        evaluate(model, index, "all", workers=1, answered=kept)
+    kept = answer(model, index, np.arange(5 if other == "images" else 24), workers=1)
+    viewing = Viewing(mirror=True) if other == "views" else ONCE
+    if other == "machine":
+        model = replace(model, machine=replace(model.machine, precision="bfloat16"))
+    elif other == "weights":
+        model = replace(model, net=copy.deepcopy(model.net))
+        with torch.no_grad():
+            model.net.get_parameter("fc3.bias")[0] += 1
+    asked: list[int] = []
+    answered = Model.predict_batch
+
+    def counted(model: Model, images: torch.Tensor, **more: Any) -> torch.Tensor:
+        asked.append(len(images))
+        return answered(model, images, **more)
+
+    monkeypatch.setattr(Model, "predict_batch", counted)
+    evaluate(model, index, "all", workers=1, viewing=viewing, answered=kept)
+    assert sum(asked) == 24
+
+
+def test_another_model_is_asked_beside(untrained: Callable[..., Model], two_classes: Path) -> None:
+    model, index, rows = untrained(), read(two_classes), np.arange(24)
+    other = replace(model, net=copy.deepcopy(model.net))
+    with torch.no_grad():
+        other.net.get_parameter("fc3.bias")[0] += 1
+    kept = answer(model, index, rows, batch_size=10, workers=1, beside=(other, rows[::5]))
+    assert kept.beside is not None
+    expected = kept.of(rows[::5])
+    expected[:, 0] += 1
+    torch.testing.assert_close(kept.beside, expected)

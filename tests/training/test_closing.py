@@ -14,8 +14,9 @@ from striate.cli.app import main
 from striate.console import Reporter
 from striate.data.index_file import load_index
 from striate.errors import ModelFileError
-from striate.evaluation import evaluate
+from striate.evaluation import Scored, evaluate
 from striate.model import Model, load
+from striate.report import write
 from striate.training import RunFolder
 
 WritePictures = Callable[[Path, Mapping[str, int]], Path]
@@ -47,7 +48,15 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(
-    kind: str, precision: str, data: Path, weights: Path, output: Path, silent: Reporter, **more: Any
+    kind: str,
+    precision: str,
+    data: Path,
+    weights: Path,
+    output: Path,
+    silent: Reporter,
+    *,
+    report: bool = False,
+    **more: Any,
 ) -> RunFolder:
     values: dict[str, Any] = {
         "img_size": "16",
@@ -59,7 +68,7 @@ def trained(
     }
     values |= {"precision": precision, "weights": str(weights), "views": 2, **KINDS[kind], **more}
     source = data.parent / "several.csv" if kind == "labels" else data
-    return striate.train(source, output=output, reporter=silent, report=False, **values)
+    return striate.train(source, output=output, reporter=silent, report=report, **values)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -108,6 +117,51 @@ def test_val_is_answered_once_for_trial_temperature_and_scores(
     model = load(run.model)
     assert model.task.temperature != 1
     assert model.metrics == evaluate(model, load_index(run.index), "val").metrics
+
+
+@pytest.mark.parametrize("kind", ["all", "none"])
+def test_the_report_is_of_the_answers_that_the_file_gave(
+    kind: str,
+    weights: Path,
+    silent: Reporter,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_pictures: WritePictures,
+) -> None:
+    data = write_pictures(tmp_path / "data", {"a": 150, "b": 150})
+    reported: list[Scored] = []
+    passes: list[int] = []
+    report, outputs_of = write.report, Model.outputs_of
+
+    def noted(scored: Scored, *given: Any) -> Any:
+        reported.append(scored)
+        return report(scored, *given)
+
+    def counted(model: Model, images: Any, rows: Any, *given: Any, **more: Any) -> Any:
+        passes.append(len(rows))
+        return outputs_of(model, images, rows, *given, **more)
+
+    monkeypatch.setattr(write, "report", noted)
+    monkeypatch.setattr(Model, "outputs_of", counted)
+    run = trained(
+        kind,
+        "float32",
+        data,
+        weights,
+        tmp_path / "run",
+        silent,
+        report=True,
+        val_fraction=0.3,
+        test_fraction=0.0,
+        epochs=1,
+    )
+    assert passes == [90]
+    [scored] = reported
+    read, index = load(run.model), load_index(run.index)
+    anew = evaluate(read, index, "val")
+    assert scored.metrics == anew.metrics == read.metrics
+    assert torch.equal(scored.records, anew.records)
+    assert run.report.exists()
 
 
 def test_a_model_file_that_went_away_is_missed(

@@ -28,12 +28,35 @@ class Answered:
     seconds: float
     """For decoding and answering all images."""
 
+    model: Model
+    """That answered."""
+
+    beside: Tensor | None = None
+    """The outputs of another model for some of the rows, where it was asked beside this one."""
+
+    def is_of(self, model: Model) -> bool:
+        """Whether a model would answer the same: all but its temperature and what it says of itself is equal."""
+        own, other = self.model.net.state_dict(), model.net.state_dict()
+        return (
+            (self.model.name, self.model.arguments, self.model.preprocessing, self.model.machine, self.model.max_pixels)
+            == (model.name, model.arguments, model.preprocessing, model.machine, model.max_pixels)
+            and own.keys() == other.keys()
+            and all(torch.equal(own[name], other[name]) for name in own)
+        )
+
     def of(self, rows: Rows) -> Tensor:
         """The outputs for some of the rows."""
         return torch.cat([outputs for outputs, _ in self.batches])[torch.from_numpy(np.searchsorted(self.rows, rows))]
 
 
-def answer(model: Model, index: Index, rows: Rows, batch_size: int = 64, workers: int | None = None) -> Answered:
+def answer(
+    model: Model,
+    index: Index,
+    rows: Rows,
+    batch_size: int = 64,
+    workers: int | None = None,
+    beside: tuple[Model, Rows] | None = None,
+) -> Answered:
     """Lets a model answer images that need nothing beside their pixels.
 
     Args:
@@ -42,9 +65,18 @@ def answer(model: Model, index: Index, rows: Rows, batch_size: int = 64, workers
         rows: of the images, in order.
         batch_size: images at a time.
         workers: threads that decode; one a core unless given.
+        beside: another model, of the same images, that is asked too, for some of the rows.
     """
     started = time.perf_counter()
     unreadable: dict[int, str] = {}
-    outputs = model.outputs_of(IndexedImages(index, model.max_pixels), rows, batch_size, workers, unreadable=unreadable)
-    batches = tuple((values, replace(batch, images=torch.empty(0))) for values, batch in outputs)
-    return Answered(rows, batches, unreadable, time.perf_counter() - started)
+    images = IndexedImages(index, model.max_pixels)
+    batches, others, beside_s = [], [], 0.0
+    for values, batch in model.outputs_of(images, rows, batch_size, workers, unreadable=unreadable):
+        if beside is not None:
+            other, asked = beside
+            began = time.perf_counter()
+            others.append(other.predict_batch(batch.images[torch.from_numpy(np.isin(batch.rows, asked))]))
+            beside_s += time.perf_counter() - began
+        batches.append((values, replace(batch, images=torch.empty(0))))
+    seconds = time.perf_counter() - started - beside_s
+    return Answered(rows, tuple(batches), unreadable, seconds, model, torch.cat(others) if others else None)

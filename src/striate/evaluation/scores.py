@@ -113,7 +113,8 @@ def evaluate(
         workers: threads that decode; one a core unless given.
         viewing: the views of each image, over which probabilities are averaged.
         progress: shows how far it is; as in `striate.data.examine`.
-        answered: what the model answers to the images of the split, where it has been asked, in one view.
+        answered: what a model answers to images of the index, where it has been asked, in one view; taken where it is
+            this model, and these are the images of the split.
 
     Raises:
         DataError: if a class is unknown to the model, or the split has no labelled image.
@@ -127,14 +128,13 @@ def evaluate(
     images = IndexedImages(matched, model.max_pixels)
     unreadable: dict[int, str] = {}
     outputs: Iterable[tuple[Tensor, Batch]]
-    if answered is None:
+    if answered is None or viewing != ONCE or not (np.array_equal(rows, answered.rows) and answered.is_of(model)):
+        answered = None
         outputs = model.outputs_of(
             images, rows, batch_size, workers, viewing, unreadable=unreadable, annotations=task.annotations(matched)
         )
-    elif np.array_equal(rows, answered.rows):
-        outputs, unreadable = answered.batches, dict(answered.unreadable)
     else:
-        raise ValueError(f"`answered`: expected the answers to {name}, {len(rows)} images; got others.")
+        outputs, unreadable = answered.batches, dict(answered.unreadable)
     started = time.perf_counter()
     shown = viewing.whole(model.preprocessing)
     found = []

@@ -6,6 +6,7 @@ from pathlib import Path
 from striate.data import Index
 from striate.data.check.run import Progress, no_progress
 from striate.evaluation import evaluate
+from striate.evaluation.answered import Answered
 from striate.files import write_whole
 from striate.model import Model
 from striate.report.build import report
@@ -26,6 +27,7 @@ def write_report(
     batch_size: int = 64,
     workers: int | None = None,
     progress: Progress = no_progress,
+    answered: Answered | None = None,
 ) -> None:
     """Scores a model and writes what is to be said of it.
 
@@ -40,13 +42,15 @@ def write_report(
         batch_size: images at a time.
         workers: threads that decode; one a core unless given.
         progress: shows how far it is; as in `striate.data.examine`.
+        answered: as in `striate.evaluation.evaluate`.
 
     Raises:
         DataError: if a class is unknown to the model, or the split has no labelled image.
     """
     if split == "auto" and folder is not None and not len(index.rows("test")) and not len(index.rows("val")):
         split = "train"  # which the page says, and what it is worth
-    found = report(evaluate(model, index, split, batch_size, workers, progress=progress), file, folder, workers)
+    scored = evaluate(model, index, split, batch_size, workers, progress=progress, answered=answered)
+    found = report(scored, file, folder, workers)
     write_whole(page, partial(_write, page_of(found)))
     if card is not None:
         write_whole(card, partial(_write, card_of(found)))

@@ -16,20 +16,21 @@ from striate.evaluation.answered import Answered, answer
 from striate.evaluation.temperature import MOST, calibrated
 from striate.model import load
 from striate.training.run import Run
-from striate.training.trial import Trial, try_bfloat16
+from striate.training.trial import Trial, in_float32, tried_rows, try_bfloat16
 
-Answers = Callable[[], Answered | None]  # what the model file answers to val, asked once; None where nobody kept it
+Answers = Callable[[], Answered | None]  # what the model file answers to val, asked once; None where that is not kept
 
 
-def close(run: Run, started: float | None = None, answers: Answers = lambda: None) -> dict[str, float]:
+def close(run: Run, started: float | None = None, answers: Answers | None = None) -> dict[str, float]:
     """Gives the run's model file the temperature that fits val, and scores it on val as `striate evaluate` does.
 
-    Temperature and scores are kept in the file, and the scores are said.
+    Temperature and scores are kept in the file, and the scores are said; the answers are kept with the run's folder, for
+    its report.
 
     Args:
         run: of which the model file is on the disk.
         started: when the images had been checked, by `time.perf_counter`, where that shall be said.
-        answers: asked in the first process alone.
+        answers: asked in the first process alone; the file is asked unless given.
 
     Returns:
         The task's metrics; empty without val images.
@@ -38,7 +39,7 @@ def close(run: Run, started: float | None = None, answers: Answers = lambda: Non
         ModelFileError: if the file is not there, or not whole.
         DataError: if no image of val can be read any more.
     """
-    metrics = run.processes.from_first(lambda: _scored(run, answers()))
+    metrics = run.processes.from_first(lambda: _scored(run, _answered(run) if answers is None else answers()))
     if metrics:
         run.reporter.info(f"val, as the model file answers: {_line(run, metrics)}")
     took = "" if started is None else f", {time.perf_counter() - started:.1f} s after the check of the images"
@@ -64,15 +65,23 @@ def _scored(run: Run, answered: Answered | None) -> dict[str, float]:
         run.reporter.info(f"left out of val: {line}")
     if found.metrics != read.metrics or model is not read:
         replace(model, metrics=found.metrics).save(run.folder.model)
+    run.folder.answered = answered
     return found.metrics
 
 
-def _answered(run: Run) -> Answered | None:
-    """What the run's model file answers to val, where so much can be kept: logits of at most some thousand images."""
+def _answered(run: Run, *, tried: bool = False) -> Answered | None:
+    """What the run's model file answers to val, where so much can be kept: logits of at most some thousand images.
+
+    Args:
+        run: of the file.
+        tried: whether a trial of bfloat16 asks for the answers in float32 too.
+    """
     rows = run.index.rows("val")
     if not (run.task.has_temperature and 0 < len(rows) <= MOST):
         return None
-    return answer(load(run.folder.model, device=run.machine.device.type), run.index, rows, workers=run.workers)
+    model = load(run.folder.model, device=run.machine.device.type)
+    beside = (in_float32(model), tried_rows(run.index)) if tried and model.machine.precision == "bfloat16" else None
+    return answer(model, run.index, rows, workers=run.workers, beside=beside)
 
 
 def close_fitted(
@@ -97,7 +106,7 @@ def close_fitted(
     row = {"epoch": 1, "step": 0, "train_s": time.perf_counter() - started}
     if run.processes.first:
         run.model(run.machine.place(net), epoch=1, head=head).save(run.folder.model)
-    answers = functools.cache(lambda: _answered(run))
+    answers = functools.cache(lambda: _answered(run, tried=True))
     trial = try_bfloat16(run, answers=answers)
     if trial is not None and not trial.passed:
         return trial

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from striate.data import Index
 from striate.data.index_file import save_index
 from striate.errors import UsageError
+from striate.evaluation.answered import Answered
 from striate.files import write_whole
 from striate.recipe import Recipe, dumps, load
 
@@ -52,6 +53,7 @@ class RunFolder:
         self.log = path / "log.txt"
         self.tensorboard = path / "tensorboard"
         self.lock = path / ".lock"
+        self.answered: Answered | None = None  # what the model file answered at the end of the run, in this process
 
     @property
     def resumed_by(self) -> str:

@@ -1,13 +1,13 @@
 """Whether a model answers in bfloat16 as it does in float32, tried on images of its data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
 from torch import nn
 
-from striate.data import Index, IndexedImages, Loader, batches
+from striate.data import Batch, Index, IndexedImages, Loader, Rows, batches
 from striate.evaluation.answered import Answered
 from striate.model import Model, load
 from striate.training.run import Run
@@ -47,11 +47,16 @@ def tried(model: Model, index: Index, workers: int, answered: Answered | None = 
         model: whose device both run on.
         index: split; images of val are answered, or of train where it has none.
         workers: threads that decode.
-        answered: what the model answers to val in bfloat16, where it has been asked.
+        answered: what the model answers to val in bfloat16, where it has been asked, with its answers in float32 to
+            `tried_rows` beside them, where that has been asked too.
     """
-    rows = index.rows("val") if len(index.rows("val")) else index.rows("train")
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, IMAGES).astype(int))]
-    rounded, exact = (replace(model, machine=replace(model.machine, precision=p)) for p in ("bfloat16", "float32"))
+    rows = tried_rows(index)
+    if answered is not None and answered.beside is not None:
+        read = torch.tensor([row not in answered.unreadable for row in rows.tolist()])
+        both, asked = (answered.of(rows), answered.beside), Batch(torch.empty(0), rows)
+        seen = [model.task.observe(outputs, index, asked, model.preprocessing) for outputs in both]
+        return _trial(model, read, both, seen)
+    rounded, exact = replace(model, machine=replace(model.machine, precision="bfloat16")), in_float32(model)
     unreadable: dict[int, str] = {}
     outputs: list[list[torch.Tensor]] = [[], []]
     records: list[list[torch.Tensor]] = [[], []]
@@ -64,8 +69,24 @@ def tried(model: Model, index: Index, workers: int, answered: Answered | None = 
             values.append(found)
             seen.append(model.task.observe(values[-1], index, batch, model.preprocessing))
     read = torch.tensor([row not in unreadable for row in rows.tolist()])
-    of_rounded, of_exact = (torch.cat(values)[read] for values in outputs)
-    answers = [model.task.answers(torch.cat(seen)[read]) for seen in records]
+    return _trial(model, read, [torch.cat(values) for values in outputs], [torch.cat(seen) for seen in records])
+
+
+def tried_rows(index: Index) -> Rows:
+    """The images that are answered in both precisions."""
+    rows = index.rows("val") if len(index.rows("val")) else index.rows("train")
+    return rows[np.unique(np.linspace(0, len(rows) - 1, IMAGES).astype(int))]
+
+
+def in_float32(model: Model) -> Model:
+    """The model, in float32."""
+    return replace(model, machine=replace(model.machine, precision="float32"))
+
+
+def _trial(model: Model, read: torch.Tensor, outputs: Sequence[torch.Tensor], records: Sequence[torch.Tensor]) -> Trial:
+    """Compares outputs and their records, in bfloat16 and in float32, of the images that could be read."""
+    of_rounded, of_exact = (values[read] for values in outputs)
+    answers = [model.task.answers(seen[read]) for seen in records]
     difference = (of_rounded - of_exact).norm() / of_exact.norm().clamp(min=1e-30)
     return Trial(int(read.sum()), int((answers[0] != answers[1]).sum()), float(difference))
 
