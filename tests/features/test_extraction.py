@@ -13,9 +13,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from striate.data import Index, Preprocessing, read
+from striate.data import Index, IndexedImages, Preprocessing, View, read
+from striate.data.views import EvaluationView
 from striate.device import Machine, choose
 from striate.features import Features, MirroredView, drawn_views, extract
+from striate.features.extraction import extract_views
 from striate.files import cache_folder
 from striate.graph import cut, vectors
 from striate.graph.parts import Prefix
@@ -179,6 +181,28 @@ def test_a_mirrored_view_is_that_of_the_mirrored_image(photos: Path, tmp_path: P
         Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path)
     torch.testing.assert_close(mirrored.vectors(), get(tmp_path / "turned", prefix).vectors(), rtol=1e-2, atol=1e-2)
     assert not torch.equal(mirrored.vectors(), get(photos, prefix).vectors())
+
+
+@pytest.mark.parametrize("kept", [[], ["plain"], ["mirrored"]])
+def test_both_views_are_of_one_decoding(kept: list[str], photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefix, index = prefix_of(new_net()), read(photos)
+    both: dict[str, View] = {"plain": EvaluationView(SHOWN), "mirrored": MirroredView(SHOWN)}
+    alone = [get(photos, prefix, view=view).vectors() for view in both.values()]
+    shutil.rmtree(cache_folder("features"))
+    for name in kept:
+        extract(index, np.arange(3), prefix, SHOWN, FLOAT32, view=both[name])
+    opened: list[int] = []
+    read_one = IndexedImages.open
+
+    def counted(images: IndexedImages, row: int) -> Any:
+        opened.append(row)
+        return read_one(images, row)
+
+    monkeypatch.setattr(IndexedImages, "open", counted)
+    found = extract_views(index, np.arange(6), prefix, SHOWN, FLOAT32, list(both.values()))
+    assert [each.computed for each in found] == [3 if name in kept else 6 for name in both]
+    assert sorted(opened) == [0, 1, 2, 3, 4, 5]
+    assert all(torch.equal(each.vectors(), expected) for each, expected in zip(found, alone, strict=True))
 
 
 def test_drawn_views_differ_and_do_not_hang_on_the_other_images(photos: Path) -> None:

@@ -16,7 +16,7 @@ from striate.data.index_file import load_index
 from striate.errors import ModelFileError
 from striate.evaluation import Scored, evaluate
 from striate.model import Model, load
-from striate.report import write
+from striate.report import build, write
 from striate.training import RunFolder
 
 WritePictures = Callable[[Path, Mapping[str, int]], Path]
@@ -131,11 +131,11 @@ def test_the_report_is_of_the_answers_that_the_file_gave(
     data = write_pictures(tmp_path / "data", {"a": 150, "b": 150})
     reported: list[Scored] = []
     passes: list[int] = []
-    report, outputs_of = write.report, Model.outputs_of
+    outputs_of = Model.outputs_of
 
     def noted(scored: Scored, *given: Any) -> Any:
         reported.append(scored)
-        return report(scored, *given)
+        return build.report(scored, *given)
 
     def counted(model: Model, images: Any, rows: Any, *given: Any, **more: Any) -> Any:
         passes.append(len(rows))

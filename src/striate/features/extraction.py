@@ -4,11 +4,14 @@ An entry is kept under everything that decides it: the layers and their weights,
 the image, how the machine computes, and the bytes of the image's file. Change one, and another entry is asked for.
 """
 
+import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +20,7 @@ from torch import Tensor
 
 from striate.augment import Map, Size
 from striate.augment.geometry import mirror
-from striate.data import Batch, Index, IndexedImages, Loader, Preprocessing, Rows, View, batches, training_view
+from striate.data import Index, IndexedImages, Loader, Preprocessing, Rows, View, batches, training_view
 from striate.data.decode import MAX_PIXELS
 from striate.data.identity import digests
 from striate.data.paths import file_and_number, file_of
@@ -27,10 +30,10 @@ from striate.features.store import Layout, Log, Place, Store, remove_oldest
 from striate.files import cache_folder
 from striate.graph.meta import Shapes, skeleton
 from striate.graph.parts import Prefix, fingerprint
-from striate.graph.runtime import extractor
+from striate.graph.runtime import Extractor, extractor
 from striate.recipe import AugmentRecipe
 
-VERSION = 2  # of what an entry holds; another one asks for other entries
+VERSION = 3  # of what an entry holds; another one asks for other entries
 BATCH_SIZE = 32  # images: enough to fill the matrix units
 CHANGED = "it cannot be read, or changed while it was"
 Stamp = tuple[int, int, int, int] | None  # of a file: size, two times, inode
@@ -79,10 +82,15 @@ class Features:
 
 @dataclass(frozen=True)
 class MirroredView:
-    """The middle of each image, left and right swapped."""
+    """What evaluation sees of each image, left and right swapped; its features are those of the swapped pixels."""
 
     preprocessing: Preprocessing
     draws_colour: bool = False
+
+    @property
+    def unswapped(self) -> EvaluationView:
+        """What is decoded for it."""
+        return EvaluationView(self.preprocessing)
 
     def __call__(self, row: int, source: Size) -> tuple[Map, None]:
         """The same for every row."""
@@ -127,13 +135,29 @@ def extract(
     machine: Machine,
     *,
     view: View | None = None,
+    **more: Any,
+) -> Features:
+    """As `extract_views`, of one view: what evaluation sees unless given."""
+    shown = view or EvaluationView(preprocessing)
+    [found] = extract_views(index, rows, prefix, preprocessing, machine, [shown], **more)
+    return found
+
+
+def extract_views(
+    index: Index,
+    rows: Rows,
+    prefix: Prefix,
+    preprocessing: Preprocessing,
+    machine: Machine,
+    views: Sequence[View],
+    *,
     wider: Prefix | None = None,
     max_pixels: int = MAX_PIXELS,
     workers: int = 1,
     budget: float = 8.0,
     log: Log = print,
     advance: Callable[[int], None] = lambda count: None,
-) -> Features:
+) -> list[Features]:
     """What a frozen part of a net makes of images, from the cache where it is there.
 
     Args:
@@ -142,57 +166,108 @@ def extract(
         prefix: as `cut` or `vectors` gives it.
         preprocessing: of the images.
         machine: where and in which precision.
-        view: what is shown of each image; what evaluation sees unless given. Its `repr` says all that decides it.
+        views: what is shown of each image. The `repr` of each says all that decides it. Where that of evaluation is
+            followed by the mirrored one, an image is decoded once for both.
         wider: of which the last value is all that `prefix` gives; what the cache has of it is taken from there.
         max_pixels: an image of more is not read.
         workers: threads that decode.
         budget: most gigabytes that all features may take on the disk; the longest unused are removed.
         log: is told what is wrong with the cache.
-        advance: called with the number of images done since the last call.
+        advance: called with the number of views of images done since the last call.
 
     Raises:
         StriateError: the disk is full, or a value is beyond the range of float16.
     """
-    view = view or EvaluationView(preprocessing)
-    store = _store(prefix, preprocessing, machine, view, log)
     stamps = _stamps(index, rows)  # before any byte is read
     known = digests(index, rows, cache_folder("digests"), workers=workers)
     contents = {row: digest for row, digest in zip(rows.tolist(), known, strict=True) if digest is not None}
-    places = store.find(contents.values())
-    if wider is not None and not places.keys() >= set(contents.values()):
-        wider_store = _store(wider, preprocessing, machine, view, log)
-        places |= _last_values(wider_store, set(contents.values()) - places.keys(), store)
-    missing = {digest: row for row, digest in contents.items() if digest not in places}  # one row for each
-    advance(len(rows) - len(missing))
-    reasons: dict[int, str] = {}
-    order = batches(np.array(list(missing.values()), np.int64), BATCH_SIZE)
-    shown, images = ByContent(view, contents), IndexedImages(index, max_pixels)
-    loader = Loader(images, order, preprocessing, shown, workers=workers, unreadable=reasons)
-    places |= _computed(index, loader, prefix, machine, store, stamps, contents, advance)
-    if places:
-        os.utime(store.folder)  # the latest used
-        remove_oldest(store.folder.parent, budget, store.folder)
-    return _features(rows, contents, places, reasons, len(missing), store.layout)
+    kept = [_Kept.find(contents, prefix, wider, preprocessing, machine, view, log) for view in views]
+    advance(sum(len(rows) - len(each.missing) for each in kept))
+    images, run = IndexedImages(index, max_pixels), functools.cache(lambda: extractor(prefix, machine))
+    for each, after in zip(kept, [*kept[1:], None], strict=True):
+        order = batches(np.array(list(each.missing.values()), np.int64), BATCH_SIZE)
+        decoded = each.view.unswapped if isinstance(each.view, MirroredView) else each.view
+        shown = ByContent(decoded, contents)
+        loader = Loader(images, order, preprocessing, shown, workers=workers, unreadable=each.reasons)
+        beside = (
+            after if isinstance(each.view, EvaluationView) and isinstance(after and after.view, MirroredView) else None
+        )
+        if len(loader):
+            _compute(index, loader, run(), machine, each, beside, stamps, contents, advance)
+    for each in kept:
+        if each.places:
+            os.utime(each.store.folder)  # the latest used
+            remove_oldest(each.store.folder.parent, budget, each.store.folder)
+    return [_features(rows, contents, each) for each in kept]
 
 
-def _computed(
+@dataclass
+class _Kept:
+    """What the cache has of one view of images."""
+
+    view: View
+    store: Store
+    places: dict[bytes, Place]
+    missing: dict[bytes, int]
+    """A row for each digest that has to be computed; those that were computed beside another view are gone."""
+
+    computed: int
+    """How many were missing."""
+
+    reasons: dict[int, str] = field(default_factory=dict)
+    """Why rows cannot be read."""
+
+    @staticmethod
+    def find(
+        contents: dict[int, bytes],
+        prefix: Prefix,
+        wider: Prefix | None,
+        preprocessing: Preprocessing,
+        machine: Machine,
+        view: View,
+        log: Log,
+    ) -> "_Kept":
+        """Looks for all images by what their files hold."""
+        store = _store(prefix, preprocessing, machine, view, log)
+        places, wanted = store.find(contents.values()), set(contents.values())
+        if wider is not None and not places.keys() >= wanted:
+            places |= _last_values(_store(wider, preprocessing, machine, view, log), wanted - places.keys(), store)
+        missing = {digest: row for row, digest in contents.items() if digest not in places}
+        return _Kept(view, store, places, missing, len(missing))
+
+
+def _compute(
     index: Index,
     loader: Loader,
-    prefix: Prefix,
+    run: Extractor,
     machine: Machine,
-    store: Store,
+    kept: _Kept,
+    mirrored: _Kept | None,
     stamps: dict[int, Stamp],
     contents: dict[int, bytes],
     advance: Callable[[int], None],
-) -> dict[bytes, Place]:
-    """Adds what a frozen part makes of the loader's images to a store."""
-    reasons = {} if loader.unreadable is None else loader.unreadable
-    with store.writer() as writer:
-        for batch, values in _run(loader, prefix, loader.preprocessing, machine):
-            good = _good(index, batch.rows, stamps, reasons)
-            writer.add([contents[row] for row in batch.rows[good].tolist()], [value[good] for value in values])
-            advance(len(batch.rows))
-        return writer.places()
+) -> None:
+    """Adds what a frozen part makes of the loader's images, and of their mirror images where those are missing."""
+    stores = [kept] if mirrored is None else [kept, mirrored]
+    with ExitStack() as opened:
+        writers = [opened.enter_context(each.store.writer()) for each in stores]
+        for batch in loader:
+            images = batch.images.to(machine.device, non_blocking=True)
+            normalised = loader.preprocessing.normalise(images, batch.colour)
+            for each, writer in zip(stores, writers, strict=True):
+                wanted = np.array([contents[row] in each.missing for row in batch.rows.tolist()])
+                if not wanted.any():
+                    continue
+                values = run(normalised.flip(3) if isinstance(each.view, MirroredView) else normalised)
+                good = wanted & _good(index, batch.rows, stamps, kept.reasons)
+                writer.add([contents[row] for row in batch.rows[good].tolist()], [value[good] for value in values])
+                advance(int(wanted.sum()))
+        for each, writer in zip(stores, writers, strict=True):
+            each.places |= writer.places()
+    if mirrored is not None:
+        done = kept.missing.keys() & mirrored.missing.keys()
+        mirrored.reasons |= {row: reason for row, reason in kept.reasons.items() if contents[row] in done}
+        mirrored.missing = {digest: row for digest, row in mirrored.missing.items() if digest not in done}
 
 
 def _store(prefix: Prefix, preprocessing: Preprocessing, machine: Machine, view: View, log: Log) -> Store:
@@ -222,18 +297,6 @@ def layout_of(prefix: Prefix, preprocessing: Preprocessing, machine: Machine) ->
     return Layout(tuple(tuple(value.shape[1:]) for value in values), dtypes)
 
 
-def _run(
-    loader: Loader, prefix: Prefix, preprocessing: Preprocessing, machine: Machine
-) -> Iterator[tuple[Batch, tuple[Tensor, ...]]]:
-    """Each batch with its values."""
-    if not len(loader):
-        return
-    extract_values = extractor(prefix, machine)
-    for batch in loader:
-        images = batch.images.to(machine.device, non_blocking=True)
-        yield batch, extract_values(preprocessing.normalise(images, batch.colour))
-
-
 def _good(index: Index, rows: Rows, stamps: dict[int, Stamp], reasons: dict[int, str]) -> NDArray[np.bool_]:
     """(N,) which rows were read, from files that are still what their digests are of; notes why not."""
     now = _stamps(index, rows)
@@ -258,16 +321,9 @@ def _stamp(path: Path) -> Stamp:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-def _features(
-    rows: Rows,
-    contents: dict[int, bytes],
-    found: dict[bytes, Place],
-    reasons: dict[int, str],
-    computed: int,
-    layout: Layout,
-) -> Features:
-    """Those of the rows that were asked for: `found` by what their files hold, or left out for a reason."""
-    bad = {contents[row]: reason for row, reason in reasons.items()}
+def _features(rows: Rows, contents: dict[int, bytes], kept: _Kept) -> Features:
+    """Those of the rows that were asked for: kept by what their files hold, or left out for a reason."""
+    found, bad = kept.places, {contents[row]: reason for row, reason in kept.reasons.items()}
     unreadable = {
         row: bad.get(contents.get(row, b""), CHANGED) for row in rows.tolist() if contents.get(row, b"") not in found
     }
@@ -276,4 +332,4 @@ def _features(
     files = {id(entries): entries for entries, _ in places}
     number = {key: i for i, key in enumerate(files)}
     table = np.array([(number[id(entries)], place) for entries, place in places], np.int64).reshape(-1, 2)
-    return Features(readable, unreadable, computed, layout, tuple(files.values()), table)
+    return Features(readable, unreadable, kept.computed, kept.store.layout, tuple(files.values()), table)

@@ -7,7 +7,7 @@ from striate.augment import Augmentation
 from striate.data import Rows, View
 from striate.data.views import EvaluationView
 from striate.errors import DataError, UsageError
-from striate.features.extraction import Features, MirroredView, drawn_views, extract, layout_of
+from striate.features.extraction import Features, MirroredView, drawn_views, extract_views, layout_of
 from striate.features.store import GB
 from striate.graph.parts import Prefix
 from striate.training.run import Run
@@ -51,23 +51,20 @@ def features_of(
     started = time.perf_counter()
     with run.reporter.progress(f"features of {what}", len(rows) * len(shown), "views") as advance:
         found = run.processes.one_a_host_first(
-            lambda: [
-                extract(
-                    run.index,
-                    rows,
-                    prefix,
-                    run.preprocessing,
-                    run.machine,
-                    view=view,
-                    wider=wider,
-                    max_pixels=run.recipe.data.max_pixels,
-                    workers=run.workers,
-                    budget=run.recipe.data.cache_budget,
-                    log=run.reporter.info,
-                    advance=lambda count: advance(count, ""),
-                )
-                for view in shown
-            ]
+            lambda: extract_views(
+                run.index,
+                rows,
+                prefix,
+                run.preprocessing,
+                run.machine,
+                shown,
+                wider=wider,
+                max_pixels=run.recipe.data.max_pixels,
+                workers=run.workers,
+                budget=run.recipe.data.cache_budget,
+                log=run.reporter.info,
+                advance=lambda count: advance(count, ""),
+            )
         )
     for features in found:
         for row, reason in features.unreadable.items():

@@ -24,8 +24,8 @@ Answers = Callable[[], Answered | None]  # what the model file answers to val, a
 def close(run: Run, started: float | None = None, answers: Answers | None = None) -> dict[str, float]:
     """Gives the run's model file the temperature that fits val, and scores it on val as `striate evaluate` does.
 
-    Temperature and scores are kept in the file, and the scores are said; the answers are kept with the run's folder, for
-    its report.
+    Temperature and scores are kept in the file, and the scores are said. The answers stay with the run's folder,
+    for its report.
 
     Args:
         run: of which the model file is on the disk.

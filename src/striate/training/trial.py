@@ -75,7 +75,8 @@ def tried(model: Model, index: Index, workers: int, answered: Answered | None = 
 def tried_rows(index: Index) -> Rows:
     """The images that are answered in both precisions."""
     rows = index.rows("val") if len(index.rows("val")) else index.rows("train")
-    return rows[np.unique(np.linspace(0, len(rows) - 1, IMAGES).astype(int))]
+    chosen: Rows = rows[np.unique(np.linspace(0, len(rows) - 1, IMAGES).astype(int))]
+    return chosen
 
 
 def in_float32(model: Model) -> Model:
