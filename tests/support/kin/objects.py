@@ -2,7 +2,7 @@
 
 import json
 
-from kin.make import KIN, Files, Means, coco, kin, mask, photos, voc
+from kin.make import KIN, Files, Means, coco, image, kin, mask, photos, voc
 
 
 @kin(Means("YOLO objects", ("ants", "bees"), {"train": 4, "val": 2}, boxes=6))
@@ -228,10 +228,84 @@ def roboflow_retinanet() -> Files:
     return photos("train") | photos("valid", 0, 2) | files
 
 
-@kin(Means(refused="expected a list of images with their labels", given="train/_annotations.txt"))
 def roboflow_keras() -> Files:
     rows = "".join(f"{n}.jpg 1,2,9,8,{n % 2}\n" for n in range(4))
     return photos("train") | {"train/_annotations.txt": rows, "train/_classes.txt": "ants\nbees\n"}
+
+
+for _given in ("", "train/_annotations.txt"):
+    KIN[f"roboflow_keras{'_given' * bool(_given)}"] = (
+        roboflow_keras,
+        Means("boxes of Keras' YOLO in", counts={None: 4}, boxes=4, note="_classes.txt", given=_given),
+    )
+
+
+@kin(Means("boxes of Keras' YOLO in 2 text files", ("0", "1"), {"train": 4, "val": 2}, boxes=7))
+def keras_yolo_in_splits() -> Files:
+    rows = [f"images/{n}.jpg 1,2,9,8,{n % 2}{' 3,4,9,9,1' * (n == 0)}\n" for n in range(6)]
+    return photos("images", 0, 6) | {"train.txt": "".join(rows[:4]), "val.txt": "".join(rows[4:])}
+
+
+@kin(Means("boxes of BDD100K in 2 JSON files of labels", ("car", "rider"), {"train": 4, "val": 2}, boxes=6))
+def bdd100k() -> Files:
+    def told(name: str, category: str) -> dict[str, object]:
+        box = {"id": 1, "category": category, "box2d": {"x1": 1.5, "y1": 2, "x2": 9, "y2": 8}}
+        lane = {"id": 2, "category": "lane", "poly2d": [{"vertices": [[1, 2], [3, 4]], "closed": False}]}
+        return {"name": name, "attributes": {"weather": "clear"}, "labels": [box, lane]}
+
+    train = [told(f"{n}.jpg", ("car", "rider")[n % 2]) for n in range(4)]
+    val = [told(f"{n}.jpg", ("car", "rider")[n % 2]) for n in (4, 5)]
+    files: Files = {"labels/det_train.json": json.dumps(train), "labels/det_val.json": json.dumps(val)}
+    return photos("images/100k/train") | photos("images/100k/val", 4, 6) | files
+
+
+@kin(Means("boxes of VisDrone in 4 text files", ("car", "pedestrian"), boxes=4, counts={None: 4}, note="left out, sh"))
+def visdrone() -> Files:
+    return photos("images") | {
+        f"annotations/{n}.txt": f"1,2,9,8,1,{(1, 4)[n % 2]},0,0\n2,2,5,5,0,0,0,0\n" for n in range(4)
+    }
+
+
+@kin(Means("boxes of DOTA in 4 text files", ("plane", "ship"), counts={"train": 4}, boxes=4))
+def dota() -> Files:
+    head = "imagesource:GoogleEarth\ngsd:0.14\n"
+    corners = "1.0 2.0 9.0 2.0 9.0 8.0 1.0 8.0"
+    rows = {f"train/labelTxt/{n}.txt": f"{head}{corners} {('plane', 'ship')[n % 2]} 0\n" for n in range(4)}
+    return photos("train/images") | rows
+
+
+KIN["dota"] = dota, Means("boxes of DOTA in 4 text files", ("plane", "ship"), counts={None: 4}, boxes=4)
+
+
+@kin(Means("words of ICDAR in 4 text files", ("word",), {None: 4}, boxes=4))
+def icdar() -> Files:
+    images: Files = {f"images/img_{n}.jpg": image() for n in range(4)}
+    row = "1,2,9,2,9,8,1,8,Joint, 7\n3,4,8,4,8,9,3,9,###\n"
+    return images | {f"gt/gt_img_{n}.txt": row for n in range(4)}
+
+
+@kin(Means("boxes of WIDER FACE in faces.txt", ("object",), {None: 3}, boxes=4))
+def wider() -> Files:
+    rows = "0.jpg\n2\n1 2 8 6 0 0 0 0 0 0\n3 2 8 6 0 0 0 0 0 0\n1.jpg\n0\n0 0 0 0 0 0 0 0 0 0\n"
+    rest = "".join(f"{n}.jpg\n1\n1 2 8 6 0 0 0 0 0 0\n" for n in (2, 3))
+    return photos("images") | {"faces.txt": rows + rest}
+
+
+@kin(Means("boxes of CrowdHuman in", ("person",), {None: 4}, boxes=4))
+def crowd_human() -> Files:
+    rows = [{"ID": f"{n}", "gtboxes": [{"tag": "person", "fbox": [1, 2, 8, 6]}]} for n in range(4)]
+    return photos("Images") | {"annotation_train.odgt": "".join(json.dumps(row) + "\n" for row in rows)}
+
+
+@kin(Means("Pascal VOC objects", ("ants",), {None: 4}, boxes=4))
+def labelme_of_the_web() -> Files:
+    corners = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((1, 2), (9, 2), (9, 8)))
+    told = f"<object><name>ants</name><deleted>0</deleted><polygon>{corners}</polygon></object>"
+    gone = "<object><name>bees</name><deleted>1</deleted><polygon/></object>"
+    return photos("Images/set") | {
+        f"Annotations/set/{n}.xml": f"<annotation><filename>{n}.jpg</filename>{told}{gone}</annotation>"
+        for n in range(4)
+    }
 
 
 @kin(Means(refused="is a CSV of VIA, which is not read; export its JSON"))

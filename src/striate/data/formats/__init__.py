@@ -2,10 +2,28 @@
 
 from pathlib import Path
 
-from striate.data.formats import createml, cvat, label_studio, labelme, supervisely, via
+from striate.data.formats import (
+    bdd,
+    box_lists,
+    createml,
+    cvat,
+    label_studio,
+    labelme,
+    odgt,
+    supervisely,
+    text_lines,
+    via,
+)
 from striate.data.formats.record import Record, Shape
 
 PARSERS = {
+    "bdd": bdd.parse,
+    "keras-yolo": box_lists.keras,
+    "wider": box_lists.wider,
+    "odgt": odgt.parse,
+    "visdrone": text_lines.visdrone,
+    "dota": text_lines.dota,
+    "icdar": text_lines.icdar,
     "createml": createml.parse,
     "cvat": cvat.parse,
     "label-studio": label_studio.parse,

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from striate.data.formats.box_lists import WIDER_BOX
+from striate.data.formats.text_lines import DOTA, DOTA_HEAD, ICDAR, VISDRONE
 from striate.data.layouts.json_file import ends_of
 from striate.data.layouts.tree import Tree
 
@@ -12,6 +14,9 @@ SAMPLE = 20  # of more
 YOLO_LINE = re.compile(r"\s*\d+(\s+-?[0-9.]+(e[-+]?\d+)?){4,}\s*", re.IGNORECASE)
 KITTI_LINE = re.compile(r"\s*[A-Za-z_-]+(\s+-?[0-9.]+(e[-+]?\d+)?){14,15}\s*", re.IGNORECASE)
 TELLING = re.compile(r"(?i)[.](jpe?g|png|bmp|tiff?)\b|([0-9.]+[\s,;:]+){2}[0-9.]+")
+NUMBERS = re.compile(r"[-0-9.,\s]+")
+LINES = {"yolo": YOLO_LINE, "kitti": KITTI_LINE, "visdrone": VISDRONE, "dota": DOTA, "icdar": ICDAR}
+KERAS_LINE = re.compile(r"[^,]+?(\s+(-?[0-9.]+,){4}[0-9]+)+")
 XML_ROOT = re.compile(rb"<([A-Za-z_][\w.-]*)")
 XML_ASIDE = re.compile(rb"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>[]*(\[.*?\])?\s*>", re.DOTALL)
 
@@ -41,6 +46,7 @@ KEYS = (
         "classTitle",
         "objects",
     ),
+    *("box2d", "labels", "name"),
     *("file_name", "label", "shape_attributes", "bbox", "image_id"),
 )
 
@@ -60,6 +66,8 @@ def _kind_of_object(has: set[str], content: bytes) -> str | None:
 
 
 def _kind_of_list(has: set[str]) -> str | None:
+    if "box2d" in has and has & {"labels", "name"}:
+        return "bdd"
     if "coordinates" in has and "annotations" in has:
         return "createml"
     if "data" in has and "result" in has and has & {"annotations", "completions", "predictions"}:
@@ -74,18 +82,34 @@ def xml_kind(path: Path) -> str | None:
 
 
 def text_kind(path: Path) -> str | None:
-    """The layout of a text file of objects, a line each: yolo or kitti; "" of an empty one; None for another."""
-    lines = [line for line in ends_of(path).decode("utf-8", "replace").splitlines() if line.strip()][:50]
+    """The layout of a text file of objects, a line each: yolo, kitti, visdrone, dota, icdar; "" of an empty one."""
+    lines = _lines(path)
     if not lines:
         return ""
-    if all(YOLO_LINE.fullmatch(line) for line in lines):
-        return "yolo"
-    return "kitti" if all(KITTI_LINE.fullmatch(line) for line in lines) else None
+    given = [line for line in lines if not DOTA_HEAD.fullmatch(line)]
+    if all(NUMBERS.fullmatch(line) for line in given) and not all(map(VISDRONE.fullmatch, given)) and "," in lines[0]:
+        return None  # no word in any line, as in the tracks of a video
+    return next((kind for kind, line in LINES.items() if given and all(map(line.fullmatch, given))), None)
+
+
+def list_kind(path: Path) -> str | None:
+    """The layout of a text file of the boxes of many images: keras-yolo or wider; None of another."""
+    lines = _lines(path)
+    if lines and all(KERAS_LINE.fullmatch(line) for line in lines):
+        return "keras-yolo"
+    is_wider = len(lines) > 2 and lines[1].isdecimal() and WIDER_BOX.fullmatch(lines[2]) is not None
+    return "wider" if is_wider and not WIDER_BOX.fullmatch(lines[0]) and not lines[0].isdecimal() else None
+
+
+def _lines(path: Path) -> list[str]:
+    """The first lines that are not empty, of a file's beginning and end."""
+    text = ends_of(path).decode("utf-8-sig", "replace")
+    return [line.strip() for line in text.splitlines() if line.strip()][:50]
 
 
 def tells_of_images(path: Path) -> bool:
     """Whether most lines of a text file name an image or hold three numbers or more, as annotations do."""
-    lines = [line for line in ends_of(path).decode("utf-8", "replace").splitlines() if line.strip()][:50]
+    lines = _lines(path)
     return 2 * sum(TELLING.search(line) is not None for line in lines) > len(lines)
 
 

@@ -22,7 +22,7 @@ from striate.files import fit_to_print, list_names, regular
 
 TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 JSON = "JSON of COCO, labelme, Label Studio, VIA or CreateML, or records of file and label"
-LISTS = (".txt", ".lst", ".list")
+LISTS = (".txt", ".lst", ".list", ".odgt")
 ASIDE = frozenset({"csv", "meta", "metadata", "data", "lists", "splits", "imagesets", "main", "info", "tables", "docs"})
 
 
@@ -188,6 +188,8 @@ def _is_aside(folder: Path) -> bool:
 
 
 def _list(path: Path, options: ReadOptions) -> Layout:
+    if (of_many := objects.kind_of_many(path)) is not None:
+        return _annotations(of_many, path, options)
     for tree, finder, file in _places(path, options):
         if isinstance(finder, ImageFinder):
             found = lists.read_list(tree, file, finder)
@@ -196,7 +198,7 @@ def _list(path: Path, options: ReadOptions) -> Layout:
                     break
                 return Layout("lists", f"a list of images and labels, {path.name}", tree, (file,), finder=finder)
     sheet = open_sheet(path)
-    if len(sheet.names) > 1 and not lists.is_of_boxes(path):
+    if len(sheet.names) > 1:
         return _table(path, options)
     raise DataError(f"data: expected a list of images with their labels, one a line; got {path}, which is none.")
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from striate.data.layouts.annotation_files import text_kind
 from striate.data.layouts.columns import splits_of_values
@@ -26,7 +25,6 @@ BOTH = ("trainval", "train_val", "train-val")  # names of lists of train and val
 NUMBERS = re.compile(
     r"(-?[0-9.]+[ ,]+){3,}-?[0-9.]+"
 )  # what is said of an image, where it is no label: boxes, attributes
-OF_KERAS = re.compile(r" ([0-9]+,){4}[0-9]+( |$)")
 PARTITION = {"partition", "partitions", "split", "splits"}  # words of names of lists of an image and its split
 FLAGS = {"0", "1", "-1"}
 COLOURS = ("label_colors.txt", "label_colours.txt", "labelmap.txt")
@@ -150,12 +148,6 @@ def _with_paths(tree: Tree, file: str, lines: list[str]) -> list[str]:
     path_of = {line.partition(" ")[0]: line.partition(" ")[2] for line in read_lines(tree.read_name(numbered))}
     parted = (line.partition(" ") for line in lines)
     return [f"{path_of.get(number, number)} {rest}" for number, _, rest in parted]
-
-
-def is_of_boxes(path: Path) -> bool:
-    """Whether lines have an image and boxes as Keras' YOLO writes them: neither a list of labels nor a table."""
-    lines = [line for line in islice(read_lines(path), HEAD) if line]
-    return bool(lines) and all(OF_KERAS.search(line) for line in lines)
 
 
 def lists_of(tree: Tree, finder: ImageFinder) -> Iterator[ImageList]:

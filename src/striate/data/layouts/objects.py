@@ -1,21 +1,26 @@
 """The readings of a tree as objects of its images, in files of annotations."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from striate.data.layouts.annotation_files import (
+    LINES,
     files_of_kind,
     folders_of,
     json_kind,
+    list_kind,
     remembered,
     text_kind,
     xml_kind,
 )
+from striate.data.layouts.json_file import ends_of
 from striate.data.layouts.layout import Layout
 from striate.data.layouts.names import split_of_path, telling_splits
 from striate.data.layouts.tree import Tree
 from striate.files import list_names
 
 JSON_KINDS = {
+    "bdd": "boxes of BDD100K",
     "labelme": "boxes and outlines of labelme",
     "via": "boxes and outlines of VIA, the VGG Image Annotator,",
     "createml": "boxes of CreateML",
@@ -29,6 +34,12 @@ TOLD = {
     "cvat": "boxes, outlines and tags of CVAT",
     "yolo": "YOLO objects",
     "kitti": "KITTI objects",
+    "visdrone": "boxes of VisDrone",
+    "dota": "boxes of DOTA",
+    "icdar": "words of ICDAR",
+    "keras-yolo": "boxes of Keras' YOLO",
+    "wider": "boxes of WIDER FACE",
+    "odgt": "boxes of CrowdHuman",
 }
 ONE_AN_IMAGE = ("labelme", "supervisely")
 LISTS = (
@@ -44,6 +55,13 @@ LISTS = (
 )
 
 
+def _odgt(path: Path) -> str | None:
+    return "odgt" if b'"gtboxes"' in ends_of(path) else None
+
+
+OF_MANY = (("keras-yolo", ".txt", list_kind), ("wider", ".txt", list_kind), ("odgt", ".odgt", _odgt))
+
+
 def find(tree: Tree) -> list[Layout]:
     """A reading for each kind of annotations that the tree holds."""
     return [*_coco(tree), *_in_json(tree), *_in_xml(tree), *_in_text(tree)]
@@ -52,6 +70,12 @@ def find(tree: Tree) -> list[Layout]:
 def told(kind: str) -> str:
     """What the annotations of a kind are."""
     return TOLD[kind]
+
+
+def kind_of_many(path: Path) -> str | None:
+    """The layout of a text file of the boxes of many images; None of another file."""
+    kinds = (name for name, suffix, kind in OF_MANY if path.suffix.lower() == suffix and kind(path) == name)
+    return next(kinds, None)
 
 
 def _coco(tree: Tree) -> list[Layout]:
@@ -84,10 +108,18 @@ def _in_xml(tree: Tree) -> list[Layout]:
 
 
 def _in_text(tree: Tree) -> list[Layout]:
-    """YOLO: text files of numbers, named as the images are; and KITTI: of a class and numbers."""
+    """Text files named as the images are, of YOLO, KITTI and others; and those of the boxes of many images."""
     found = []
+    for name, suffix, kind in (
+        ("keras-yolo", ".txt", list_kind),
+        ("wider", ".txt", list_kind),
+        ("odgt", ".odgt", _odgt),
+    ):
+        files = files_of_kind(tree, suffix, name, kind)
+        if files:
+            found.append(Layout(name, f"{TOLD[name]} in {_files(files, 'text')}", tree, tuple(files)))
     kind_of = remembered(text_kind)
-    for name in ("yolo", "kitti"):
+    for name in LINES:
         files = files_of_kind(tree, ".txt", name, kind_of, one_an_image=True)
         files = [file for file in files if file.rpartition("/")[2] not in LISTS]
         if files:

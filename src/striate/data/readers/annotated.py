@@ -7,14 +7,17 @@ from striate.augment.resample import IGNORED
 from striate.data.formats import Record, records_of
 from striate.data.formats.record import code_of
 from striate.data.index import Index, build
-from striate.data.layouts.finder import ImageFinder
+from striate.data.layouts.finder import ImageFinder, stem
 from striate.data.layouts.layout import Finder, Layout, UnrelatedError
-from striate.data.layouts.names import natural_key, split_of_path, telling_splits
+from striate.data.layouts.names import natural_key, parts_of, split_of_path, telling_splits
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tables import folder_of
 from striate.data.outlines import mask_path
 from striate.data.paths import SafePaths
 from striate.data.readers.annotations import AnnotatedImage, index_of, sizes_of, with_siblings
+from striate.data.readers.class_names import NAME_SUFFIXES, named
+
+LISTED = ("keras-yolo", "wider")  # files of many images, whose names say the split, and whose classes may be numbers
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,10 @@ def read(layout: Layout, options: ReadOptions) -> Index:
     missing = left_out = 0
     for file in layout.files:
         near = folder_of(file)
+        of_file = parts_of(stem(file.rpartition("/")[2])).split if len(layout.files) > 1 else None
         for number, record in enumerate(records_of(layout.tree.read_name(file), layout.name)):
-            path = finder.find(record.image, near) or _beside(file, layout, finder)
+            record.split = record.split or (of_file if layout.name in LISTED else None)
+            path = finder.find(record.image, near, of_file) or _beside(file, layout, finder)
             left_out += record.left_out
             if path is None:
                 missing += 1
@@ -65,7 +70,12 @@ def _beside(file: str, layout: Layout, finder: Finder) -> str | None:
 
 
 def _objects(layout: Layout, placed: Sequence[_Placed], notes: list[str]) -> Index:
-    classes = sorted({shape.label for each in placed for shape in each.record.shapes}, key=natural_key)
+    given = sorted({shape.label for each in placed for shape in each.record.shapes}, key=natural_key)
+    names, named_by = given, list[str]()
+    if layout.name in LISTED:
+        names, named_by = named(layout.tree.root, layout.tree.others(*NAME_SUFFIXES), given)
+    name_of = dict(zip(given, names, strict=True))
+    classes, notes = sorted(set(names), key=natural_key), [*notes, *named_by]
     outlined = any(each.record.has_outlines for each in placed) and len(classes) < IGNORED
     sizes = _sizes(layout, placed) if outlined else {}
     annotations: dict[str, AnnotatedImage] = {}
@@ -73,7 +83,7 @@ def _objects(layout: Layout, placed: Sequence[_Placed], notes: list[str]) -> Ind
         found = annotations.setdefault(each.path, AnnotatedImage())
         found.split = each.record.split or split_of_path(each.path.rpartition("/")[0])
         for shape in each.record.shapes:
-            found.add(shape.label, shape.box)
+            found.add(name_of[shape.label], shape.box)
         if each.path in sizes and not each.file.startswith("/"):
             found.mask = mask_path(each.file, each.number, *sizes[each.path])
     tags = sum(bool(each.record.labels) for each in placed)
