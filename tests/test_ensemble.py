@@ -134,11 +134,12 @@ def test_a_file_with_a_member_too_few_is_refused(untrained: MakeModel, tmp_path:
 def test_whether_the_same_images_were_held_out(untrained: MakeModel) -> None:
     about = {"data": "abc", "seed": 1, "recipe": {"data": {"val_fraction": 0.1, "test_fraction": 0.1}}}
     one = replace(untrained(), about=about)
+    more = replace(untrained(), preprocessing=replace(one.preprocessing, crop_pct=0.9))
     other = replace(one, about={**about, "seed": 2})
     split = {**about, "recipe": {"data": {"val_fraction": 0.1, "test_fraction": 0.1, "split_seed": 1}}}
     same = replace(one, about={**split, "seed": 5})
     assert share_held_out([one, one])
     assert not share_held_out([one, other])
     assert share_held_out([one, same])
-    assert combined([one, same]).about["data"] == "abc"
-    assert "data" not in combined([one, other]).about
+    assert combined([one, replace(more, about=same.about)]).about["data"] == "abc"
+    assert "data" not in combined([one, replace(more, about=other.about)]).about

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import combinations
 from typing import Any
+
+import torch
 
 from striate.errors import UsageError
 from striate.files import list_names
@@ -23,7 +26,7 @@ def combined(models: Sequence[Model]) -> Model:
         models: 2 to 15, on one device.
 
     Raises:
-        UsageError: if they are too few or too many, or do not answer the same.
+        UsageError: if they are too few or too many, do not answer the same, or have the same weights.
     """
     members = [member for model in models for member in members_of(model) or [model]]
     if not FEWEST <= len(members) <= MOST:
@@ -39,6 +42,7 @@ def combined(models: Sequence[Model]) -> Model:
                 f"ensemble: expected models of one task; got {untempered['name']} and {each.task.to_dict()['name']}, "
                 "or one with other options."
             )
+    _refuse_twins(members)
     task = task_from_dict(first.classes, untempered)
     net = Ensemble(
         [each.net for each in members],
@@ -68,6 +72,23 @@ def members_of(model: Model) -> list[Model]:
 def share_held_out(models: Sequence[Model]) -> bool:
     """Whether images that were held out from one model's training were held out from that of all."""
     return _of_the_data(models) is not None
+
+
+def _refuse_twins(members: Sequence[Model]) -> None:
+    """Refuses a member that is there twice: it would count double, and add nothing."""
+    for (first, one), (second, other) in combinations(enumerate(members, 1), 2):
+        if one.preprocessing == other.preprocessing and _same_weights(one, other):
+            raise UsageError(
+                f"ensemble: expected models that differ; got the same network twice, as members {first} and {second}. "
+                "Try models that were trained from other seeds, as by `striate train --members 5`."
+            )
+
+
+def _same_weights(one: Model, other: Model) -> bool:
+    if (one.name, one.arguments) != (other.name, other.arguments):
+        return False
+    a, b = one.net.state_dict(), other.net.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def _told(model: Model) -> dict[str, Any]:

@@ -46,4 +46,4 @@ def test_models_of_other_classes(
     untrained(("a", "b")).save(tmp_path / "other.safetensors")
     code, _, err = striate("compare", finished.model, tmp_path / "other.safetensors", two_classes)
     assert code == 2
-    assert err.startswith("striate: models: expected two with the same classes; got others.")
+    assert err.startswith("striate: models: expected two with the same classes; A alone has dark and light; ")

@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 
 from striate.data import Index, build, read
-from striate.errors import UsageError
+from striate.errors import DataError, UsageError
 from striate.evaluation.compare import compare
 from striate.evaluation.paired import Paired
+from striate.evaluation.scores import evaluation_rows
 from striate.model import Model
 from striate.tasks.classify import Classify
 from striate.tasks.segment import Segment
@@ -65,6 +66,38 @@ def test_classes_in_another_order_are_matched_by_name(untrained: MakeModel, two_
     assert found.paired.both == found.paired.neither == 0
     assert set(found.answers) == {*found.gained.tolist(), *found.lost.tolist()}
     assert all(a != b and (truth == b) == (row in found.gained) for row, (truth, a, b) in found.answers.items())
+
+
+def trained_on(model: Model, index: Index, seed: int) -> Model:
+    """As if it had been trained on data without splits, parted by that seed."""
+    data = {"val_fraction": 0.25, "test_fraction": 0.25, "max_bad": 0.0}
+    return replace(model, about={"data": index.fingerprint(), "seed": seed, "recipe": {"data": data}})
+
+
+def test_models_are_compared_on_what_neither_learned_from(untrained: MakeModel, two_classes: Path) -> None:
+    index = read(two_classes)
+    one, same, other = (trained_on(untrained(), index, seed) for seed in (0, 0, 1))
+    together = compare(one, same, index, workers=1)
+    assert (together.split, together.why) == ("test", "held out from training")
+    apart = compare(one, other, index, workers=1)
+    assert 0 < len(apart.rows) < len(together.rows)
+    assert set(apart.rows.tolist()) <= set(together.rows.tolist())
+    own = len(together.rows)
+    assert apart.why.startswith(f"those among both of {own} of A's test and {own} of B's test. Train both with one ")
+    stranger = compare(untrained(), one, index, workers=1)  # was trained on other data, so that it may see all of these
+    assert stranger.split == "held out"
+    assert stranger.rows.tolist() == together.rows.tolist()
+
+
+def test_models_that_learned_from_all_of_each_others_images_are_refused(
+    untrained: MakeModel, two_classes: Path
+) -> None:
+    index = read(two_classes)
+    models = [trained_on(untrained(), index, seed) for seed in range(12)]
+    held_out = [set(evaluation_rows(model, index, "auto", 1)[1].tolist()) for model in models]
+    apart = next(number for number, rows in enumerate(held_out) if not rows & held_out[0])
+    with pytest.raises(DataError, match=r"expected images that neither model learned from; .* Train both with one"):
+        compare(models[0], models[apart], index, workers=1)
 
 
 def test_other_scores_are_refused(untrained: MakeModel, masked: Index) -> None:

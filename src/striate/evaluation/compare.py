@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ from striate.errors import DataError, UsageError
 from striate.evaluation.intervals import Interval, Resampling
 from striate.evaluation.paired import MARGIN, Difference, mean_difference, paired, paired_means
 from striate.evaluation.scores import Scored, evaluate
+from striate.files import list_names
 from striate.model import Model
 from striate.tasks.answers import Answers
 
 ACCURACY = "accuracy"
+ONE_SPLIT = "Train both with one --split-seed"
 
 
 @dataclass(frozen=True)
@@ -114,18 +116,38 @@ def compare(
         DataError: if there is no image that both are scored on.
     """
     if set(a.classes) != set(b.classes):
-        raise UsageError("models: expected two with the same classes; got others. Try models of the same data.")
+        got = "; ".join(
+            f"{name} alone has {list_names(sorted(own))}"
+            for name, own in (("A", set(a.classes) - set(b.classes)), ("B", set(b.classes) - set(a.classes)))
+            if own
+        )
+        raise UsageError(f"models: expected two with the same classes; {got}. Try models of the same data.")
     if a.task.score != b.task.score:
         raise UsageError(f"models: expected two with the same score; got {a.task.score} and {b.task.score}.")
     first = evaluate(a, index, which, batch_size, workers)
-    second = evaluate(b, index, first.split, batch_size, workers)
+    second = evaluate(b, index, which, batch_size, workers)
     rows, in_first, in_second = np.intersect1d(first.rows, second.rows, return_indices=True)
     if not len(rows):
-        raise DataError(f"{first.split}: expected images that both models are scored on; got none. Try --split all.")
+        raise DataError(
+            f"{first.split}: expected images that neither model learned from; got {len(first.rows):,} of A and "
+            f"{len(second.rows):,} of B, of which none is among both. {ONE_SPLIT}, or try images new to both."
+        )
+    split, why = _together(first, second, len(rows))
+    first = replace(first, split=split, why=why)
     if first.graded is None or second.graded is None or a.task.score != ACCURACY:
         return _of_scores(first, rows, _image_scores(first)[in_first], _image_scores(second)[in_second], margin)
     one, other = first.graded.take(in_first), second.graded.take(in_second)
     return _of_answers(first, second.classes, rows, one, other, margin)
+
+
+def _together(first: Scored, second: Scored, count: int) -> tuple[str, str]:
+    """The split of the images that both models are scored on, and why these."""
+    if first.split == second.split and count == len(first.rows) == len(second.rows):
+        return first.split, first.why
+    own = f"those among both of {len(first.rows):,} of A's {first.split} and {len(second.rows):,} of B's {second.split}"
+    if first.split == second.split:
+        return first.split, f"{own}. {ONE_SPLIT} to compare on more"
+    return "held out", own
 
 
 def _image_scores(scored: Scored) -> NDArray[np.float64]:
