@@ -134,6 +134,7 @@ def live(request: dict[str, Any]) -> NoReturn:
         os.close(reader)
         os.dup2(writer, 1)
         os.dup2(writer, 2)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")  # those before believe that they can seek
     if request["file_limit"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_limit"], request["file_limit"]))
     record(Path(request["samples"]))
