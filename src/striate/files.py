@@ -81,8 +81,10 @@ def read_bytes(path: Path, most: int = GB, *, links: bool = True) -> bytes:
     """
     with open_regular(path, links=links) as file:
         size = os.fstat(file.fileno()).st_size
-        content = file.read(most + 1) if size <= most else b""
-    if max(size, len(content)) > most:  # a file of /proc says 0
+        content = file.read(size + 1) if size <= most else b""  # room for a gigabyte each time would take longer
+        if len(content) > size:  # a file of /proc says 0
+            content += file.read(most + 1 - len(content))
+    if max(size, len(content)) > most:
         raise OSError(errno.EFBIG, f"expected at most {most:,} bytes; got {max(size, len(content)):,}", str(path))
     return content
 
@@ -176,8 +178,12 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         aside.unlink(missing_ok=True)
 
 
-def write_checked(path: Path, content: bytes) -> None:
+def write_checked(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
     """Writes what is kept in a cache, whole or not at all, with a digest of it in front; see `read_checked`.
+
+    Args:
+        path: of the file.
+        content: of the file; or its pieces, which need not be in memory together.
 
     Raises:
         OSError: as `write_whole` does, and if the folder cannot be made.
@@ -185,7 +191,18 @@ def write_checked(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_symlink() or not path.is_file():  # a pipe, or a link to a device, would take the content
         remove(path)
-    write_whole(path, lambda aside: aside.write_bytes(CHECKED + _digest(content) + content))
+
+    def write(aside: Path) -> None:
+        digest = hashlib.blake2b(digest_size=DIGEST_SIZE)
+        with aside.open("wb") as file:
+            file.write(CHECKED + bytes(DIGEST_SIZE))
+            for piece in [content] if isinstance(content, bytes) else content:
+                digest.update(piece)
+                file.write(piece)
+            file.seek(len(CHECKED))
+            file.write(digest.digest())
+
+    write_whole(path, write)
 
 
 def remove(path: Path) -> None:
@@ -203,16 +220,14 @@ def remove(path: Path) -> None:
 def read_checked(path: Path, most: int = 4 * GB) -> bytes | None:
     """What `write_checked` kept; None where it is not there, is a link, or was cut, changed or is another program's."""
     try:
-        whole = read_bytes(path, most, links=False)
+        with open_regular(path, links=False) as file:
+            start = file.read(len(CHECKED) + DIGEST_SIZE)
+            size = os.fstat(file.fileno()).st_size - len(start)
+            content = file.read(size + 1) if size <= most else b""
     except OSError:
         return None
-    start = len(CHECKED) + DIGEST_SIZE
-    content = whole[start:]
-    return content if whole[:start] == CHECKED + _digest(content) else None
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=DIGEST_SIZE).digest()
+    digest = hashlib.blake2b(content, digest_size=DIGEST_SIZE).digest()
+    return content if start == CHECKED + digest else None
 
 
 def _is_outlet(path: Path) -> bool:

@@ -40,8 +40,8 @@ def resample(pixels: Pixels, map_: Map, size: Size) -> Pixels:
     if pixels.ndim == 3 and pixels.shape[2] not in (1, 3):  # what Pillow and OpenCV take
         parts = np.split(pixels, range(3, pixels.shape[2], 3) if pixels.shape[2] > 3 else [1], axis=2)
         return np.concatenate([resample(np.ascontiguousarray(part), map_, size) for part in parts], axis=2)
-    if map_.axis_aligned and _inside(map_.source_box(size), pixels):
-        return _resize(pixels, map_, size)
+    if map_.axis_aligned and _inside(box := map_.source_box(size), pixels):
+        return _resize(pixels, map_, box, size)
     pixels, map_ = _averaged(*_reduced(pixels, map_, size), size)
     shown = _warp(pixels, map_, size, cv2.INTER_LINEAR, cv2.BORDER_REFLECT, 0)
     return np.reshape(shown, (size[1], size[0], -1))
@@ -122,8 +122,8 @@ def _inside(box: Box, pixels: Pixels) -> bool:
     return x0 > -1e-6 and y0 > -1e-6 and x1 < width + 1e-6 and y1 < height + 1e-6
 
 
-def _resize(pixels: Pixels, map_: Map, size: Size) -> Pixels:
-    x0, y0, x1, y1 = map_.source_box(size)
+def _resize(pixels: Pixels, map_: Map, shown: Box, size: Size) -> Pixels:
+    x0, y0, x1, y1 = shown
     height, width = pixels.shape[:2]
     left, top = max(math.floor(x0), 0), max(math.floor(y0), 0)
     region = pixels[top : math.ceil(y1), left : math.ceil(x1)]
