@@ -29,6 +29,7 @@ from striate.data.check.scan import thumbnail, view
 from striate.data.check.scan_index import scan_index
 from striate.data.index import Index
 from striate.data.readers.folders import image_files
+from striate.data.workers import Workers
 from striate.processors import cores
 
 IMAGES, HASHES = 2000, 100_000
@@ -108,7 +109,7 @@ def all_of(folder: Path) -> Index:
 def count_pairs(name: str) -> None:
     """Prints pairs by the distance of their hashes, and by the correlation of their detail."""
     index = all_of(DATA / name)
-    scan = scan_index(index, workers=cores())
+    scan = scan_index(index, workers=Workers(cores()))
     rows = worth_comparing(scan)
     hashes = scan.records["hash"][rows]
     pairs = close_pairs(hashes, hashes)

@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 
 from striate.data.index import Index, Rows
 from striate.data.paths import file_and_number, to_name, to_text
+from striate.data.workers import Workers
 from striate.files import open_regular, read_checked, write_checked
 
 SIZE = 16  # bytes of a digest
 CHUNK = 1 << 20
-PART = 64  # files that a thread takes at a time: what waits for a thread takes more memory than a file's name
+PART = 64  # files that a worker takes at a time: what waits for one takes more memory than a file's name
+AT_A_TIME = 1 << 14  # files whose names are held beside the index
 TOO_NEW_NS = 2_000_000_000  # two seconds, the coarsest clock of a common file system (FAT)
 Stamp = tuple[int, int, int, int]  # size, modification and change of status in ns, inode
 Stamps = NDArray[np.int64]  # (N, 4)
@@ -42,7 +44,19 @@ def digests(
     workers: int = 1,
     advance: Callable[[int], None] = lambda count: None,
 ) -> list[bytes | None]:
-    """The digest of each row's image; None where its file cannot be read.
+    """The digest of each row's image, as by `digest_column`; None where its file cannot be read."""
+    found: list[bytes | None] = digest_column(index, rows, folder, Workers(workers), advance).to_pylist()
+    return found
+
+
+def digest_column(
+    index: Index,
+    rows: Rows,
+    folder: Path,
+    workers: Workers,
+    advance: Callable[[int], None] = lambda count: None,
+) -> pa.Array:
+    """The digest of each row's image, 16 bytes; null where its file cannot be read.
 
     A file's is BLAKE2b of its bytes; that of an image in a file that holds many, of that file's digest and its number.
 
@@ -50,7 +64,7 @@ def digests(
         index: of the images.
         rows: (N,) row numbers.
         folder: where known digests are remembered; made where it is missing.
-        workers: threads that read files.
+        workers: that read files.
         advance: called with the number of files done since the last call.
     """
     paths = index.table["path"].take(pa.array(rows, pa.int64())).combine_chunks()
@@ -60,63 +74,82 @@ def digests(
         numbers = {place: number for place, (_, number) in enumerate(places) if number is not None}
         paths = pa.array([file for file, _ in places], pa.string())
     files = paths.dictionary_encode()
-    names = [to_name(text) for text in files.dictionary.to_pylist()]
-    of_file = pa.array(file_digests(index.root, names, folder, workers, advance), pa.binary(SIZE))
-    found: list[bytes | None] = of_file.take(files.indices).to_pylist()
+    of_file = _digests_of_files(index.root, files.dictionary, folder, workers, advance)
+    found = of_file.take(files.indices)
+    if not numbers:
+        return found
+    each: list[bytes | None] = found.to_pylist()
     for place, number in numbers.items():
-        digest = found[place]
+        digest = each[place]
         if digest is not None:
-            found[place] = hashlib.blake2b(digest + str(number).encode(), digest_size=SIZE).digest()
+            each[place] = hashlib.blake2b(digest + str(number).encode(), digest_size=SIZE).digest()
+    return pa.array(each, pa.binary(SIZE))
+
+
+def file_digests(root: Path, files: Sequence[str], folder: Path) -> list[bytes | None]:
+    """The digest of each file's bytes; None where it cannot be read. `root` is what `files` start from."""
+    texts = pa.array(map(to_text, files), pa.string())
+    found: list[bytes | None] = _digests_of_files(root, texts, folder, Workers(1), lambda count: None).to_pylist()
     return found
 
 
-def file_digests(
-    root: Path,
-    files: Sequence[str],
-    folder: Path,
-    workers: int = 1,
-    advance: Callable[[int], None] = lambda count: None,
-) -> list[bytes | None]:
-    """The digest of each file's bytes; None where it cannot be read. `root` is what `files` start from."""
+def _digests_of_files(
+    root: Path, files: pa.Array, folder: Path, workers: Workers, advance: Callable[[int], None]
+) -> pa.Array:
+    """The digests of files, whose names are written as in an index; null where a file cannot be read."""
     root = root.absolute()
     started = time.time_ns()
     table = folder / f"{hashlib.blake2b(os.fsencode(root), digest_size=SIZE).hexdigest()}.digests"
     known = _load(table)
-    texts = pa.array(map(to_text, files), pa.string())
     stamps = _stamps(root, files)
-    digests = _recalled(known, texts, stamps)
-    unknown = [i for i, digest in enumerate(digests) if digest is None and stamps[i, 0] >= 0]
+    digests = _recalled(known, files, stamps)
+    unknown = np.flatnonzero(np.asarray(digests.is_null()) & (stamps[:, 0] >= 0))
     advance(len(files) - len(unknown))
+    if not len(unknown):
+        return digests
+    workers.expect(len(unknown))
     parts = [unknown[start : start + PART] for start in range(0, len(unknown), PART)]
-    with ThreadPoolExecutor(workers) as pool:
-        for part, found in zip(
-            parts, pool.map(lambda part: [_digest(root / files[i]) for i in part], parts), strict=True
-        ):
-            for i, digest in zip(part, found, strict=True):
-                digests[i] = digest
+
+    def read(part: Rows) -> list[bytes | None]:
+        return workers.call(_read, root, files.take(pa.array(part)).to_pylist())
+
+    found: list[bytes | None] = []
+    with ThreadPoolExecutor(workers.count) as pool:
+        for part, of_part in zip(parts, pool.map(read, parts), strict=True):
+            found += of_part
             advance(len(part))
-    if unknown:  # a file that changed just before it was read may change again and keep its times
-        is_old = stamps[:, 1:3].max(axis=1) < started - TOO_NEW_NS
-        settled = [i for i, digest in enumerate(digests) if digest is not None and is_old[i]]
-        values = [texts.take(pa.array(settled, pa.int64())), *stamps[settled].T, [digests[i] for i in settled]]
-        columns = [pa.array(each, field.type) for each, field in zip(values, SCHEMA, strict=True)]
-        _save(table, known, pa.table(columns, schema=SCHEMA))
+    is_unknown = np.zeros(len(files), bool)
+    is_unknown[unknown] = True
+    digests = pc.replace_with_mask(digests, pa.array(is_unknown), pa.array(found, pa.binary(SIZE)))
+    # a file that changed just before it was read may change again and keep its times
+    settled = np.asarray(digests.is_valid()) & (stamps[:, 1:3].max(axis=1) < started - TOO_NEW_NS)
+    columns = [files.filter(pa.array(settled)), *map(pa.array, stamps[settled].T), digests.filter(pa.array(settled))]
+    _save(table, known, pa.table(columns, schema=SCHEMA))
     return digests
 
 
-def _recalled(known: pa.Table, texts: pa.Array, stamps: Stamps) -> list[bytes | None]:
-    """The digest of each file that has the size and times with which it is remembered."""
-    at = pc.index_in(texts, value_set=known["path"])
-    then = np.stack([np.asarray(known[name].take(at).fill_null(-2), np.int64) for name in STAMP], axis=1)
-    same = pa.array((then == stamps).all(axis=1))
-    found: list[bytes | None] = pc.if_else(same, known["digest"].take(at), None).to_pylist()
-    return found
+def _read(root: Path, files: list[str]) -> list[bytes | None]:
+    """The digests of some files."""
+    return [_digest(root / to_name(file)) for file in files]
 
 
-def _stamps(root: Path, files: Sequence[str]) -> Stamps:
+def _recalled(known: pa.Table, files: pa.Array, stamps: Stamps) -> pa.Array:
+    """The digest of each file that has the size and times with which it is remembered; null for another."""
+    at = pc.index_in(files, value_set=known["path"])
+    same = np.ones(len(files), bool)
+    for name, stamp in zip(STAMP, stamps.T, strict=True):
+        same &= np.asarray(known[name].take(at).fill_null(-2), np.int64) == stamp
+    return known["digest"].take(pc.if_else(pa.array(same), at, None)).combine_chunks()
+
+
+def _stamps(root: Path, files: pa.Array) -> Stamps:
     """The stamp of each file, (N, 4); of one that is not there, -1."""
-    found = [_stamp(os.path.join(root, file)) or MISSING for file in files]  # noqa: PTH118 - a Path each takes longer
-    return np.array(found, np.int64).reshape(len(files), len(STAMP))
+    stamps = np.empty((len(files), len(STAMP)), np.int64)
+    for start in range(0, len(files), AT_A_TIME):
+        names = map(to_name, files.slice(start, AT_A_TIME).to_pylist())
+        found = [_stamp(os.path.join(root, name)) or MISSING for name in names]  # noqa: PTH118 - a Path takes longer
+        stamps[start : start + AT_A_TIME] = found
+    return stamps
 
 
 def _stamp(path: str) -> Stamp | None:

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import pyarrow as pa
+
 from striate.data.decode import MAX_PIXELS, OpenedImage, Source, UnreadableError, open_image
-from striate.data.index import Index
+from striate.data.index import Index, Rows
 from striate.data.paths import ARRAY_SUFFIXES, PARQUET_SUFFIX, file_and_number, file_of, to_text
 from striate.data.preprocessing import Readable
 from striate.data.readers import arrays, idx, parquet
@@ -60,6 +62,11 @@ class IndexedImages:
         """The row's path as it stands in the index."""
         path: str = self._paths[row].as_py()
         return path
+
+    def files(self, rows: Rows) -> list[Path] | None:
+        """The file of each row's image; None where one of them is in a file that holds many."""
+        found = [file_and_number(path) for path in self._paths.take(pa.array(rows)).to_pylist()]
+        return [file_of(self._root, name) for name, _ in found] if all(number is None for _, number in found) else None
 
     def _source(self, row: int) -> Source | None:
         name, number = file_and_number(self.path(row))

@@ -3,10 +3,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 from striate.data import Index, IndexedImages, build
+from striate.data.check.cache import DIGEST
 from striate.data.check.duplicates import Copies, copy_findings, find_copies
 from striate.data.check.scan import scan_image
 from striate.data.check.scan_index import Scan, scan_index
@@ -25,7 +27,7 @@ def scene(seed: int = 0) -> Image.Image:
 def copies_of(folder: Path, names: Sequence[str]) -> list[Copies]:
     index = build(folder, ("ant",), names)
     digests = [hashlib.blake2b((folder / name).read_bytes(), digest_size=16).digest() for name in names]
-    return find_copies(scan_index(index), list(digests), IndexedImages(index))
+    return find_copies(scan_index(index), pa.array(digests, DIGEST), IndexedImages(index))
 
 
 def test_every_likeness(tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_images_too_small_to_tell_are_not_nearly_the_same(tmp_path: Path) -> Non
 def test_an_image_that_is_gone_by_now_is_like_nothing() -> None:
     images = GivenImages([np.asarray(scene()), np.asarray(scene().point(lambda value: value * 0.9))])
     scan = Scan(np.stack([scan_image(images.open(row)) for row in (0, 1)]), (None, None))
-    assert len(find_copies(scan, [None, None], images)) == 1
+    assert len(find_copies(scan, pa.nulls(2, DIGEST), images)) == 1
 
     class Gone(GivenImages):
         def open(self, row: int) -> OpenedImage:
@@ -79,16 +81,16 @@ def test_an_image_that_is_gone_by_now_is_like_nothing() -> None:
                 raise UnreadableError("No such file or directory")
             return open_image(np.asarray(scene()))
 
-    assert find_copies(scan, [None, None], Gone([])) == []
+    assert find_copies(scan, pa.nulls(2, DIGEST), Gone([])) == []
 
 
 def test_pairs_are_found_again_without_opening_an_image(tmp_path: Path) -> None:
     images = GivenImages([np.asarray(scene()), np.asarray(scene().point(lambda value: value * 0.9))])
     scan = Scan(np.stack([scan_image(images.open(row)) for row in (0, 1)]), (None, None))
     digests, cache = [bytes(16), bytes([1] * 16)], tmp_path / "a.seen"
-    first = find_copies(scan, list(digests), images, cache=cache)
+    first = find_copies(scan, pa.array(digests, DIGEST), images, cache=cache)
     assert first == [Copies((0, 1), NEARLY)]
-    assert find_copies(scan, list(digests), GivenImages([]), cache=cache) == first
+    assert find_copies(scan, pa.array(digests, DIGEST), GivenImages([]), cache=cache) == first
 
 
 def index_of(rows: Sequence[tuple[str | None, int]]) -> Index:

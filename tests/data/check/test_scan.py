@@ -82,7 +82,7 @@ def test_the_waves_are_those_of_the_cosine_transform() -> None:
 def test_a_hash_has_as_many_ones_as_zeros() -> None:
     for seed in range(5):
         value = perceptual_hash(frequencies(view(open_image(encoded(scene(seed), "PNG")))))
-        assert abs(value.bit_count() - 32) <= 1
+        assert abs(int(np.bitwise_count(value)) - 32) <= 1
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from striate.data import build
-from striate.data.check import scan_index as module
-from striate.data.check.scan import scan_image
+from striate.data.check import scan
+from striate.data.check.cache import DIGEST
+from striate.data.check.scan import view
 from striate.data.check.scan_index import in_parts, scan_index
+from striate.data.workers import Workers
 
 Save = Callable[..., Path]
 
@@ -18,7 +21,7 @@ def test_workers_change_nothing(tmp_path: Path, save_picture: Save) -> None:
     names = [save_picture(tmp_path / f"{number}.png", seed=number).name for number in range(5)]
     (tmp_path / "2.png").write_bytes(b"")
     index = build(tmp_path, ("ant",), names * 30, reason=["by hand", *[None] * 149])
-    alone, together = (scan_index(index, workers=workers) for workers in (1, 3))
+    alone, together = (scan_index(index, workers=Workers(count)) for count in (1, 3))
     assert (alone.records == together.records).all()
     assert alone.reasons == together.reasons
     assert alone.reasons[:4] == ("by hand", None, "the file is empty", None)
@@ -30,16 +33,16 @@ def test_what_is_known_is_not_opened_again(tmp_path: Path, save_picture: Save, m
 
     def counted(image: Any) -> Any:
         opened.append(image.size)
-        return scan_image(image)
+        return view(image)
 
-    monkeypatch.setattr(module, "scan_image", counted)
+    monkeypatch.setattr(scan, "view", counted)
     names = [save_picture(tmp_path / f"{n}.png", size=(9 + n, 9), seed=n).name for n in range(3)]
     index = build(tmp_path, ("ant",), names)
-    digests: list[bytes | None] = [bytes([n]) * 16 for n in range(3)]
+    digests = pa.array([bytes([n]) * 16 for n in range(3)], DIGEST)
     cache = tmp_path / "cache" / "records.npy"
     first = scan_index(index, digests=digests, cache=cache)
     steps: list[int] = []
-    digests[1] = b"changed".ljust(16)
+    digests = pa.array([bytes([n]) * 16 for n in (0, 9, 2)], DIGEST)
     again = scan_index(index, digests=digests, cache=cache, advance=steps.append)
     assert opened == [(9, 9), (10, 9), (11, 9), (10, 9)]
     assert (first.records == again.records).all()
@@ -52,9 +55,9 @@ def test_what_cannot_be_read_is_tried_again(tmp_path: Path, save_picture: Save) 
     path = tmp_path / "1.png"
     path.write_bytes(b"")
     index, cache = build(tmp_path, ("ant",), ["1.png"]), tmp_path / "records.npy"
-    assert scan_index(index, digests=[None], cache=cache).rows.tolist() == []
+    assert scan_index(index, digests=pa.nulls(1, DIGEST), cache=cache).rows.tolist() == []
     save_picture(path)
-    assert scan_index(index, digests=[None], cache=cache).rows.tolist() == [0]
+    assert scan_index(index, digests=pa.nulls(1, DIGEST), cache=cache).rows.tolist() == [0]
 
 
 def test_an_error_in_a_thread_is_not_lost() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from striate.data.check.cache import DIGEST, Digest, Pairs, recall_pairs, remember_pairs
+from striate.data.check.cache import Digests, Pairs, recall_pairs, remember_pairs
 from striate.data.check.classes import classes_of
 from striate.data.check.findings import Finding, about
 from striate.data.check.images import BLANK
@@ -43,7 +43,7 @@ class Copies:
 
 def find_copies(
     scan: Scan,
-    digests: list[Digest],
+    digests: Digests,
     images: Images,
     *,
     workers: int = 1,
@@ -63,14 +63,14 @@ def find_copies(
         cache: the file beside which the pairs that are nearly the same are kept.
     """
     links = _Links()
-    again = _repeated(pa.array(digests, DIGEST).take(pa.array(scan.rows)), scan.rows)
-    links.join_equal(again, [digests[row] for row in again.tolist()], 0)
+    again = _repeated(digests.take(pa.array(scan.rows)), scan.rows)
+    links.join_equal(again, digests.take(pa.array(again)).to_pylist(), 0)
     again = _repeated(pa.array(scan.records["pixels"][scan.rows]), scan.rows)
     records = scan.records[again]
     links.join_equal(again, zip(records["pixels"].tolist(), records["width"].tolist(), strict=True), 1)
 
-    rows = np.array([row for row in worth_comparing(scan).tolist() if links.first(row) == row], np.int64)
-    of_rows = [digests[row] for row in rows.tolist()]
+    rows = np.setdiff1d(worth_comparing(scan), links.later(), assume_unique=True)
+    of_rows = digests.take(pa.array(rows))
     pairs = recall_pairs(cache, of_rows) if cache is not None else None
     if pairs is None:
         pairs = _near_pairs(scan, rows, images, workers, advance)
@@ -103,9 +103,9 @@ def _near_pairs(scan: Scan, rows: Rows, images: Images, workers: int, advance: A
 
 def worth_comparing(scan: Scan) -> Rows:
     """The rows of images that hold enough for being nearly the same to mean something."""
-    records = scan.records[scan.rows]
-    large = np.minimum(records["width"], records["height"]) >= SIDE
-    return np.asarray(scan.rows[large & (contrast(records) >= BLANK)])
+    return scan.rows_where(
+        lambda records: (np.minimum(records["width"], records["height"]) >= SIDE) & (contrast(records) >= BLANK)
+    )
 
 
 def _thumbnails(images: Images, rows: Rows, workers: int, advance: Advance) -> NDArray[np.uint8]:
@@ -162,6 +162,10 @@ class _Links:
                 self._above[row] = self._above[above]
             row = above
         return row
+
+    def later(self) -> Rows:
+        """The rows that were joined to an earlier one."""
+        return np.array(list(self._above), np.int64)
 
     def join(self, one: int, other: int, likeness: int) -> None:
         """Makes one group of the groups of two rows."""

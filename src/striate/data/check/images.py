@@ -1,14 +1,15 @@
 """What is wrong or odd with single images, from one look at each."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from striate.data.check.findings import Finding, about
-from striate.data.check.scan import contrast
+from striate.data.check.scan import Records, contrast
 from striate.data.check.scan_index import Scan
 from striate.data.image_formats import SUFFIXES
 from striate.data.index import Index, Rows
@@ -18,6 +19,7 @@ GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B")
 ALPHA_MODES = ("LA", "PA", "RGBA")
 TINY = 8  # pixels
 NARROW = 10  # times as long as the other side
+Test = Callable[[Records], NDArray[np.bool_]]
 BLANK = 2.0  # of 255: what noise of compression may reach
 
 
@@ -73,26 +75,40 @@ def _oddly_named(index: Index, scan: Scan) -> Rows:
 
 def odd_images(index: Index, scan: Scan) -> Iterator[Finding]:
     """Images of odd size or content, each by itself, then what many of them have in common."""
-    records = scan.records[scan.rows]
-    width, height = records["width"], records["height"]
-    short, long = np.minimum(width, height), np.maximum(width, height)
-    flat = contrast(records) < BLANK
-    several = records["frames"] > 1
-    narrow = (long >= NARROW * short) & (long >= TINY)
-    for kind, wrong in (("tiny", short < TINY), ("narrow", narrow), ("blank", flat), ("animated", several)):
-        for row, record in zip(scan.rows[wrong].tolist(), records[wrong], strict=True):
+    for kind, is_odd in ODD.items():
+        for row in scan.rows_where(is_odd).tolist():
+            record = scan.records[row]
             size = f"{record['width']} x {record['height']} pixels"
             reason = {"blank": f"one colour alone, {size}", "animated": f"{record['frames']} images in one file"}
             yield about(kind, reason.get(kind, size), index, [row])
+    total = len(scan.rows)
+    for kind, is_odd in ODD_TOGETHER.items():
+        rows = scan.rows_where(is_odd)
+        if len(rows) and not (kind == "mixed-grey" and len(rows) == total):
+            yield _shared(kind, index, rows, total)
 
-    grey = np.isin(records["mode"], [mode.encode() for mode in GREY_MODES])
-    alpha = np.isin(records["mode"], [mode.encode() for mode in ALPHA_MODES])
-    turned = records["orientation"] != 1
-    if grey.any() and not grey.all():
-        yield _shared("mixed-grey", index, scan.rows[grey], len(records))
-    for kind, which in (("alpha", alpha), ("turned", turned)):
-        if which.any():
-            yield _shared(kind, index, scan.rows[which], len(records))
+
+def _is_narrow(records: Records) -> NDArray[np.bool_]:
+    short = np.minimum(records["width"], records["height"])
+    long = np.maximum(records["width"], records["height"])
+    return np.asarray((long >= NARROW * short) & (long >= TINY))
+
+
+def _has_mode(modes: tuple[str, ...]) -> Test:
+    return lambda records: np.isin(records["mode"], [mode.encode() for mode in modes])
+
+
+ODD: dict[str, Test] = {
+    "tiny": lambda records: np.minimum(records["width"], records["height"]) < TINY,
+    "narrow": _is_narrow,
+    "blank": lambda records: contrast(records) < BLANK,
+    "animated": lambda records: records["frames"] > 1,
+}
+ODD_TOGETHER: dict[str, Test] = {
+    "mixed-grey": _has_mode(GREY_MODES),
+    "alpha": _has_mode(ALPHA_MODES),
+    "turned": lambda records: records["orientation"] != 1,
+}
 
 
 def _shared(kind: str, index: Index, rows: Rows, total: int) -> Finding:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from striate.augment.colour import ColourSums
 from striate.data.check.boxes import box_findings
-from striate.data.check.cache import Digest, cache_file
+from striate.data.check.cache import DIGEST, cache_file
 from striate.data.check.classes import class_counts, class_findings, split_counts
 from striate.data.check.depth import Depth, bands_of, depth_of, of_bands
 from striate.data.check.duplicates import Copies, copy_findings, find_copies
@@ -25,10 +25,11 @@ from striate.data.check.scan import colour_sums
 from striate.data.check.scan_index import Advance, scan_index, silent
 from striate.data.check.twins import shared, twin_findings
 from striate.data.decode import MAX_PIXELS
-from striate.data.identity import digests
+from striate.data.identity import digest_column
 from striate.data.images import IndexedImages
 from striate.data.index import Index
 from striate.data.split import split
+from striate.data.workers import Workers
 from striate.errors import DataError
 from striate.files import cache_folder
 
@@ -137,31 +138,33 @@ def examine(
         index: of which rows that already have a reason are not opened.
         max_pixels: an image of more is not decoded and counts as unreadable.
         max_bad: share of unreadable images above which there is an error.
-        workers: threads that read and decode.
+        workers: processes or threads that read and decode.
         progress: called with the title of each part of the work and its number of files or images; what it gives is
             entered, and called with the number done since the last call.
         folder: where what was seen is kept; the user's cache unless given.
     """
     folder = folder or cache_folder("check")
     rows = np.flatnonzero(index.usable())
-    contents: list[Digest] = [None] * len(index)
     paths = pc.replace_substring_regex(
         index.table["path"].take(pa.array(rows)), "#[0-9]+$", ""
     )  # of files that hold many
-    with progress("identifying", pc.count_distinct(paths).as_py()) as advance:
-        known = digests(index, rows, folder, workers=workers, advance=advance)
-    for row, digest in zip(rows.tolist(), known, strict=True):
-        contents[row] = digest
+    files = pc.count_distinct(paths).as_py()
+    del paths
     cache = cache_file(folder, index.root)
-    with progress("looking", len(rows)) as advance:
-        scan = scan_index(
-            index,
-            max_pixels=max_pixels,
-            workers=workers,
-            advance=advance,
-            digests=contents,
-            cache=cache,
-        )
+    with Workers(workers) as shared_out:
+        with progress("identifying", files) as advance:
+            known = digest_column(index, rows, folder, shared_out, advance)
+        usable = pa.array(index.usable())
+        contents = pc.replace_with_mask(pa.nulls(len(index), DIGEST), usable, known)
+        with progress("looking", len(rows)) as advance:
+            scan = scan_index(
+                index,
+                max_pixels=max_pixels,
+                workers=shared_out,
+                advance=advance,
+                digests=contents,
+                cache=cache,
+            )
     after = index.with_column("reason", scan.reasons)
     images = IndexedImages(index, max_pixels)
     copies = find_copies(scan, contents, images, workers=workers, cache=cache)
@@ -200,7 +203,7 @@ def check(
         The index with a reason at each row that cannot be read, and the findings, in the order of the rows: those
         rows, the rows that had a reason before, and images that are read but whose name does not fit their content.
     """
-    scan = scan_index(index, max_pixels=max_pixels, workers=workers, advance=advance)
+    scan = scan_index(index, max_pixels=max_pixels, workers=Workers(workers), advance=advance)
     findings = [*left_out(index, scan), *wrong_suffixes(index, scan)]
     return index.with_column("reason", scan.reasons), sorted(findings, key=lambda finding: finding.rows)
 

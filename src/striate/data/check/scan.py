@@ -1,6 +1,8 @@
-"""One look at an image: everything that the checks need of its pixels, from a single decode at a small scale."""
+"""One look at each image: everything that the checks need of its pixels, from a single decode at a small scale."""
 
 import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +10,12 @@ from PIL import Image
 
 from striate.augment.colour import LUMA, ColourSums
 from striate.augment.geometry import Map, crop
-from striate.data.decode import FAILURES, OpenedImage
+from striate.data.decode import FAILURES, OpenedImage, UnreadableError
 from striate.data.image_formats import ANIMATED
 from striate.data.preprocessing import Readable
 
 VIEW = 64  # pixels: width and height of what is looked at, the whole image squeezed into a square
+TOGETHER = 16  # images whose views are worked on together: what they take stays in a processor's cache
 MOST_PAGES = 1000  # of a TIFF or GIF
 SIDE = VIEW // 2  # of the thumbnail that is compared
 FREQUENCIES = 8  # of the hash, along either axis
@@ -50,35 +53,71 @@ def scan_image(image: OpenedImage) -> np.void:
     Raises:
         UnreadableError: if its pixels cannot be decoded.
     """
-    pixels = view(image)
+    records, reasons = scan_images(lambda _: image, [0])
+    if reasons:
+        raise UnreadableError(reasons[0])
+    record: np.void = records[0]
+    return record
+
+
+def scan_images(open_row: Callable[[int], OpenedImage], rows: Sequence[int]) -> tuple[Records, dict[int, str]]:
+    """Decodes each image once, and works out what was seen for some of them together.
+
+    Args:
+        open_row: opens the image of a row.
+        rows: (N,) row numbers.
+
+    Returns:
+        (N,) records, zeros for an image that cannot be read; and by its place, why it cannot.
+    """
+    records, reasons = np.zeros(len(rows), RECORD), {}
+    for start in range(0, len(rows), TOGETHER):
+        places, views = [], []
+        for place in range(start, min(start + TOGETHER, len(rows))):
+            try:
+                image = open_row(rows[place])
+                pixels = view(image)
+                records[place] = _described(image, pixels)
+            except UnreadableError as error:
+                reasons[place] = str(error)
+            else:
+                places.append(place)
+                views.append(pixels)
+        if views:
+            _measure(records, places, np.stack(views))
+    return records, reasons
+
+
+def _described(image: OpenedImage, pixels: NDArray[np.uint8]) -> tuple[Any, ...]:
+    """The fields of a record that are told of each image by itself; zeros for the others."""
     kind, mode = image.format_and_mode
     width, height = image.size
     digest = hashlib.blake2b(pixels.tobytes(), digest_size=8, salt=f"{width}x{height}".encode()[:16])
-    waves = frequencies(pixels)
-    sums = ColourSums().add(pixels)
-    record: np.void = np.array(
-        [
-            (
-                width,
-                height,
-                kind.encode(),
-                mode.encode(),
-                image.orientation,
-                _frames(image),
-                image.bands or 0,
-                image.raw.kind.encode() if image.raw is not None else b"",
-                image.raw.extent if image.raw is not None else (0.0, 0.0),
-                int.from_bytes(digest.digest()),
-                perceptual_hash(waves),
-                perceptual_hash(waves * ODD),
-                sums.count,
-                sums.total,
-                sums.products,
-            )
-        ],
-        RECORD,
-    )[0]
-    return record
+    return (
+        width,
+        height,
+        kind.encode(),
+        mode.encode(),
+        image.orientation,
+        _frames(image),
+        image.bands or 0,
+        image.raw.kind.encode() if image.raw is not None else b"",
+        image.raw.extent if image.raw is not None else (0.0, 0.0),
+        int.from_bytes(digest.digest()),
+        *[0] * 5,
+    )
+
+
+def _measure(records: Records, places: list[int], views: NDArray[np.uint8]) -> None:
+    """Fills in the hashes and colours of the records at these places, from their views (N, VIEW, VIEW, 3)."""
+    waves = frequencies(views)
+    records["hash"][places] = perceptual_hash(waves)
+    records["mirrored"][places] = perceptual_hash(waves * ODD)
+    values = views.reshape(len(views), VIEW * VIEW, 3).swapaxes(1, 2).astype(np.int32, order="C")
+    records["count"][places] = VIEW * VIEW
+    records["total"][places] = values.sum(axis=2)
+    products = np.einsum("nip,njp->nij", values, values)  # whole numbers below 2^28
+    records["products"][places] = products.reshape(len(views), 9)
 
 
 def view(image: Readable) -> NDArray[np.uint8]:
@@ -88,26 +127,27 @@ def view(image: Readable) -> NDArray[np.uint8]:
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """A view (VIEW, VIEW, 3) at half its size, (SIDE, SIDE, 3), values 0 to 255."""
-    rows = pixels[0::2].astype(np.uint16) + pixels[1::2]  # a mean over two axes of the whole takes ten times as long
-    return np.asarray((rows[:, 0::2] + rows[:, 1::2]) / np.float32(4), np.float32)
+    """Views (..., VIEW, VIEW, 3) at half their size, (..., SIDE, SIDE, 3), values 0 to 255."""
+    rows = pixels[..., 0::2, :, :].astype(np.uint16) + pixels[..., 1::2, :, :]  # a mean over two axes takes longer
+    return np.asarray((rows[..., 0::2, :] + rows[..., 1::2, :]) / np.float32(4), np.float32)
 
 
 def frequencies(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The lowest frequencies of a view's grey values: the corner (FREQUENCIES, FREQUENCIES) of its DCT."""
+    """The lowest frequencies of the grey values of views: the corners (..., FREQUENCIES, FREQUENCIES) of their DCT."""
     grey = thumbnail(pixels) @ LUMA
     return np.asarray(WAVES @ grey @ WAVES.T)
 
 
-def perceptual_hash(waves: NDArray[np.float64]) -> int:
-    """64 bits: which of the frequencies lie above their median, the mean brightness left out of it.
+def perceptual_hash(waves: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """(...,) 64 bits: which of the frequencies lie above their median, the mean brightness left out of it.
 
     Source: the "pHash" of Zauner 2010, "Implementation and benchmarking of perceptual image hash functions", sec. 3.2.
     """
-    flat = waves.ravel()
-    middle = len(flat) // 2 - 1
-    bits = flat > np.partition(flat[1:], middle)[middle]  # their median, since without the mean they are odd in number
-    return int.from_bytes(np.packbits(bits).tobytes())
+    flat = waves.reshape(*waves.shape[:-2], -1)
+    middle = flat.shape[-1] // 2 - 1
+    median = np.partition(flat[..., 1:], middle)[..., middle]  # without the mean they are odd in number
+    bits = np.packbits(flat > median[..., None], axis=-1)
+    return np.asarray(bits.view(">u8")[..., 0], np.uint64)
 
 
 def contrast(records: Records) -> NDArray[np.float64]:

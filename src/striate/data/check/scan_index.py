@@ -1,19 +1,22 @@
 """Every image is looked at once, by as many threads as there are."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from striate.data.check.cache import Digest, recall, remember
-from striate.data.check.scan import RECORD, Records, scan_image
-from striate.data.decode import MAX_PIXELS, UnreadableError
-from striate.data.images import IndexedImages
+from striate.data.check.cache import Digests, recall, remember
+from striate.data.check.scan import RECORD, Records, scan_images
+from striate.data.decode import MAX_PIXELS
+from striate.data.images import GivenImages, IndexedImages
 from striate.data.index import Index, Rows
+from striate.data.workers import ALONE, Workers
 
-PART = 64  # images that a thread takes at a time
+AT_A_TIME = 1 << 14  # records
+PART = 64  # images that a worker takes at a time
 Advance = Callable[[int], None]
 
 
@@ -36,14 +39,20 @@ class Scan:
         """The rows that can be read."""
         return np.flatnonzero(self.records["count"])
 
+    def rows_where(self, test: Callable[[Records], NDArray[np.bool_]]) -> Rows:
+        """Those of `rows` whose records pass a test; a copy of all records at once would take much memory."""
+        rows = self.rows
+        parts = [rows[start : start + AT_A_TIME] for start in range(0, len(rows), AT_A_TIME)]
+        return np.concatenate([np.zeros(0, np.int64), *(part[test(self.records[part])] for part in parts)])
+
 
 def scan_index(
     index: Index,
     *,
     max_pixels: int = MAX_PIXELS,
-    workers: int = 1,
+    workers: Workers = ALONE,
     advance: Advance = silent,
-    digests: list[Digest] | None = None,
+    digests: Digests | None = None,
     cache: Path | None = None,
 ) -> Scan:
     """Looks at every usable image of an index.
@@ -51,7 +60,7 @@ def scan_index(
     Args:
         index: of which rows that already have a reason are not opened.
         max_pixels: an image of more is not decoded and counts as unreadable.
-        workers: threads that decode.
+        workers: that decode.
         advance: called with the number of images done since the last call.
         digests: of the content of each row, where what was seen is kept.
         cache: the file that keeps it.
@@ -67,17 +76,25 @@ def scan_index(
     advance(int(usable.sum()) - len(rows))
     images = IndexedImages(index, max_pixels)
 
-    def look_at(part: Iterable[int]) -> None:
-        for row in part:
-            try:
-                records[row] = scan_image(images.open(row))
-            except UnreadableError as error:
-                reasons[row] = str(error)
+    def look_at(part: Rows) -> None:
+        paths = images.files(part)
+        if paths is None:
+            records[part], unreadable = scan_images(images.open, part.tolist())
+        else:
+            records[part], unreadable = workers.call(scan_files, paths, max_pixels)
+        for place, reason in unreadable.items():
+            reasons[part[place]] = reason
 
-    in_parts(look_at, rows, workers, advance)
+    workers.expect(len(rows))
+    in_parts(look_at, rows, workers.count, advance)
     if cache is not None and digests is not None and len(rows):
         remember(cache, digests, records)
     return Scan(records, tuple(reasons))
+
+
+def scan_files(files: list[Path], max_pixels: int) -> tuple[Records, dict[int, str]]:
+    """What `scan_images` gives of files: work for a process of its own."""
+    return scan_images(GivenImages(files, max_pixels).open, range(len(files)))
 
 
 def in_parts(work: Callable[[Rows], None], rows: Rows, workers: int, advance: Advance) -> None:
