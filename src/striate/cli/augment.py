@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from striate.cli.flags import DEFAULT, as_in_recipe, values_from_recipe
+from striate.cli.flags import DEFAULT, as_in_recipe, require_apart, values_from_recipe
 from striate.console import say
 from striate.errors import DataError, UsageError
 from striate.recipe import KEYS, AugmentRecipe, DataRecipe, Recipe
@@ -81,6 +81,7 @@ def augment(
     )
     if not output.parent.is_dir():
         raise UsageError(f"`--output`: expected a file in a folder that exists; got {output}.")
+    require_apart("--output", output, [data])
     skipped = draw_sheet(
         index,
         asked.augment,

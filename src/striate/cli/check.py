@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from striate.cli.flags import READING, JsonOutput, Reading, as_in_recipe
+from striate.cli.flags import READING, JsonOutput, Reading, as_in_recipe, require_apart
 from striate.errors import DataError, UsageError
 from striate.files import json_text
 from striate.recipe import DataRecipe
@@ -51,6 +51,8 @@ def check(
     for name, path in (("--html", html), ("--fix", fix)):
         if path is not None and not path.absolute().parent.is_dir():
             raise UsageError(f"`{name}`: expected a file in a folder that exists; got {path}.")
+        if path is not None:
+            require_apart(name, path, [data])
     if fix is not None and fix.suffix != ".parquet":
         raise UsageError(f"`--fix`: expected a name that ends in .parquet; got {fix}.")
     index = reading.index(data)

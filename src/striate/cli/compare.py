@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from striate.cli.flags import READING, RUNNING, JsonOutput, Reading, Running
+from striate.cli.flags import READING, RUNNING, JsonOutput, Reading, Running, require_apart
 from striate.errors import UsageError
 from striate.files import NAME_LENGTH, fit_to_print, json_text
 
@@ -49,6 +49,8 @@ def compare(
 
     if output is not None and (output.suffix.lower() != ".png" or not output.parent.is_dir()):
         raise UsageError(f"`--output`: expected a name that ends in .png in a folder that exists; got {output}.")
+    if output is not None:
+        require_apart("--output", output, [model_a, model_b, data])
     keep_memory()
     a, b = (load(path, device=running.device, precision=running.precision) for path in (model_a, model_b))
     index = reading.index(data)

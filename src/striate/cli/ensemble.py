@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from striate.cli.flags import require_apart
 from striate.console import say
 from striate.errors import UsageError
 
@@ -24,6 +25,7 @@ def ensemble(*models: Path, output: Annotated[Path, Parameter(alias="-o")]) -> N
 
     if not output.parent.is_dir():
         raise UsageError(f"`--output`: expected a folder that exists; got {output.parent}.")
+    require_apart("--output", output, models)
     loaded = [load(path, device="cpu") for path in models]
     found = combined(loaded)
     found.save(output)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from striate.cli.flags import require_apart
 from striate.errors import DataError, UsageError
 from striate.files import whole_number
 
@@ -84,6 +85,7 @@ def explain(
         raise UsageError("IMAGES: expected images or folders to explain; got none.")
     else:
         sources = _sources(images)
+        require_apart("--output", output, [*sources, data])
         draw = _Draw(loaded, method, class_name, layer, data if neighbours else None, batch_size, workers)
         _images(draw, sources, output, check=check and not layer and not neighbours)
 

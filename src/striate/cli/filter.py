@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from striate.cli.flags import require_apart
 from striate.errors import DataError, UsageError
 from striate.files import whole_number
 
@@ -66,6 +67,7 @@ def filter_image(
         taps = taps[None].repeat(values.shape[2], axis=0)
     name = filter_name if kernel is None else kernel.stem
     path = _writable(output or Path(f"{image.stem}-{name}{f'-{angle:g}' if angle else ''}.png"))
+    require_apart("--output", path, [image])
     used = Filter(taps, stride, _padding(padding), border, convolution=convolution, absolute=absolute)
     found = used(values)
     console = Page(highlight=False, markup=False, emoji=False)

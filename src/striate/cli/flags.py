@@ -5,7 +5,7 @@ import functools
 import inspect
 import itertools
 import textwrap
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 from cyclopts import App, ArgumentCollection, Parameter
 from cyclopts.config import Dict
 
+from striate.errors import UsageError
 from striate.recipe import KEYS, TABLES, ReadRecipe, Recipe, load, to_dict
 from striate.recipe.tables import Device, Precision
 from striate.records import unmet
@@ -150,3 +151,33 @@ class Looking:
 
 
 LOOKING, READING, RUNNING = Looking(), Reading(), Running()
+
+
+def require_apart(flag: str, output: Path, read: Iterable[Path | None]) -> None:
+    """Stops before what a command reads is replaced by what it writes.
+
+    Args:
+        flag: that names the output.
+        output: a file; or a folder, into which files are written that are named after those that are read.
+        read: files, and folders in which any file may be read; None is left out.
+
+    Raises:
+        UsageError: if the output is one of the files, or the folder that one of them lies in.
+    """
+    target = output.resolve()
+    is_folder = target.is_dir()
+    if not target.exists():
+        return
+    folders: dict[Path, Path] = {}
+    for path in read:
+        if path is None:
+            continue
+        if path.parent not in folders:
+            folders[path.parent] = path.parent.resolve()
+        place = folders[path.parent] / path.name
+        within = not is_folder and place in target.parents
+        if within or target in (place, place.resolve(), *([folders[path.parent]] if is_folder else [])):
+            raise UsageError(
+                f"`{flag}`: expected another place than that of what is read, which would be replaced; got {output}. "
+                "Try a name that is not there yet."
+            )

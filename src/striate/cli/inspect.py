@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from striate.cli.flags import JsonOutput
+from striate.cli.flags import JsonOutput, require_apart
 from striate.errors import UsageError
 from striate.files import json_text
 from striate.recipe.size import height_and_width
@@ -53,6 +53,8 @@ def inspect(
     if compare and len(names) < 2:
         raise UsageError(f"`--compare`: expected at least two networks; got {model} alone.")
     size = height_and_width(img_size, "--img-size") if img_size else None
+    if html is not None:
+        require_apart("--html", html, map(Path, names))
     targets = (find(n, num_classes=num_classes, in_channels=in_channels, img_size=size) for n in names)
     inspections = [count(target.net, target.input_shape, target.name) for target in targets]
     if html is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from striate.cli.flags import LOOKING, RUNNING, Looking, Running
+from striate.cli.flags import LOOKING, RUNNING, Looking, Running, require_apart
 from striate.cli.predict_files import drawing, kind_of, write
 from striate.errors import DataError, UsageError
 
@@ -59,6 +59,9 @@ def predict(
         sources += found
     if not sources:
         raise UsageError("IMAGES: expected images or folders to predict; got none.")
+    for flag, place in (("--output", output), ("--draw", draw)):
+        if place is not None:
+            require_apart(flag, place, [model, *sources])
     bad: list[str] = []
     predictions = _noting(loaded.predict_each(sources, running.batch_size, running.workers, looking.viewing), bad)
     if draw is not None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from striate.cli.flags import READING, RUNNING, Reading, Running
+from striate.cli.flags import READING, RUNNING, Reading, Running, require_apart
 from striate.console import say
 from striate.errors import UsageError
 
@@ -57,6 +57,10 @@ def report(
             raise UsageError(f"`{name}`: expected a file in a folder that exists; got {path}.")
     keep_memory()
     file = run.model if run is not None else run_or_model
+    kept = [path for path in run.path.iterdir() if path.suffix not in (".html", ".md")] if run is not None else []
+    for name, path in (("--output", target), ("--card", card)):
+        if path is not None:
+            require_apart(name, path, [file, data, *kept])
     model = load(file, device=running.device, precision=running.precision)
     index = load_index(run.index) if run is not None and data is None else reading.index(data or Path())
     write_report(

@@ -67,12 +67,15 @@ class RunFolder:
         Raises:
             UsageError: if it cannot be made.
         """
+        wanted = wanted.resolve() if wanted.name in ("", "..") else wanted  # `.` has a name in its parent
         number = 1
         while True:
             path = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
             try:
                 path.mkdir(parents=True)
-            except FileExistsError:
+            except FileExistsError as error:
+                if not wanted.name:  # `/`
+                    raise UsageError(f"output {path}: expected the name of a folder. Try another --output.") from error
                 if path.is_dir() and number == 1 and not any(path.iterdir()):
                     return RunFolder(path)
                 number += 1
