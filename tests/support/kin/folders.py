@@ -1,6 +1,6 @@
 """Class folders and their kin."""
 
-from kin.make import KIN, Files, Means, classes, image, kin, photos
+from kin.make import KIN, Files, Means, classes, image, kin, mask, photos
 
 SPLIT: dict[str | None, int] = {"train": 4, "val": 2, "test": 2}
 
@@ -321,3 +321,30 @@ def letters() -> Files:
 @kin(Means(refused="of one class, img1, and MOT/gt/gt.txt would not be read"))
 def boxes_of_a_video() -> Files:
     return photos("MOT/img1") | {"MOT/gt/gt.txt": "".join(f"{n},1,1,2,9,8,1,1,1\n" for n in range(4))}
+
+
+@kin(Means(refused="b/ holds masks of the images beside it, by its pixels"))
+def masks_that_only_pixels_tell() -> Files:
+    return photos("a", ending=".png") | {f"b/{n}.png": mask() for n in range(4)}
+
+
+@kin(Means("class folders", ("a", "b"), {None: 8}))
+def classes_of_images_with_the_same_names() -> Files:
+    return photos("a", ending=".png") | photos("b", ending=".png")
+
+
+@kin(Means(refused="class folders (--layout folders) or class folders one level deeper (--layout subfolders)"))
+def domains_that_wrap_their_classes() -> Files:
+    return classes("amazon/images") | classes("webcam/images")
+
+
+@kin(Means(refused="casting/casting/test/ would be a part of a class, and no split"))
+def a_set_beside_its_raw_images() -> Files:
+    return classes("big/big") | classes("casting/casting/train") | classes("casting/casting/test")
+
+
+@kin(
+    Means("class folders in splits train, val (valid)", counts={"train": 8, "val": 4}, note="in no class folder: test/")
+)
+def a_flat_test_beside_the_set() -> Files:
+    return classes("New Plants/New Plants/train") | classes("New Plants/New Plants/valid", 0, 2) | photos("test/test")

@@ -131,3 +131,9 @@ def cifar_100_pickles() -> Files:
 @kin(Means(refused="Tables of pixels are not read"))
 def table_of_pixels() -> Files:
     return {"fer2013.csv": "emotion,pixels,Usage\n0,1 2 3 4,Training\n1,4 3 2 1,PublicTest\n"}
+
+
+@kin(Means(refused="6 images without a mask beside them would not be read"))
+def masks_of_few() -> Files:
+    found = photos("train/good", ending=".png") | photos("test/good", 0, 2, ".png")
+    return found | {"test/bad/0.png": image("PNG"), "ground_truth/bad/0_mask.png": mask()}

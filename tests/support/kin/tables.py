@@ -190,3 +190,46 @@ def a_column_called_by_a_letter_and_a_bracket() -> Files:
         "data.csv": "Image Index,Finding Labels,Follow-up #,Patient ID,Original[Width,Height],Spacing[x,y]\n"
         + rows.replace("\n", ",0.1,0.1\n")
     }
+
+
+def two_columns(header: str, cells: str = "{n}.jpg,{name}") -> Files:
+    """A table of images and their classes."""
+    rows = "".join(cells.format(n=n, name=("ants", "bees")[n % 2], k=n % 2) + "\n" for n in range(8))
+    return photos("images", 0, 8) | {"t.csv": f"{header}\n{rows}"}
+
+
+for _name, (_header, _cells) in {
+    "lines_before_the_header": ("\nMy insects,\n\n# made in 2024\nimage,label", "{n}.jpg,{name}"),
+    "german": ("Bild;Klasse", "{n}.jpg;{name}"),
+    "chinese": ("文件名,类别", "{n}.jpg,{name}"),
+    "a_label_by_any_name": ("photo,insect", "{n}.jpg,{name}"),
+    "images_in_another_format": ("image,label", "{n}.png,{name}"),
+    "numbers_under_label_beside_names": ("image,label,label_name", "{n}.jpg,{k},{name}"),
+}.items():
+    KIN[f"header_{_name}"] = (
+        lambda header=_header, cells=_cells: two_columns(header, cells),  # type: ignore[misc]
+        Means("labels in t.csv"),
+    )
+
+
+@kin(Means("labels in t.csv", counts={None: 6}, note="labels that say there is none (NULL and nan): 2"))
+def labels_that_are_not_a_number() -> Files:
+    files = two_columns("image,label")
+    return files | {"t.csv": str(files["t.csv"]).replace("7.jpg,bees", "7.jpg,nan").replace("6.jpg,ants", "6.jpg,NULL")}
+
+
+@kin(Means("labels in t.csv", counts={"train": 4, "val": 2, "test": 2}))
+def splits_in_two_letters() -> Files:
+    rows = "".join(f"{n}.jpg,{('ants', 'bees')[n % 2]},{('tr', 'tr', 'va', 'te')[n // 2]}\n" for n in range(8))
+    return photos("images", 0, 8) | {"t.csv": "image,label,set\n" + rows}
+
+
+@kin(Means(refused="got 24 different numbers for 24 images, and each would be a class: --layout table reads it so"))
+def whole_numbers_that_measure() -> Files:
+    rows = "".join(f"{n}.jpg,{20 + 3 * n}\n" for n in range(24))
+    return photos("images", 0, 24) | {"t.csv": "image,label\n" + rows}
+
+
+@kin(Means(refused="got images.zip and train.csv. Unpack it there, and both are read"))
+def an_archive_beside_a_table() -> Files:
+    return {"images.zip": b"PK", "train.csv": "image,label\n1.jpg,ants\n"}

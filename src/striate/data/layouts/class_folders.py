@@ -1,17 +1,14 @@
 """Class folders: which folders are splits, which are classes, and where that could be read in two ways."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations, islice
 
-from striate.data.layouts.annotation_files import tells_of_images
+from striate.data.layouts.class_doubts import doubt_of
 from striate.data.layouts.finder import ImageFinder
 from striate.data.layouts.layout import ClassFolder, Layout
 from striate.data.layouts.list_splits import split_lists
-from striate.data.layouts.masks import base, image_base
 from striate.data.layouts.names import (
-    PROJECT_FOLDERS,
     UNLABELLED_WORDS,
     fold_of,
     is_container,
@@ -27,9 +24,6 @@ from striate.data.layouts.tree import Folder, Tree
 from striate.files import list_names
 
 TOP, DEEPER = "folders", "subfolders"
-TABLES = (".csv", ".tsv", ".json", ".jsonl", ".xml", ".mat", ".xlsx", ".xls")
-LISTS = (".txt", ".odgt", ".manifest")  # that may say something of images
-MANY = 200  # names that are compared with each other
 
 
 @dataclass
@@ -135,6 +129,12 @@ def _of_splits(top: Folder, splits: dict[str, str]) -> _Found:
         _move_unknown(found)
         return found
     others = [folder for folder in top.with_images() if folder.name not in splits]
+    whole = _unwrapped_split(others[0]) if len(others) == 1 else None
+    inner = _splits(whole) if whole is not None else None
+    if whole is not None and inner is not None and any(_has_classes(whole.folders[name]) for name in inner):
+        found = _of_splits(whole, inner)  # a flat test/ beside the folder of the others
+        found.unlabelled += [top.folders[name] for name in splits]
+        return found
     if others:  # a class may be called as a split is
         return _of_part(top, None)
     found.unlabelled = [top.folders[name] for name in splits]
@@ -229,8 +229,9 @@ def _of_part(part: Folder, split: str | None) -> _Found:
             ]
         return found
     found.classes = [ClassFolder(folder, folder.name, split) for folder in inner]
-    if _may_be_deeper(inner):
-        found.deeper = [ClassFolder(deeper, deeper.name, split) for folder in inner for deeper in folder.with_images()]
+    opened = [_unwrapped_split(folder) for folder in inner]
+    if _may_be_deeper(opened):
+        found.deeper = [ClassFolder(deeper, deeper.name, split) for folder in opened for deeper in folder.with_images()]
     return found
 
 
@@ -284,7 +285,7 @@ def _layout(tree: Tree, name: str, found: _Found, classes: list[ClassFolder]) ->
         ),
         (f"not read, because outside the class folders: {list_names(sorted(found.outside), 5)}.", found.outside),
     ]
-    doubt = found.doubt or _doubt(tree, names, classes, found.outside)
+    doubt = found.doubt or doubt_of(tree, names, classes, found.outside)
     alone = f", all of one class, {names[0]}" if len(names) == 1 and not doubt else ""
     return Layout(
         name,
@@ -338,52 +339,6 @@ def _what(name: str, classes: Iterable[ClassFolder], listed: Mapping[str, str]) 
     named += telling_splits(listed.values())
     named.sort(key=lambda text: order.index(text.split(" ", 1)[0]))
     return f"{kind} in split{'s' if len(named) > 1 else ''} {', '.join(named)}" if named else kind
-
-
-def _doubt(tree: Tree, names: Sequence[str], classes: Sequence[ClassFolder], outside: Sequence[str]) -> str:
-    """Why names are hardly those of classes; "" where they may be. `outside` lies beside them and would not be read."""
-    return next(_doubts(tree, names, classes, outside), "")
-
-
-def _doubts(tree: Tree, names: Sequence[str], classes: Sequence[ClassFolder], outside: Sequence[str]) -> Iterator[str]:
-    containers = [name for name in names if is_container(name) or name.lower() in PROJECT_FOLDERS]
-    if containers:
-        yield f"a class would be called {list_names(containers)}"
-    unread = _tables_below(tree, outside) if len(names) == 1 else []
-    if unread:
-        yield f"all images would be of one class, {list_names(names)}, and {list_names(unread, 3)} would not be read"
-    small = [name for name in names if name.casefold() != name and name.casefold() in names and len(name) > 2]
-    if small:
-        yield f"{list_names(small, 3)} would be a class beside that in small letters"
-    if any({"images", "labels"} <= _roles(each.folder.with_images()) for each in classes):
-        yield f"each class would hold images and masks, such as {classes[0].folder.path}/"
-    parts = [parts_of(name) for name in names]
-    if any(one.split != other.split and one.rest == other.rest for one, other in combinations(parts[:MANY], 2)):
-        yield f"the classes would be called {list_names(names, 4)}, of which some are splits"
-    if len(names) == 2 and [each.role for each in parts].count("labels") == 1 and _are_pairs(classes):
-        yield f"the classes would be called {list_names(names)}, of which one is of labels"
-    if len(names) > 1 and all(is_part_of_many(name) or parts_of(name).role for name in names):
-        yield f"the classes would be called {list_names(names, 4)}"
-
-
-def _are_pairs(classes: Sequence[ClassFolder]) -> bool:
-    """Whether the images of one folder are called as those of another, but for words that say images or masks."""
-    bases = [
-        {base(name) for name in each.folder.images} | {image_base(name) for name in each.folder.images}
-        for each in classes
-    ]
-    return all(one & other for one, other in combinations(bases, 2))
-
-
-def _tables_below(tree: Tree, paths: Sequence[str]) -> list[str]:
-    """The files among paths, and in folders among them, that are tables or annotations by their suffix."""
-    lists = (path for path in islice(tree.others(*LISTS), MANY) if tells_of_images(tree.read_name(path)))
-    files = {*tree.others(*TABLES), *lists}
-    return sorted(file for file in files if file in paths or any(file.startswith(p) for p in paths if p.endswith("/")))
-
-
-def _roles(folders: Iterable[Folder]) -> set[str | None]:
-    return {parts_of(folder.name).role for folder in folders}
 
 
 def without_doubt(layout: Layout) -> Layout:

@@ -11,6 +11,7 @@ from striate.data.layouts.synonyms import (
     CORNERS,
     FLAGS,
     LABELS,
+    NO_LABELS,
     ONE_BOX,
     PATHS,
     SIZES,
@@ -30,6 +31,7 @@ FLAG_SPLITS = {  # the split of what is false and of what is true
 }
 FOLDS = ("fold", "kfold", "folds")
 FOLD_NUMBER = re.compile(r"(-?[0-9]{1,9})(\.0)?")
+SHORT = {"va": "val", "v": "val"}  # beside tr and te
 PARTITIONS = {"0": "train", "1": "val", "2": "test"}
 OBJECTS = "objects"
 COUNTING = ("count", "id", "number", "index")  # how names end of columns that hold 0 and 1 by chance
@@ -96,6 +98,8 @@ def columns_of(sheet: Sheet, path_column: str, label_column: str, weight_column:
     if len(several) > 1 and set(several) <= set(sheet.names):
         return Columns(path, None, several, split, found=found)
     if label_column in sheet.names:
+        beside = {plain(name): name for name in reversed(sheet.names) if name not in taken}
+        label_column = next(iter(_names_of(sheet, label_column, beside)), label_column)
         return Columns(path, label_column, (), split, corners, has_sizes, None if corners else box, found=found)
     free = [name for name in sheet.names if name not in taken]
     label, others = _label(sheet, free)
@@ -168,7 +172,7 @@ def _label(sheet: Sheet, free: Sequence[str]) -> tuple[str | None, tuple[str, ..
         if named:
             break
     else:
-        named = [] if sheet.has_header else _unnamed(sheet, free)
+        named = _only_one(sheet, free) if sheet.has_header else _unnamed(sheet, free)
     if not named:
         return None, ()
     named.sort(key=lambda name: _are_numbers(_texts(sheet, name)))
@@ -185,6 +189,14 @@ def _names_of(sheet: Sheet, label: str, by_plain: dict[str, str]) -> list[str]:
     known = (by_plain[name] for rank in LABELS for name in rank if name in by_plain)
     beside = [(name, _texts(sheet, name)) for name in known if name != label]
     return [name for name, texts in beside if not _are_numbers(texts) and _part_alike(numbers, texts)][:1]
+
+
+def _only_one(sheet: Sheet, free: Sequence[str]) -> list[str]:
+    """The only column beside the images, by whatever name, where it says yes and no, or names that come again."""
+    texts = [text for text in _texts(sheet, free[0]) if text] if len(free) == 1 else []
+    if not 1 < len(set(texts)) <= len(texts) // 2 or plain(free[0]) in (*FLAGS, *NO_LABELS):
+        return []
+    return list(free) if _is_flag(texts) or not _are_numbers(texts) else []
 
 
 def _unnamed(sheet: Sheet, free: Sequence[str]) -> list[str]:
@@ -252,7 +264,7 @@ def splits_of_values(texts: Iterable[str], column: str) -> dict[str, str | None]
         return {text: folds.get(text, split_of(text)) for text in given}
     if set(filter(None, given)) == PARTITIONS.keys():
         return {text: PARTITIONS.get(text) for text in given}
-    return {text: split_of(text) for text in given}
+    return {text: SHORT.get(text.lower()) or split_of(text) for text in given}
 
 
 def _corners(sheet: Sheet, by_plain: dict[str, str]) -> tuple[tuple[str, ...], bool]:

@@ -42,6 +42,10 @@ class ImageFinder:
             found = self._find(path, near, split)
             if found is not None:
                 return found
+        name = normal(text)
+        if suffix_of(name) in IMAGE_SUFFIXES:  # as an image is called that was saved in another format
+            found = self._find(stem(name), near, split)
+            return None if found is None or _is_of_labels(found) else found
         return None
 
     def _find(self, path: str, near: str, split: str | None) -> str | None:

@@ -62,8 +62,15 @@ def find(tree: Tree) -> list[Layout]:
         what = "images and masks side by side, told by the ends of their names"
     order = telling_splits(pair.split for pair in pairs)
     what += f", in split{'s' if len(order) > 1 else ''} {', '.join(order)}" if order else ""
-    many = _several_a_image(tree)
-    return [Layout("masks", what, tree, doubt=many)]
+    read = {path for pair in pairs for path in (*map(pair.images.path_of, pair.images.images), *pair.masks.values())}
+    unread = [
+        folder for folder in tree.top.walk() if not read & set(map(folder.path_of, folder.images)) and folder.images
+    ]
+    count = sum(len(folder.images) for folder in unread)
+    shown = list_names((f"{folder.path or '.'}/ ({len(folder.images):,})" for folder in unread), 4)
+    few = f"{count:,} images without a mask beside them would not be read: {shown}" if count > len(read) else ""
+    notes = (f"images that are not read, because no masks belong to their folders: {shown}.",) if unread else ()
+    return [Layout("masks", what, tree, doubt=_several_a_image(tree) or few, notes=notes)]
 
 
 def pairs_of(tree: Tree) -> list[Pair]:

@@ -18,7 +18,21 @@ LONG_SPLIT_WORDS = (
     "test",
     "testing",
 )  # that classes hardly begin with
-DOCUMENTS = ("readme", "license", "licence", "copying", "citation", "changelog", "source", "notice", "authors")
+DOCUMENTS = (
+    "readme",
+    "license",
+    "licence",
+    "copying",
+    "citation",
+    "changelog",
+    "source",
+    "notice",
+    "authors",
+    "md5",
+    "sha1",
+    "sha256",
+    "checksum",
+)
 PHOTO_WORDS = frozenset({"photo", "photos", "picture", "pictures", "pic", "pics", "patches", "frames"})
 IMAGE_WORDS = PHOTO_WORDS | {"image", "images", "img", "imgs", "jpegimages", "leftimg8bit", "rgb"}
 LABEL_WORDS = frozenset(

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ IMAGE = "image"  # the column of images, where a header leaves it out
 TEXT_SUFFIXES = (".txt", ".lst")
 SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 SEPARATORS = ",;\t|"
+PARTED = re.compile(f"[{SEPARATORS}]")
 HEAD = 60  # rows that tell how a table is to be read
 BLOCK = 1 << 10  # rows that are Python's values at a time; its garbage collector slows down with more
 CHUNK = 1 << 20
@@ -152,6 +154,8 @@ def open_sheet(path: Path) -> Sheet:
         encoding = _encoding(path)
         with open_text(path, encoding) as text:
             lines = list(islice(_bounded(text), HEAD))
+    skipped = _lines_before(lines)
+    lines = lines[skipped:]
     separator = _separator(lines)
     with reading(path):
         rows = [row for row in csv.reader(lines, delimiter=separator, strict=False) if any(row)]
@@ -161,9 +165,18 @@ def open_sheet(path: Path) -> Sheet:
     if len(first) > COLUMNS:
         raise DataError(f"{path}: expected a table of at most {COLUMNS:,} columns; got {len(first):,}.")
     if _is_header(first, [[value.strip() for value in row] for row in rows[1:]]):
-        return Sheet(path, _unique(first), True, encoding, separator)
+        return Sheet(path, _unique(first), True, encoding, separator, skipped=skipped)
     width = max(map(len, rows))
-    return Sheet(path, tuple(f"column {place + 1}" for place in range(width)), False, encoding, separator)
+    return Sheet(
+        path, tuple(f"column {place + 1}" for place in range(width)), False, encoding, separator, skipped=skipped
+    )
+
+
+def _lines_before(lines: Sequence[str]) -> int:
+    """How many lines stand before a table: empty ones, and titles of one value where most lines have several."""
+    counts = [sum(map(bool, map(str.strip, PARTED.split(line)))) for line in lines]
+    several = 2 * sum(count > 1 for count in counts) > sum(map(bool, counts))
+    return next((place for place, count in enumerate(counts) if count > several), 0)
 
 
 def open_text_sheet(path: Path) -> Sheet | None:

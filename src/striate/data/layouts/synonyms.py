@@ -29,6 +29,8 @@ PATHS = (
         "id",
     ),
     *("patientid", "imagepaths", "imgpaths", "imagenames", "relpaths"),
+    *("imagen", "archivo", "bild", "datei", "dateiname", "fichier", "immagine", "imagem", "arquivo"),
+    *("文件名", "图片", "图像", "ファイル名", "画像", "изображение", "файл"),
     *("uri", "url", "imageurl", "uuid", "key", "sample", "frame"),
 )
 LABELS = (  # a rank goes before those after it
@@ -59,6 +61,8 @@ LABELS = (  # a rank goes before those after it
             "grade",
             "classlabel",
         ),
+        *("clase", "etiqueta", "klasse", "kategorie", "classe", "etichetta", "categoria", "catégorie", "rótulo"),
+        *("类别", "标签", "クラス", "ラベル", "класс", "метка"),
         *("genre", "genres", "attributeids", "labelids", "classids", "finding", "findings", "disease", "diseases"),
         *("imagelabel", "commonname", "scientificname", "expression", "emotion", "annotation", "y", "cls"),
     ),
@@ -67,6 +71,13 @@ LABELS = (  # a rank goes before those after it
 SPLITS = (
     *("split", "subset", "partition", "set", "dataset", "usage", "phase", "isvalid", "isval", "istest", "istrain"),
     *("isvalidation", "istraining", "istrainingimage", "traintest", "traintestsplit", "fold", "kfold", "folds"),
+)
+NO_LABELS = frozenset(  # columns beside images that say no class
+    {
+        *("comment", "comments", "note", "notes", "caption", "text", "description", "title", "date", "time", "source"),
+        *("author", "license", "camera", "url", "weight", "width", "height", "size", "mask", "maskpath", "annotator"),
+        *("patient", "subject", "group", "site", "hospital"),
+    }
 )
 FLAGS = frozenset({*SPLITS, "iscrowd", "difficult", "truncated", "occluded", "isoccluded", "istruncated", "isgroupof"})
 CORNERS = (

@@ -30,6 +30,7 @@ from striate.files import (
 )
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tbz2", ".txz")
+TABLES = (".csv", ".tsv", ".json", ".jsonl")  # that may say what is in an archive beside them
 RATIO = 200  # unpacked bytes a packed one, beyond which more than a gigabyte is a trap
 GB = 1 << 30
 FILES = 20_000_000
@@ -55,6 +56,12 @@ def lone_archive(tree: Tree) -> Path | None:
         raise DataError(
             f"data: expected images or one archive in {tree.root}; got the archives {list_names(found, 4)}. "
             "Unpack them, each into a folder of its name."
+        )
+    beside = list(tree.others(*TABLES)) if found else []
+    if beside:
+        raise DataError(
+            f"data: expected images or one archive alone in {tree.root}; got {found[0]} and {list_names(beside, 3)}. "
+            "Unpack it there, and both are read."
         )
     return tree.read_name(found[0]) if found else None
 

@@ -31,6 +31,8 @@ from striate.files import list_names
 
 SAMPLE = 200  # rows, spread evenly, that tell whether all paths begin and end in one way
 LIST = r"^(\[.*\])?$"
+MEASURED = 20  # rows from which on numbers that are mostly different are no classes
+MISSING = ("nan", "NaN", "NULL", "null", "N/A", "#N/A", "<NA>")  # as pandas and spreadsheets write an empty cell
 Texts = dict[str, pa.Array]  # by the names of columns
 ITEM = re.compile(r"""'([^']*)'|"([^"]*)"|([^][,'"]+)""")  # of a list
 
@@ -108,8 +110,12 @@ def read_table(table: Table, texts: Texts, layout: Layout, options: ReadOptions,
     if columns.one_hot:
         label, labels, names, named_by = one_hot_labels(table.sheet, texts, columns.one_hot)
     elif columns.label is not None:
-        label, labels, names = labels_of(texts[columns.label], options.label_separator)
+        if options.layout == "auto":
+            _require_classes(table, texts[columns.label])
+        given, unnamed = _without_missing(texts[columns.label])
+        label, labels, names = labels_of(given, options.label_separator)
         names, named_by = named(*_names_from(layout), names)
+        named_by += unnamed
     else:
         raise DataError(f"{table.sheet.path}: expected a column of labels; got boxes alone. Try --layout boxes.")
     paths = resolve(texts[columns.path or ""], table.folder, finder, table.split)
@@ -130,6 +136,16 @@ def read_table(table: Table, texts: Texts, layout: Layout, options: ReadOptions,
     )
 
 
+def _without_missing(texts: pa.Array) -> tuple[pa.Array, list[str]]:
+    """Labels of which those that say that there is none are empty, and a word on how many those are."""
+    is_missing = pc.is_in(texts, value_set=pa.array(MISSING))
+    count = pc.sum(is_missing).as_py() or 0
+    if not count:
+        return texts, []
+    shown = list_names(sorted(pc.unique(texts.filter(is_missing)).to_pylist()), 4)
+    return pc.if_else(is_missing, "", texts), [f"labels that say there is none ({shown}): {count:,}."]
+
+
 def _fold_note(texts: Texts, column: str | None) -> list[str]:
     """A word on how folds become splits."""
     if column is None or plain(column) not in FOLDS:
@@ -138,6 +154,22 @@ def _fold_note(texts: Texts, column: str | None) -> list[str]:
         text for text, split in splits_of_values(pc.unique(texts[column]).to_pylist(), column).items() if split == "val"
     ]
     return [f"of the folds in `{column}`, {list_names(val, 2)} is val, and the others are train."] if val else []
+
+
+def _require_classes(table: Table, texts: pa.Array) -> None:
+    """Refuses a column of numbers of which most are different, which measures something.
+
+    Raises:
+        DataError: if it is one.
+    """
+    if len(texts) < MEASURED or not pc.all(pc.match_substring_regex(texts, r"^[0-9.+-]*$")).as_py():
+        return
+    count = pc.count_distinct(texts).as_py()
+    if 2 * count > len(texts):
+        raise DataError(
+            f"{table.sheet.path}: expected labels in `{table.columns.label}`; got {count:,} different numbers for "
+            f"{len(texts):,} images, and each would be a class: --layout table reads it so."
+        )
 
 
 def _names_from(layout: Layout) -> tuple[Path, Iterator[str]]:
