@@ -120,6 +120,24 @@ def _convolution(
     return summed if bias is None else _opset().add(summed, notes.constant(bias.reshape(1, -1, 1, 1)))
 
 
+def _batch_norm(
+    notes: _Notes,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor | None,
+    variance: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> "Node":
+    settings = (weight, bias, mean, variance)
+    if training or any(each is None for each in settings):
+        raise UnknownOperationError("batch norm by the statistics of a batch")
+    constants = (notes.constant(each) for each in settings if each is not None)
+    return _opset().batch_norm_inference(notes.value(x), *constants, eps)
+
+
 def _clamp(notes: _Notes, x: Tensor, low: float = -1.0, high: float = 1.0) -> "Node":
     return _opset().clamp(notes.value(x), float(low), float(high))
 
@@ -178,6 +196,7 @@ def _slice(
 
 RULES: dict[str, Callable[..., "Node"]] = {  # by the dispatcher's names
     "aten.convolution.default": _convolution,
+    "aten.native_batch_norm.default": _batch_norm,
     "aten.relu.default": lambda notes, x: _opset().relu(notes.value(x)),
     "aten.hardtanh.default": _clamp,
     "aten.add.Tensor": lambda notes, x, y: _opset().add(notes.value(x), notes.value(y)),

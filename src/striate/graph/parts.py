@@ -42,7 +42,11 @@ def cut(net: nn.Module, frozen: Sequence[str], input_size: tuple[int, int, int])
     Raises:
         UsageError: the net cannot be followed.
     """
-    whole = ForwardGraph(net, input_size)
+    return parted(ForwardGraph(net, input_size), frozen)
+
+
+def parted(whole: ForwardGraph, frozen: Sequence[str]) -> Cut:
+    """As `cut`, of a net that has been followed already, of which several cuts are asked for."""
     rest = _rest(whole, frozen)
     crossing = _crossing(whole, rest)
     return Cut(

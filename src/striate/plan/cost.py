@@ -18,13 +18,15 @@ from striate.device import Machine
 from striate.features.store import GB
 from striate.graph.memory import training_cost
 from striate.graph.meta import META, skeleton
-from striate.graph.parts import cut, vectors
+from striate.graph.parts import cut, parted, vectors
 from striate.graph.runtime import extractor
+from striate.graph.symbolic import ForwardGraph
 from striate.processors import cores
 from striate.recipe import Recipe
 from striate.training.weight_gradients import faster_backward
 
 SAMPLE = 16  # images that are timed
+STEPPED = 8  # of these, that a processor trains on; a device that does many at once trains on all
 STORED_BYTES = 2  # of a kept value
 TRAINED_BYTES = 12  # of a parameter that learns, beside itself: its gradient and AdamW's two averages
 HEAD_VIEWS, STAGE_VIEWS = 2, 8  # of each image that are kept, as `--views` says, unless given
@@ -82,29 +84,34 @@ class Learning:
     """How many values of an image it takes from the frozen part."""
 
 
-def learning(net: nn.Module, frozen: Sequence[str], input_size: tuple[int, int, int]) -> Learning:
+def followed(net: nn.Module, input_size: tuple[int, int, int]) -> ForwardGraph:
+    """The graph of a net without memory, of which `learning` counts parts."""
+    return ForwardGraph(skeleton(net).train(), input_size)
+
+
+def learning(whole: ForwardGraph, frozen: Sequence[str], size: tuple[int, int, int]) -> Learning:
     """Counts what is not frozen, exactly, with no arithmetic done and no memory taken.
 
     Args:
-        net: with `stages`.
+        whole: of a net with `stages`, as `followed` gives it.
         frozen: the first of these.
-        input_size: channels, height and width of the images.
+        size: channels, height and width of the images.
     """
-    bare = skeleton(net).train()
-    parted = cut(bare, frozen, input_size)
+    bare, parts = whole.net, parted(whole, frozen)
     held = {id(parameter) for stage in frozen for parameter in bare.get_submodule(stage).parameters()}
-    cost = training_cost(bare, parted.rest, lambda count: parted.prefix(torch.empty(count, *input_size, device=META)))
+    cost = training_cost(bare, parts.rest, lambda count: parts.prefix(torch.empty(count, *size, device=META)))
     return Learning(
         macs=cost.macs,
         kept_bytes=cost.kept_bytes,
         parameters=sum(parameter.numel() for parameter in bare.parameters() if id(parameter) not in held),
-        values=sum(torch.Size(shape).numel() for shape in parted.shapes),
+        values=sum(torch.Size(shape).numel() for shape in parts.shapes),
     )
 
 
 def counted(net: nn.Module, stages: Sequence[str], input_size: tuple[int, int, int]) -> tuple[Learning, ...]:
     """What learns by how many of the stages are frozen, from none to all; see `learning`."""
-    return tuple(learning(net, stages[:number], input_size) for number in range(len(stages) + 1))
+    whole = followed(net, input_size)
+    return tuple(learning(whole, stages[:number], input_size) for number in range(len(stages) + 1))
 
 
 def choices(
@@ -193,7 +200,7 @@ def measured(
     run = extractor(vectors(net, stages, preprocessing.input_size), machine)  # as the planner's features are computed
     forward = _seconds(lambda: run(images), machine) / len(images)
     half = len(stages) // 2
-    step, half_step = (_step_seconds(net, stages[:number], images, machine) / len(images) for number in (0, half))
+    step, half_step = (_step_seconds(net, stages[:number], images, machine) for number in (0, half))
     factor = half_step / (step * parts[half].macs / parts[0].macs)
     return Rates(decode, forward, step, max(factor, 1 / factor), head)
 
@@ -213,9 +220,9 @@ def learning_seconds(
     rows = index.rows("train")
     started = time.perf_counter()
     images = _decoded(index, rows[:SAMPLE], preprocessing, recipe)
-    decode = time.perf_counter() - started
+    decode = (time.perf_counter() - started) / len(images)
     step = _step_seconds(net, (), images, machine)
-    return (decode + step) / len(images) * len(rows) * recipe.training.epochs
+    return (decode + step) * len(rows) * recipe.training.epochs
 
 
 def _decoded(index: Index, rows: Rows, preprocessing: Preprocessing, recipe: Recipe) -> Tensor:
@@ -227,21 +234,22 @@ def _decoded(index: Index, rows: Rows, preprocessing: Preprocessing, recipe: Rec
 
 
 def _step_seconds(net: nn.Module, frozen: Sequence[str], images: Tensor, machine: Machine) -> float:
-    """Of forward and backward through what is not frozen, over all images."""
+    """An image, of forward and backward through what is not frozen."""
     learning = machine.place(copy.deepcopy(net)).train()
-    parted = cut(learning, frozen, tuple(images.shape[1:]))  # type: ignore[arg-type]
+    parts = cut(learning, frozen, tuple(images.shape[1:]))  # type: ignore[arg-type]
+    images = images[:STEPPED] if machine.device.type == "cpu" else images
     with torch.no_grad():
-        values = parted.prefix(machine.images(images))
-    faster = faster_backward(parted.rest, machine)
+        values = parts.prefix(machine.images(images))
+    faster = faster_backward(parts.rest, machine)
 
     def step() -> None:
         with machine.autocast():
-            outputs = parted.rest(*values)
+            outputs = parts.rest(*values)
         loss = outputs.float().logsumexp(dim=1).mean()  # of any outputs: what a loss takes is next to nothing
         with faster:
             loss.backward()
 
-    return _seconds(step, machine)
+    return _seconds(step, machine) / len(images)
 
 
 def _seconds(work: Callable[[], object], machine: Machine) -> float:
