@@ -1,4 +1,5 @@
 import io
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -358,6 +359,7 @@ def test_a_format_that_begins_like_anything_is_read_by_its_name_alone(tmp_path: 
 def test_heic_is_read_with_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
     data = b"\0\0\0\x1cftypheic\0\0\0\0mif1heic"
     monkeypatch.setattr("striate.data.image_formats.formats", lambda: ("JPEG",))
+    monkeypatch.setattr("striate.data.decode.formats_of", lambda suffix: ("JPEG",))  # which remembers its answers
     assert reason(data) == (
         "HEIC is read where pillow-heif is installed, which striate does not bring along because it holds code under "
         "the GPL: pip install pillow-heif, or save it as JPEG"
@@ -369,6 +371,12 @@ def test_a_photo_in_heic() -> None:
     assert "HEIF" in formats()
     data = encode(ramps(64, 48), "HEIF", quality=100)
     assert np.abs(whole(data).astype(int) - ramps(64, 48)).mean() <= 4
+
+
+def test_why_a_photo_in_heic_is_not_read_is_one_line() -> None:
+    pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    data = encode(ramps(64, 48), "HEIF")
+    assert re.fullmatch(r"\S.*[^\s]", reason(data[: len(data) // 2]))
 
 
 def test_no_format_that_starts_a_program_is_read() -> None:

@@ -83,7 +83,8 @@ def test_the_end_of_a_run_that_cannot_be_written_is_a_failure(
         with pytest.raises(TrainingError) as caught:
             train(two_classes, tiny_recipe(), tmp_path / "run", silent)
     assert str(caught.value) == (
-        f"the end of the run cannot be written. Make room, then go on with `striate train --resume {tmp_path / 'run'}`."
+        "the end of the run cannot be written, for the reason told above. Mend it, then go on with "
+        f"`striate train --resume {tmp_path / 'run'}`."
     )
     assert resume(tmp_path / "run", reporter=silent).model.exists()
 

@@ -391,4 +391,4 @@ def _bytes(path: Path) -> bytes:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__  # libheif ends its sentences with empty lines

@@ -66,6 +66,7 @@ def guarded(run: Run, state: State) -> Iterator[Guards]:
         yield Guards(run, state, saver, FiniteNumbers(run, state.progress, saver), signals)
         if not run.processes.from_first(lambda: saver.now(state)):
             raise TrainingError(
-                f"the end of the run cannot be written. Make room, then go on with `{run.folder.resumed_by}`."
+                "the end of the run cannot be written, for the reason told above. Mend it, then go on with "
+                f"`{run.folder.resumed_by}`."
             )
         run.reporter.info(str(saver))
