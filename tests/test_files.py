@@ -141,6 +141,14 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
             assert caught.value.filename == str(path)
 
 
+def test_what_cannot_be_written_is_called_by_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file" / "a.txt", tmp_path / "nowhere" / "a.txt", tmp_path / ("n" * 300)):
+        with pytest.raises(OSError, match=re.escape(str(path))) as caught:
+            write_whole(path, lambda aside: aside.write_text("new"))
+        assert caught.value.filename == str(path)
+
+
 def test_nothing_waits_for_the_reader_of_a_pipe_that_is_appended_to(tmp_path: Path) -> None:
     for path in kinds(tmp_path).values():
         with pytest.raises(OSError, match="expected a regular file; got"):

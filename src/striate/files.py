@@ -10,6 +10,7 @@ import stat
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -171,11 +172,12 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         aside.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        if error.filename in (None, str(aside)):
+        if error.filename is None or str(error.filename) == str(aside):
             error.filename = str(path)
         raise
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing could be made, nothing is to be removed
+            aside.unlink(missing_ok=True)
 
 
 def write_checked(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
@@ -246,12 +248,16 @@ def _is_outlet(path: Path) -> bool:
 
 def _write_through(path: Path, write: Callable[[Path], object]) -> None:
     target = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))  # an error, where nobody reads a pipe
-    with os.fdopen(target, "wb") as out, tempfile.TemporaryDirectory() as folder:
-        os.set_blocking(target, True)
-        content = Path(folder) / "content"
-        write(content)
-        with content.open("rb") as file:
-            shutil.copyfileobj(file, out)
+    try:
+        with os.fdopen(target, "wb") as out, tempfile.TemporaryDirectory() as folder:
+            os.set_blocking(target, True)
+            content = Path(folder) / "content"
+            write(content)
+            with content.open("rb") as file:
+                shutil.copyfileobj(file, out)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def _sync_folder(path: Path) -> None:

@@ -54,8 +54,9 @@ def test_a_disk_that_is_full_leaves_the_model_that_was_there(
 
 @pytest.mark.skipif(not DEV_FULL.exists(), reason="this system has no /dev/full")
 def test_a_device_that_is_full_is_a_sentence() -> None:
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(OSError, match="No space left on device") as caught:
         write_whole(DEV_FULL, lambda aside: save_file({"a": torch.zeros(100)}, aside, {}))
+    assert caught.value.filename == str(DEV_FULL)
     assert stat.S_ISCHR(DEV_FULL.stat().st_mode)
 
 

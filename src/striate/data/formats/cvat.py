@@ -1,5 +1,6 @@
 """CVAT: one XML file with the boxes, outlines and tags of each image ("CVAT for images 1.1")."""
 
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -36,7 +37,7 @@ def _record(image: ElementTree.Element) -> Record:
 
 
 def _shape(each: ElementTree.Element) -> Shape | None:
-    label = each.get("label", "")
+    label = sys.intern(each.get("label", ""))  # once for all shapes of a class
     try:
         if each.tag == "box" and label:
             x0, y0, x1, y1 = (float(each.get(name, "")) for name in ("xtl", "ytl", "xbr", "ybr"))

@@ -8,7 +8,7 @@ FARTHEST = 1e7  # pixels, that a corner may lie from the image's
 Points = Sequence[tuple[float, float]]  # x and y in pixels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Shape:
     """An object of an image."""
 
@@ -20,7 +20,7 @@ class Shape:
     """The corners of its outline; none where there is a box alone."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Record:
     """An image and what is on it."""
 

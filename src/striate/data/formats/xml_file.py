@@ -9,6 +9,7 @@ from striate.data.layouts.json_file import read_content
 from striate.errors import DataError
 
 T = TypeVar("T")
+CHUNK = 1 << 20  # bytes
 DEPTH = 64  # elements within one another
 
 
@@ -38,7 +39,8 @@ def _parsed(path: Path, most: int, target: "_Bounded") -> ElementTree.Element:
         raise DataError(f"{path}: expected plain XML in UTF-8; got one that declares entities or another encoding.")
     parser = ElementTree.XMLParser(target=target)
     try:
-        parser.feed(content)
+        for start in range(0, len(content), CHUNK):  # of the whole at once, the parser keeps a copy
+            parser.feed(content[start : start + CHUNK])
         root: ElementTree.Element = parser.close()
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise DataError(f"{path}: expected an annotation in XML; {error}.") from error
@@ -65,16 +67,24 @@ class _Bounded(ElementTree.TreeBuilder):
 
 
 class _Streamed(_Bounded):
-    """Hands over each element of a tag when it is whole, and forgets what it held."""
+    """Hands over each element of a tag when it is whole, and forgets it."""
 
     def __init__(self, path: Path, tag: str, hand: Callable[[ElementTree.Element], None]) -> None:
         super().__init__(path)
         self._tag = tag
         self._hand = hand
+        self._open: list[ElementTree.Element] = []
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> ElementTree.Element:
+        element = super().start(tag, attrs)
+        self._open.append(element)
+        return element
 
     def end(self, tag: str, /) -> ElementTree.Element:
         element = super().end(tag)
+        self._open.pop()
         if tag == self._tag:
             self._hand(element)
-            element.clear()
+            if self._open:
+                self._open[-1].remove(element)
         return element
