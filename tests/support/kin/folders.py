@@ -302,7 +302,9 @@ def a_split_of_no_known_name() -> Files:
 
 
 @kin(
-    Means("class folders in splits train, val", ("Cat", "caf\u00e9"), {"train": 8, "val": 4}, note="differ in capitals")
+    Means(
+        "class folders in splits train, val", ("Cat", "caf\u00e9"), {"train": 8, "val": 4}, note="differ in capitals or"
+    )
 )
 def names_in_two_spellings() -> Files:
     return classes("train", names=("Cat", "cafe\u0301")) | classes("val", 0, 2, ("cat", "caf\u00e9"))
@@ -348,3 +350,8 @@ def a_set_beside_its_raw_images() -> Files:
 )
 def a_flat_test_beside_the_set() -> Files:
     return classes("New Plants/New Plants/train") | classes("New Plants/New Plants/valid", 0, 2) | photos("test/test")
+
+
+@kin(Means(refused="a class would be called predictions"))
+def predictions_beside_the_classes() -> Files:
+    return classes() | photos("predictions", 0, 2)

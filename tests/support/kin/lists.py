@@ -181,3 +181,21 @@ def a_row_a_label() -> Files:
 def folds_from_one() -> Files:
     rows = "".join(f"{n}.jpg,{('cat', 'dog')[n % 2]},{1 + n // 2}\n" for n in range(8))
     return photos("images", 0, 8) | {"t.csv": "image,label,fold\n" + rows}
+
+
+@kin(
+    Means(refused="got 4 such as 'up left', which may be names (--label-separator none) or several labels, up and left")
+)
+def directions() -> Files:
+    return labelled(["up", "down", "left", "right", "up left", "up right", "down left", "down right"])
+
+
+@kin(Means("labels in t.csv", ("cat", "dog", "fish"), {None: 5}, note="labels are several, parted by '+'"))
+def labels_parted_by_a_plus() -> Files:
+    return labelled(["cat+dog", "cat", "dog", "fish+dog", "fish"])
+
+
+@kin(Means("labels in t.csv", ("cat", "dog"), {None: 4}))
+def choices_of_label_studio() -> Files:
+    rows = '0.jpg,"{""choices"":[""cat"",""dog""]}"\n1.jpg,cat\n2.jpg,dog\n3.jpg,cat\n'
+    return photos("images") | {"t.csv": "image,choice\n" + rows}

@@ -320,3 +320,17 @@ def kitti_of_cvat() -> Files:
     rows = {f"default/label_2/{n}.txt": f"{('ants', 'bees')[n % 2]} 0 0 0 1 2 9 8 0 0 0 0 0 0 0\n" for n in range(4)}
     colours: Files = {"label_colors.txt": "0 0 0 background\n1 2 3 ants\n"}
     return photos("default/image_2", ending=".png") | rows | colours
+
+
+@kin(Means("COCO objects in train.json and val.json", ("ants", "bees"), {"train": 4, "val": 2}, note="of whole images"))
+def categories_without_boxes() -> Files:
+    """As iNaturalist has them, in folders that are numbered."""
+
+    def told(numbers: range) -> str:
+        images = [{"id": n, "file_name": f"images/{n % 2}/{n}.jpg"} for n in numbers]
+        labels = [{"id": n, "image_id": n, "category_id": n % 2} for n in numbers]
+        names = [{"id": 0, "name": "ants"}, {"id": 1, "name": "bees"}]
+        return json.dumps({"images": images, "annotations": labels, "categories": names})
+
+    files: Files = {f"images/{n % 2}/{n}.jpg": image() for n in range(6)}
+    return files | {"train.json": told(range(4)), "val.json": told(range(4, 6))}

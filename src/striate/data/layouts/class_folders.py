@@ -299,21 +299,26 @@ def _layout(tree: Tree, name: str, found: _Found, classes: list[ClassFolder]) ->
 
 
 def _spelt_alike(classes: list[ClassFolder]) -> tuple[list[ClassFolder], list[str]]:
-    """The classes with names in one spelling: accents are composed, and capitals as in the first split that has them.
+    """The classes with names in one spelling: accents are composed, capitals and spaces as in the first split's.
 
-    Names that differ in capitals within one split stay apart.
+    Names that differ in these within one split stay apart.
     """
     composed = [replace(each, name=unicodedata.normalize("NFC", each.name)) for each in classes]
     spellings: dict[str, dict[str, set[str | None]]] = {}
     for each in composed:
-        spellings.setdefault(each.name.casefold(), {}).setdefault(each.name, set()).add(each.split)
+        key = " ".join(words(each.name)) if len(each.name) > 2 else each.name.casefold()
+        spellings.setdefault(key or each.name, {}).setdefault(each.name, set()).add(each.split)
     same: dict[str, str] = {}
     for names in spellings.values():
         splits = [split for found in names.values() for split in found]
         if len(names) > 1 and len(splits) == len(set(splits)):
             same |= dict.fromkeys(names, next(iter(names)))
     others = [name for name, first in same.items() if name != first]
-    notes = [f"classes whose names differ in capitals between splits are one: {list_names(others)}."] if others else []
+    notes = (
+        [f"classes whose names differ in capitals or signs between splits are one: {list_names(others)}."]
+        if others
+        else []
+    )
     return [replace(each, name=same.get(each.name, each.name)) for each in composed], notes
 
 

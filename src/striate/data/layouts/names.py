@@ -82,7 +82,17 @@ UNLABELLED_WORDS = frozenset(
 PROJECT_FOLDERS = frozenset(  # of who worked with the data, where figures lie
     {
         *("docs", "doc", "documentation", "notebooks", "scripts", "src", "logs", "checkpoints", "runs", "outputs"),
-        *("results", "plots"),
+        *(
+            "results",
+            "plots",
+            "predictions",
+            "preds",
+            "output",
+            "figures",
+            "visualizations",
+            "inference",
+            "submissions",
+        ),
     }
 )
 CAMERA_FOLDER = re.compile(r"[1-9][0-9]{2}[A-Z0-9_]{5}")  # of a memory card (DCF, JEITA CP-3461): 100CANON

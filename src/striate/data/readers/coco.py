@@ -51,6 +51,8 @@ def read(layout: Layout, options: ReadOptions) -> Index:
     """
     finder = layout.finder or ImageFinder(layout.tree)
     parts = [_part(file, layout, finder) for file in layout.files]
+    if any(part.coco.annotations for part in parts) and not any(map(_has_objects, parts)):
+        return _whole_images(layout, parts)
     left_out: Counter[str] = Counter()
     objects = [_objects(part, left_out) for part in parts]
     classes, unused = _classes(parts, objects)
@@ -82,6 +84,39 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         mask_classes=["background", *classes] if has_masks else (),
         mask_values=_mask_values(classes) if has_masks else None,
         notes=notes,
+    )
+
+
+def _has_objects(part: _Part) -> bool:
+    return part.has_outlines or any(each.bbox for each in part.coco.annotations)
+
+
+def _whole_images(layout: Layout, parts: Sequence[_Part]) -> Index:
+    """The classes of whole images, where no annotation has a box or an outline, as iNaturalist's."""
+    names = dict.fromkeys(name for part in parts for _, name in sorted(part.names.items()))
+    found: dict[str, dict[str, None]] = {}
+    splits: list[str | None] = []
+    for part in parts:
+        by_number = {image.id: found.setdefault(part.paths[image.id], {}) for image in part.coco.images}
+        splits += [part.split for _ in by_number]
+        for each in part.coco.annotations:
+            if each.image_id in by_number and each.category_id in part.names:
+                by_number[each.image_id][part.names[each.category_id]] = None
+    paths = [part.paths[image.id] for part in parts for image in part.coco.images]
+    _require_once(paths)
+    number = {name: place for place, name in enumerate(names)}
+    labels = [[number[name] for name in each] for each in found.values()]
+    single = all(len(each) <= 1 for each in labels)
+    safe = SafePaths(layout.tree.root)
+    return build(
+        layout.tree.root,
+        list(names),
+        paths,
+        label=[each[0] if each else -1 for each in labels] if single else None,
+        labels=None if single else labels,
+        split=_splits(layout, splits, paths),
+        reason=[safe(path) for path in paths],
+        notes=["categories of whole images: no annotation has a box or an outline."],
     )
 
 

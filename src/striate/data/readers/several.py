@@ -12,7 +12,7 @@ from striate.data.index import Index
 from striate.errors import DataError
 from striate.files import list_names
 
-SEPARATORS = ("|", ";", ",", " ")
+SEPARATORS = ("|", ";", ",", "+", "/", " ")
 WHOLE = "none"  # as `--label-separator`: each text is one label
 RECURRING = 0.8  # share of the parts of labels that are in two labels or more, where they are labels themselves
 REPEATED = 0.2  # share of images with rows of different labels above which these are several labels, and no mistakes
@@ -38,14 +38,21 @@ class _Parts:
 
     @property
     def is_certain(self) -> bool:
-        """Whether the parts are hardly words of a name: most are labels too, or they come in any number and order."""
+        """Whether the parts are hardly words of a name.
+
+        They are numbers, or many labels hold parts that are labels too, or parts in any number and order. "up", "left"
+        and "up left" could be three directions.
+        """
         used = {part for parts in self.several for part in parts}
-        if len(self.several) > 1 and 2 * len(used & self.alone) >= len(used):
+        are_many = len(self.several) > len(used) or max(map(len, self.several)) > 2
+        if all(map(str.isdecimal, used)):
+            return True
+        if are_many and 2 * len(used & self.alone) >= len(used):
             return True
         places = Counter(part for part, _ in {(p, i) for parts in self.several for i, p in enumerate(parts)})
         mixed = 2 * sum(count > 1 for count in places.values()) >= len(used)
         lengths = {len(parts) for parts in self.several} | ({1} if self.alone else set())
-        return len(lengths) > 2 or (mixed and len(lengths) > 1)
+        return are_many and mixed and len(lengths) > 1
 
 
 def separator_of(labels: Sequence[str], place: str) -> str:
@@ -67,7 +74,7 @@ def separator_of(labels: Sequence[str], place: str) -> str:
         found = _Parts(several, frozenset(parts[0] for parts in parted if len(parts) == 1))
         if not several or not found.recur:
             continue
-        if found.is_certain or separator in "|;":
+        if found.is_certain or separator in "|;" or (separator in ",+/" and found.alone):
             return separator
         example = separator.join(several[0])
         raise DataError(

@@ -30,6 +30,7 @@ from striate.errors import DataError
 from striate.files import list_names
 
 SAMPLE = 200  # rows, spread evenly, that tell whether all paths begin and end in one way
+CHOICES = r'^\{"choices": *(\[.*\])\}$'  # several labels, as Label Studio writes them in CSV
 LIST = r"^(\[.*\])?$"
 MEASURED = 20  # rows from which on numbers that are mostly different are no classes
 MISSING = ("nan", "NaN", "NULL", "null", "N/A", "#N/A", "<NA>")  # as pandas and spreadsheets write an empty cell
@@ -232,6 +233,9 @@ def _rule(text: str, path: str | None) -> _Rule | None:
 
 def labels_of(texts: pa.Array, separator: str) -> tuple[NDArray[np.int64] | None, pa.Array | None, list[str]]:
     """The class number of each row or, where a separator is given, its class numbers; and the names of the classes."""
+    if not separator and pc.any(pc.match_substring_regex(texts, CHOICES)).as_py():
+        lists = pc.replace_substring_regex(texts, CHOICES, r"\1")  # of one label, it is the label alone
+        texts = pc.if_else(pc.starts_with(lists, "["), lists, pc.binary_join_element_wise('["', lists, '"]', ""))
     if not separator and are_lists(texts):
         several = pa.array([[a or b or c.strip() for a, b, c in ITEM.findall(text)] for text in texts.to_pylist()])
         return _several(several.cast(pa.list_(pa.string())), len(texts))
