@@ -107,16 +107,28 @@ def test_neighbours_of_what_a_model_of_any_task_is_shown(
     assert (code, out, err) == (0, f"wrote {tmp_path / 'near.png'}\n", "")
 
 
-@pytest.mark.parametrize("method", ["cam", "occlusion"])
-def test_the_one_answer_of_a_model_of_a_single_class_has_no_reason(
-    striate: Striate, save_model: Callable[..., Path], two_classes: Path, tmp_path: Path, method: str
+@pytest.mark.parametrize("method", [(), ("--method", "occlusion")], ids=["unless given", "occlusion"])
+def test_of_a_single_class_it_is_shown_what_the_box_depends_on(
+    striate: Striate, save_model: Callable[..., Path], two_classes: Path, tmp_path: Path, method: tuple[str, ...]
 ) -> None:
     model, image = save_model(*locator(1)), two_classes / "dark" / "00.png"
-    code, _, err = striate("explain", model, image, "--method", method, "-o", tmp_path / "maps.png", *PLAIN)
+    code, out, err = striate("explain", model, image, *method, "-o", tmp_path / "maps.png", *PLAIN)
+    assert (code, err) == (0, "")
+    wrote, checked = out.splitlines()
+    assert wrote == f"wrote {tmp_path / 'maps.png'}"
+    assert "Over 1 image: deletion " in checked
+    assert drawn(tmp_path / "maps.png") > 10
+
+
+def test_the_one_class_of_a_model_has_no_activation_map(
+    striate: Striate, save_model: Callable[..., Path], two_classes: Path, tmp_path: Path
+) -> None:
+    model, image = save_model(*locator(1)), two_classes / "dark" / "00.png"
+    code, _, err = striate("explain", model, image, "--method", "cam", "-o", tmp_path / "maps.png", *PLAIN)
     assert code == 2
     assert err == (
         "striate: `model`: expected one of two classes or more, whose answers have a reason; got one of a alone. "
-        "Try --neighbours, --layer or --filters.\n"
+        "Try --method occlusion, which shows what its boxes depend on.\n"
     )
     assert not (tmp_path / "maps.png").exists()
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from striate.errors import SizeError
 from striate.explain import occlusion_maps
 from striate.explain.capture import pixels
 from striate.model import Model
+from striate.tasks.locate import Locate
 
 MakeModel = Callable[..., Model]
 
@@ -51,3 +53,22 @@ def test_defaults_fit_any_size_and_other_numbers_are_refused(make_model: MakeMod
     assert str(caught.value) == "`patch` and `stride`: expected 1 <= stride <= patch <= 32; got 33 and 16."
     with pytest.raises(SizeError):
         occlusion_maps(model, images, patch=8, stride=9)
+
+
+def test_of_a_single_class_the_overlap_with_the_box_of_the_whole_image_falls(
+    make_model: MakeModel, images: Tensor
+) -> None:
+    class Corner(torch.nn.Module):
+        """The box is as wide as the upper right corner is bright."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            bright = x[:, :, :8, 24:].mean(dim=(1, 2, 3))
+            return torch.stack([bright, 0 * bright, 0 * bright, bright / 2, 0 * bright + 1], dim=1)
+
+    model = replace(make_model(), task=Locate(("a",)), net=Corner())
+    bright = images.clone()
+    bright[:, :8, 24:] = 255
+    found = occlusion_maps(model, bright, patch=8, stride=8)
+    assert np.allclose(found.maps[:, :8, 24:], 1)  # hidden, it is grey, and the box has no width
+    assert not found.maps[:, 8:].any()
+    assert [text.get_text() for axis in found.figure().axes for text in [axis.title]][:2] == ["a", "occlusion: its box"]

@@ -16,6 +16,7 @@ from striate.tasks.locate import Locate
 from striate.tasks.locate_loss import box_loss
 from striate.tasks.locate_rows import NO_OBJECT, SEVERAL
 from striate.tasks.located import Located
+from striate.tasks.segment import Segment
 
 SHOWN = Preprocessing((3, 50, 100), (0.5,) * 3, (0.5,) * 3, 1.0, "squash")
 BOX = [10.0, 10.0, 50.0, 40.0]
@@ -316,3 +317,23 @@ def test_a_loss_that_a_fitted_head_does_not_have_is_refused() -> None:
             "`task_args.box_loss`: expected mse where all stages are frozen, because boxes are then fitted by least "
             "squares; got giou. Try --freeze none."
         )
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Classify(("a", "b", "c")),
+        Classify(("a", "b", "c"), several_labels=True),
+        Locate(("a", "b")),
+        Locate(("a",)),
+        Locate(("a", "b", NO_OBJECT), per_class_boxes=True),
+        Segment(("a", "b")),
+    ],
+)
+def test_outputs_are_right_about_what_they_say(task: Classify | Locate | Segment) -> None:
+    rng = torch.Generator().manual_seed(0)
+    size = (8, task.outputs, 6, 5) if isinstance(task, Segment) else (8, task.outputs)
+    outputs, others = torch.rand(2, *size, generator=rng) - 0.3
+    targets = task.as_targets(outputs)
+    assert task.image_scores(outputs, targets).tolist() == pytest.approx([1.0] * 8)
+    assert task.image_scores(others, targets).mean() < 1

@@ -159,6 +159,10 @@ class Brightness:
         """The squared error."""
         return SquaredError(net)
 
+    def as_targets(self, outputs: Tensor) -> Targets:
+        """Both numbers."""
+        return {"halves": outputs}
+
     def unmirror(self, outputs: Tensor) -> Tensor:
         """Each number is that of the other half."""
         return outputs.flip(1)

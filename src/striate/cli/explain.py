@@ -30,7 +30,7 @@ def explain(
     /,
     *images: Path,
     output: Annotated[Path, Parameter(alias="-o")] = Path("explained.png"),
-    method: Literal["cam", "occlusion"] = "cam",
+    method: Literal["cam", "occlusion"] | None = None,
     class_name: Annotated[str | None, Parameter(name="--class")] = None,
     layer: str | None = None,
     filters: Annotated[bool, Parameter(negative="")] = False,
@@ -46,14 +46,15 @@ def explain(
 ) -> None:
     """Show what speaks for the answer to an image, and whether that map can be trusted.
 
-    Without further flags each image is drawn beside its class activation map. An image that cannot be read is named,
-    the others are explained, and the exit code is then 3.
+    Without further flags each image is drawn beside its class activation map; of a model of a single class, beside what
+    its box depends on. An image that cannot be read is named, the others are explained, and the exit code is then 3.
 
     Args:
         model: Model file.
         images: Images and folders of images.
         output: PNG to write, or a folder for one PNG an image.
         method: Class activation map, or how much the score falls where a patch hides the image, which takes longer.
+            Unless given, cam; but occlusion of a model of a single class, whose score is the overlap of its box.
         class_name: Class to explain instead of the answer.
         layer: Module whose feature maps are drawn instead; with --exciting, whose channels.
         filters: Draw the filters of the first convolution instead; takes no images.
@@ -86,6 +87,7 @@ def explain(
     else:
         sources = _sources(images)
         require_apart("--output", output, [*sources, data])
+        method = method or ("occlusion" if len(loaded.classes) == 1 else "cam")
         draw = _Draw(loaded, method, class_name, layer, data if neighbours else None, batch_size, workers)
         _images(draw, sources, output, check=check and not layer and not neighbours)
 

@@ -24,6 +24,7 @@ from striate.explain.capture import (
     gradients,
     module_named,
     pixels,
+    require_classes,
     scores_of,
 )
 from striate.model import Model
@@ -60,7 +61,7 @@ class Explanation:
     """(N, h, w) the maps in the resolution in which they were computed, where that is one."""
 
     def figure(self) -> "Figure":
-        """Each image beside its map, with the answer and its probability."""
+        """Each image beside its map, with the answer and, where there are several classes, its probability."""
         from striate.explain.figures import draw_maps
 
         return draw_maps(self.images, self.maps, [self._titles(row) for row in range(len(self.images))])
@@ -71,6 +72,8 @@ class Explanation:
 
         shares, number = self.probabilities[row], int(self.classes[row])
         answer = int(shares.argmax())
+        if len(self.names) == 1:
+            return short_name(self.names[0]), f"{self.method}: its box"
         explained = f"{self.method}: {short_name(self.names[number])}"
         other = f" {shares[number]:.2f}" if number != answer else ""
         return f"{short_name(self.names[answer])} {shares[answer]:.2f}", f"{explained}{other}"
@@ -94,8 +97,9 @@ def activation_maps(
         batch_size: images at a time.
 
     Raises:
-        UsageError: if the network names no layer, or has no such class.
+        UsageError: if the network names no layer, has no such class, or has a single one.
     """
+    require_classes(model)
     layers = (layer,) if layer else explained_layers(model.net)
     maps, numbers, probabilities = [], [], []
     with gradients(), evaluating(model.net):

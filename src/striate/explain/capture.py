@@ -1,6 +1,6 @@
 """What modules give while a network runs, with and without a gradient; nothing stays behind in the network."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -129,18 +129,52 @@ def probabilities_of(model: Model, inputs: Tensor, batch_size: int) -> Tensor:
         return torch.cat([scores_of(model, part)[1] for part in inputs.split(batch_size)])
 
 
+def likeness_to(model: Model, image: Tensor) -> Callable[[Tensor], Tensor]:
+    """A function that tells how much the answers to inputs (N, C, H, W) are the answer to an image (1, C, H, W).
+
+    It gives (N,) from 0 to 1, without a gradient, on the CPU: of boxes, how far they overlap.
+    """
+
+    @torch.inference_mode()
+    def outputs_of(inputs: Tensor) -> Tensor:
+        with evaluating(model.net):
+            outputs: Tensor = model.net(inputs).float().cpu()
+        return outputs
+
+    wanted = model.task.as_targets(outputs_of(image))
+
+    def alike(inputs: Tensor) -> Tensor:
+        outputs = outputs_of(inputs)
+        each = {name: value.expand(len(outputs), *value.shape[1:]) for name, value in wanted.items()}
+        return model.task.image_scores(outputs, each)
+
+    return alike
+
+
+def has_one_class(model: Model) -> bool:
+    """Whether every answer names the same class, so that its probability is 1 and has no reason."""
+    return len(model.classes) == 1
+
+
+def require_classes(model: Model) -> None:
+    """Refuses a model whose answers cannot differ in their class.
+
+    Raises:
+        UsageError: if the model has a single class.
+    """
+    if has_one_class(model):
+        raise UsageError(
+            f"`model`: expected one of two classes or more, whose answers have a reason; got one of {model.classes[0]} "
+            "alone. Try --method occlusion, which shows what its boxes depend on."
+        )
+
+
 def class_numbers(model: Model, names: str | int | Sequence[str | int] | None, answers: Tensor) -> Tensor:
     """(N,) the class to explain for each image: the answers, or the same named class for all, or one for each.
 
     Raises:
-        UsageError: if a name is none of the model's classes, there are not as many as images, or every answer is the
-            same because the model has a single class.
+        UsageError: if a name is none of the model's classes, or there are not as many as images.
     """
-    if len(model.classes) == 1:
-        raise UsageError(
-            f"`model`: expected one of two classes or more, whose answers have a reason; got one of {model.classes[0]} "
-            "alone. Try --neighbours, --layer or --filters."
-        )
     if names is None:
         return answers.cpu()
     wanted = [names] * len(answers) if isinstance(names, str | int) else list(names)

@@ -2,7 +2,8 @@
 
 Deletion removes places from the image, those that the map marks most first, and insertion brings them back into a
 blurred image: a map that is right makes the probability of the class fall and rise fast. Both are compared with random
-maps of the same coarseness. A map that looks the same after every weight was shuffled shows the image, not the model.
+maps of the same coarseness. Of a model of a single class, the overlap with the box of the whole image takes the place
+of the probability. A map that looks the same after every weight was shuffled shows the image, not the model.
 
 Source: Petsiuk, Das and Saenko 2018, "RISE", arXiv:1806.07421, for deletion and insertion; Adebayo et al. 2018, "Sanity
 checks for saliency maps", arXiv:1810.03292, for the shuffled weights.
@@ -11,6 +12,7 @@ checks for saliency maps", arXiv:1810.03292, for the shuffled weights.
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from striate.explain.activation import Explanation, resized
-from striate.explain.capture import pixels, probabilities_of
+from striate.explain.capture import has_one_class, likeness_to, pixels, probabilities_of
 from striate.model import Model
 
 STEPS = 8  # at which a part of the places is taken away or brought back
@@ -140,15 +142,18 @@ def _deleted_and_inserted(
     side = (max(min(height, width) // 4, 1) // 2) * 2 + 1
     blurred = avg_pool2d(image, side, stride=1, padding=side // 2, count_include_pad=False)
     found = []
+    score = likeness_to(model, image) if has_one_class(model) else partial(_probability, model, number)
     for start in range(0, len(marked), batch_size):
         some = marked[start : start + batch_size]
         deleted, inserted = torch.where(some, 0.0, image), torch.where(some, image, blurred)
-        both = [
-            probabilities_of(model, model.machine.images(changed), batch_size)[:, number]
-            for changed in (deleted, inserted)
-        ]
+        both = [score(model.machine.images(changed)) for changed in (deleted, inserted)]
         found.append(torch.stack(both, dim=1))
     return np.asarray(torch.cat(found).view(count, STEPS, 2).mean(dim=1).numpy(), np.float64)
+
+
+def _probability(model: Model, number: int, inputs: Tensor) -> Tensor:
+    """(N,) the probability of a class for inputs (N, C, H, W), on the CPU."""
+    return probabilities_of(model, inputs, len(inputs))[:, number]
 
 
 def with_shuffled_weights(model: Model, seed: int = 0) -> Model:

@@ -3,14 +3,15 @@
 Source: Zeiler and Fergus 2014, "Visualizing and understanding convolutional networks", arXiv:1311.2901, sec. 4.2.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from striate.errors import SizeError
 from striate.explain.activation import Explanation
-from striate.explain.capture import class_numbers, evaluating, pixels, scores_of
+from striate.explain.capture import class_numbers, evaluating, has_one_class, likeness_to, pixels, scores_of
 from striate.model import Model
 
 
@@ -25,8 +26,9 @@ def occlusion_maps(
 ) -> Explanation:
     """Maps of how much the score of a class falls when a grey patch hides each place.
 
-    A pixel's value is the mean fall over all patches that hid it. The patch has the mean colour of the training data,
-    0 after normalisation.
+    Of a model of a single class, whose probability is always 1, what falls is the overlap of the box that is then
+    answered with the box that is answered to the whole image. A pixel's value is the mean fall over all patches that
+    hid it. The patch has the mean colour of the training data, 0 after normalisation.
 
     Args:
         model: its weights and mode stay as they are.
@@ -55,8 +57,9 @@ def occlusion_maps(
             whole, shares = scores_of(model, inputs)
             wanted = classes if classes is None or isinstance(classes, str | int) else [classes[place]]
             number = class_numbers(model, wanted, whole.argmax(dim=1))
-            scores = _hidden_scores(model, inputs, boxes, batch_size)[:, int(number)]
-            maps.append(_mean_fall(float(whole[0, int(number)]) - scores, boxes, height, width))
+            score = likeness_to(model, inputs) if has_one_class(model) else partial(_score, model, int(number))
+            scores = _hidden_scores(model, score, inputs, boxes, batch_size)
+            maps.append(_mean_fall(float(score(inputs)) - scores, boxes, height, width))
             numbers.append(number)
             probabilities.append(shares)
     return Explanation(
@@ -77,15 +80,26 @@ def _boxes(height: int, width: int, patch: int, stride: int) -> Iterator[tuple[s
             yield slice(i * stride, i * stride + patch), slice(j * stride, j * stride + patch)
 
 
-def _hidden_scores(model: Model, image: Tensor, boxes: list[tuple[slice, slice]], batch_size: int) -> Tensor:
-    """(boxes, classes) the scores of one image (1, C, H, W) with each box hidden."""
+def _score(model: Model, number: int, inputs: Tensor) -> Tensor:
+    """(N,) the score of a class for inputs (N, C, H, W), on the CPU."""
+    return scores_of(model, inputs)[0][:, number].cpu()
+
+
+def _hidden_scores(
+    model: Model,
+    score: Callable[[Tensor], Tensor],
+    image: Tensor,
+    boxes: list[tuple[slice, slice]],
+    batch_size: int,
+) -> Tensor:
+    """(boxes,) the scores of one image (1, C, H, W) with each box hidden."""
     parts = []
     for start in range(0, len(boxes), batch_size):
         some = boxes[start : start + batch_size]
         hidden = image.repeat(len(some), 1, 1, 1)
         for row, (rows, columns) in enumerate(some):
             hidden[row, :, rows, columns] = 0
-        parts.append(scores_of(model, model.machine.images(hidden))[0].cpu())
+        parts.append(score(model.machine.images(hidden)))
     return torch.cat(parts)
 
 

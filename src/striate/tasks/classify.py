@@ -217,6 +217,10 @@ class Classify:
             return (images - count).clamp(min=1) / count  # images without the label, over those that have it
         return images / (count * len(counts))
 
+    def as_targets(self, outputs: Tensor) -> Targets:
+        """The labels that are answered."""
+        return {"label": (outputs > 0).float() if self.several_labels else outputs.argmax(dim=1)}
+
     def unmirror(self, outputs: Tensor) -> Tensor:
         """The same logits: a class has no side."""
         return outputs

@@ -22,7 +22,7 @@ from striate.tasks.bootstrap import Groups
 from striate.tasks.classify import Classify
 from striate.tasks.locate_boxes import iou, ordered, to_original, to_shares
 from striate.tasks.locate_loss import BOX_WEIGHTS, BoxLoss, box_loss
-from striate.tasks.locate_metrics import SHARES, Records, right_overlaps, scores
+from striate.tasks.locate_metrics import SHARES, Records, line, right_overlaps, scores
 from striate.tasks.locate_rows import NO_OBJECT, boxes_of, matched, objects_of
 from striate.tasks.located import Located
 from striate.tasks.options import options
@@ -278,6 +278,13 @@ class Locate:
         chosen: Tensor = boxes.take_along_dim(which[:, None, None], dim=1).squeeze(1)  # (N, 4)
         return chosen
 
+    def as_targets(self, outputs: Tensor) -> Targets:
+        """The class that is answered and its box; none where there is no object."""
+        answers = outputs[:, : len(self.classes)].argmax(dim=1)
+        boxes = ordered(self.boxes(outputs, answers))
+        nothing = (answers == len(self.classes) - 1) & self.no_object
+        return {"label": answers, "box": torch.where(nothing[:, None], torch.nan, boxes)}
+
     def unmirror(self, outputs: Tensor) -> Tensor:
         """The same logits, and boxes whose left and right edges have changed places."""
         logits, boxes = outputs[:, : len(self.classes)], outputs[:, len(self.classes) :].unflatten(1, (-1, 4))
@@ -314,16 +321,7 @@ class Locate:
 
     def line(self, metrics: Mapping[str, float]) -> str:
         """The overlap and both shares."""
-
-        def with_interval(name: str, text: str) -> str:
-            if name not in metrics:
-                return f"{text}: no image has a box"
-            return f"{text} {metrics[name]:.4f} [{metrics[f'{name}_low']:.4f}, {metrics[f'{name}_high']:.4f}]"
-
-        parts = [with_interval("mean_iou", "mean IoU"), with_interval("iou50", "IoU of 0.5 or more")]
-        if "accuracy" in metrics:
-            parts += [f"accuracy {metrics['accuracy']:.4f}", f"both right {metrics['both']:.4f}"]
-        return ", ".join(parts)
+        return line(metrics)
 
     def confusion(self, records: Tensor) -> NDArray[np.int64] | None:
         """(classes, classes) images by true class (row) and answer (column)."""

@@ -5,6 +5,7 @@ can make records and one can score them. Definitions: IoU of the ImageNet locali
 2014, arXiv:1409.0575, sec. 4.2, correct from 0.5 on); the thresholds 0.50, 0.55, …, 0.95 of COCO.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,3 +116,17 @@ def _scores(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     boxes, images = sums[:, :1], sums[:, 1:2]
     of_boxes = np.divide(sums[:, 2:5], boxes, out=np.full_like(sums[:, 2:5], np.nan), where=boxes > 0)
     return np.concatenate([of_boxes, sums[:, 5:] / images], axis=1)
+
+
+def line(metrics: Mapping[str, float]) -> str:
+    """What the console says of `scores`: the overlap and the shares."""
+
+    def with_interval(name: str, text: str) -> str:
+        if name not in metrics:
+            return f"{text}: no image has a box"
+        return f"{text} {metrics[name]:.4f} [{metrics[f'{name}_low']:.4f}, {metrics[f'{name}_high']:.4f}]"
+
+    parts = [with_interval("mean_iou", "mean IoU"), with_interval("iou50", "IoU of 0.5 or more")]
+    if "accuracy" in metrics:
+        parts += [f"accuracy {metrics['accuracy']:.4f}", f"both right {metrics['both']:.4f}"]
+    return ", ".join(parts)

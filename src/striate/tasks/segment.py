@@ -228,6 +228,10 @@ class Segment:
             present += np.where(counts > 0, counts.sum(), 0)
         return median_frequency(torch.from_numpy(pixels), torch.from_numpy(present))
 
+    def as_targets(self, outputs: Tensor) -> Targets:
+        """The class that is answered in each pixel."""
+        return {"mask": outputs.argmax(dim=1).byte()}
+
     def unmirror(self, outputs: Tensor) -> Tensor:
         """The logits of each pixel where the image has that pixel."""
         return outputs.flip(-1)

@@ -234,6 +234,10 @@ class Task(Protocol):
         """
         ...
 
+    def as_targets(self, outputs: Tensor) -> Targets:
+        """What would be true of images if these outputs (N, …) were right, as `targets` says it."""
+        ...
+
     def unmirror(self, outputs: Tensor) -> Tensor:
         """The outputs (N, …) for images, from those for their mirror images: what lies left comes to lie right."""
         ...
