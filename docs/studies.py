@@ -12,6 +12,7 @@ from striate.files import write_whole
 from striate.studies import Result, Study, names, published, study_named, write_page
 from striate.studies.claims import claims
 from striate.studies.index_page import coverage_page, index_page
+from striate.studies.page import stamp
 from striate.studies.result import PUBLISHED, read
 
 PAGES = Path(__file__).resolve().parent / "studies"
@@ -29,14 +30,20 @@ def texts() -> dict[str, str]:
     return {"index.md": index_page(studies), "coverage.md": coverage_page(claims(), studies)}
 
 
+def news(result: Result) -> bool:
+    """Whether a result says anything that the published one does not: a run on digits alone, or with the same numbers
+    in other seconds, leaves what is there."""
+    before = published(result.study)
+    return result.whole and (before is None or (before.digest, stamp(before)) != (result.digest, stamp(result)))
+
+
 def main(folder: Path | None) -> None:
     """Writes every page and figure."""
     if folder is not None:
         for path in sorted(folder.glob("*.json")):
-            if read(path).whole:
+            if news(read(path)):
                 shutil.copyfile(path, PUBLISHED / path.name)
-            else:
-                print(f"{path.name}: run without --data, so what was published stays")
+                print(f"{path.name}: new numbers")
     PAGES.mkdir(exist_ok=True)
     for study, result in found().values():
         write_page(study, result, PAGES)

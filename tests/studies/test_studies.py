@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,16 @@ def test_a_page_agrees_with_its_data(name: str) -> None:
 @pytest.mark.parametrize("file", ["index.md", "coverage.md"])
 def test_the_lists_agree_with_the_data(file: str) -> None:
     assert read_text(pages.PAGES / file) == pages.texts()[file], "Try: python docs/studies.py"
+
+
+def test_only_new_numbers_are_taken_from_a_run() -> None:
+    result = published(PUBLISHED[0])
+    assert result is not None
+    assert not pages.news(replace(result, seconds=result.seconds + 1))
+    assert pages.news(replace(result, digest="another"))
+    arms = dict(result.numbers.values)
+    arms[next(iter(arms))] = {}
+    assert not pages.news(replace(result, digest="another", numbers=Numbers(arms)))
 
 
 def test_there_is_no_page_without_a_study() -> None:
