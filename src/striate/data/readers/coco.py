@@ -77,7 +77,7 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         classes,
         paths,
         labels=[[number_of[part.names[each.category_id]] for each in found] for part, _, found in rows],
-        boxes=[[_corners(each.bbox) for each in found] for _, _, found in rows],
+        boxes=[[each.bbox for each in found] for _, _, found in rows],
         mask=[_mask(part, number) if has_masks else None for part, number, _ in rows],
         split=_splits(layout, [part.split for part, _, _ in rows], paths),
         reason=[safe(path) for path in paths],
@@ -167,7 +167,10 @@ def _split(file: str) -> str | None:
 
 
 def _objects(part: _Part, left_out: Counter[str]) -> dict[int, list[Annotation]]:
-    """The objects that can be used, by the number of their image; counts the others by what is wrong."""
+    """The objects that can be used, by the number of their image, with corners as their `bbox`.
+
+    The others are counted by what is wrong.
+    """
     found: dict[int, list[Annotation]] = {image.id: [] for image in part.coco.images}
     for annotation in part.coco.annotations:
         if annotation.image_id not in found:
@@ -179,6 +182,7 @@ def _objects(part: _Part, left_out: Counter[str]) -> dict[int, list[Annotation]]
         elif len(annotation.bbox) != 4:
             left_out[NO_BOX] += 1
         else:
+            annotation.bbox = _corners(annotation.bbox)  # in place: of millions, two forms take much memory
             found[annotation.image_id].append(annotation)
     return found
 
