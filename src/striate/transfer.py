@@ -16,7 +16,7 @@ from striate.data import Index, Preprocessing
 from striate.errors import UsageError
 from striate.features.boxes import has_masks
 from striate.features.cached import cached_features
-from striate.features.fit_head import cross_validated, install, probe, require_head_on_vectors
+from striate.features.fit_head import cross_validated, in_suitable_precision, install, probe, require_head_on_vectors
 from striate.features.fit_parts import fit_parts, install_parts
 from striate.features.heads import Fitted
 from striate.nets import arguments_of, create, encoder_name, heads_of
@@ -176,12 +176,13 @@ def learn(run: Run, base: Callable[[], Pretrained]) -> None:
         fitted = None
         if run.recipe.transfer.freeze == "auto":
             run, fitted = _planned(run, base())
-        if _frozen_whole(run, base()) and fit_parts_alone(run, base()):
+        if _frozen(run, base().net) == base().net.stages and fit_parts_alone(run, base()):
             return
         net = base().net
         problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
         if problem is not None and _frozen(run, net) == net.stages and _why_not_fitted(net) is None:
             require_no_snapshots(run)
+            run = run if fitted else in_suitable_precision(run, net, problem)
             trial = fit_head_alone(run, base(), fitted or probe(run, net, problem), started)
             if trial is not None:
                 run = run.in_float32(asdict(trial))
@@ -313,11 +314,6 @@ def _base(recipe: Recipe) -> Pretrained:
     return pretrained(recipe.transfer.weights, model, arguments).for_channels(channels).headed(recipe.transfer)
 
 
-def _frozen_whole(run: Run, base: Pretrained) -> bool:
-    """Whether all of the weights' network is frozen."""
-    return _frozen(run, base.net) == base.net.stages
-
-
 def _frozen(run: Run, net: nn.Module) -> tuple[str, ...]:
     """The stages of a net that the recipe freezes."""
     return frozen_stages(net, run.recipe.transfer.freeze or "all")
@@ -327,7 +323,8 @@ def _planned(run: Run, base: Pretrained) -> tuple[Run, Fitted]:
     """The run with as much frozen as a head on the frozen network recommends, which its folder keeps; and that head."""
     stages_of(base)
     problem = problem_of(run.index, run.index.rows("train"), run.recipe)
-    fitted = probe(run, base.net, problem)
+    suited = in_suitable_precision(run, base.net, problem)
+    fitted = probe(suited, base.net, problem)
 
     def seconds() -> float:
         alone = learning_seconds(run.index, base.net, run.preprocessing, run.machine, run.recipe)
@@ -335,6 +332,7 @@ def _planned(run: Run, base: Pretrained) -> tuple[Run, Fitted]:
 
     decision, sentence = run.processes.from_first(lambda: decide_by_head(run.index, run.task, problem, fitted, seconds))
     run.reporter.info(f"--freeze auto: {sentence}")
+    run = suited if decision.freeze == "all" else run
     return run.with_recipe(replace(run.recipe, transfer=replace(run.recipe.transfer, freeze=decision.freeze))), fitted
 
 

@@ -10,6 +10,8 @@ import torch
 import striate
 from striate.console import Reporter
 from striate.data.index_file import load_index
+from striate.evaluation import evaluate
+from striate.features import fit_head
 from striate.model import Model, load
 from striate.recipe import load as load_recipe
 from striate.training import RunFolder
@@ -35,6 +37,43 @@ def test_images_of_val_are_tried(finished: RunFolder) -> None:
     found = tried(load(finished.model), index, workers=1)
     assert found.images == len(index.rows("val"))
     assert 0 < found.difference < 0.05
+
+
+@pytest.mark.parametrize("freeze", ["all", "auto"])
+@pytest.mark.parametrize("clearly", [True, False])
+def test_a_few_images_spare_features_that_would_be_in_vain(
+    freeze: str,
+    clearly: bool,
+    untrained: Callable[..., Model],
+    two_classes: Path,
+    silent: Reporter,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    untrained().save(tmp_path / "weights.safetensors")
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(fit_head, "TRIED_FROM", 8)
+    monkeypatch.setattr(fit_head, "TRIED", 8)
+    monkeypatch.setattr(fit_head, "CLEARLY_CHANGED", -1 if clearly else 1)
+    run = striate.train(
+        two_classes,
+        output=tmp_path / "run",
+        reporter=silent,
+        report=False,
+        weights=str(tmp_path / "weights.safetensors"),
+        freeze=freeze,
+        device="cpu",
+        precision="bfloat16",
+        workers=1,
+        crop_pct=1.0,
+    )
+    said, model = run.log.read_text(), load(run.model)
+    assert (
+        model.machine.precision == load_recipe(run.recipe).machine.precision == ("float32" if clearly else "bfloat16")
+    )
+    assert ("bfloat16 beside float32 on 8 images" in said) == clearly
+    assert said.count("features of train:") == 1
+    assert model.metrics == evaluate(model, load_index(run.index), "val").metrics
 
 
 @pytest.mark.parametrize(

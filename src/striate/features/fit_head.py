@@ -1,5 +1,7 @@
 """A head on a network that stays as it is: features once, then a fit in closed form or nearly so."""
 
+from dataclasses import asdict, replace
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -7,11 +9,16 @@ from torch import Tensor, nn
 from striate.data import Batch, weighted_rows
 from striate.errors import UsageError
 from striate.features.heads import SOLVERS, Fitted, fit
-from striate.features.views import features_of, views
+from striate.features.views import features_of, plain_view, views
 from striate.graph.parts import Vectors, vectors
 from striate.nets import heads_of, takes_vectors
 from striate.tasks import HeadProblem
 from striate.training.run import Run
+from striate.training.trial import Trial
+
+TRIED_FROM = 512  # training images, from which on features of all cost much more than a trial
+TRIED = 128  # of these, that are tried
+CLEARLY_CHANGED = 1 / 50  # of the answers: four times what is allowed of the model file
 
 
 def probe(run: Run, net: nn.Module, problem: HeadProblem, smoothing: float | None = None) -> Fitted:
@@ -43,6 +50,43 @@ def probe(run: Run, net: nn.Module, problem: HeadProblem, smoothing: float | Non
             seed=recipe.training.seed,
             advance=advance,
         )
+
+
+def in_suitable_precision(run: Run, net: nn.Module, problem: HeadProblem) -> Run:
+    """The run, in float32 where a few training images show that bfloat16 would change too many answers of a head.
+
+    Each half of them is answered by a head that is fitted to the other half, from features in bfloat16 and in float32.
+    The model file is tried in any case; this spares the features of many images that would be computed in vain.
+
+    Args:
+        run: of the images.
+        net: as in `probe`.
+        problem: likewise.
+    """
+    train = run.index.rows("train")
+    if run.machine.precision != "bfloat16" or len(train) < TRIED_FROM:
+        return run
+    places = np.linspace(0, len(train) - 1, TRIED).astype(int)
+    rows, prefix = train[places], _vectors(run, net)
+    exact = replace(run, machine=replace(run.machine, precision="float32"))
+    both = []
+    for each in (run, exact):
+        [found] = features_of(each, rows, prefix, [plain_view(run)], "a few images", _planned_vectors(run, net))
+        both.append(found.vectors())
+    labels, half = problem.labels[torch.from_numpy(places)], torch.arange(TRIED) % 2 == 0
+    outputs = [torch.empty(TRIED, run.task.outputs) for _ in both]
+    for taught in (half, ~half):
+        head = fit([both[0][taught]], labels[taught], run.task.outputs, weight=problem.class_weight).head
+        for vectors_, given in zip(both, outputs, strict=True):
+            given[~taught] = head(vectors_[~taught])
+    rounded, full = (run.task.observe(given, run.index, Batch(given, rows), run.preprocessing) for given in outputs)
+    changed = int((run.task.answers(rounded) != run.task.answers(full)).sum())
+    difference = (outputs[0] - outputs[1]).norm() / outputs[1].norm().clamp(min=1e-30)
+    trial = Trial(TRIED, changed, float(difference))
+    if changed <= CLEARLY_CHANGED * TRIED:
+        return run
+    run.reporter.info(f"{trial}, more than 1 in {1 / CLEARLY_CHANGED:.0f}: float32 takes its place")
+    return run.in_float32(asdict(trial))
 
 
 def cross_validated(run: Run, fitted: Fitted) -> dict[str, float]:
