@@ -18,7 +18,7 @@ from striate.data.formats.record import code_of
 from striate.data.layouts.sheet import Sheet, open_sheet
 from striate.data.layouts.synonyms import LABELS, PATHS, plain
 
-RUNS = re.compile(r"\s*[0-9]+ +[0-9]+( +[0-9]+ +[0-9]+)*\s*")
+RUNS = re.compile(r"\s*[0-9]{1,10} +[0-9]{1,10}( +[0-9]{1,10} +[0-9]{1,10})*\s*")
 NAMES = ("encodedpixels", "rle", "rlemask", "maskrle", "encodedmask", "runlength")  # of columns that hold runs
 NONE = ("", "-1", "nan", "-")  # a cell without runs
 ONE_CLASS = "foreground"
@@ -70,7 +70,7 @@ def _holds_runs(name: str, texts: Sequence[str]) -> bool:
         return False
     if plain(name) in NAMES:
         return True
-    runs = [np.array(text.split()[:200], np.int64) for text in given if len(max(text.split(), key=len)) < 12]
+    runs = [np.array(text.split()[:200], np.int64) for text in given]
     long = [each for each in runs if len(each) >= SHORTEST]
     ascending = (bool((each[2::2] >= each[:-2:2] + each[1:-2:2]).all() and (each[1::2] > 0).all()) for each in long)
     return 2 * len(long) > len(given) and all(ascending)
@@ -160,7 +160,10 @@ def goes_along_rows(images: Sequence[tuple[RunImage, int, int]]) -> bool | None:
     columns = rows = 0
     for image, width, height in images:
         for _, text in image.objects:
-            starts, lengths = _starts(text)
+            try:
+                starts, lengths = _starts(text)
+            except UnreadableError:  # which the check names
+                continue
             steps, reach = np.diff(starts), lengths[:-1]
             to_column, to_row = np.abs(steps - height), np.abs(steps - width)
             columns += int(((to_column < to_row) & (to_column < reach)).sum())

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from striate.data.formats.box_lists import WIDER_BOX
+from striate.data.formats.box_lists import WIDER_BOX, keras_parts
 from striate.data.formats.text_lines import DOTA, DOTA_HEAD, ICDAR, VISDRONE
 from striate.data.layouts.json_file import ends_of
 from striate.data.layouts.tree import Tree
@@ -13,10 +13,9 @@ FEW = 20  # files of a folder that are all looked into
 SAMPLE = 20  # of more
 YOLO_LINE = re.compile(r"\s*\d+(\s+-?[0-9.]+(e[-+]?\d+)?){4,}\s*", re.IGNORECASE)
 KITTI_LINE = re.compile(r"\s*[A-Za-z_-]+(\s+-?[0-9.]+(e[-+]?\d+)?){14,15}\s*", re.IGNORECASE)
-TELLING = re.compile(r"(?i)[.](jpe?g|png|bmp|tiff?)\b|([0-9.]+[\s,;:]+){2}[0-9.]+")
+TELLING = re.compile(r"(?i)[.](jpe?g|png|bmp|tiff?)\b|([0-9.]{1,20}[\s,;:]{1,9}){2}[0-9.]{1,20}")
 NUMBERS = re.compile(r"[-0-9.,\s]+")
 LINES = {"yolo": YOLO_LINE, "kitti": KITTI_LINE, "visdrone": VISDRONE, "dota": DOTA, "icdar": ICDAR}
-KERAS_LINE = re.compile(r"[^,]+?(\s+(-?[0-9.]+,){4}[0-9]+)+")
 XML_ROOT = re.compile(rb"<([A-Za-z_][\w.-]*)")
 XML_ASIDE = re.compile(rb"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>[]*(\[.*?\])?\s*>", re.DOTALL)
 
@@ -95,7 +94,8 @@ def text_kind(path: Path) -> str | None:
 def list_kind(path: Path) -> str | None:
     """The layout of a text file of the boxes of many images: keras-yolo or wider; None of another."""
     lines = _lines(path)
-    if lines and all(KERAS_LINE.fullmatch(line) for line in lines):
+    parted = [keras_parts(line) for line in lines]
+    if parted and all(image and boxes for image, boxes in parted):
         return "keras-yolo"
     is_wider = len(lines) > 2 and lines[1].isdecimal() and WIDER_BOX.fullmatch(lines[2]) is not None
     return "wider" if is_wider and not WIDER_BOX.fullmatch(lines[0]) and not lines[0].isdecimal() else None

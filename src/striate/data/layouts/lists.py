@@ -19,6 +19,7 @@ from striate.files import list_names
 SUFFIXES = (".txt", ".lst", ".list")
 MOST = 300  # lists of a tree that are looked into
 LABEL_AND_BOX = re.compile(r"[^\s,]*[^\s,0-9.-][^\s,]*(\s+-?[0-9.]+){4}")  # as of Tiny ImageNet's val
+LONG = 300  # characters of what is no label and box
 FEW = 8  # labels that may all be splits
 HEAD = 40  # lines that tell how a list is written
 BOTH = ("trainval", "train_val", "train-val")  # names of lists of train and val together
@@ -128,7 +129,7 @@ def read_list(tree: Tree, file: str, finder: ImageFinder) -> ImageList | None:
     if 2 * fit(best) < len(head) or not fit(best) or all(_is_no_label(best(line)[1]) for line in head):
         return None
     rows = [best(line) for line in lines]
-    is_boxed = all(LABEL_AND_BOX.fullmatch(label) for _, label in rows[:HEAD])
+    is_boxed = all(len(label) < LONG and LABEL_AND_BOX.fullmatch(label) for _, label in rows[:HEAD])
     if is_boxed:
         rows = [(path, label.split(maxsplit=1)[0] if label else "") for path, label in rows]
     return ImageList(file, rows, is_boxed)
