@@ -1,6 +1,10 @@
 """Outputs in the place of what is read: a sentence before anything is written, and all that was there stays."""
 
+import os
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -99,3 +103,11 @@ def test_a_run_that_finds_this_folder_full_lies_beside_it(
     assert left.value.code == 0
     assert (tmp_path / "here-2" / "model.safetensors").is_file()
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only a shell of POSIX closes streams")
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_lead_nowhere(places: dict[str, Path], closed: str) -> None:
+    words = [sys.executable, "-m", "striate", "predict", str(places["MODEL"]), str(places["PHOTO"])]
+    done = subprocess.run(["sh", "-c", f"exec {shlex.join(words)} {closed}"], check=False, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -5,9 +5,11 @@ Exit codes: 0 done; 1 failed; 2 misuse; 3 the data did not pass its checks; 130 
 """
 
 import io
+import os
 import sys
 import traceback
 import warnings
+from pathlib import Path
 from typing import NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
@@ -75,6 +77,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
+    _open_streams()
     words = [word for word in words if word != "--debug"]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that its encoding lacks is shown by escapes
@@ -96,6 +99,21 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             console.print(fit_to_print(f"striate: {sentence}"), soft_wrap=True)
         sys.exit(code)
     sys.exit(0)
+
+
+def _open_streams() -> None:
+    """Lets a standard stream that was closed before this process began (`>&-`) lead nowhere.
+
+    Else the next file that is opened would take its number, and get what a library prints.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+            setattr(sys, name, stream)
+            try:
+                os.fstat(number)
+            except OSError:  # it is not taken yet
+                os.dup2(stream.fileno(), number)
 
 
 def _warning(
