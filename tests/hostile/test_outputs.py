@@ -86,6 +86,15 @@ def test_what_may_be_replaced(tmp_path: Path) -> None:
             require_apart("--output", place, [data])
 
 
+def test_a_plan_is_not_made_for_a_folder_that_cannot_be(two_classes: Path, tmp_path: Path, refusal: Refusal) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("file", "link"):
+        sentence = refusal("plan", two_classes, "--output", tmp_path / name, code=2)
+        assert sentence.startswith(f"`--output`: expected a folder, or a name for one; got {tmp_path / name}")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 @pytest.mark.parametrize("output", ["/", "/.."])
 def test_a_run_has_a_folder_with_a_name(two_classes: Path, refusal: Refusal, output: str) -> None:
     sentence = refusal("train", two_classes, "--model", "lenet5", "--weights", "none", "--output", output, code=2)
