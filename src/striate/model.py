@@ -141,6 +141,8 @@ class Model:
     def embed(self, images: Any, batch_size: int = 64, workers: int | None = None) -> Tensor:
         """The vectors by which the network tells images apart: what its head is given.
 
+        PyTorch runs the network as it is; predictions run it folded and compiled, whose vectors differ by rounding.
+
         Args:
             images: as in `predict`.
             batch_size: images at a time.
