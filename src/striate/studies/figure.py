@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from striate.files import write_whole
+from striate.studies.images import Source
 from striate.studies.numbers import Numbers
 from striate.studies.study import Dots, Lines, Maps, Study
 
@@ -39,28 +40,40 @@ def draw(study: Study, numbers: Numbers, stamp: str, path: Path) -> None:
     with mpl.rc_context(STYLE):
         match study.figure:
             case Dots() as dots:
-                figure = _dots(dots, numbers, intervals=study.chance)
+                figure = _dots(dots, numbers, _panels(study, numbers, dots.measure), intervals=study.chance)
             case Lines() as lines:
-                figure = _lines(lines, numbers)
+                figure = _lines(lines, numbers, _panels(study, numbers, lines.measure))
             case Maps() as maps:
                 figure = _maps(maps, numbers)
         about = {"Title": study.claim, "Description": stamp, "Date": None, "Creator": None}
         write_whole(path, lambda aside: figure.savefig(aside, format="svg", metadata=about))
 
 
-def _new(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.subplots()
+def _panels(study: Study, numbers: Numbers, measure: str) -> list[list[str]]:
+    """The arms that have the measure, those of each source by themselves: digits and photos need axes of their own."""
+    panels: dict[Source, list[str]] = {}
+    for arm in [arm for arm, measures in numbers.values.items() if measure in measures]:
+        panels.setdefault(study.source_of(arm), []).append(arm)
+    return list(panels.values())
 
 
-def _dots(spec: Dots, numbers: Numbers, intervals: bool) -> Figure:
-    """A row for each arm that has the measure: a dot for each seed, the mean, and its interval."""
-    arms = [arm for arm, measures in numbers.values.items() if spec.measure in measures]
-    figure, axes = _new(0.9 + 0.42 * len(arms))
+def _dots(spec: Dots, numbers: Numbers, panels: list[list[str]], intervals: bool) -> Figure:
+    """A row for each arm: a dot for each seed, the mean, and its interval."""
+    rows = [len(arms) for arms in panels]
+    figure = Figure(figsize=(WIDTH, 0.9 * len(panels) + 0.42 * sum(rows)), layout="constrained")
+    first = 0
+    for axes, arms in zip(figure.subplots(len(panels), squeeze=False, height_ratios=rows)[:, 0], panels, strict=True):
+        _dots_of(axes, spec, numbers, arms, first, intervals)
+        first += len(arms)
+    return figure
+
+
+def _dots_of(axes: Axes, spec: Dots, numbers: Numbers, arms: list[str], first: int, intervals: bool) -> None:
+    """The panel of some arms, which begins with the colour of number `first`."""
     shown: list[float] = []
     for row, arm in enumerate(arms):
         values, found = numbers.of(arm, spec.measure), numbers.interval(arm, spec.measure)
-        colour, ends = COLOURS[row % len(COLOURS)], [found.low, found.high]
+        colour, ends = COLOURS[(first + row) % len(COLOURS)], [found.low, found.high]
         shown += [*values, found.value]
         if intervals and np.isfinite(ends).all():
             shown += ends
@@ -79,7 +92,6 @@ def _dots(spec: Dots, numbers: Numbers, intervals: bool) -> Figure:
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.set_xlabel(spec.measure)
     axes.grid(axis="x", alpha=0.25)
-    return figure
 
 
 def _decades(values: list[float]) -> tuple[float, float]:
@@ -88,12 +100,22 @@ def _decades(values: list[float]) -> tuple[float, float]:
     return float(10.0 ** np.floor(above.min() - 0.1)), float(10.0 ** np.ceil(above.max() + 0.1))
 
 
-def _lines(spec: Lines, numbers: Numbers) -> Figure:
+def _lines(spec: Lines, numbers: Numbers, panels: list[list[str]]) -> Figure:
     """A line for each arm through the means of its points, a band for the range of the seeds."""
-    figure, axes = _new(3.9)
+    figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
+    first = 0
+    for axes, arms in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        _lines_of(axes, spec, numbers, arms, first)
+        first += len(arms)
+    if first > 1:
+        figure.legend(frameon=False, loc="outside upper left", ncols=2 if len(panels) > 1 else 3)
+    return figure
+
+
+def _lines_of(axes: Axes, spec: Lines, numbers: Numbers, arms: list[str], first: int) -> None:
+    """The panel of some arms, which begins with the colour of number `first`."""
     places = np.arange(len(spec.points))
-    arms = [arm for arm, measures in numbers.values.items() if spec.measure in measures]
-    for number, arm in enumerate(arms):
+    for number, arm in enumerate(arms, first):
         values, colour = numbers.of(arm, spec.measure), COLOURS[number % len(COLOURS)]
         axes.fill_between(places, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.18, linewidth=0)
         dashes = DASHES[number % len(DASHES)]
@@ -104,9 +126,6 @@ def _lines(spec: Lines, numbers: Numbers) -> Figure:
     axes.set_xticks(shown, [spec.points[place] for place in shown])
     axes.set(xlabel=spec.label, ylabel=spec.measure)
     axes.grid(alpha=0.25)
-    if len(arms) > 1:
-        figure.legend(frameon=False, loc="outside upper left", ncols=3)
-    return figure
 
 
 def _maps(spec: Maps, numbers: Numbers) -> Figure:

@@ -121,7 +121,12 @@ class Study:
         """The arms that cannot be run because no data are given; none where no arm could, for that is refused."""
         if data is not None or not self.brought():
             return []
-        return [name for name, arm in self.arms.items() if getattr(arm, "keywords", {}).get("source", DIGITS).name]
+        return [name for name in self.arms if self.source_of(name).name]
+
+    def source_of(self, arm: str) -> Source:
+        """The images that an arm is run on."""
+        source: Source = getattr(self.arms.get(arm), "keywords", {}).get("source", DIGITS)
+        return source
 
     def partly(self) -> str:
         """What is said where arms were left out: what `--data` would add."""
