@@ -68,6 +68,7 @@ def explain(
         workers: Threads that decode images; one a core unless given.
         device: Where the network runs.
     """
+    from striate.device import keep_memory
     from striate.explain import first_filters
     from striate.explain.figures import draw_filters
     from striate.model import load
@@ -75,6 +76,7 @@ def explain(
     if (neighbours or exciting or dead) and data is None:
         raise UsageError("`--data`: expected images to look in, for --neighbours, --exciting or --dead; got none.")
     _require_output(output)
+    keep_memory()
     loaded = load(model, device=device, precision="float32")
     if filters:
         _save(draw_filters(first_filters(loaded.net)), output if output.suffix else output / "filters.png")

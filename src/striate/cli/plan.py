@@ -46,10 +46,12 @@ def plan(
         images: Look at this many images at most.
     """
     from striate import transfer
+    from striate.device import keep_memory
     from striate.plan import Price
 
     if output is not None and (output.is_symlink() or output.exists()) and not output.is_dir():
         raise UsageError(f"`--output`: expected a folder, or a name for one; got {output}, which is something else.")
+    keep_memory()
     found, index, preprocessing = transfer.plan(data, settings, most=images)
     if isinstance(found, Price):
         if output is not None:
