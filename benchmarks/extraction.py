@@ -56,7 +56,7 @@ def main() -> None:
     print(f"frozen layers, images a second{' of a core' if core else ''}, medians of {ROUNDS}")
     print(f"{'net':18}{'precision':>10}{'openvino':>10}{'torch':>8}{'ratio':>8}{'ready after':>13}{'won back by':>14}")
     if importlib.util.find_spec("openvino") is None:
-        print("skipped, because openvino is not installed: pip install 'striate[openvino]'")
+        print("skipped, because openvino is not installed: pip install openvino")
         return
     for name in names:
         for precision in ("bfloat16", "float32"):

@@ -198,7 +198,7 @@ def test_a_gpu_runs_frozen_layers_itself(bare: pytest.MonkeyPatch) -> None:
         (
             "openvino",
             "expected openvino where it is installed, on a CPU; got cpu, where it is not installed. "
-            "Try pip install 'striate[openvino]', or --runtime torch.",
+            "Try pip install openvino, or --runtime torch.",
         ),
         ("onnx", "expected auto, torch or openvino; got onnx."),
     ],

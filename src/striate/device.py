@@ -132,7 +132,7 @@ def _runtime(device: str, asked: str) -> str:
     if asked == "openvino" and not (device == "cpu" and installed):
         raise UsageError(
             f"`runtime`: expected openvino where it is installed, on a CPU; got {device}, where it is "
-            f"{'' if installed else 'not '}installed. Try pip install 'striate[openvino]', or --runtime torch."
+            f"{'' if installed else 'not '}installed. Try pip install openvino, or --runtime torch."
         )
     if asked not in RUNTIMES:
         raise UsageError(f"`runtime`: expected auto, torch or openvino; got {asked}.")

@@ -331,8 +331,8 @@ class MachineRecipe:
     """Order of the values of a feature map in memory."""
 
     runtime: Runtime = "auto"
-    """What runs frozen layers, which run once: OpenVINO on a CPU where it is installed (the extra
-    `striate[openvino]`)."""
+    """What runs frozen layers, which run once: OpenVINO on a CPU where it is installed, as on
+    x86."""
 
     threads: Annotated[int, Meta(ge=1, le=1024)] | None = None
     """Threads of arithmetic; as PyTorch decides unless given. Their number changes the last digits."""
