@@ -16,7 +16,7 @@ from _timing import compare
 from striate.device import choose, keep_memory
 from striate.nets import create, default_of
 from striate.tasks.classify import Classify
-from striate.training.weight_gradients import faster_backward
+from striate.training.weight_gradients import bfloat16_backward
 
 NETS = {  # batch, height and width, steps of a timed piece of work
     "lenet5": (128, 32, 40),
@@ -38,7 +38,7 @@ def stepper(name: str, *, compiled: bool) -> tuple[Callable[[], int], float]:
     optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, fused=True)
     images = machine.images(torch.randn(batch, default_of(name, "in_channels"), size, size))
     labels = (torch.arange(batch) % 10).to(machine.device)
-    backward = nullcontext() if compiled else faster_backward(net, machine)  # as a run has it
+    backward = nullcontext() if compiled else bfloat16_backward(net, machine)  # as a run has it
 
     def step() -> None:
         with machine.autocast():

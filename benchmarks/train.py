@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy
 from striate.device import Machine, choose, keep_memory
 from striate.inspect import inspect
 from striate.nets import create
-from striate.training.weight_gradients import faster_backward
+from striate.training.weight_gradients import bfloat16_backward
 
 BATCH = {"resnet18": 64, "resnet50": 32, "mobilenet_v2": 64, "vgg16": 16}
 THEIR_NAMES = {"timm": {"mobilenet_v2": "mobilenetv2_100"}, "torchvision": {}}
@@ -60,7 +60,7 @@ def measure(who: str, name: str, size: int) -> float:
     optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, fused=who == "striate" or None)
     images = machine.images(torch.randn(BATCH[name], 3, size, size))
     labels = torch.randint(CLASSES, (BATCH[name],))
-    backward = faster_backward(net, machine) if who == "striate" else nullcontext()
+    backward = bfloat16_backward(net, machine) if who == "striate" else nullcontext()
 
     def step() -> None:
         with machine.autocast():

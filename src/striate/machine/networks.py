@@ -17,7 +17,7 @@ from striate.recipe import TrainingRecipe
 from striate.recipe.size import height_and_width
 from striate.tasks import task_from_dict, to_device
 from striate.training import optimizer
-from striate.training.weight_gradients import faster_backward
+from striate.training.weight_gradients import bfloat16_backward
 
 CLASSES = 10
 CLASSIFY = {"name": "classify", "several_labels": False}  # the task of the networks of the catalogue that are timed
@@ -107,7 +107,7 @@ def _training(net: nn.Module, machine: Machine, images: torch.Tensor) -> Work:
     updates = optimizer.build(net, TrainingRecipe(opt="momentum", lr=1e-3))
     placed = machine.images(images)
     targets = to_device(task.blank_targets(len(images), (3, *images.shape[2:])), machine.device)
-    faster = faster_backward(net, machine)
+    faster = bfloat16_backward(net, machine)
 
     def work() -> float:
         objective.train()

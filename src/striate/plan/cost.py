@@ -23,7 +23,7 @@ from striate.graph.runtime import extractor
 from striate.graph.symbolic import ForwardGraph
 from striate.processors import cores
 from striate.recipe import Recipe
-from striate.training.weight_gradients import faster_backward
+from striate.training.weight_gradients import bfloat16_backward
 
 SAMPLE = 16  # images that are timed
 STEPPED = 8  # of these, that a processor trains on; a device that does many at once trains on all
@@ -240,7 +240,7 @@ def _step_seconds(net: nn.Module, frozen: Sequence[str], images: Tensor, machine
     images = images[:STEPPED] if machine.device.type == "cpu" else images
     with torch.no_grad():
         values = parts.prefix(machine.images(images))
-    faster = faster_backward(parts.rest, machine)
+    faster = bfloat16_backward(parts.rest, machine)
 
     def step() -> None:
         with machine.autocast():

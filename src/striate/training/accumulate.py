@@ -19,7 +19,7 @@ from striate.training.memory import Buffers, Parts, is_out_of_memory, least_batc
 from striate.training.run import Run
 from striate.training.state import State
 from striate.training.sync_batch_norm import SyncedBatchNorm2d
-from striate.training.weight_gradients import faster_backward
+from striate.training.weight_gradients import bfloat16_backward
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Accumulator:
         self._state = state
         self.parameters = [parameter for parameter in objective.parameters() if parameter.requires_grad]
         self.buffers = Buffers(state.net)
-        self._faster = nullcontext() if run.recipe.machine.compile else faster_backward(state.net, run.machine)
+        self._faster = nullcontext() if run.recipe.machine.compile else bfloat16_backward(state.net, run.machine)
         norms = [module for module in state.net.modules() if isinstance(module, _BatchNorm)]
         self._own_norms = [n for n in norms if n.track_running_stats and not isinstance(n, SyncedBatchNorm2d)]
         self._joined_norms = any(isinstance(norm, SyncedBatchNorm2d) for norm in norms)

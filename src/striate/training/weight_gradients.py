@@ -1,4 +1,7 @@
-"""Gradients of convolutions' weights as matrix products, where a processor is faster so.
+"""Gradients of convolutions' weights in bfloat16 on a processor: written whole, and as products where that is faster.
+
+Where a map is so small that some places of a kernel see nothing but padding, oneDNN leaves the gradient of the weights
+there as the memory was: seen with PyTorch 2.13 and kernels of 5x5 and more. It is zero, and is made so.
 
 On a processor PyTorch gives a convolution to oneDNN, which goes along the rows of a map. AMX multiplies 16 rows of a
 matrix at a time, so on a map of 7 columns half of it idles; and of a kernel of 1x1 the gradient is a plain product
@@ -43,29 +46,52 @@ class Backward(NamedTuple):
     """Gradients: of images, weight and bias."""
 
 
-def faster_backward(net: nn.Module, machine: Machine) -> AbstractContextManager[object]:
-    """What to surround a backward pass with, again and again; it does nothing where nothing is gained.
+def bfloat16_backward(net: nn.Module, machine: Machine) -> AbstractContextManager[object]:
+    """What to surround a backward pass with, again and again; nothing where nothing is to be mended or gained.
 
     Args:
         net: that learns.
         machine: where, and in which precision.
     """
-    wide = any(
-        isinstance(layer, nn.Conv2d) and layer.in_channels >= LEAST_CHANNELS and layer.out_channels >= LEAST_OUT
-        for layer in net.modules()
-    )
-    amx = machine.device.type == "cpu" and torch.cpu.get_capabilities().get("amx_bf16")
-    return ByProducts() if wide and amx and machine.precision == "bfloat16" else nullcontext()
+    if machine.device.type != "cpu" or machine.precision != "bfloat16":
+        return nullcontext()
+    layers = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
+    wide = any(layer.in_channels >= LEAST_CHANNELS and layer.out_channels >= LEAST_OUT for layer in layers)
+    products = wide and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    large = any(extent > 3 for layer in layers for extent in layer.kernel_size)
+    return WeightGradients(products) if products or large else nullcontext()
 
 
-class ByProducts(QuickMode):
-    """A context in which the gradients of some convolutions' weights are matrix products."""
+class WeightGradients(QuickMode):
+    """A context in which the gradients of convolutions' weights are whole.
+
+    Args:
+        products: whether some of them are matrix products.
+    """
+
+    def __init__(self, products: bool) -> None:
+        super().__init__()
+        self.products = products
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         """Called by PyTorch for each operation."""
-        if func is BACKWARD and gains(Backward(*args)):
-            return gradients(Backward(*args))
-        return func(*args, **(kwargs or {}))
+        if func is not BACKWARD:
+            return func(*args, **(kwargs or {}))
+        of = Backward(*args)
+        found = gradients(of) if self.products and gains(of) else func(*args)
+        if of.wanted[1] and not of.transposed:
+            clear_unseen(found[1], of)
+        return found
+
+
+def clear_unseen(of_weight: Tensor, of: Backward) -> None:
+    """Makes the gradient zero, in place, where a kernel sees nothing but padding."""
+    for axis, kernel in enumerate(of.weight.shape[2:]):
+        pixels, outputs = of.images.shape[2 + axis], of.gradient.shape[2 + axis]
+        for tap in range(kernel):
+            first = tap * of.dilation[axis] - of.padding[axis]  # the pixel that it sees from the first output
+            if not any(0 <= first + output * of.stride[axis] < pixels for output in range(outputs)):
+                of_weight.select(2 + axis, tap).zero_()
 
 
 def gains(of: Backward) -> bool:
