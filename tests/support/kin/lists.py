@@ -156,6 +156,16 @@ def numbers_parted_by_spaces() -> Files:
     return labelled(["2 10", "10 33", "33", "2 10 33", "2", "10"], "id,attribute_ids")
 
 
+@kin(Means("labels in t.csv", ("1 1", "1 2", "2 1", "2 2"), {None: 8}))
+def pairs_that_say_the_same_twice() -> Files:
+    return labelled(["1 1", "1 2", "2 1", "2 2"] * 2)
+
+
+@kin(Means(refused="such as '1 2', which may be names (--label-separator none) or several labels, 1 and 2"))
+def pairs_of_numbers() -> Files:
+    return labelled(["1 2", "2 3", "3 1", "1 3"] * 2)
+
+
 @kin(Means("labels in t.csv", ("action", "comedy", "drama"), {None: 4}, note="labels are several, parted by '|'"))
 def genres() -> Files:
     return labelled(["action|drama", "comedy|drama", "action|comedy", "drama"], "poster,Genre")

@@ -41,17 +41,17 @@ class _Parts:
         """Whether the parts are hardly words of a name.
 
         They are numbers, or many labels hold parts that are labels too, or parts in any number and order. "up", "left"
-        and "up left" could be three directions.
+        and "up left" could be three directions, and pairs of numbers places or sizes.
         """
         used = {part for parts in self.several for part in parts}
         are_many = len(self.several) > len(used) or max(map(len, self.several)) > 2
-        if all(map(str.isdecimal, used)):
+        lengths = {len(parts) for parts in self.several} | ({1} if self.alone else set())
+        if all(map(str.isdecimal, used)) and len(lengths) > 1:
             return True
         if are_many and 2 * len(used & self.alone) >= len(used):
             return True
         places = Counter(part for part, _ in {(p, i) for parts in self.several for i, p in enumerate(parts)})
         mixed = 2 * sum(count > 1 for count in places.values()) >= len(used)
-        lengths = {len(parts) for parts in self.several} | ({1} if self.alone else set())
         return are_many and mixed and len(lengths) > 1
 
 
@@ -59,7 +59,8 @@ def separator_of(labels: Sequence[str], place: str) -> str:
     """What parts several labels in each text; "" where each text is one label.
 
     Several are meant where the parts recur in other labels, and most of them are labels of their own or they come in
-    any number and order: "sea", "sea sunset", "sunset trees". "African elephant" and "Asian elephant" are names.
+    any number and order: "sea", "sea sunset", "sunset trees". "African elephant" and "Asian elephant" are names, and
+    so is what says the same twice, such as "7 7".
 
     Args:
         labels: the different texts.
@@ -72,7 +73,8 @@ def separator_of(labels: Sequence[str], place: str) -> str:
         parted = [tuple(filter(None, map(str.strip, label.split(separator)))) for label in labels[:MOST]]
         several = [parts for parts in parted if len(parts) > 1]
         found = _Parts(several, frozenset(parts[0] for parts in parted if len(parts) == 1))
-        if not several or not found.recur:
+        says_twice = any(len(set(parts)) < len(parts) for parts in several)
+        if not several or says_twice or not found.recur:
             continue
         if found.is_certain or separator in "|;" or (separator in ",+/" and found.alone):
             return separator
