@@ -62,10 +62,37 @@ class DataRecord(msgspec.Struct, frozen=True):
     split_seed: Seed | None = None
 
 
+class TrainingRecord(msgspec.Struct, frozen=True):
+    """What a report says of how long it learned, and by what."""
+
+    opt: str | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    seed: int | None = None
+
+
+class AugmentRecord(msgspec.Struct, frozen=True):
+    """What a report says of augmentation."""
+
+    augment: str | None = None
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+
+class TransferRecord(msgspec.Struct, frozen=True):
+    """What a report says of how it began."""
+
+    weights: str | None = None
+    freeze: str | None = None
+
+
 class RecipeRecord(msgspec.Struct, frozen=True):
     """The recipe of the run, of whichever version; only what is used is checked."""
 
     data: DataRecord | None = None
+    training: TrainingRecord | None = None
+    augment: AugmentRecord | None = None
+    transfer: TransferRecord | None = None
 
 
 class MachineRecord(msgspec.Struct, frozen=True):

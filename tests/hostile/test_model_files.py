@@ -94,6 +94,14 @@ CHANGES = {
     ),
     "a crop of more than all": (put("preprocessing.crop_pct", 1e9), "`preprocessing.crop_pct`: expected float <= 1.0"),
     "a recipe that is no table": (put("recipe", 7), "`recipe`: expected object; got int."),
+    "a recipe's transfer that is none": (
+        put("recipe.transfer", "all"),
+        "`recipe.transfer`: expected object | null; got str.",
+    ),
+    "epochs that are text": (
+        put("recipe.training", {"epochs": "all"}),
+        "`recipe.training.epochs`: expected int | null; got str.",
+    ),
     "a recipe's table that is none": (put("recipe.data", [1]), "`recipe.data`: expected object | null; got array."),
     "a limit of pixels that is text": (
         put("recipe.data", {"max_pixels": "all", "max_bad": 0, "val_fraction": 0, "test_fraction": 0}),

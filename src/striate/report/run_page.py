@@ -91,12 +91,12 @@ def made_of(found: Report) -> Iterator[tuple[str, str]]:
         "Network",
         f"{evaluation.network}, {found.cost.parameters:,} parameters, images {channels} x {height} x {width}",
     )
-    if history.recipe:
+    training = history.recipe.get("training") or {}
+    if training.keys() >= {"opt", "epochs", "batch_size", "seed"}:
         begun = f"{fit_to_print(history.weights)}, frozen: {setting('transfer', 'freeze')}"
         yield "Begins with", begun if history.weights else "random weights"
         if history.planned:
             yield "Why so much is frozen", fit_to_print(history.planned)
-        training = history.recipe["training"]
         how = f"{training['opt']}, {training['epochs']} epochs, batches of {training['batch_size']}"
         if history.folder is not None and len(history.epochs) == 1 and math.isnan(history.last("train_loss")):
             how = "the head was fitted in one step to what the frozen network gives"
