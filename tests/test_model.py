@@ -15,6 +15,7 @@ from torch import Tensor
 
 import striate
 from striate.data import Preprocessing, Source
+from striate.data.decode import MAX_PIXELS
 from striate.errors import DataError, ModelFileError, UsageError
 from striate.model import Model, load
 from striate.nets import create
@@ -368,6 +369,7 @@ def test_images_larger_than_in_training_are_refused(untrained: MakeModel) -> Non
     model = untrained(("a", "b"))
     model.about = {"recipe": {"data": {"max_pixels": 100}}}
     assert model.max_pixels == 100
+    assert replace(model, about={"recipe": {"data": None}}).max_pixels == MAX_PIXELS
     with pytest.raises(DataError, match="11 x 10 pixels are more than the limit of 100"):
         model.predict(Image.new("L", (11, 10)))
 

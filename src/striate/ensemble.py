@@ -111,7 +111,7 @@ def _of_the_data(members: Sequence[Model]) -> dict[str, Any] | None:
 
 def _split(model: Model) -> tuple[Any, ...]:
     """What decides which images of which data a model learnt from."""
-    data = model.about.get("recipe", {}).get("data", {})
+    data = model.about.get("recipe", {}).get("data") or {}
     seed = data.get("split_seed")
     return (
         model.about.get("data"),

@@ -89,7 +89,7 @@ class Model:
     @property
     def max_pixels(self) -> int:
         """An image of more is refused before it is decoded, as it was in training."""
-        limit: int = self.about.get("recipe", {}).get("data", {}).get("max_pixels", MAX_PIXELS)
+        limit: int = (self.about.get("recipe", {}).get("data") or {}).get("max_pixels", MAX_PIXELS)
         return limit
 
     @overload

@@ -84,7 +84,7 @@ class Facts:
 
         Mixed images have two labels, of which one alone counts, so nothing follows from their score.
         """
-        augment = self.history.recipe.get("augment", {})
+        augment = self.history.recipe.get("augment") or {}
         mixed = augment.get("mixup") or augment.get("cutmix")
         return (
             augment.get("augment", "none") != "none" and not mixed and self.train_score < self.value.low - TOO_AUGMENTED

@@ -66,7 +66,7 @@ class History:
 
     def setting(self, table: str, key: str, default: Any = None) -> Any:
         """A setting of the recipe; the default where it is not known."""
-        return self.recipe.get(table, {}).get(key, default)
+        return (self.recipe.get(table) or {}).get(key, default)
 
     def curve(self, column: str, name: str) -> Curve | None:
         """A column of metrics.csv by epoch, with its interval where it has one; None where it has no value."""
