@@ -17,6 +17,27 @@ from striate.recipe import load as load_recipe
 from striate.training import RunFolder
 from striate.training.trial import Trial, tried
 
+Train = Callable[..., RunFolder]
+
+
+@pytest.fixture
+def trained(untrained: Callable[..., Model], two_classes: Path, silent: Reporter, tmp_path: Path) -> Train:
+    """Trains in bfloat16, from weights that a file has unless told otherwise, into a folder of some name."""
+    weights = tmp_path / "weights.safetensors"
+    untrained().save(weights)
+    usual: dict[str, Any] = {
+        "weights": str(weights),
+        "device": "cpu",
+        "precision": "bfloat16",
+        "workers": 1,
+        "crop_pct": 1.0,
+    }
+
+    def train(name: str, **values: Any) -> RunFolder:
+        return striate.train(two_classes, output=tmp_path / name, reporter=silent, report=False, **usual | values)
+
+    return train
+
 
 @pytest.mark.parametrize(
     ("images", "changed", "passed"),
@@ -42,31 +63,13 @@ def test_images_of_val_are_tried(finished: RunFolder) -> None:
 @pytest.mark.parametrize("freeze", ["all", "auto"])
 @pytest.mark.parametrize("clearly", [True, False])
 def test_a_few_images_spare_features_that_would_be_in_vain(
-    freeze: str,
-    clearly: bool,
-    untrained: Callable[..., Model],
-    two_classes: Path,
-    silent: Reporter,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    freeze: str, clearly: bool, trained: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    untrained().save(tmp_path / "weights.safetensors")
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(fit_head, "TRIED_FROM", 8)
     monkeypatch.setattr(fit_head, "TRIED", 8)
     monkeypatch.setattr(fit_head, "CLEARLY_CHANGED", -1 if clearly else 1)
-    run = striate.train(
-        two_classes,
-        output=tmp_path / "run",
-        reporter=silent,
-        report=False,
-        weights=str(tmp_path / "weights.safetensors"),
-        freeze=freeze,
-        device="cpu",
-        precision="bfloat16",
-        workers=1,
-        crop_pct=1.0,
-    )
+    run = trained("run", freeze=freeze)
     said, model = run.log.read_text(), load(run.model)
     assert (
         model.machine.precision == load_recipe(run.recipe).machine.precision == ("float32" if clearly else "bfloat16")
@@ -80,23 +83,14 @@ def test_a_few_images_spare_features_that_would_be_in_vain(
     "values", [{"freeze": "all"}, {"freeze": "conv2", "views": 2}, {"freeze": "none"}, {"weights": "none"}]
 )
 def test_where_it_changes_too_many_the_model_answers_in_float32(
-    values: dict[str, Any],
-    untrained: Callable[..., Model],
-    two_classes: Path,
-    silent: Reporter,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    values: dict[str, Any], trained: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    untrained().save(tmp_path / "weights.safetensors")
-    asked = {"weights": str(tmp_path / "weights.safetensors")} | values
-    if asked["weights"] == "none":
-        asked |= {"model": "lenet5"}
-    asked |= {"epochs": 1, "device": "cpu", "precision": "bfloat16", "workers": 1, "crop_pct": 1.0}
-    passing = striate.train(two_classes, output=tmp_path / "passing", reporter=silent, report=False, **asked)
+    asked = {"epochs": 1} | ({"model": "lenet5"} if values.get("weights") == "none" else {}) | values
+    passing = trained("passing", **asked)
     assert load(passing.model).machine.precision == "bfloat16"
     assert load(passing.model).about["bfloat16"].keys() == {"images", "changed", "difference"}
     monkeypatch.setattr(Trial, "passed", False)
-    failing = striate.train(two_classes, output=tmp_path / "failing", reporter=silent, report=False, **asked)
+    failing = trained("failing", **asked)
     model = load(failing.model)
     assert model.machine.precision == "float32"
     assert model.about["bfloat16"]["images"] > 0
