@@ -106,7 +106,7 @@ def row(path: Path, way: str, count: int, together: int) -> None:
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
         logits, held_out = asked @ weight.T + bias, ""
     else:
-        found = fit(views, truth, 10**together, kind=way)  # type: ignore[arg-type]
+        found = fit(views, truth, 10**together, kind=way, precision=choose().precision)  # type: ignore[arg-type]
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
         logits = found.head(asked)
         right = float((found.out_of_fold.argmax(dim=1) == truth[found.held_out]).float().mean())
@@ -124,7 +124,10 @@ def main() -> None:
     count, *given = [int(word) for word in sys.argv[1:] if word not in WAYS] or [0]
     sizes, kinds = [count] if count else SIZES, given or TOGETHER
     found = photos()
-    print(f"{'real' if DATA.exists() and WEIGHTS.exists() else 'drawn'} vectors; {torch.get_num_threads()} threads")
+    vectors_are = "real" if DATA.exists() and WEIGHTS.exists() else "drawn"
+    print(
+        f"{vectors_are} vectors; {torch.get_num_threads()} threads; {choose().precision} where there is much to compute"
+    )
     print(
         f"{'vectors':>8} {'classes':>7} {'way':12} {'cpu s':>9} {'wall s':>8} {'more GB':>7} {'test acc':>9} "
         f"{'loss':>7} {'held out':>9} {'images':>7} {'penalties':>3}"

@@ -15,6 +15,7 @@ from striate.errors import UsageError
 from striate.processors import cores
 
 Module = TypeVar("Module", bound=nn.Module)
+Precision = Literal["float32", "bfloat16"]
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 NEVER = 2**31 - 1  # bytes free at the end of the heap, above which they are handed back
 BFLOAT16_INSTRUCTIONS = {  # by their names in `torch.cpu.get_capabilities`, the fastest first
@@ -31,7 +32,7 @@ class Machine:
     """A choice of device, precision, memory format and runtime, with the reason for the precision."""
 
     device: torch.device
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     memory_format: Literal["contiguous", "channels_last"]
     reason: str
     runtime: Literal["torch", "openvino"] = "torch"

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from striate.device import Precision
 from striate.errors import DataError
 from striate.features import fit, heads
 from striate.features.heads import Kind
 
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 KINDS: tuple[Kind, ...] = ("softmax", "ridge", "mlp", "cosine")
 
 
@@ -87,6 +89,26 @@ def test_no_more_images_are_held_out_than_an_interval_needs(monkeypatch: pytest.
     monkeypatch.setattr(heads, "MOST_HELD_OUT", 20)
     vectors, labels = blobs(200)
     assert len(fit([vectors], labels, 3, folds=1).held_out) == 20
+
+
+def test_of_much_bfloat16_gives_nearly_the_same_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, labels = blobs(3000, apart=4)
+    monkeypatch.setattr(heads, "FOLDED_WORK", 1.0)
+    one, two = (fit([vectors[:2000]], labels[:2000], 3, precision=each) for each in PRECISIONS)
+    first, second = one.head(vectors[2000:]), two.head(vectors[2000:])
+    assert not torch.equal(first, second)
+    assert (first.argmax(dim=1) == second.argmax(dim=1)).float().mean() > 0.99
+    assert cross_entropy(first, labels[2000:]) == pytest.approx(float(cross_entropy(second, labels[2000:])), rel=0.01)
+    assert second.dtype is two.out_of_fold.dtype is torch.float32
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bfloat16_changes_nothing_of_little_nor_of_other_kinds(monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
+    vectors, labels = blobs()
+    if kind != "softmax":
+        monkeypatch.setattr(heads, "FOLDED_WORK", 1.0)
+    one, two = (fit([vectors], labels, 3, kind=kind, precision=each) for each in PRECISIONS)
+    assert torch.equal(one.out_of_fold, two.out_of_fold)
 
 
 def test_all_images_are_held_out_in_turn_where_they_are_few() -> None:

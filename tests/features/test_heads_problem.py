@@ -1,5 +1,7 @@
 """Problems: gradients as PyTorch finds them, and vectors in other coordinates with the same solutions."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,6 +9,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from striate.features import heads_problem
 from striate.features.heads_problem import Frame, Problem
+
+FLOATS = (torch.float32, torch.bfloat16)
 
 
 def some(n: int = 30, size: int = 6, classes: int = 4, heads: int = 3, *, several: bool = False) -> Problem:
@@ -47,6 +51,16 @@ def test_loss_and_gradient_are_those_of_pytorch(monkeypatch: pytest.MonkeyPatch,
     torch.testing.assert_close(slopes.loss.float(), loss.detach())
     torch.testing.assert_close(slopes.weight, weight.grad)
     assert len(list(problem.parts())) == pytest.approx(parts, abs=1)
+
+
+def test_vectors_in_bfloat16_give_nearly_the_same_slopes() -> None:
+    problem = some()
+    weight = torch.randn(3, 4, 7, generator=torch.Generator().manual_seed(1))
+    exact, rounded = (replace(problem, vectors=problem.vectors.to(dtype)).slopes(weight) for dtype in FLOATS)
+    torch.testing.assert_close(rounded.loss, exact.loss, rtol=0.01, atol=0.0)
+    torch.testing.assert_close(rounded.weight, exact.weight, rtol=0.02, atol=0.01)
+    assert rounded.weight.dtype is torch.float32
+    assert not torch.equal(rounded.weight, exact.weight)
 
 
 def test_curvature_is_the_mean_of_p_times_1_less_p() -> None:

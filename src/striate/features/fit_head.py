@@ -48,6 +48,7 @@ def probe(run: Run, net: nn.Module, problem: HeadProblem, smoothing: float | Non
             image_weight=_image_weight(run),
             smoothing=smoothing,
             seed=recipe.training.seed,
+            precision=run.machine.precision,
             advance=advance,
         )
 

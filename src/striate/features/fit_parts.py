@@ -90,7 +90,15 @@ def _fitted(
         found = fit_values(vectors, problem.values, seed=seed)
         return found.layer, found.strength, found.out_of_fold
     classes, smoothing = len(run.task.classes), problem.label_smoothing
-    fitted = fit(vectors, problem.labels, classes, weight=problem.class_weight, smoothing=smoothing, seed=seed)
+    fitted = fit(
+        vectors,
+        problem.labels,
+        classes,
+        weight=problem.class_weight,
+        smoothing=smoothing,
+        seed=seed,
+        precision=run.machine.precision,
+    )
     return fitted.head, fitted.strength, fitted.out_of_fold
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.augment import Stream, generator
+from striate.device import Precision
 from striate.errors import DataError
 from striate.features.heads_linear import LinearHeads, ridge, softmax
 from striate.features.heads_problem import ROWS, Frame, Problem
@@ -126,6 +127,7 @@ def fit(
     smoothing: float | None = None,
     folds: int | None = None,
     seed: int = 0,
+    precision: Precision = "float32",
     advance: Advance = lambda count, note: None,
 ) -> Fitted:
     """Fits a head on all images, with the strength that does best on those held out.
@@ -145,6 +147,8 @@ def fit(
         folds: parts, of which each is held out once; 1 for one part that is held out alone. Unless given, five, or
             where there is much to compute one.
         seed: of the parts.
+        precision: of the machine's fast products. Those of logistic regression are computed in it where there is much
+            to compute, the rest in float32.
         advance: is told of each penalty that is done; there are at most as many as in `SOLVERS`, and one more.
 
     Raises:
@@ -158,7 +162,9 @@ def fit(
     effort = Effort.of(work)
     solve, strengths = _solver(kind, hidden, effort)
     with _threads(work):
-        frame = Frame.of(views, may_turn=kind in ("softmax", "ridge"))
+        rounded = precision == "bfloat16" and kind == "softmax" and work > FOLDED_WORK
+        dtype = torch.bfloat16 if rounded else torch.float32
+        frame = Frame.of(views, may_turn=kind in ("softmax", "ridge"), dtype=dtype)
         whole = _problem(frame, labels, classes, weight, image_weight)
         best, losses = _search(whole, answered_by, solve, strengths, effort, advance)
         temperature = best.temperature

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.linalg import cholesky
 
-from striate.features.heads_problem import Problem
+from striate.features.heads_problem import Problem, times
 
 MEMORY = 8  # pairs of steps and changes of the gradient that L-BFGS goes by
 MOST_STEPS = 200
@@ -25,7 +25,7 @@ class LinearHeads:
     def logits(self, vectors: Tensor) -> Tensor:
         """(n, heads, classes) of vectors (n, K + 1)."""
         heads, classes, size = self.weight.shape
-        return (vectors @ self.weight.view(-1, size).T).view(-1, heads, classes)
+        return times(vectors, self.weight.view(-1, size)).view(-1, heads, classes)
 
     def merged(self) -> "LinearHeads":
         """Their mean, as one head, which is close to the head of all that they were fitted to."""

@@ -1,8 +1,8 @@
 """What heads are fitted to: standardised vectors, their labels, and the weight of each vector in each head's loss.
 
 Several heads share one problem. Each leaves other vectors out, by a weight of 0, so that one pass over the vectors
-serves all of them. Arithmetic is in float32 and on a part of the vectors at a time: the memory that it takes beside
-the vectors does not grow with their number.
+serves all of them. Arithmetic is in float32, or with products in bfloat16, and on a part of the vectors at a time: the
+memory that it takes beside the vectors does not grow with their number.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ class Frame:
     """(D,), float64."""
 
     vectors: Tensor
-    """(N, K + 1), float32; K is the smaller of N and D where the vectors may be turned, else D."""
+    """(N, K + 1), float32 or bfloat16; K is the smaller of N and D where the vectors may be turned, else D."""
 
     factor: Tensor | None = None
     """(N, N), float64: the Cholesky factor; None where the vectors were not turned."""
@@ -46,12 +46,13 @@ class Frame:
     """(N, D), float64: the vectors before they were turned."""
 
     @staticmethod
-    def of(views: Sequence[Tensor], *, may_turn: bool) -> "Frame":
+    def of(views: Sequence[Tensor], *, may_turn: bool, dtype: torch.dtype = torch.float32) -> "Frame":
         """Standardises the vectors (N, D) of all views together.
 
         Args:
             views: one or more; they stay as they are.
             may_turn: whether the solution is the same in other orthonormal coordinates.
+            dtype: of the vectors, unless they are turned.
         """
         parts = [part for view in views for part in view.split(ROWS)]
         count, features = sum(map(len, views)), views[0].shape[1]
@@ -67,7 +68,7 @@ class Frame:
             products.diagonal().add_(JITTER * products.trace() / count)
             factor = cholesky(products)
             return Frame(mean, std, torch.cat([factor, factor.new_ones(count, 1)], dim=1).float(), factor, own)
-        vectors = torch.ones(count, features + 1)
+        vectors = torch.ones(count, features + 1, dtype=dtype)
         for part, place in zip(parts, vectors.split([len(part) for part in parts]), strict=True):
             place[:, :-1] = (part.double() - mean) / std
         return Frame(mean, std, vectors)
@@ -104,7 +105,7 @@ class Problem:
     """Vectors with labels, and heads that each leave other vectors out."""
 
     vectors: Tensor
-    """(N, K + 1), as `Frame` gives them."""
+    """(N, K + 1), as `Frame` gives them. Their products with weights and slopes are computed in their precision."""
 
     labels: Tensor
     """(N,) class numbers; or (N, classes) of bool, where an image may have several."""
@@ -140,7 +141,7 @@ class Problem:
         size = self.vectors.shape[1]
         weights, moments = self.weights.mean(dim=1, keepdim=True), torch.zeros(size, size)
         for start in range(0, len(self.vectors), ROWS):
-            vectors = self.vectors[start : start + ROWS]
+            vectors = self.vectors[start : start + ROWS].float()
             moments.addmm_(vectors.T, vectors * weights[start : start + ROWS])
         return moments / weights.sum()
 
@@ -153,7 +154,7 @@ class Problem:
         for head in range(self.heads):
             moments, products = torch.zeros(size, size), torch.zeros(size, self.classes)
             for start in range(0, len(self.vectors), ROWS):
-                vectors, labels = self.vectors[start : start + ROWS], self.labels[start : start + ROWS]
+                vectors, labels = self.vectors[start : start + ROWS].float(), self.labels[start : start + ROWS]
                 weighted = vectors * self.weights[start : start + ROWS, head : head + 1]
                 moments.addmm_(vectors.T, weighted)
                 if self.many_hot:
@@ -180,11 +181,11 @@ class Problem:
         loss = torch.zeros(self.heads, dtype=torch.float64)
         for part in self.parts():
             vectors = self.vectors[part]
-            logits = (vectors @ flat.T).unflatten(1, (self.heads, self.classes))
+            logits = times(vectors, flat).unflatten(1, (self.heads, self.classes))
             lost, bent = self.differentiate_(logits, part)
             loss += lost
             curvature += bent
-            gradient.addmm_(logits.flatten(1).T, vectors)
+            gradient += logits.flatten(1).to(vectors.dtype).T @ vectors
         total = self.total
         scaled = gradient.unflatten(0, (self.heads, self.classes)) / total.float()[:, None, None]
         return Slopes(loss / total, scaled, curvature / total.float())
@@ -200,6 +201,11 @@ class Problem:
         if self.many_hot:
             return _differentiate_each_(logits, labels[:, None], weights, self.positive)
         return _differentiate_(logits, labels[:, None, None].expand(-1, self.heads, 1), weights)
+
+
+def times(vectors: Tensor, weight: Tensor) -> Tensor:
+    """(n, outputs), float32: vectors (n, K + 1) times weights (outputs, K + 1), in the precision of the vectors."""
+    return (vectors @ weight.to(vectors.dtype).T).float()
 
 
 def _differentiate_(logits: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
