@@ -58,6 +58,8 @@ def _values(image: Image.Image) -> NDArray[np.int32]:
         return np.asarray(image.convert("L"), np.int32)
     if image.format == "GIF":  # whose palettes are in any order
         image = image.convert("RGB")
+    if image.mode in ("RGBA", "LA") and _is_drawn_by_alpha(image):
+        return np.asarray(image.getchannel("A"), np.int32)
     if image.mode in ("RGB", "RGBA"):
         red, green, blue = np.moveaxis(np.asarray(image.convert("RGB"), np.int32), -1, 0)
         if (red == green).all() and (green == blue).all():
@@ -66,6 +68,12 @@ def _values(image: Image.Image) -> NDArray[np.int32]:
     if image.mode == "1":
         return np.asarray(image.convert("L"), np.int32)
     return np.asarray(image.getchannel(0) if image.mode == "LA" else image, np.int32)
+
+
+def _is_drawn_by_alpha(image: Image.Image) -> bool:
+    """Whether an image has one colour everywhere, and shows what it shows by its transparency."""
+    *colours, alpha = (band.getextrema() for band in image.split())
+    return all(low == high for low, high in colours) and alpha[0] != alpha[1]
 
 
 def is_deep(path: Path) -> bool:

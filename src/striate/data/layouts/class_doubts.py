@@ -53,6 +53,8 @@ def _doubts(tree: Tree, names: Sequence[str], classes: Sequence[ClassFolder], ou
     drawn = _drawn(tree, classes) if 1 < len(names) <= FEW else ""
     if drawn:
         yield f"{drawn}/ holds masks of the images beside it, by its pixels: call it masks/ for --layout masks"
+    if len(names) > 1 and (pair := _pair_in_each(classes)):
+        yield f"each class would hold an image and its mask, such as {pair}"
     if len(names) > 1 and all(is_part_of_many(name) or parts_of(name).role for name in names):
         yield f"the classes would be called {list_names(names, 4)}"
 
@@ -63,6 +65,15 @@ def _split_below(folder: Folder) -> str:
         [folder] = folder.with_images()
     splits = [each for each in folder.with_images() if split_of(each.name) and len(each.with_images()) > 1]
     return splits[0].path if splits else ""
+
+
+def _pair_in_each(classes: Sequence[ClassFolder]) -> str:
+    """The path of a mask by its name, such as `label.png`, where all folders have files of the same names; else ""."""
+    first = classes[0].folder
+    if not first.images or any(each.folder.images != first.images for each in classes):
+        return ""
+    parts = {name: parts_of(stem(name)) for name in first.images}
+    return next((first.path_of(name) for name, each in parts.items() if each.role == "labels" and not each.rest), "")
 
 
 def _are_pairs(classes: Sequence[ClassFolder]) -> bool:
@@ -95,7 +106,7 @@ def _drawn(tree: Tree, classes: Sequence[ClassFolder]) -> str:
         stems = {stem(name) for name in folder.images}
         others = [each for each in folders if each is not folder and len(stems & set(map(stem, each.images))) > 1]
         alike = [each for each in others if len(stems & set(map(stem, each.images))) >= SAME * len(stems)]
-        if alike and _has_few_values(tree, folder) and not any(_has_few_values(tree, each) for each in alike):
+        if alike and _has_few_values(tree, folder) and not all(_has_few_values(tree, each) for each in alike):
             return folder.path
     return ""
 

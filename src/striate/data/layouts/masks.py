@@ -1,12 +1,13 @@
 """The readings of a tree as images and masks: a folder of each, or both in one."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from striate.data.layouts.finder import stem
 from striate.data.layouts.layout import Layout
 from striate.data.layouts.names import parts_of, split_of_path, telling_splits, words
-from striate.data.layouts.pairs import paired
+from striate.data.layouts.pairs import paired, rival
 from striate.data.layouts.tree import Folder, Tree, suffix_of
 from striate.files import list_names
 
@@ -30,6 +31,9 @@ IMAGE_ENDINGS = (
     "_input",
     "_photo",
 )
+OTHER_MASKS = frozenset(  # words of folders of masks that number objects, or show classes in colours
+    {"instance", "instances", "object", "objects", "segmentationobject", "color", "colors", "colour", "colours", "rgb"}
+)
 DRAWN = frozenset({"visualization", "visualisation", "vis", "viz", "overlay", "overlays", "preview", "previews"})
 IMAGE_BEGINNINGS = ("image_", "img_", "photo_", "rgb_")
 
@@ -46,9 +50,14 @@ class Pair:
     """Where the masks lie."""
 
     @property
+    def is_side_by_side(self) -> bool:
+        """Whether the masks lie among their images."""
+        return self.images.path == self.folder.path
+
+    @property
     def split(self) -> str | None:
-        """What the path of the images says."""
-        return split_of_path(self.images.path) if self.images.path else None
+        """What the path of the images says, else that of the masks."""
+        return split_of_path(self.images.path) or split_of_path(self.folder.path)
 
 
 def find(tree: Tree) -> list[Layout]:
@@ -58,7 +67,7 @@ def find(tree: Tree) -> list[Layout]:
         return []
     folders = [f"{pair.folder.path or '.'}/" for pair in pairs]
     what = f"images and masks (masks in {list_names(dict.fromkeys(folders), 4)})"
-    if any(pair.folder is pair.images for pair in pairs):
+    if any(pair.is_side_by_side for pair in pairs):
         what = "images and masks side by side, told by the ends of their names"
     order = telling_splits(pair.split for pair in pairs)
     what += f", in split{'s' if len(order) > 1 else ''} {', '.join(order)}" if order else ""
@@ -69,8 +78,18 @@ def find(tree: Tree) -> list[Layout]:
     count = sum(len(folder.images) for folder in unread)
     shown = list_names((f"{folder.path or '.'}/ ({len(folder.images):,})" for folder in unread), 4)
     few = f"{count:,} images without a mask beside them would not be read: {shown}" if count > len(read) else ""
-    notes = (f"images that are not read, because no masks belong to their folders: {shown}.",) if unread else ()
-    return [Layout("masks", what, tree, doubt=_several_a_image(tree) or few, notes=notes)]
+    notes = [f"images that are not read, because no masks belong to their folders: {shown}."] if unread else []
+    aside = [path for pair in pairs if pair.is_side_by_side for path in _aside(tree, pair, read)]
+    told = list_names(aside, 3)
+    notes += [f"not read, because they are second masks or drawings of other images: {told}."] if aside else []
+    doubt = several_masks(pairs) or _two_photos(pairs, tree) or _several_a_image(tree) or few
+    return [Layout("masks", what, tree, doubt=doubt, notes=tuple(notes))]
+
+
+def _aside(tree: Tree, pair: Pair, read: set[str]) -> list[str]:
+    """What lies beside the images and masks of a folder and is neither."""
+    folder = tree.folder(pair.images.path)
+    return [path for name in folder.images if (path := folder.path_of(name)) not in read] if folder else []
 
 
 def pairs_of(tree: Tree) -> list[Pair]:
@@ -83,18 +102,52 @@ def pairs_of(tree: Tree) -> list[Pair]:
         return together
     stems = {path: {base(name) for name in folder.images} for path, folder in masks.items()}
     bases = [_with_bases(folder) for folder in images]
+    by_path = {folder.path: folder for folder in images}
     found = []
-    for path, folder in paired(stems, bases).items():
-        image_folder = next(each for each in images if each.path == folder.path)
+    for path, matched in paired(stems, bases).items():
         by_base = {base(name): name for name in reversed(masks[path].images)}
-        matched = {
-            name: masks[path].path_of(by_base[image_base(name)])
-            for name in image_folder.images
-            if image_base(name) in by_base
-        }
-        if matched:
-            found.append(Pair(image_folder, matched, masks[path]))
-    return sorted([*found, *together], key=lambda pair: pair.images.path)
+        for folder in (by_path[each.path] for each in matched):
+            of_folder = {
+                name: masks[path].path_of(by_base[image_base(name)])
+                for name in folder.images
+                if image_base(name) in by_base
+            }
+            found += [Pair(folder, of_folder, masks[path])] if of_folder else []
+    return sorted([*_without_drawn(found), *together], key=lambda pair: pair.images.path)
+
+
+def _without_drawn(pairs: list[Pair]) -> list[Pair]:
+    """The pairs without masks of objects or in colours, where the same images have others, of classes."""
+    plain = [pair for pair in pairs if not OTHER_MASKS & set(words(pair.folder.name))]
+    masked = {pair.images.path_of(name) for pair in plain for name in pair.masks}
+    left = (pair for pair in pairs if pair not in plain)
+    return plain + [pair for pair in left if not masked & {pair.images.path_of(name) for name in pair.masks}]
+
+
+def several_masks(pairs: Sequence[Pair]) -> str:
+    """What is said where an image has a mask in each of two folders; "" where none has."""
+    folder_of: dict[str, Folder] = {}
+    for pair in pairs:
+        for name in pair.masks:
+            other = folder_of.setdefault(pair.images.path_of(name), pair.folder)
+            if other is not pair.folder:
+                return (
+                    f"images of {pair.images.path or '.'}/ have masks in both {other.path or '.'}/ and "
+                    f"{pair.folder.path or '.'}/: move those away that are not meant"
+                )
+    return ""
+
+
+def _two_photos(pairs: Sequence[Pair], tree: Tree) -> str:
+    """What is said where masks could belong to the images of either of two folders, as of before and after."""
+    read = {folder.path for pair in pairs for folder in (pair.images, pair.folder)}
+    others = [_with_bases(folder) for folder in tree.top.walk() if folder.images and folder.path not in read]
+    for pair in pairs:
+        stems = frozenset(base(path.rpartition("/")[2]) for path in pair.masks.values())
+        found = rival(pair.folder.path, stems, _with_bases(pair.images), others)
+        if found is not None:
+            return f"masks of {pair.folder.path}/ could be of {pair.images.path}/ or of {found.path}/: move one away"
+    return ""
 
 
 def _with_bases(folder: Folder) -> Folder:
@@ -123,7 +176,7 @@ def _side_by_side(folder: Folder) -> Pair | None:
     """The images of a folder that also holds their masks."""
     marked = [name for name in folder.images if _is_marked(stem(name).lower())]
     if not marked:
-        return None
+        return _image_and_mask(folder)
     unmarked = [name for name in reversed(folder.images) if name not in marked]
     by_stem = {image_base(name): name for name in unmarked} | {stem(name).lower(): name for name in folder.images}
     found: dict[str, str] = {}
@@ -132,7 +185,26 @@ def _side_by_side(folder: Folder) -> Pair | None:
         image = by_stem.get(cut)
         if cut != stem(name).lower() and image is not None and suffix_of(name) in MASK_SUFFIXES:
             found.setdefault(image, folder.path_of(name))
-    return Pair(folder, found, folder) if found else None
+    if not found:
+        return None
+    masked = {stem(name).lower() for name in found}
+    beside = {name for name in folder.images if name not in found and _goes_with(stem(name).lower(), masked)}
+    return Pair(Folder(folder.path, [name for name in folder.images if name not in beside]), found, folder)
+
+
+def _image_and_mask(folder: Folder) -> Pair | None:
+    """The image of a folder of its own, beside a mask that is called so and nothing else: img.png and label.png."""
+    masks = [name for name in folder.images if (parts := parts_of(stem(name))).role == "labels" and not parts.rest]
+    if len(folder.images) != 2 or len(masks) != 1 or suffix_of(masks[0]) not in MASK_SUFFIXES:
+        return None
+    [image] = (name for name in folder.images if name not in masks)
+    return Pair(folder, {image: folder.path_of(masks[0])}, folder)
+
+
+def _goes_with(text: str, images: Iterable[str]) -> bool:
+    """Whether a file's name is that of a masked image and a word more, as of a second mask or of an overlay."""
+    ends = (text.removeprefix(each) for each in images if text.startswith(each) and text != each)
+    return any(re.match(r"[ _.-]+\d*[a-z]", end) for end in ends)
 
 
 def _is_marked(text: str) -> bool:

@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Mapping
 
 from striate.data.layouts.finder import stem
-from striate.data.layouts.names import CONTAINER_WORDS, IMAGE_WORDS, LABEL_WORDS, SPLIT_WORDS, parts_of, words
+from striate.data.layouts.names import (
+    CONTAINER_WORDS,
+    IMAGE_WORDS,
+    LABEL_WORDS,
+    SPLIT_WORDS,
+    parts_of,
+    split_of_path,
+    words,
+)
 from striate.data.layouts.tree import Folder
 
 ASIDE = IMAGE_WORDS | LABEL_WORDS | CONTAINER_WORDS | {"ground", "truth", "class", "color", "colour", "raw", "dir"}
@@ -19,11 +27,12 @@ def key_of(path: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def paired(labels: Mapping[str, Iterable[str]], images: Iterable[Folder]) -> dict[str, Folder]:
-    """The folder of images of each folder of labels.
+def paired(labels: Mapping[str, Iterable[str]], images: Iterable[Folder]) -> dict[str, list[Folder]]:
+    """The folders of images of each folder of labels: one or, where its labels are of several splits, one a split.
 
     Of folders of images with stems in common, it is the folder itself, else one whose path differs only in words that
-    say images or labels, else the one with most stems in common.
+    say images or labels, else the one with most stems in common, of equals the nearest. Folders of different splits
+    never belong together, however alike their names.
 
     Args:
         labels: the stems that a folder of labels holds, by its path.
@@ -32,20 +41,55 @@ def paired(labels: Mapping[str, Iterable[str]], images: Iterable[Folder]) -> dic
     of_image = {folder.path: frozenset(map(stem, folder.images)) for folder in images}
     by_path = {folder.path: folder for folder in images}
     keys = {path: key_of(path) for path in of_image}
-    found: dict[str, Folder] = {}
+    found: dict[str, list[Folder]] = {}
     for path, names in labels.items():
         stems = frozenset(names)
         if stems & of_image.get(path, frozenset()):
-            found[path] = by_path[path]
+            found[path] = [by_path[path]]
             continue
-        alike = [each for each, key in keys.items() if key == key_of(path) and each != path]
-        best = max(alike or of_image, key=lambda each: _fit(each, stems & of_image[each]), default=None)
-        if best is not None and not stems & of_image[best]:
-            best = max(of_image, key=lambda each: _fit(each, stems & of_image[each]))
-        if best is not None and stems & of_image[best]:
-            found[path] = by_path[best]
+        common = {each: shared for each in _of_same_split(path, of_image) if (shared := stems & of_image[each])}
+        alike = [each for each in common if keys[each] == key_of(path) and each != path]
+        parts = [] if alike else _of_splits(path, common)
+        if common:
+            best = max(alike or common, key=lambda each: _fit(path, each, common[each]))
+            found[path] = [by_path[each] for each in parts or [best]]
     return found
 
 
-def _fit(path: str, common: frozenset[str]) -> tuple[int, bool]:
-    return len(common), any(parts_of(name).role == "images" for name in path.split("/"))
+def rival(labels: str, stems: frozenset[str], chosen: Folder, images: Iterable[Folder]) -> Folder | None:
+    """Another folder that could hold the images of a folder of labels just as well as the chosen one, if there is."""
+    shared = stems & frozenset(map(stem, chosen.images))
+    fit = _fit(labels, chosen.path, shared)
+    others = (folder for folder in images if folder.path in _of_same_split(labels, [folder.path]))
+    if key_of(chosen.path) == key_of(labels) or chosen.path == labels:
+        return None
+    return next(
+        (
+            each
+            for each in others
+            if each.path != chosen.path and _fit(labels, each.path, stems & frozenset(map(stem, each.images))) == fit
+        ),
+        None,
+    )
+
+
+def _of_same_split(labels: str, images: Iterable[str]) -> list[str]:
+    """The folders of images that are not of another split than a folder of labels."""
+    split = split_of_path(labels)
+    return [each for each in images if split is None or split_of_path(each) in (split, None)]
+
+
+def _of_splits(labels: str, common: Mapping[str, frozenset[str]]) -> list[str]:
+    """Folders of images that are the splits of what a folder of labels without a split holds; none where none are."""
+    splits = [split_of_path(each) for each in common]
+    count = len(frozenset().union(*common.values()))
+    are_parts = None not in splits and len(set(splits)) == len(splits) > 1
+    is_split = split_of_path(labels) is None and are_parts
+    return list(common) if is_split and sum(map(len, common.values())) == count else []
+
+
+def _fit(labels: str, images: str, common: frozenset[str]) -> tuple[int, int, bool]:
+    """How many stems and how many names of folders are in common, and whether a name says images."""
+    names = images.split("/")
+    near = len(set(labels.split("/")) & set(names))
+    return len(common), near, any(parts_of(name).role == "images" for name in names)

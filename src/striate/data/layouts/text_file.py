@@ -1,5 +1,7 @@
 """Small text files that come with data: lists, names of classes, and the little YAML that YOLO needs."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from striate.data.layouts.json_file import read_content
@@ -7,6 +9,8 @@ from striate.errors import DataError
 
 MOST_YAML = 1 << 20  # bytes
 MOST = 256 << 20  # bytes of a list; ImageNet's has 60 MB
+NUMBER_FIRST = re.compile(r"(\d{1,5})[\s:,]+(.+)")
+NUMBER_LAST = re.compile(r"(.+?)[\s:,]+(\d{1,5})")
 
 
 def read_lines(path: Path) -> list[str]:
@@ -24,6 +28,20 @@ def read_lines(path: Path) -> list[str]:
         except UnicodeDecodeError:
             continue
     raise DataError(f"{path}: expected a text file in UTF-8.")
+
+
+def numbered(lines: Sequence[str]) -> dict[int, str]:
+    """The name of each number: of lines `0 sky`, `0: sky` or `sky 0`, else of the lines from 0.
+
+    >>> numbered(["0: sky", "1: tree"]), numbered(["sky", "tree 7"])
+    ({0: 'sky', 1: 'tree'}, {0: 'sky', 1: 'tree 7'})
+    """
+    for pattern, number, name in ((NUMBER_FIRST, 1, 2), (NUMBER_LAST, 2, 1)):
+        matches = [pattern.fullmatch(line) for line in lines]
+        found = {int(match[number]): match[name].strip() for match in matches if match}
+        if len(set(found.values())) == len(found) == len(lines):
+            return found
+    return dict(enumerate(lines))
 
 
 Yaml = dict[str, str | list[str] | dict[str, str]]

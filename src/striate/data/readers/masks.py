@@ -13,8 +13,8 @@ from striate.data.index import Index, build
 from striate.data.layouts.finder import ImageFinder
 from striate.data.layouts.layout import Layout
 from striate.data.layouts.list_splits import split_lists
-from striate.data.layouts.masks import Pair, pairs_of
-from striate.data.layouts.names import telling_splits
+from striate.data.layouts.masks import Pair, pairs_of, several_masks
+from striate.data.layouts.names import split_of_path, telling_splits
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tree import Tree, suffix_of
 from striate.data.masks import ColouredJpegError, is_deep, stored_values
@@ -28,6 +28,8 @@ WHITE = 0xFFFFFF
 BLURRED = 64  # values from black, or from white, to which JPEG blurs what was either
 FLAT = 16  # values that JPEG may add or take within an area of one class
 MOST_GREY = 0.1  # share of flat grey areas that low quality explains
+LEVEL, MOST_LEVELS = 16, 16  # steps between grey levels that are drawn by hand, and how many there may be
+VARIED = 3  # different numbers of objects in images, which classes hardly have when the last comes only with all others
 JPEG = frozenset({".jpg", ".jpeg"})
 
 
@@ -43,8 +45,7 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         UsageError: if a value is no such number or colour, or there are too many classes.
     """
     tree = layout.tree
-    pairs = pairs_of(tree)
-    rows = [(pair.images.path_of(name), pair.masks.get(name), pair.split) for pair in pairs for name in _images(pair)]
+    rows = [(path, mask, split) for path, (mask, split) in _rows(tree).items()]
     paths = [path for path, _, _ in rows]
     masks = [mask for _, mask, _ in rows]
     listed, notes = split_lists(tree, ImageFinder(tree))
@@ -66,9 +67,29 @@ def read(layout: Layout, options: ReadOptions) -> Index:
     )
 
 
+def _rows(tree: Tree) -> dict[str, tuple[str | None, str | None]]:
+    """The mask and the split of each image, None where it has none.
+
+    Raises:
+        DataError: if an image has a mask in each of two folders.
+    """
+    pairs = pairs_of(tree)
+    if said := several_masks(pairs):
+        raise DataError(f"data: expected one mask of each image in {tree.root}; but {said}.")
+    rows: dict[str, tuple[str | None, str | None]] = {}
+    for pair in pairs:
+        for name in _images(pair):
+            path, mask = pair.images.path_of(name), pair.masks.get(name)
+            if mask is not None:
+                rows[path] = mask, pair.split
+            else:
+                rows.setdefault(path, (None, split_of_path(pair.images.path)))
+    return rows
+
+
 def _images(pair: Pair) -> list[str]:
     """The names of the images, without those that are masks of others in the same folder."""
-    masks = {path.rpartition("/")[2] for path in pair.masks.values()} if pair.folder is pair.images else set()
+    masks = {path.rpartition("/")[2] for path in pair.masks.values()} if pair.is_side_by_side else set()
     return [name for name in pair.images.images if name not in masks]
 
 
@@ -79,7 +100,7 @@ def values_of(tree: Tree, masks: Sequence[str], mask_classes: Mapping[str, str])
         values, classes = _given(mask_classes)
         return (_of_black_and_white(values) if blurred and values.keys() == {0, 255} else values), classes
     names = mask_names(tree)
-    if names is not None and names.colours:
+    if names is not None and names.colours and not (names.numbers and _are_numbers(tree.root, masks, names)):
         return _of_colours(names)
     if blurred:
         _require_black_and_white(tree.root, masks)
@@ -134,7 +155,25 @@ def _of_colours(names: MaskNames) -> tuple[dict[int, int], list[str]]:
     classes = sorted(dict.fromkeys(names.colours.values()), key=lambda name: name.strip("_").lower() != "background")
     if len(classes) > IGNORED:
         raise DataError(f"{names.file}: expected at most {IGNORED} classes of masks; got {len(classes)}.")
-    return {value: classes.index(name) for value, name in names.colours.items()}, classes
+    values = {value: classes.index(name) for value, name in names.colours.items()}
+    grey = {value & 0xFF: number for value, number in values.items() if value % 0x10101 == 0}  # as one channel has it
+    return grey | values, classes
+
+
+def _are_numbers(root: Path, masks: Sequence[str], names: MaskNames) -> bool:
+    """Whether masks hold the numbers of classes that have colours too, as those of Mapillary do."""
+    values = {value for stored in _sampled(root, masks) for value in np.unique(stored).tolist()}
+    return values - {IGNORED} <= names.numbers.keys() and not values <= names.colours.keys()
+
+
+def _of_numbers(names: MaskNames) -> tuple[dict[int, int], list[str]]:
+    """The class number of each value that is the number of a class; 0 without a name is the background."""
+    numbers = dict(names.numbers)
+    if not names.ignores_zero:
+        numbers.setdefault(0, "background")
+    order = sorted(numbers)
+    values = {number: place for place, number in enumerate(order)}
+    return {0: IGNORED} | values, [numbers[number] for number in order]
 
 
 def _value(text: str) -> int:
@@ -152,11 +191,11 @@ def _found(root: Path, masks: Sequence[str], names: MaskNames | None) -> tuple[d
     values: set[int] = set()
     for stored in _sampled(root, masks):
         values |= set(np.unique(stored).tolist())
-    known = len(names.names) if names is not None else 0
-    if names is not None and values <= {*range(known), IGNORED}:
-        return {value: value for value in range(known)}, list(names.names)
+    if names is not None and values - {0, IGNORED} <= names.numbers.keys():
+        return _of_numbers(names)
     if len(values - {0}) <= 1 and (not values or 0 in values) and values != {0, 1}:
         return {0: 0, **dict.fromkeys(values - {0} or {IGNORED}, 1)}, ["background", "foreground"]
+    _require_classes(root, masks, values)
     largest = max(values - {IGNORED}, default=0)
     if largest > IGNORED and is_deep(file_of(root, masks[0])):
         numbers = list_names([str(value) for value in sorted(values)], 6)
@@ -173,3 +212,30 @@ def _found(root: Path, masks: Sequence[str], names: MaskNames | None) -> tuple[d
             f"--mask-classes, such as --mask-classes.#{largest:06x} NAME, or add a labelmap.txt."
         )
     return {value: value for value in range(largest + 1)}, [str(value) for value in range(largest + 1)]
+
+
+def _require_classes(root: Path, masks: Sequence[str], values: set[int]) -> None:
+    """Refuses values that are hardly numbers of classes: grey levels far apart, and objects numbered in each image.
+
+    Raises:
+        DataError: if they are such.
+    """
+    order = sorted(values)
+    place, shown = file_of(root, masks[0]), list_names(map(str, order), 6)
+    if 2 < len(order) <= MOST_LEVELS and order[-1] <= IGNORED and min(np.diff(order)) >= LEVEL:
+        raise DataError(
+            f"{place}: expected a mask of class numbers; got grey levels ({shown}). Name each with --mask-classes, "
+            f"such as --mask-classes.{order[-2]} NAME."
+        )
+    counts = []
+    for stored in _sampled(root, masks):
+        found = sorted(set(np.unique(stored).tolist()) - {0})
+        if found != list(range(1, len(found) + 1)):
+            return
+        counts.append(len(found))
+    if len(set(counts)) >= VARIED and max(counts) > VARIED:
+        raise DataError(
+            f"{place}: expected a mask of class numbers; got values from 1 on without a gap, {min(counts)} in one "
+            f"image and {max(counts)} in another, which number objects. Name each with --mask-classes, such as "
+            f"--mask-classes.1 NAME."
+        )

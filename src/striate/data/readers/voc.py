@@ -15,7 +15,7 @@ from striate.data.index import Index
 from striate.data.layouts.finder import ImageFinder, stem
 from striate.data.layouts.layout import Finder, Layout, UnrelatedError
 from striate.data.layouts.list_splits import split_lists
-from striate.data.layouts.masks import pairs_of
+from striate.data.layouts.masks import pairs_of, several_masks
 from striate.data.layouts.names import split_of_path
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tables import folder_of
@@ -131,7 +131,10 @@ def _masks(
     tree: Tree, annotations: dict[str, AnnotatedImage], options: ReadOptions
 ) -> tuple[dict[int, int], Sequence[str]]:
     """Gives each annotated image its mask, where there are some; and what their values mean."""
-    masks = {pair.images.path_of(name): mask for pair in pairs_of(tree) for name, mask in pair.masks.items()}
+    pairs = pairs_of(tree)
+    if said := several_masks(pairs):
+        raise DataError(f"data: expected one mask of each image in {tree.root}; but {said}.")
+    masks = {pair.images.path_of(name): mask for pair in pairs for name, mask in pair.masks.items()}
     used = [mask for path, mask in masks.items() if path in annotations]
     for path, mask in masks.items():
         if path in annotations:

@@ -11,7 +11,7 @@ from striate.data.layouts.list_splits import split_lists
 from striate.data.layouts.names import split_of_path, telling_splits
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.pairs import paired
-from striate.data.layouts.text_file import read_lines, read_yaml
+from striate.data.layouts.text_file import numbered, read_lines, read_yaml
 from striate.data.layouts.tree import Tree
 from striate.data.outlines import mask_path
 from striate.data.readers.annotations import AnnotatedImage, index_of, sizes_of, with_siblings
@@ -103,10 +103,9 @@ def label_files(layout: Layout) -> dict[str, str]:
     found: dict[str, str] = {}
     image_folders = paired(by_folder, images)
     for folder, files in by_folder.items():
-        image_folder = image_folders.get(folder)
-        for name in image_folder.images if image_folder else ():
-            if stem(name) in files and image_folder is not None:
-                found[image_folder.path_of(name)] = files[stem(name)]
+        for image_folder in image_folders.get(folder, ()):
+            named = (name for name in image_folder.images if stem(name) in files)
+            found |= {image_folder.path_of(name): files[stem(name)] for name in named}
     if not found:
         raise UnrelatedError(
             f"data: expected images named as the label files in {layout.tree.root} are; got none, such as "
@@ -136,7 +135,7 @@ def _names(tree: Tree, about: Mapping[str, object]) -> dict[int, str]:
     by_name = {file.rpartition("/")[2].lower(): file for file in tree.others(".txt", ".names", ".labels")}
     for name in NAME_FILES:
         if name in by_name:
-            return dict(enumerate(line for line in read_lines(tree.read_name(by_name[name])) if line))
+            return numbered([line for line in read_lines(tree.read_name(by_name[name])) if line])
     return {}
 
 
