@@ -197,3 +197,34 @@ def test_numbers_of_16_bits_without_names_are_refused_as_numbers(tmp_path: Path)
     )
     with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
         read(root)
+
+
+def test_masks_of_one_object_each_are_one_mask(tmp_path: Path) -> None:
+    save(tmp_path, "a_mask.png", grid(0, 255, 0))
+    save(tmp_path, "a_mask_1.png", grid(0, 0, 1))
+    save(tmp_path, "b_mask.png", grid(255, 255, 255))
+    assert stored_values(tmp_path / "a_mask*.png").tolist() == [[0, 255, 255]]
+    save(tmp_path, "*.png", grid(7))  # a file that is called so
+    assert stored_values(tmp_path / "*.png").tolist() == [[7]]
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (grid(1, 2), "of one object in m1.png; got several"),
+        (grid(0), "m1.png has another"),
+        (None, "none of which is a link"),
+    ],
+)
+def test_masks_that_are_none_of_one_object_are_told(
+    other: NDArray[np.uint8] | None, reason: str, tmp_path: Path
+) -> None:
+    save(tmp_path, "masks/m0.png", grid(0, 255))
+    if other is None:
+        (tmp_path / "masks" / "m1.png").symlink_to(tmp_path / "masks" / "m0.png")
+    else:
+        save(tmp_path, "masks/m1.png", other)
+    with pytest.raises(UnreadableError, match=reason):
+        stored_values(tmp_path / "masks" / "*")
+    with pytest.raises(UnreadableError, match="got 0 files"):
+        stored_values(tmp_path / "masks" / "x*.png")

@@ -17,6 +17,7 @@ from striate.files import read_bytes
 
 Mask = NDArray[np.uint8]  # (H, W)
 FORMATS = ("PNG", "BMP", "TIFF", "GIF", "JPEG")  # Pillow's
+SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".gif", ".jpg", ".jpeg"})
 DIGITS = 19  # of the number of an image of COCO, which has 64 bits
 COLOURED = 64  # difference of two channels that JPEG makes of no grey
 FEW = 0.001  # share of a mask's pixels that may have a colour without a meaning
@@ -39,6 +40,8 @@ def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]
         return coco.stored_values(path.with_name(file), int(key), max_pixels)
     if DRAWN.fullmatch(key):
         return outlines.stored_values(path.with_name(file), key, max_pixels)
+    if "*" in path.name and not path.exists():
+        return _of_objects(path, max_pixels)
     try:
         with Image.open(io.BytesIO(read_bytes(path)), formats=FORMATS) as image:
             if image.width * image.height > max_pixels:
@@ -48,6 +51,31 @@ def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]
         raise UnreadableError(f"its mask {path.name} cannot be read: it is no image") from error
     except FAILURES as error:
         raise UnreadableError(f"its mask {path.name} cannot be read: {error}") from error
+
+
+def _of_objects(path: Path, max_pixels: int) -> NDArray[np.int32]:
+    """0 and 255 (H, W) of several masks, one an object, where `*` in a name stands for what tells theirs apart.
+
+    Raises:
+        UnreadableError: if there is none, one is a link, one has two classes, or they differ in size.
+    """
+    before, _, after = path.name.partition("*")
+    try:
+        files = sorted(file for file in path.parent.iterdir() if file.suffix.lower() in SUFFIXES)
+    except OSError as error:
+        raise UnreadableError(f"its masks {path.name} cannot be listed: {error.strerror}") from error
+    files = [file for file in files if file.name.startswith(before) and file.name.endswith(after)]
+    if not files or any(file.is_symlink() for file in files):
+        raise UnreadableError(f"expected masks {path.name}, none of which is a link; got {len(files)} files")
+    whole = stored_values(files[0], max_pixels) > 0
+    for file in files:
+        values = stored_values(file, max_pixels)
+        if len(set(np.unique(values).tolist()) - {0}) > 1:
+            raise UnreadableError(f"expected a mask of one object in {file.name}; got several values")
+        if whole.shape != values.shape:
+            raise UnreadableError(f"expected masks {path.name} of one size; {file.name} has another")
+        whole |= values > 0
+    return np.where(whole, np.int32(255), np.int32(0))
 
 
 def _values(image: Image.Image) -> NDArray[np.int32]:

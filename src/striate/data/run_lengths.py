@@ -116,14 +116,16 @@ def stored_values(path: Path, number: int, width: int, height: int) -> NDArray[n
 
     Args:
         path: of the table.
-        number: of the image in `run_images`, doubled, plus 1 where pixels are numbered along the rows.
+        number: of the image in `run_images`, doubled, plus 1 where pixels are numbered along the rows; that of no image
+            where the table does not name it, and it shows the background alone.
         width: of the image.
         height: of the image.
 
     Raises:
         UnreadableError: if a run reaches out of the image.
     """
-    objects = run_images(path)[number // 2].objects
+    images = run_images(path)
+    objects = images[number // 2].objects if number // 2 < len(images) else []
     along_rows = number % 2 == 1
     canvas = Canvas(*((height, width) if along_rows else (width, height)), len(objects))
     for name, text in objects:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kin.make import image, write
+from kin.make import Files, image, write
 
 from striate.data import UnreadableError, load_mask, read
 
@@ -39,3 +39,15 @@ def test_a_broken_run_is_told(cell: str, tmp_path: Path) -> None:
     index = read(tmp_path)
     with pytest.raises(UnreadableError, match="an outline is broken: expected"):
         load_mask(index, index.paths().index("1.jpg"))
+
+
+@pytest.mark.parametrize("row", ["", "7,,\n"])
+def test_an_image_that_a_table_of_faults_leaves_out_has_none(row: str, tmp_path: Path) -> None:
+    """Unless other images without a fault have rows, so that nobody has looked at it."""
+    table = f"id,class,rle\n1,hole,21 8 37 8\n2,hole,21 8\n{row}"
+    files: Files = {f"{n}.jpg": image() for n in (1, 2, 7, 8)}
+    index = read(write(tmp_path, files | {"t.csv": table, "test/9.jpg": image()}))
+    assert index.paths() == (["1.jpg", "2.jpg", "7.jpg"] if row else ["1.jpg", "2.jpg", "7.jpg", "8.jpg"])
+    assert [np.count_nonzero(load_mask(index, number)) for number in range(len(index))] == [16, 8, 0, 0][: len(index)]
+    told = "left out, images beside these that t.csv does not name: 1." if row else "read as background alone: 2."
+    assert told in " ".join(index.notes)

@@ -117,10 +117,17 @@ def satellite_images_and_masks_in_one_folder() -> Files:
     return found | photos("train", ending="_sat.jpg")
 
 
-@kin(Means(refused="each class would hold images and masks"))
+@kin(Means("images and masks", (), {}, masks=3, mask_classes=TWO, note="masks, one an object, that are read as one: 3"))
 def a_folder_an_image() -> Files:
+    """DSB-2018: each image has a folder, with a mask a nucleus."""
     found: Files = {f"stage1/a{n}/images/a{n}.png": image("PNG") for n in range(3)}
     return found | {f"stage1/a{n}/masks/m{each}.png": mask(high=255) for n in range(3) for each in range(2)}
+
+
+@kin(Means("images and masks", (), {}, masks=4, note="read as one: 1", layout_given="masks"))
+def busi_with_two_masks() -> Files:
+    found = classes("", 0, 2, ("benign", "malignant")) | {"benign/0_mask_1.png": mask(high=255)}
+    return found | {f"{name}/{n}_mask.png": mask(high=255) for name in ("benign", "malignant") for n in range(2)}
 
 
 @kin(Means(refused="Pickles are never opened, because they may run any code"))

@@ -20,7 +20,7 @@ def rows(cells: Iterable[str]) -> str:
 )  # fmt: skip
 def defects() -> Files:
     cells = [f"{n}.jpg,{1 + n % 2},{DOWN}" for n in range(3)]
-    return photos("train_images") | {"train.csv": "ImageId,ClassId,EncodedPixels\n" + rows(cells)}
+    return photos("train_images", 0, 3) | {"train.csv": "ImageId,ClassId,EncodedPixels\n" + rows(cells)}
 
 
 @kin(

@@ -1,7 +1,7 @@
 """The readings of a tree as images and masks: a folder of each, or both in one."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from striate.data.layouts.finder import stem
@@ -44,7 +44,7 @@ class Pair:
 
     images: Folder
     masks: Mapping[str, str]
-    """Path of the mask by the name of its image."""
+    """Path of the mask by the name of its image; of several, one an object, with `*` for what parts their names."""
 
     folder: Folder
     """Where the masks lie."""
@@ -71,7 +71,7 @@ def find(tree: Tree) -> list[Layout]:
         what = "images and masks side by side, told by the ends of their names"
     order = telling_splits(pair.split for pair in pairs)
     what += f", in split{'s' if len(order) > 1 else ''} {', '.join(order)}" if order else ""
-    read = {path for pair in pairs for path in (*map(pair.images.path_of, pair.images.images), *pair.masks.values())}
+    read = {path for pair in pairs for path in (*map(pair.images.path_of, pair.images.images), *_files(pair))}
     unread = [
         folder for folder in tree.top.walk() if not read & set(map(folder.path_of, folder.images)) and folder.images
     ]
@@ -81,8 +81,10 @@ def find(tree: Tree) -> list[Layout]:
     notes = [f"images that are not read, because no masks belong to their folders: {shown}."] if unread else []
     aside = [path for pair in pairs if pair.is_side_by_side for path in _aside(tree, pair, read)]
     told = list_names(aside, 3)
+    several = [mask for pair in pairs for mask in pair.masks.values() if "*" in mask]
+    notes += [f"images with several masks, one an object, that are read as one: {len(several):,}."] if several else []
     notes += [f"not read, because they are second masks or drawings of other images: {told}."] if aside else []
-    doubt = several_masks(pairs) or _two_photos(pairs, tree) or _several_a_image(tree) or few
+    doubt = several_masks(pairs) or _two_photos(pairs, tree) or few
     return [Layout("masks", what, tree, doubt=doubt, notes=tuple(notes))]
 
 
@@ -103,8 +105,9 @@ def pairs_of(tree: Tree) -> list[Pair]:
     stems = {path: {base(name) for name in folder.images} for path, folder in masks.items()}
     bases = [_with_bases(folder) for folder in images]
     by_path = {folder.path: folder for folder in images}
-    found = []
-    for path, matched in paired(stems, bases).items():
+    found = _of_objects(tree, masks)
+    lone = {path: names for path, names in stems.items() if not any(pair.folder.path == path for pair in found)}
+    for path, matched in paired(lone, bases).items():
         by_base = {base(name): name for name in reversed(masks[path].images)}
         for folder in (by_path[each.path] for each in matched):
             of_folder = {
@@ -114,6 +117,27 @@ def pairs_of(tree: Tree) -> list[Pair]:
             }
             found += [Pair(folder, of_folder, masks[path])] if of_folder else []
     return sorted([*_without_drawn(found), *together], key=lambda pair: pair.images.path)
+
+
+def _of_objects(tree: Tree, masks: Mapping[str, Folder]) -> list[Pair]:
+    """The pairs of images that have a folder each, with a folder of masks beside, one an object: DSB-2018's nuclei."""
+    found = []
+    for folder in masks.values():
+        above = tree.folder(folder.path.rpartition("/")[0]) if "/" in folder.path else None
+        beside = [each for each in above.with_images() if each is not folder] if above else []
+        if len(beside) == 1 and len(beside[0].images) == 1 and parts_of(beside[0].name).role == "images":
+            [name] = beside[0].images
+            if image_base(name) not in {base(mask) for mask in folder.images}:
+                found.append(Pair(beside[0], {name: folder.path_of("*")}, folder))
+    return found if len(found) > 1 else []
+
+
+def _files(pair: Pair) -> Iterator[str]:
+    """The paths of all masks of a pair."""
+    for mask in pair.masks.values():
+        before, several, after = mask.partition("*")
+        paths = (pair.folder.path_of(name) for name in pair.folder.images) if several else ()
+        yield from [path for path in paths if path.startswith(before) and path.endswith(after)] if several else [mask]
 
 
 def _without_drawn(pairs: list[Pair]) -> list[Pair]:
@@ -187,9 +211,17 @@ def _side_by_side(folder: Folder) -> Pair | None:
             found.setdefault(image, folder.path_of(name))
     if not found:
         return None
+    found = {image: _of_all(mask, folder) for image, mask in found.items()}
     masked = {stem(name).lower() for name in found}
     beside = {name for name in folder.images if name not in found and _goes_with(stem(name).lower(), masked)}
     return Pair(Folder(folder.path, [name for name in folder.images if name not in beside]), found, folder)
+
+
+def _of_all(mask: str, folder: Folder) -> str:
+    """The path of a mask or, where others have its name and a number, as BUSI's x_mask_1.png, that of all of them."""
+    before, _, suffix = mask.rpartition(".")
+    own = re.compile(re.escape(before.rpartition("/")[2]) + r"[_-][0-9]+")
+    return f"{before}*.{suffix}" if any(own.fullmatch(stem(name)) for name in folder.images) else mask
 
 
 def _image_and_mask(folder: Folder) -> Pair | None:
@@ -230,12 +262,3 @@ def _cut(text: str, endings: Iterable[str], beginnings: Iterable[str]) -> str:
     text = text.removesuffix(ending)
     beginning = next((each for each in beginnings if text.startswith(each)), "")
     return text.removeprefix(beginning) or text
-
-
-def _several_a_image(tree: Tree) -> str:
-    """What is said where each image has a folder of its own with a mask an object."""
-    own = [folder for folder in tree.top.walk() if folder.name.lower() == "masks" and len(folder.images) > 1]
-    lone = [f for f in own if (up := tree.folder(f.path.rpartition("/")[0] + "/images")) and len(up.images) == 1]
-    if len(lone) < 2:
-        return ""
-    return f"each image has several masks, one an object ({lone[0].path}/ and {len(lone) - 1} more): lay them into one"

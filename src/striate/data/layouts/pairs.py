@@ -41,15 +41,18 @@ def paired(labels: Mapping[str, Iterable[str]], images: Iterable[Folder]) -> dic
     of_image = {folder.path: frozenset(map(stem, folder.images)) for folder in images}
     by_path = {folder.path: folder for folder in images}
     keys = {path: key_of(path) for path in of_image}
+    splits = {path: split_of_path(path) for path in of_image}
     found: dict[str, list[Folder]] = {}
     for path, names in labels.items():
         stems = frozenset(names)
         if stems & of_image.get(path, frozenset()):
             found[path] = [by_path[path]]
             continue
-        common = {each: shared for each in _of_same_split(path, of_image) if (shared := stems & of_image[each])}
-        alike = [each for each in common if keys[each] == key_of(path) and each != path]
-        parts = [] if alike else _of_splits(path, common)
+        split, key = split_of_path(path), key_of(path)
+        fitting = (each for each in of_image if split is None or splits[each] in (split, None))
+        common = {each: shared for each in fitting if (shared := stems & of_image[each])}
+        alike = [each for each in common if keys[each] == key and each != path]
+        parts = [] if alike or split else _of_splits(common, splits)
         if common:
             best = max(alike or common, key=lambda each: _fit(path, each, common[each]))
             found[path] = [by_path[each] for each in parts or [best]]
@@ -58,34 +61,24 @@ def paired(labels: Mapping[str, Iterable[str]], images: Iterable[Folder]) -> dic
 
 def rival(labels: str, stems: frozenset[str], chosen: Folder, images: Iterable[Folder]) -> Folder | None:
     """Another folder that could hold the images of a folder of labels just as well as the chosen one, if there is."""
-    shared = stems & frozenset(map(stem, chosen.images))
-    fit = _fit(labels, chosen.path, shared)
-    others = (folder for folder in images if folder.path in _of_same_split(labels, [folder.path]))
     if key_of(chosen.path) == key_of(labels) or chosen.path == labels:
         return None
-    return next(
-        (
-            each
-            for each in others
-            if each.path != chosen.path and _fit(labels, each.path, stems & frozenset(map(stem, each.images))) == fit
-        ),
-        None,
-    )
-
-
-def _of_same_split(labels: str, images: Iterable[str]) -> list[str]:
-    """The folders of images that are not of another split than a folder of labels."""
     split = split_of_path(labels)
-    return [each for each in images if split is None or split_of_path(each) in (split, None)]
+    fit = _fit(labels, chosen.path, stems & frozenset(map(stem, chosen.images)))
+    for each in images:
+        shared = stems & frozenset(map(stem, each.images))
+        is_as_good = each.path != chosen.path and shared and _fit(labels, each.path, shared) == fit
+        if is_as_good and (split is None or split_of_path(each.path) in (split, None)):
+            return each
+    return None
 
 
-def _of_splits(labels: str, common: Mapping[str, frozenset[str]]) -> list[str]:
-    """Folders of images that are the splits of what a folder of labels without a split holds; none where none are."""
-    splits = [split_of_path(each) for each in common]
+def _of_splits(common: Mapping[str, frozenset[str]], splits: Mapping[str, str | None]) -> list[str]:
+    """Folders of images that are the splits of what one folder of labels holds; none where none are."""
+    found = [splits[each] for each in common]
     count = len(frozenset().union(*common.values()))
-    are_parts = None not in splits and len(set(splits)) == len(splits) > 1
-    is_split = split_of_path(labels) is None and are_parts
-    return list(common) if is_split and sum(map(len, common.values())) == count else []
+    are_parts = None not in found and len(set(found)) == len(found) > 1
+    return list(common) if are_parts and sum(map(len, common.values())) == count else []
 
 
 def _fit(labels: str, images: str, common: frozenset[str]) -> tuple[int, int, bool]:

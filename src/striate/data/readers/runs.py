@@ -1,5 +1,7 @@
 """Masks in a table by the lengths of runs of pixels."""
 
+from collections.abc import Collection
+
 from striate.augment.resample import IGNORED
 from striate.data.formats.record import code_of
 from striate.data.index import Index, build
@@ -8,6 +10,7 @@ from striate.data.layouts.layout import Layout, UnrelatedError
 from striate.data.layouts.names import natural_key
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tables import folder_of
+from striate.data.layouts.tree import Tree
 from striate.data.outlines import mask_path
 from striate.data.paths import SafePaths
 from striate.data.readers.annotations import sizes_of
@@ -19,6 +22,9 @@ SAMPLE = 50  # images that tell in which order pixels are numbered
 
 def read(layout: Layout, options: ReadOptions) -> Index:
     """Reads a table of runs; an image whose rows have none shows the background alone.
+
+    So does an image beside the others that the table does not name, where no row of it is without runs: Severstal's
+    table has the images with faults alone. Where rows are, an image that has none is one that nobody has looked at.
 
     Raises:
         DataError: if the table names no image that is there, or too many classes.
@@ -40,9 +46,13 @@ def read(layout: Layout, options: ReadOptions) -> Index:
     notes = [f"pixels are numbered from 1, {order}, {why}."]
     missing = len(images) - len(found)
     notes += [f"left out, runs of an image that is not there: {missing:,}."] if missing else []
-    folders = {path.rpartition("/")[0] for path in found}
-    beside = sum(len(folder.images) for folder in layout.tree.top.walk() if folder.path in folders) - len(found)
-    notes += [f"left out, images beside these that {file} does not name: {beside:,}."] if beside > 0 else []
+    beside = _beside(layout.tree, found)
+    if beside and all(each.objects for each in images):  # a table of objects leaves out the images that show none
+        notes.append(f"images beside these that {file} does not name, read as background alone: {len(beside):,}.")
+        sizes |= sizes_of(layout.tree.root, beside)
+        found |= dict.fromkeys(beside, len(images))
+    elif beside:
+        notes.append(f"left out, images beside these that {file} does not name: {len(beside):,}.")
     safe = SafePaths(layout.tree.root)
     return build(
         layout.tree.root,
@@ -57,3 +67,10 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         mask_values={0: 0} | {code_of(name): place for place, name in enumerate(classes, 1)},
         notes=notes,
     )
+
+
+def _beside(tree: Tree, found: Collection[str]) -> list[str]:
+    """The images right beside some."""
+    folders = {path.rpartition("/")[0] for path in found}
+    paths = (f.path_of(name) for f in tree.top.walk() if f.path in folders for name in f.images)
+    return [path for path in paths if path not in found]
