@@ -48,6 +48,24 @@ def test_a_linear_head_is_one_layer_of_the_vectors_as_they_are(kind: Kind) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_only_the_strengths_that_are_given_are_tried(kind: Kind) -> None:
+    vectors, labels = blobs()
+    fitted = fit([vectors], labels, 3, kind=kind, strengths=(0.5, 0.05))
+    assert set(fitted.losses) <= {0.5, 0.05}
+    assert fitted.strength in fitted.losses
+    [alone] = fit([vectors], labels, 3, kind=kind, strengths=[fitted.strength]).losses.items()
+    assert alone[1] == pytest.approx(fitted.losses[alone[0]], rel=0.05)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.01])
+def test_a_smaller_tolerance_comes_closer_to_the_least_loss(strength: float) -> None:
+    vectors, labels = blobs(apart=1)
+    exact, near, rough = (fit([vectors], labels, 3, strengths=[strength], tolerance=t) for t in (1e-7, 1e-4, 0.2))
+    away = [float((each.out_of_fold - exact.out_of_fold).abs().max()) for each in (near, rough)]
+    assert away[0] < 0.05 * away[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_scale_and_origin_of_features_do_not_matter(kind: Kind) -> None:
     vectors, labels = blobs()
     one = fit([vectors], labels, 3, kind=kind)

@@ -126,6 +126,8 @@ def fit(
     image_weight: Tensor | None = None,
     smoothing: float | None = None,
     folds: int | None = None,
+    strengths: Sequence[float] | None = None,
+    tolerance: float | None = None,
     seed: int = 0,
     precision: Precision = "float32",
     advance: Advance = lambda count, note: None,
@@ -146,6 +148,9 @@ def fit(
             that loss; unless given, the best for probabilities.
         folds: parts, of which each is held out once; 1 for one part that is held out alone. Unless given, five, or
             where there is much to compute one.
+        strengths: of the penalty, that are tried, the strongest first; those of the kind unless given.
+        tolerance: share of the objective to which the heads are fitted that are compared; unless given, the larger the
+            more there is to compute.
         seed: of the parts.
         precision: of the machine's fast products. Those of logistic regression are computed in it where there is much
             to compute, the rest in float32.
@@ -160,13 +165,14 @@ def fit(
     work = float(len(views) * images * min(len(views) * images, views[0].shape[1]) * classes)
     answered_by = _answered_by(labels, folds, work * TRAINED_WORK if kind in ("mlp", "cosine") else work, seed)
     effort = Effort.of(work)
-    solve, strengths = _solver(kind, hidden, effort)
+    effort = effort if tolerance is None else replace(effort, tolerance=tolerance)
+    solve, usual = _solver(kind, hidden, effort)
     with _threads(work):
         rounded = precision == "bfloat16" and kind == "softmax" and work > FOLDED_WORK
         dtype = torch.bfloat16 if rounded else torch.float32
         frame = Frame.of(views, may_turn=kind in ("softmax", "ridge"), dtype=dtype)
         whole = _problem(frame, labels, classes, weight, image_weight)
-        best, losses = _search(whole, answered_by, solve, strengths, effort, advance)
+        best, losses = _search(whole, answered_by, solve, strengths or usual, effort, advance)
         temperature = best.temperature
         if smoothing is not None:
             temperature = fit_temperature(best.logits, whole.labels[best.rows], smoothing)
