@@ -112,13 +112,30 @@ def test_what_a_file_is_decides_its_content(tmp_path: Path) -> None:
     assert torch.equal(read_tensors(path)["a.weight"], TENSORS["a.weight"])
     save_file({f"module._orig_mod.{name}": tensor for name, tensor in TENSORS.items()}, path)
     assert read_tensors(path).keys() == TENSORS.keys()
-    for content in (b"", b"text", b"\x00" * 100):
+    for content, kind in (
+        (b"", "an empty file"),
+        (b"text", "another kind of file"),
+        (b"\x00" * 100, "another kind of file"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of git-lfs; `git lfs pull` brings the file"),
+        (b"\n<!DOCTYPE html>", "a page of HTML, as servers give instead of a file"),
+        (b'{"error": "Not found"}', "text in JSON"),
+        (b"\x1f\x8b\x08\x00", "a file that gzip has compressed"),
+    ):
         path.write_bytes(content)
         with pytest.raises(WeightsError) as caught:
             read_tensors(path)
         assert str(caught.value) == (
-            f"{path}: expected a file of weights, of safetensors, torch.save or Keras; got another kind of file."
+            f"{path}: expected a file of weights, of safetensors, torch.save or Keras; got {kind}."
         )
+
+
+def test_a_folder_names_the_weights_in_it(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError) as caught:
+        read_tensors(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: expected a file of weights; expected a regular file; got a folder."
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(WeightsError, match=r"got a folder\. Try .*model\.safetensors\.$"):
+        read_tensors(tmp_path)
 
 
 def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from striate.weights.layouts import LAYOUTS, Layout, layout_named
 from striate.weights.load import load, load_into, tensors_for
 from striate.weights.manifest import Manifest, published, read_manifests, unknown_name
 from striate.weights.names import class_names, imagenet_classes, names_digest, wordnet_ids
-from striate.weights.read import read_checkpoint, read_pickle, read_safetensors, read_tensors
+from striate.weights.read import read_checkpoint, read_pickle, read_safetensors, read_tensors, within
 from striate.weights.store import (
     digest,
     find,
@@ -69,5 +69,6 @@ __all__ = [
     "unknown_name",
     "verify",
     "weights_folder",
+    "within",
     "wordnet_ids",
 ]

@@ -1,14 +1,12 @@
 """Tensors of files: safetensors, and PyTorch's pickles, of which tensors and plain values alone are read."""
 
 import struct
-import warnings
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from pickle import UnpicklingError
 from typing import BinaryIO
 
-import torch
 from torch import Tensor
 
 from striate import tensors as soundness
@@ -16,9 +14,18 @@ from striate.errors import WeightsError
 from striate.files import fit_to_print, open_regular
 from striate.weights.checkpoint import Checkpoint, unwrapped, without_prefixes
 from striate.weights.keras_file import HDF5, IN_ARCHIVE, hdf5_library, read_keras
+from striate.weights.unpickle import MOST_PICKLE, ZIP, load_plain
 
-MOST_PICKLE = 1 << 22  # bytes of what is unpickled, beside the tensors' values: a second's work for PyTorch's reader
-ZIP = b"PK\x03\x04"  # at the beginning of what torch.save writes
+FIRST = 64  # bytes that show what a file is
+KINDS = {  # what people have in place of weights, by its first bytes in lower case
+    b"version https://git-lfs": "a pointer of git-lfs; `git lfs pull` brings the file",
+    b"<!doctype": "a page of HTML, as servers give instead of a file",
+    b"<html": "a page of HTML, as servers give instead of a file",
+    b"<?xml": "a page of XML, as servers give instead of a file",
+    b"{": "text in JSON",
+    b"\x1f\x8b": "a file that gzip has compressed",
+}
+IN_FOLDERS = ("model.safetensors", "pytorch_model.bin", "model.weights.h5")  # of Hugging Face and Keras
 PICKLE = b"\x80"  # of what it wrote before PyTorch 1.6
 FOREIGN = (  # what the unpickler raises for bytes that are not torch.save's
     OSError,
@@ -55,20 +62,32 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         with open_regular(path) as file:
-            first = file.read(9)
+            first = file.read(FIRST)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: expected a file of weights; got nothing there.") from error
     except OSError as error:
-        raise WeightsError(f"{path}: expected a file of weights; {error.strerror}.") from error
+        raise WeightsError(f"{path}: expected a file of weights; {error.strerror}.{within(path)}") from error
     if first.startswith(HDF5) or (first.startswith(ZIP) and _is_keras(path)):
         return read_keras(path)
-    if first[8:] == b"{":
+    if first[8:9] == b"{":
         return Checkpoint(without_prefixes(read_safetensors(path)))
     if first.startswith((ZIP, PICKLE)):
         return _read_pickle(path)
-    raise WeightsError(
-        f"{path}: expected a file of weights, of safetensors, torch.save or Keras; got another kind of file."
-    )
+    raise WeightsError(f"{path}: expected a file of weights, of safetensors, torch.save or Keras; got {_kind(first)}.")
+
+
+def _kind(first: bytes) -> str:
+    """What a file is that holds no weights, by its first bytes."""
+    if not first:
+        return "an empty file"
+    text = first.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return next((what for start, what in KINDS.items() if text.startswith(start)), "another kind of file")
+
+
+def within(path: Path) -> str:
+    """The sentence of which file to try in a folder that was given for a file; "" where none is known."""
+    inside = next((name for name in IN_FOLDERS if (path / name).is_file()), None)
+    return f" Try {path / inside}." if inside else ""
 
 
 def _is_keras(path: Path) -> bool:
@@ -127,16 +146,16 @@ def _read_pickle(path: Path) -> Checkpoint:
     try:
         with open_regular(path) as file:
             size = _size(file)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of tensors that are refused below
-                content = torch.load(file, map_location="cpu", weights_only=True)
+            content, unmade = load_plain(file)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: expected a file of weights; got nothing there.") from error
     except FOREIGN as error:
         raise WeightsError(f"{path}: expected a file of torch.save with tensors only; {_reason(error)}.") from error
     found = unwrapped(content)
     if found is None:
-        raise WeightsError(f"{path}: expected a dict of tensors, or a checkpoint that holds one; got {_what(content)}.")
+        raise WeightsError(
+            f"{path}: expected a dict of tensors, or a checkpoint that holds one; got {_what(content, unmade)}."
+        )
     problem = soundness.unsound(found.tensors, size)
     if problem:
         raise WeightsError(f"{path}: {problem}.")
@@ -157,6 +176,11 @@ def _size(file: BinaryIO) -> int:
     if file.read(len(ZIP)) == ZIP:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
+        names = {PurePosixPath(member.filename).name for member in members}
+        if "constants.pkl" in names:
+            raise ValueError("it holds a program of TorchScript; save the state_dict() of its network instead")
+        if "data.pkl" not in names:
+            raise ValueError("the archive was written by another program")
         if any(member.compress_type != zipfile.ZIP_STORED for member in members):
             raise ValueError("expected an archive without compression, as torch.save writes it; got a compressed one")
         if sum(member.file_size for member in members) > size:
@@ -169,17 +193,29 @@ def _size(file: BinaryIO) -> int:
 
 
 def _reason(error: BaseException) -> str:
-    """Why the unpickler gave up, of PyTorch's page of advice the line that says it."""
+    """Why the unpickler gave up, in a line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    refused = next((line for line in lines if "GLOBAL" in line or "Unsupported" in line), None)
-    told = refused or next(iter(lines), type(error).__name__)
-    return fit_to_print(told.partition(". Please use")[0].rstrip("."), 200)
+    if isinstance(error, zipfile.BadZipFile):
+        return "the file is not whole: its end, where an archive lists its members, is missing"
+    told = str(error).rpartition("WeightsUnpickler error:")[2].strip().partition("\n")[0]  # of a page of advice
+    if "Unsupported operand" in told:
+        return "it was pickled by another protocol than torch.save's own, 2; save it without `pickle_protocol`"
+    if "persistent" in told:
+        return "it holds a whole network, which only its code can make: save its state_dict() instead"
+    return fit_to_print(told.partition(". Please use")[0].rstrip(".") or type(error).__name__, 200)
 
 
-def _what(content: object) -> str:
+def _what(content: object, unmade: Mapping[int, str]) -> str:
+    """What a file holds instead of tensors."""
+    if id(content) in unmade:
+        made_by = fit_to_print(unmade[id(content)], 80)
+        return f"an object of {made_by}, which only its code can make: save its state_dict() where you trust it"
     if not isinstance(content, Mapping):
-        return f"a {fit_to_print(type(content).__name__, 40)}"
-    keys = [fit_to_print(str(key), 40) for key, _ in zip(content, range(8), strict=False)]
+        kind = fit_to_print(type(content).__name__, 40)
+        return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+    keys = [
+        fit_to_print(str(key), 40) + (f" (of {fit_to_print(unmade[id(value)], 80)})" if id(value) in unmade else "")
+        for (key, value), _ in zip(content.items(), range(8), strict=False)
+    ]
     return f"a dict of {', '.join(keys) or 'nothing'}"
