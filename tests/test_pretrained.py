@@ -162,6 +162,26 @@ def test_the_net_of_a_checkpoint_may_be_said(tmp_path: Path) -> None:
     assert pretrained(tmp_path / "b.pth", "mobilenet_v1", {"width": 0.5}).arguments == {"width": 0.5}
 
 
+def test_images_are_taken_to_be_prepared_as_for_published_weights_of_the_net(tmp_path: Path) -> None:
+    torch.save(state("efficientnet_lite0"), tmp_path / "a.pth")
+    found = pretrained(tmp_path / "a.pth")
+    assert (found.preprocessing.mean, found.preprocessing.std) == ((0.5,) * 3, (0.5,) * 3)
+    assert found.said[1:] == (
+        "Padding and epsilon are taken to be TensorFlow's, as of timm's tf_efficientnet_lite0; timm's own "
+        "efficientnet_lite0, with tensors of the same names, is `--model timm/efficientnet_lite0`.",
+        "How its images were prepared is not in the file: 224 pixels, mean 0.5, 0.5, 0.5 and deviation 0.5, 0.5, 0.5 "
+        "are assumed.",
+    )
+
+
+def test_a_folder_is_no_file_of_weights(tmp_path: Path) -> None:
+    (tmp_path / "pytorch_model.bin").touch()
+    with pytest.raises(StriateError) as caught:
+        pretrained(tmp_path)
+    expected = f"`weights`: expected a file; got a folder, {tmp_path}. Try {tmp_path / 'pytorch_model.bin'}."
+    assert str(caught.value) == expected
+
+
 def test_values_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     tensors = state("lenet5")
     tensors["fc3.bias"][2] = float("nan")

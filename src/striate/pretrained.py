@@ -37,10 +37,15 @@ from striate.weights import (
     tensors_for,
     tensors_of,
     unknown_name,
+    within,
 )
 
 CENTRED = (0.5,)  # of each channel: mean and deviation of x / 127.5 - 1
 NAMING = {"name": "classify", "several_labels": False}  # what published weights do
+ALIKE = {  # nets whose tensors do not show which of two they are, and the sentence that says which was taken
+    "efficientnet_lite0": "Padding and epsilon are taken to be TensorFlow's, as of timm's tf_efficientnet_lite0; "
+    "timm's own efficientnet_lite0, with tensors of the same names, is `--model timm/efficientnet_lite0`."
+}
 BILINEAR = "bilinear"  # the one interpolation that images are resized by
 
 
@@ -173,6 +178,8 @@ def pretrained(
         hint = unknown_name(str(weights), manifests)
         shown = fit_to_print(str(weights), 200)
         raise UsageError(f"`weights`: expected the name of published weights, or a file; got {shown}. {hint}")
+    if path.is_dir():
+        raise UsageError(f"`weights`: expected a file; got a folder, {path}.{within(path)}")
     manifest = None if model or layout else recognised(path, manifests.values())
     if manifest is not None:
         return _published(manifest, path)
@@ -234,7 +241,9 @@ def _foreign(path: Path, model: str | None, arguments: dict[str, Any], layout: s
         said += take(net, fit)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    mean, std = mean_and_std(channels)
+    if fit.layout == "striate" and model in ALIKE:
+        said.append(ALIKE[model])
+    mean, std = _usual_mean_and_std(model, channels)
     if LAYOUTS[fit.layout].centred:
         mean = std = CENTRED * channels
     size = int(net.image_size)
@@ -245,6 +254,14 @@ def _foreign(path: Path, model: str | None, arguments: dict[str, Any], layout: s
     record = Preprocessing((channels, size, size), mean, std, CROP_PCT)
     about = {"file": path.name, "sha256": digest(path)}
     return Pretrained(net, model, arguments, record, outputs=fit.classes, said=tuple(said), about=about)
+
+
+def _usual_mean_and_std(model: str, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Those of the first published weights of a net; else ImageNet's."""
+    usual = next((each.preprocessing for each in published().values() if each.arch == model), {})
+    if len(usual.get("mean", ())) != channels:
+        return mean_and_std(channels)
+    return tuple(usual["mean"]), tuple(usual["std"])
 
 
 def _numbers(values: tuple[float, ...]) -> str:

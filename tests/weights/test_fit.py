@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from striate.errors import UsageError, WeightsError
 from striate.nets import create
-from striate.weights import fit_to, net_of, take
+from striate.weights import LAYOUTS, fit_to, net_of, take
 from striate.weights.fit import identify
 
 
@@ -30,7 +30,7 @@ def equal(net: nn.Module, tensors: dict[str, Tensor], *apart: str) -> bool:
 @pytest.mark.parametrize(
     "name", ["resnet18", "mobilenet_v2", "efficientnet_lite0", "lenet5", "vgg11_bn", "squeezenet1_1"]
 )
-@pytest.mark.parametrize("prefix", ["", "model.", "net.backbone."])
+@pytest.mark.parametrize("prefix", ["", "model.", "net.backbone.", "a.b.c.d.e."])
 def test_a_net_is_known_by_its_tensors_and_takes_them(name: str, prefix: str) -> None:
     tensors = state(name, num_classes=7)
     given = {f"{prefix}{key}": tensor for key, tensor in tensors.items()}
@@ -76,6 +76,74 @@ def test_a_head_of_another_program_is_left_out_and_said() -> None:
     )
     assert equal(net, tensors, "fc.")
     assert torch.equal(net.state_dict()["fc.weight"], before)
+
+
+@pytest.mark.parametrize(
+    ("taken", "beside"), [("encoder_q.", "encoder_k."), ("teacher.", "student."), ("ema_model.", "model.")]
+)
+def test_of_two_networks_one_is_taken_and_an_average_first(taken: str, beside: str) -> None:
+    tensors = state("resnet18")
+    pair = {"queue": torch.ones(2, 2)}
+    for prefix, shift in ((beside, 1), (taken, 0)) if taken != "encoder_q." else ((taken, 0), (beside, 1)):
+        pair |= {f"{prefix}{name}": tensor + shift for name, tensor in tensors.items()}
+    assert identify(pair) == ["resnet18"]
+    net = create("resnet18")
+    said = take(net, fit_to(net, pair))
+    assert equal(net, tensors)
+    average = f"The tensors under {taken[:-1]}, a moving average of the weights, are taken."
+    assert said[:-1] == (() if taken == "encoder_q." else (average,))
+    assert said[-1].startswith("123 tensors that the network lacks were left out: ")
+
+
+def test_what_observers_leave_in_the_stages_is_left_out() -> None:
+    tensors = state("resnet18")
+    given = tensors | {"total_ops": torch.zeros(1), "layer1.0.conv1.total_ops": torch.zeros(1)}
+    assert identify(given) == ["resnet18"]
+    net = create("resnet18")
+    said = "2 tensors that the network lacks were left out: total_ops and layer1.0.conv1.total_ops."
+    assert take(net, fit_to(net, given)) == (said,)
+    assert equal(net, tensors)
+
+
+@pytest.mark.parametrize(
+    ("name", "children", "prefix", "layout"),
+    [
+        ("resnet18", {"conv1": 0, "bn1": 1, "layer1": 4, "layer2": 5, "layer3": 6, "layer4": 7, "fc": 9}, "", "resnet"),
+        ("resnet50", {"conv1": 0, "bn1": 1, "layer1": 4, "layer2": 5, "layer3": 6, "layer4": 7}, "encoder.", "resnet"),
+        ("vgg11_bn", {"features": 0, "classifier": 2}, "", "features"),
+        ("squeezenet1_1", {"features": 0, "classifier": 1}, "net.", "features"),
+        ("mobilenet_v2", {"features": 0}, "0.", "features"),
+    ],
+)
+def test_children_by_number(name: str, children: dict[str, int], prefix: str, layout: str) -> None:
+    tensors = state(name)
+    parts = {key: key.split(".", 1) for key in tensors}
+    given = {f"{prefix}{children[a]}.{b}": tensors[key] for key, (a, b) in parts.items() if a in children}
+    assert identify(given) == [name]
+    net = create(name)
+    fit = fit_to(net, given)
+    assert (fit.layout, fit.prefix, fit.left_out) == (f"numbered_{layout}", prefix, ())
+    take(net, fit)
+    assert equal(net, {key: tensor for key, tensor in tensors.items() if parts[key][0] in children})
+
+
+TRANSFORMERS = {  # names of microsoft/resnet-50, and ours
+    "resnet.embedder.embedder.convolution.weight": "conv1.weight",
+    "resnet.embedder.embedder.normalization.running_var": "bn1.running_var",
+    "resnet.encoder.stages.0.layers.0.shortcut.convolution.weight": "layer1.0.downsample.0.weight",
+    "resnet.encoder.stages.0.layers.0.shortcut.normalization.bias": "layer1.0.downsample.1.bias",
+    "resnet.encoder.stages.3.layers.2.layer.1.convolution.weight": "layer4.2.conv2.weight",
+    "resnet.encoder.stages.2.layers.5.layer.2.normalization.weight": "layer3.5.bn3.weight",
+    "classifier.1.bias": "fc.bias",
+}
+
+
+def test_the_resnet_of_transformers() -> None:
+    convert = LAYOUTS["transformers_resnet"].convert
+    one = torch.zeros(1)
+    assert [*convert(dict.fromkeys(TRANSFORMERS, one))] == [*TRANSFORMERS.values()]
+    without = dict.fromkeys((name.removeprefix("resnet.") for name in TRANSFORMERS), one)
+    assert [*convert(without)] == [*TRANSFORMERS.values()]
 
 
 def test_fastais_resnet() -> None:

@@ -47,6 +47,13 @@ def test_the_counter_of_batches_may_be_absent() -> None:
     assert load_into(net, given) == ()
 
 
+def test_a_counter_of_another_shape_is_passed_over() -> None:
+    net, tensors = create("resnet20_cifar"), create("resnet20_cifar").state_dict()
+    tensors["bn1.num_batches_tracked"] = torch.tensor([7])
+    load_into(net, tensors)
+    assert net.state_dict()["bn1.num_batches_tracked"] == 0
+
+
 def test_heads_of_another_size_keep_their_initial_values_and_are_named() -> None:
     net, given = Tiny(5), state_of(Tiny(7))
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}

@@ -194,8 +194,8 @@ class Form:
 
     layout: str | None = None
     """Whose names and layouts: striate (also torchvision, timm), module, keras, keras_mobilenet_v1,
-    keras_mobilenet_v1_folded, caffe, caffe_lenet, timm_vgg, timm_mobilenet_v2, fastai_resnet, efficientnet_pytorch;
-    with --model, those that fit unless given."""
+    keras_mobilenet_v1_folded, caffe, caffe_lenet, timm_vgg, timm_mobilenet_v2, fastai_resnet, numbered_resnet,
+    numbered_features, transformers_resnet, efficientnet_pytorch; with --model, those that fit unless given."""
 
     model: Annotated[str | None, Parameter(alias="-m")] = None
     """Network, by its name in the catalogue: the result is then a model file, to evaluate and predict with."""

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from striate.errors import UsageError, WeightsError
 from striate.files import list_names
 from striate.nets import heads_of
-from striate.weights.checkpoint import left_out
+from striate.weights.checkpoint import COUNTER, is_average, left_out
 from striate.weights.layouts import LAYOUTS, layout_named
-from striate.weights.load import COUNTER, load_into, tensors_for
+from striate.weights.load import load_into, tensors_for
 
-DEPTH = 3  # of the names of modules that may stand before every name of the network
+DEPTH = 6  # of the names of modules that may stand before every name of the network
+LEAST_SHARE = 1 / 8  # of the tensors: what stands before fewer is no network, beside students, teachers and queues
+LEAVES = ("weight", "bias", "running_mean", "running_var")  # of the tensors of the catalogue's nets
 LAYOUTS_OF = {"mobilenetv1_100": ("striate",)}  # it pads as timm does, and Keras' weights are of mobilenet_v1_100
 Shapes = Mapping[str, tuple[int, ...]]  # by the names of tensors
 
@@ -88,7 +90,7 @@ def digest_of(shapes: Shapes, stages: tuple[str, ...], first: str) -> str | None
     lines = sorted(
         f"{name} {shape[:1] + shape[2:] if name == first else shape}"
         for name, shape in shapes.items()
-        if name.startswith(inside) and not name.endswith(COUNTER)
+        if name.startswith(inside) and name.rpartition(".")[2] in LEAVES  # the others are counters, and of observers
     )
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
@@ -129,12 +131,16 @@ def _readings(tensors: Mapping[str, Tensor], layout: str | None) -> Iterator[tup
 
 
 def _prefixes(tensors: Mapping[str, Tensor]) -> list[str]:
-    """What may stand before the names of the network: nothing, and the modules that hold most of the tensors."""
+    """What may stand before the names of the network: nothing, and the modules that hold many of the tensors.
+
+    Those of a moving average come first.
+    """
     counts: Counter[str] = Counter()
     for name in tensors:
         parts = name.split(".")[: DEPTH + 1]
         counts.update(".".join(parts[:depth]) + "." for depth in range(1, len(parts)))
-    return ["", *(prefix for prefix, count in counts.items() if 2 * count > len(tensors))]
+    many = [prefix for prefix, count in counts.items() if count > LEAST_SHARE * len(tensors)]
+    return ["", *sorted(many, key=lambda prefix: not is_average(prefix.split(".")))]
 
 
 def fit_to(net: nn.Module, tensors: Mapping[str, Tensor], layout: str | None = None) -> Fit:
@@ -187,8 +193,11 @@ def take(net: nn.Module, fit: Fit) -> tuple[str, ...]:
     heads = [name for name in own if stages and not name.startswith(stages)]
     absent = [name for name in heads if name not in fit.tensors and not name.endswith(COUNTER)]
     said = list(load_into(net, {**{name: own[name] for name in absent}, **fit.tensors}))
+    if is_average(fit.prefix.split(".")):
+        said.append(f"The tensors under {fit.prefix.rstrip('.')}, a moving average of the weights, are taken.")
     if absent:
-        said.append(f"The file has no {list_names(absent)}, which keep their initial values.")
+        keep = "which keeps its" if len(absent) == 1 else "which keep their"
+        said.append(f"The file has no {list_names(absent)}, {keep} initial values.")
     if fit.left_out:
         said.append(left_out(fit.left_out))
     return tuple(said)

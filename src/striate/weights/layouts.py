@@ -1,5 +1,6 @@
 """Who names and lays out tensors how: each known layout by name, with the function that makes it ours."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -7,7 +8,7 @@ from itertools import accumulate
 from torch import Tensor
 
 from striate.errors import UsageError, WeightsError, nearest
-from striate.files import fit_to_print
+from striate.files import list_names
 from striate.weights.convert import (
     KERAS_EPSILON,
     from_caffe,
@@ -126,23 +127,55 @@ def efficientnet_pytorch(tensors: Tensors) -> dict[str, Tensor]:
     return renamed(tensors, efficientnet_lite0_layers())
 
 
-FASTAI_RESNET = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
+RESNET_CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4", "9": "fc"}
+FEATURES_CHILDREN = {"0": "features", "1": "classifier", "2": "classifier"}  # of VGG with a pooling between, else not
+
+
+def _by_number(tensors: Tensors, children: Mapping[str, str], first: str) -> dict[str, Tensor]:
+    """Tensors of `nn.Sequential(*net.children())`, whose parts are numbered; what follows the net keeps its name."""
+    if first not in tensors:
+        raise WeightsError(f"names: expected children by number, such as {first}; got {list_names(tensors)}.")
+    parts = {name: name.partition(".") for name in tensors}
+    return {f"{children.get(part, part)}.{rest}": tensors[name] for name, (part, _, rest) in parts.items()}
+
+
+def numbered_resnet(tensors: Tensors) -> dict[str, Tensor]:
+    """torchvision's ResNet as `nn.Sequential` of its children, or of the first of them."""
+    return _by_number(tensors, RESNET_CHILDREN, "0.weight")
+
+
+def numbered_features(tensors: Tensors) -> dict[str, Tensor]:
+    """torchvision's nets of `features` and `classifier` as `nn.Sequential` of these, or of the first."""
+    first = next((name for name in tensors if name.startswith("0.0.")), "0.0.weight")
+    return _by_number(tensors, FEATURES_CHILDREN, first)
 
 
 def fastai_resnet(tensors: Tensors) -> dict[str, Tensor]:
-    """fastai's ResNet: torchvision's without its last two children, numbered, as `0`, and a head of its own as `1`.
+    """fastai's ResNet: torchvision's without its last two children, numbered, as `0`, and a head of its own as `1`."""
+    body = {name.removeprefix("0."): tensor for name, tensor in tensors.items() if name.startswith("0.")}
+    head = {name: tensor for name, tensor in tensors.items() if not name.startswith("0.")}
+    return numbered_resnet(body) | head
 
-    Raises:
-        WeightsError: the names are others.
-    """
+
+def transformers_resnet(tensors: Tensors) -> dict[str, Tensor]:
+    """The ResNet of Hugging Face's transformers."""
+    rules = (
+        (r"(resnet\.)?embedder\.embedder\.", ""),
+        (r"(resnet\.)?encoder\.stages\.(\d+)\.layers\.", lambda found: f"layer{int(found[2]) + 1}."),
+        (r"shortcut\.convolution", "downsample.0"),
+        (r"shortcut\.normalization", "downsample.1"),
+        (r"layer\.(\d+)\.convolution", lambda found: f"conv{int(found[1]) + 1}"),
+        (r"layer\.(\d+)\.normalization", lambda found: f"bn{int(found[1]) + 1}"),
+        (r"^convolution", "conv1"),
+        (r"^normalization", "bn1"),
+        (r"^classifier\.1\.", "fc."),
+    )
     new = {}
     for name, tensor in tensors.items():
-        part, _, rest = name.partition(".")
-        number, _, leaf = rest.partition(".")
-        if part == "0" and number in FASTAI_RESNET:
-            new[f"{FASTAI_RESNET[number]}.{leaf}"] = tensor
-        elif part != "1":
-            raise WeightsError(f"names: expected fastai's `0.` and `1.`; got {fit_to_print(name, 80)}.")
+        short = name
+        for pattern, put in rules:
+            short = re.sub(pattern, put, short, count=1)
+        new[short] = tensor
     return new
 
 
@@ -165,6 +198,9 @@ LAYOUTS = {
     "timm_mobilenet_v2": Layout("timm's MobileNet v2", timm_mobilenet_v2),
     "timm": Layout("timm's, for a net timm/NAME", timm),
     "fastai_resnet": Layout("fastai's ResNet, without its head", fastai_resnet),
+    "numbered_resnet": Layout("torchvision's ResNet, its children numbered", numbered_resnet),
+    "numbered_features": Layout("torchvision's nets of features and a classifier, numbered", numbered_features),
+    "transformers_resnet": Layout("the ResNet of Hugging Face's transformers", transformers_resnet),
     "efficientnet_pytorch": Layout("EfficientNet-PyTorch's EfficientNet-Lite0", efficientnet_pytorch, centred=True),
 }
 

@@ -10,13 +10,12 @@ from striate.errors import UsageError, WeightsError
 from striate.files import list_names
 from striate.nets import heads_of
 from striate.tensors import not_finite
+from striate.weights.checkpoint import COUNTER
 from striate.weights.convert import rescaled_epsilon
 from striate.weights.layouts import layout_named
 from striate.weights.manifest import Manifest, published, unknown_name
 from striate.weights.read import read_tensors
 from striate.weights.store import find, named, recognised
-
-COUNTER = "num_batches_tracked"  # how many batches a batch norm has seen: no weight, and older files lack it
 
 
 def tensors_for(net: nn.Module, tensors: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:
@@ -55,6 +54,7 @@ def load_into(net: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
         WeightsError: any other tensor is missing, unexpected or misshapen, or one holds NaN or infinity.
     """
     own = net.state_dict()
+    tensors = {name: tensor for name, tensor in tensors.items() if not _is_odd_counter(name, tensor)}
     replaced = _other_heads(net, own, tensors)
     initial = {name for name in own if name.rpartition(".")[0] in replaced}
     missing = [f"{name} is missing" for name in own if name not in tensors and not name.endswith(COUNTER)]
@@ -98,6 +98,11 @@ def _other_heads(
         if theirs_count != ours_count:
             heads[layer] = (theirs_count, ours_count)
     return heads
+
+
+def _is_odd_counter(name: str, tensor: Tensor) -> bool:
+    """Whether it counts batches in another shape than PyTorch does; a net keeps its own count then."""
+    return name.endswith(COUNTER) and tensor.ndim > 0
 
 
 def _shape(tensor: Tensor) -> str:
