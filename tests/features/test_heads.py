@@ -233,6 +233,31 @@ def test_features_that_never_change() -> None:
     assert (fitted.head(vectors).argmax(dim=1) == labels).all()
 
 
+@pytest.mark.parametrize("kind", ["softmax", "ridge"])
+@pytest.mark.parametrize(("labels", "classes"), [([0, 1], 2), ([0, 1, 2], 3), ([0, 0, 0], 1)])
+@pytest.mark.parametrize("features", [2, 40])
+@pytest.mark.parametrize("several", [False, True])
+def test_heads_of_which_each_is_taught_one_class_alone(
+    kind: Kind, labels: list[int], classes: int, features: int, several: bool
+) -> None:
+    vectors, truth = torch.randn(len(labels), features), torch.tensor(labels)
+    fitted = fit(
+        [vectors, vectors + 0.1], torch.nn.functional.one_hot(truth, classes) if several else truth, classes, kind=kind
+    )
+    assert fitted.out_of_fold.isfinite().all()
+    if not several:
+        assert (fitted.head(vectors).argmax(dim=1) == truth).all()
+
+
+@pytest.mark.parametrize("kind", ["softmax", "ridge"])
+@pytest.mark.parametrize("features", [2, 40])
+def test_images_that_are_all_alike(kind: Kind, features: int) -> None:
+    labels = torch.tensor([0, 0, 0, 1, 1, 1, 1])
+    answers = fit([torch.full((7, features), 3.0)], labels, 2, kind=kind).head(torch.full((1, features), 3.0))
+    assert answers.isfinite().all()
+    assert answers.argmax() == 1  # the more frequent class
+
+
 def test_one_picture_is_too_few() -> None:
     with pytest.raises(DataError) as caught:
         fit([torch.zeros(1, 3)], torch.zeros(1).long(), 2)

@@ -90,7 +90,8 @@ class _Guess:
     def __init__(self, problem: Problem, curvature: float, penalty: Tensor) -> None:
         classes = problem.classes
         of_differences = classes / (classes - 1) if classes > 1 and not problem.many_hot else 1.0
-        moments = curvature * of_differences * problem.moments
+        bent = max(curvature, NOISE / classes)  # none is left where each head was taught one class alone
+        moments = bent * of_differences * problem.moments
         moments.diagonal().add_(penalty + NOISE * moments.trace())
         self._factor = cholesky(moments)
 

@@ -65,7 +65,7 @@ class Frame:
         if may_turn and count < features:
             own = torch.cat([(part.double() - mean) / std for part in parts])
             products = own @ own.T
-            products.diagonal().add_(JITTER * products.trace() / count)
+            products.diagonal().add_(JITTER * (products.trace() / count).clamp(min=1.0))  # 0 where all are alike
             factor = cholesky(products)
             return Frame(mean, std, torch.cat([factor, factor.new_ones(count, 1)], dim=1).float(), factor, own)
         vectors = torch.ones(count, features + 1, dtype=dtype)
