@@ -17,13 +17,17 @@ from pycocotools import mask as rasteriser
 
 from striate.data.decode import MAX_PIXELS, UnreadableError
 from striate.data.formats.record import code_of
-from striate.data.layouts.json_file import decode_json
+from striate.data.layouts.json_file import decode_json, ends_of
 from striate.errors import DataError
 
 BACKGROUND, CROWD = 0, -1  # values of a mask where there is no object, and where nobody counted them
 MOST_OBJECTS = 20_000  # of an image; the densest of LVIS has 300
 MOST_DRAWN = 1 << 30  # pixels of the columns that all objects of an image lie in
 MOST_OUTLINE = 1 << 20  # pixels along all outlines of an object, each of which takes the rasteriser some 60 bytes
+UNREAD = {  # what files hold that are like COCO's, by a key in them
+    b'"segments_info"': "a panoptic segmentation, which is not read: save instances, or masks in PNG of class numbers",
+    b'"caption"': "captions, which are no classes",
+}
 REACH = 1  # image sides that an outline may reach outside; what is far away would take long to rasterise
 
 Runs = NDArray[np.int64]  # lengths of runs outside and inside by turns, down the columns
@@ -37,9 +41,11 @@ class Image(msgspec.Struct, gc=False):
     """An image of a COCO file."""
 
     id: int
-    file_name: str
+    file_name: str = ""
     width: int = 0
     height: int = 0
+    coco_url: str = ""
+    """Where LVIS has it from, which ends in the path of its file."""
 
 
 class Category(msgspec.Struct):
@@ -85,7 +91,17 @@ def load(path: Path) -> Coco:
     Raises:
         DataError: if it is none, or two of its images have the same number.
     """
-    coco: Coco = decode_json(path, Coco, "COCO JSON")
+    try:
+        coco: Coco = decode_json(path, Coco, "COCO JSON")
+    except DataError:
+        unread = next((why for key, why in UNREAD.items() if key in ends_of(path)), "")
+        if unread:
+            raise DataError(f"{path}: expected COCO JSON of boxes, outlines or classes; got {unread}.") from None
+        raise
+    for image in coco.images:
+        image.file_name = image.file_name or image.coco_url
+    if not all(image.file_name for image in coco.images):
+        raise DataError(f"{path}: expected `file_name` or `coco_url` of each image; got one without.")
     if len({image.id for image in coco.images}) < len(coco.images):
         raise DataError(f"{path}: expected a number of its own for each image; got one twice.")
     return coco

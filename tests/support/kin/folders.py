@@ -320,7 +320,7 @@ def letters() -> Files:
     return classes(names=("A", "a"))
 
 
-@kin(Means(refused="of one class, img1, and MOT/gt/gt.txt would not be read"))
+@kin(Means("boxes of MOT", ("Pedestrian",), {None: 4}, boxes=4))
 def boxes_of_a_video() -> Files:
     return photos("MOT/img1") | {"MOT/gt/gt.txt": "".join(f"{n},1,1,2,9,8,1,1,1\n" for n in range(4))}
 

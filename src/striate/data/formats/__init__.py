@@ -9,6 +9,7 @@ from striate.data.formats import (
     cvat,
     label_studio,
     labelme,
+    mot,
     odgt,
     supervisely,
     text_lines,
@@ -28,6 +29,7 @@ PARSERS = {
     "cvat": cvat.parse,
     "label-studio": label_studio.parse,
     "labelme": labelme.parse,
+    "mot": mot.parse,
     "supervisely": supervisely.parse,
     "via": via.parse,
 }

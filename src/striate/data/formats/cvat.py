@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-from striate.data.formats.record import Record, Shape, boxed, outlined
+from striate.data.formats.record import Record, Shape, boxed, ellipse, outlined, turned
 from striate.data.formats.xml_file import stream_xml
 from striate.data.layouts.names import split_of
 from striate.errors import DataError
@@ -33,6 +33,7 @@ def _record(image: ElementTree.Element) -> Record:
             record.labels += [each.get("label", "")] if each.get("label") else []
             continue
         record.add(_shape(each))
+        record.has_unread_area |= each.tag == "mask"
     return record
 
 
@@ -41,7 +42,14 @@ def _shape(each: ElementTree.Element) -> Shape | None:
     try:
         if each.tag == "box" and label:
             x0, y0, x1, y1 = (float(each.get(name, "")) for name in ("xtl", "ytl", "xbr", "ybr"))
-            return boxed(label, x0, y0, x1, y1)
+            centre = [((x0 + x1) / 2, (y0 + y1) / 2)]
+            return turned(label, (x0, y0, x1, y1), float(each.get("rotation") or 0), centre)
+        if each.tag == "ellipse" and label:
+            x, y, across, down = (float(each.get(name, "")) for name in ("cx", "cy", "rx", "ry"))
+            return outlined(label, ellipse(x, y, across, down, float(each.get("rotation") or 0)))
+        if each.tag == "mask" and label:
+            left, top, width, height = (float(each.get(name, "")) for name in ("left", "top", "width", "height"))
+            return boxed(label, left, top, left + width, top + height)
         if each.tag == "polygon" and label:
             pairs = (pair.split(",") for pair in each.get("points", "").split(";"))
             return outlined(label, [(float(x), float(y)) for x, y in pairs])

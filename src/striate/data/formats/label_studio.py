@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from striate.data.formats.record import Record, Shape, boxed, outlined
+from striate.data.formats.record import Record, Shape, ellipse, outlined, turned
 from striate.data.image_formats import IMAGE_SUFFIXES
 from striate.data.layouts.json_file import decode_json
 from striate.data.layouts.tree import suffix_of
@@ -24,6 +24,10 @@ class _Value(msgspec.Struct):
     y: float | None = None
     width: float | None = None
     height: float | None = None
+    rotation: float = 0
+    ellipselabels: list[str] = []
+    radiusX: float | None = None  # noqa: N815 - Label Studio's name
+    radiusY: float | None = None  # noqa: N815
     points: list[tuple[float, float]] = []
 
 
@@ -66,7 +70,10 @@ def _record(task: _Task) -> Record:
         if result.type in ("choices", "taxonomy"):
             record.labels += result.value.choices
             continue
-        record.add(_shape(result))
+        if result.type in ("brushlabels", "brush"):
+            record.leave_out_area()
+        else:
+            record.add(_shape(result))
     return record
 
 
@@ -82,13 +89,18 @@ def _image(task: _Task) -> str:
 
 def _shape(result: _Result) -> Shape | None:
     value = result.value or _Value()
-    label = next(iter([*value.rectanglelabels, *value.polygonlabels, *value.labels]), "")
+    label = next(iter([*value.rectanglelabels, *value.polygonlabels, *value.ellipselabels, *value.labels]), "")
     across, down = result.original_width / 100, result.original_height / 100
     if not label or not across or not down:
         return None
     if value.points:
         return outlined(label, [(x * across, y * down) for x, y in value.points])
-    if value.x is None or value.y is None or value.width is None or value.height is None:
+    if value.x is None or value.y is None:
         return None
     x, y = value.x * across, value.y * down
-    return boxed(label, x, y, x + value.width * across, y + value.height * down)
+    if value.radiusX is not None and value.radiusY is not None:
+        return outlined(label, ellipse(x, y, value.radiusX * across, value.radiusY * down, value.rotation))
+    if value.width is None or value.height is None:
+        return None
+    box = (x, y, x + value.width * across, y + value.height * down)
+    return turned(label, box, value.rotation, [(x, y)])  # about its first corner

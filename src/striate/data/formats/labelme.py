@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from striate.data.formats.record import Record, Shape, boxed, outlined
+from striate.data.formats.record import Record, Shape, boxed, ellipse, outlined
 from striate.data.layouts.json_file import decode_json
 
 
@@ -37,7 +37,10 @@ def parse(path: Path) -> list[Record]:
     record = Record(name or path.stem, width=content.imageWidth or 0, height=content.imageHeight or 0)
     record.labels = [flag for flag, is_set in (content.flags or {}).items() if is_set]
     for each in content.shapes:
-        record.add(_shape(each))
+        if each.shape_type == "mask":
+            record.leave_out_area()
+        else:
+            record.add(_shape(each))
     return [record]
 
 
@@ -51,13 +54,7 @@ def _shape(each: _Shape) -> Shape | None:
     if each.shape_type == "circle" and len(each.points) == 2:
         (x, y), edge = each.points
         radius = math.dist((x, y), edge)
-        return outlined(label, circle(x, y, radius, radius))
+        return outlined(label, ellipse(x, y, radius, radius))
     if each.shape_type in ("polygon", "rectangle", None):
         return outlined(label, each.points)
     return None
-
-
-def circle(x: float, y: float, radius_x: float, radius_y: float) -> list[tuple[float, float]]:
-    """Corners on a circle or ellipse."""
-    turns = [2 * math.pi * step / 32 for step in range(32)]
-    return [(x + radius_x * math.cos(turn), y + radius_y * math.sin(turn)) for turn in turns]

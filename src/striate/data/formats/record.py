@@ -1,5 +1,6 @@
 """What a file of annotations says of one image."""
 
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -39,12 +40,20 @@ class Record:
     left_out: int = 0
     """Shapes that are neither boxes nor outlines, or lack a class or a number."""
 
+    has_unread_area: bool = False
+    """Whether one of those covers pixels, as a brush or a bitmap does, so that a mask of the others would be wrong."""
+
     def add(self, shape: Shape | None) -> None:
         """Adds a shape, or counts one that is none."""
         if shape is None:
             self.left_out += 1
         else:
             self.shapes.append(shape)
+
+    def leave_out_area(self) -> None:
+        """Counts a shape that covers pixels and is not read."""
+        self.left_out += 1
+        self.has_unread_area = True
 
     @property
     def has_outlines(self) -> bool:
@@ -65,6 +74,33 @@ def boxed(label: str, x0: float, y0: float, x1: float, y1: float) -> Shape | Non
     if not all(abs(each) <= FARTHEST for each in (x0, y0, x1, y1)):  # of NaN, this is false
         return None
     return Shape(label, (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)))
+
+
+def turned(label: str, box: tuple[float, float, float, float], degrees: float, pivot: Points) -> Shape | None:
+    """The upright box around a box that is turned clockwise about a point.
+
+    Args:
+        label: its class.
+        box: xmin, ymin, xmax, ymax before it is turned.
+        degrees: by how much.
+        pivot: the point, alone in a list.
+    """
+    if not degrees:
+        return boxed(label, *box)
+    [(across, down)] = pivot
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    corners = [(x - across, y - down) for x in box[::2] for y in box[1::2]]
+    xs = [across + x * cos - y * sin for x, y in corners]
+    ys = [down + x * sin + y * cos for x, y in corners]
+    return boxed(label, min(xs), min(ys), max(xs), max(ys))
+
+
+def ellipse(x: float, y: float, radius_x: float, radius_y: float, degrees: float = 0) -> list[tuple[float, float]]:
+    """Corners on an ellipse that is turned clockwise about its centre."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    turns = [2 * math.pi * step / 32 for step in range(32)]
+    around = [(radius_x * math.cos(turn), radius_y * math.sin(turn)) for turn in turns]
+    return [(x + across * cos - down * sin, y + across * sin + down * cos) for across, down in around]
 
 
 def code_of(name: str) -> int:

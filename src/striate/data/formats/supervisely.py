@@ -1,5 +1,7 @@
 """Supervisely: a JSON file an image in `ann/`, named as the image in `img/` with `.json` after it."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -7,9 +9,12 @@ import msgspec
 from striate.data.formats.record import Record, boxed, outlined
 from striate.data.layouts.json_file import decode_json
 
+Point = tuple[float, float]  # x and y in pixels
+
 
 class _Points(msgspec.Struct):
     exterior: list[tuple[float, float]] = []
+    interior: list[list[tuple[float, float]]] = []
 
 
 class _Object(msgspec.Struct, rename="camel"):
@@ -48,6 +53,18 @@ def parse(path: Path) -> list[Record]:
         if each.geometry_type == "rectangle" and len(points) == 2:
             (x0, y0), (x1, y1) = points
             record.add(boxed(each.class_title, x0, y0, x1, y1))
+        elif each.geometry_type == "bitmap":
+            record.leave_out_area()
         else:
-            record.add(outlined(each.class_title, points) if each.geometry_type == "polygon" else None)
+            holes = each.points.interior if each.points else []
+            shape = outlined(each.class_title, points) if each.geometry_type == "polygon" else None
+            record.add(replace(shape, points=_with_holes(points, holes)) if shape and holes else shape)
     return [record]
+
+
+def _with_holes(points: list[Point], holes: Iterable[list[Point]]) -> list[Point]:
+    """One outline of an outer one and its holes: there and back along a line, which covers nothing."""
+    whole = list(points)
+    for hole in holes:
+        whole += [points[0], *hole, *hole[:1]]
+    return whole

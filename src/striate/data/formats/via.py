@@ -4,13 +4,13 @@ Source: the files of VIA 1 and 2; the class of a region is its attribute called 
 only one.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from striate.data.formats.labelme import circle
-from striate.data.formats.record import Record, Shape, boxed, outlined
+from striate.data.formats.record import Record, Shape, boxed, ellipse, outlined
 from striate.data.layouts.json_file import decode_json
 from striate.errors import DataError
 
@@ -76,10 +76,11 @@ def _shape(region: _Region) -> Shape | None:
                 return outlined(label, [(float(x), float(y)) for x, y in zip(xs, ys, strict=True)])
             case "circle":
                 x, y, radius = (float(about[key]) for key in ("cx", "cy", "r"))
-                return outlined(label, circle(x, y, radius, radius))
+                return outlined(label, ellipse(x, y, radius, radius))
             case "ellipse":
                 x, y, radius_x, radius_y = (float(about[key]) for key in ("cx", "cy", "rx", "ry"))
-                return outlined(label, circle(x, y, radius_x, radius_y))
+                turn = math.degrees(float(about.get("theta") or 0))
+                return outlined(label, ellipse(x, y, radius_x, radius_y, turn))
     except (LookupError, TypeError, ValueError):
         return None
     return None

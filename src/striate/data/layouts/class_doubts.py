@@ -40,8 +40,8 @@ def _doubts(tree: Tree, names: Sequence[str], classes: Sequence[ClassFolder], ou
     small = [name for name in names if name.casefold() != name and name.casefold() in names and len(name) > 2]
     if small:
         yield f"{list_names(small, 3)} would be a class beside that in small letters"
-    if any({"images", "labels"} <= _roles(each.folder.with_images()) for each in classes):
-        yield f"each class would hold images and masks, such as {classes[0].folder.path}/"
+    if any({"images", "labels"} <= _roles(each.folder.folders.values()) for each in classes):
+        yield f"each class would hold images and their annotations, such as {classes[0].folder.path}/"
     wrapped = next((path for each in classes if (path := _split_below(each.folder))), "")
     if wrapped:
         yield f"{wrapped}/ would be a part of a class, and no split"

@@ -1,8 +1,9 @@
 """The readings of a tree as objects of its images, in files of annotations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from striate.data.formats import mot
 from striate.data.layouts.annotation_files import (
     LINES,
     files_of_kind,
@@ -40,6 +41,7 @@ TOLD = {
     "keras-yolo": "boxes of Keras' YOLO",
     "wider": "boxes of WIDER FACE",
     "odgt": "boxes of CrowdHuman",
+    "mot": "boxes of MOT",
 }
 ONE_AN_IMAGE = ("labelme", "supervisely")
 LISTS = (
@@ -59,7 +61,20 @@ def _odgt(path: Path) -> str | None:
     return "odgt" if b'"gtboxes"' in ends_of(path) else None
 
 
-OF_MANY = (("keras-yolo", ".txt", list_kind), ("wider", ".txt", list_kind), ("odgt", ".odgt", _odgt))
+def _mot(path: Path) -> str | None:
+    """`mot` of a file of MOT's boxes by its name and its first line; None of another."""
+    if path.name.lower() != mot.FILE:
+        return None
+    first = ends_of(path).decode("utf-8", "replace").lstrip().partition("\n")[0].strip()
+    return "mot" if mot.LINE.fullmatch(first) else None
+
+
+OF_MANY: Sequence[tuple[str, str, Callable[[Path], str | None]]] = (
+    ("keras-yolo", ".txt", list_kind),
+    ("wider", ".txt", list_kind),
+    ("odgt", ".odgt", _odgt),
+    ("mot", ".txt", _mot),
+)
 
 
 def find(tree: Tree) -> list[Layout]:
@@ -110,11 +125,7 @@ def _in_xml(tree: Tree) -> list[Layout]:
 def _in_text(tree: Tree) -> list[Layout]:
     """Text files named as the images are, of YOLO, KITTI and others; and those of the boxes of many images."""
     found = []
-    for name, suffix, kind in (
-        ("keras-yolo", ".txt", list_kind),
-        ("wider", ".txt", list_kind),
-        ("odgt", ".odgt", _odgt),
-    ):
+    for name, suffix, kind in OF_MANY:
         files = files_of_kind(tree, suffix, name, kind)
         if files:
             found.append(Layout(name, f"{TOLD[name]} in {_files(files, 'text')}", tree, tuple(files)))

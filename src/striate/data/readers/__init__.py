@@ -54,7 +54,7 @@ READERS: Mapping[str, Callable[[Layout, ReadOptions], Index]] = {
     "via": annotated.read,
     "createml": annotated.read,
     "supervisely": annotated.read,
-    **dict.fromkeys(("bdd", "visdrone", "dota", "icdar", "keras-yolo", "wider", "odgt"), annotated.read),
+    **dict.fromkeys(("bdd", "visdrone", "dota", "icdar", "keras-yolo", "wider", "odgt", "mot"), annotated.read),
     "parquet": parquet.read,
     "idx": idx.read,
     "arrays": arrays.read,

@@ -12,7 +12,7 @@ from striate.data.layouts.names import split_of_path
 
 PRIORITY = (  # of readings that say the same, the first is taken
     *("coco", "voc", "cvat", "labelme", "via", "createml", "supervisely", "label-studio", "yolo", "kitti", "boxes"),
-    *("bdd", "visdrone", "dota", "icdar", "keras-yolo", "wider", "odgt"),
+    *("bdd", "visdrone", "dota", "icdar", "keras-yolo", "wider", "odgt", "mot"),
     *("folders", "table", "lists", "masks", "runs", "parquet", "idx", "arrays", "subfolders"),
 )
 PARTIAL = 0.6  # share of the images above which annotations are as plausible as classes of all of them

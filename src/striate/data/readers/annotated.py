@@ -14,8 +14,9 @@ from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tables import folder_of
 from striate.data.outlines import mask_path
 from striate.data.paths import SafePaths
-from striate.data.readers.annotations import AnnotatedImage, index_of, sizes_of, with_siblings
+from striate.data.readers.annotations import AnnotatedImage, index_of, require_sizes, sizes_of, with_siblings
 from striate.data.readers.class_names import NAME_SUFFIXES, named
+from striate.errors import DataError
 
 LISTED = ("keras-yolo", "wider")  # files of many images, whose names say the split, and whose classes may be numbers
 
@@ -54,11 +55,27 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         raise UnrelatedError(
             f"data: expected annotations of the images in {layout.tree.root}; got none that names one."
         )
+    _require_any(layout, placed, left_out)
+    said = {e.path: ((e.record.width, e.record.height), [shape.box for shape in e.record.shapes]) for e in placed}
+    require_sizes(layout.tree.root, said, placed[0].file)
     notes = [f"left out, annotations of an image that is not there: {missing:,}."] if missing else []
     notes += [f"left out, shapes that are neither boxes nor outlines with a class: {left_out:,}."] if left_out else []
     if any(each.record.shapes for each in placed):
         return _objects(layout, placed, notes)
     return _labels(layout, placed, notes)
+
+
+def _require_any(layout: Layout, placed: Sequence[_Placed], left_out: int) -> None:
+    """Refuses annotations of which nothing can be read.
+
+    Raises:
+        DataError: if all shapes are left out, and no image has a class.
+    """
+    if left_out and not any(each.record.shapes or each.record.labels for each in placed):
+        raise DataError(
+            f"data: expected boxes, outlines or classes of images; got {layout.what}, whose shapes ({left_out:,}) are "
+            "points, lines, brushes or bitmaps alone: export them as polygons, as COCO JSON or as masks in PNG."
+        )
 
 
 def _beside(file: str, layout: Layout, finder: Finder) -> str | None:
@@ -84,8 +101,11 @@ def _objects(layout: Layout, placed: Sequence[_Placed], notes: list[str]) -> Ind
         found.split = each.record.split or split_of_path(each.path.rpartition("/")[0])
         for shape in each.record.shapes:
             found.add(name_of[shape.label], shape.box)
-        if each.path in sizes and not each.file.startswith("/"):
+        if each.path in sizes and not each.file.startswith("/") and not each.record.has_unread_area:
             found.mask = mask_path(each.file, each.number, *sizes[each.path])
+    unread = sum(each.record.has_unread_area for each in placed)
+    if outlined and unread:
+        notes.append(f"images without a mask, because brushes or bitmaps on them are not read: {unread:,}.")
     tags = sum(bool(each.record.labels) for each in placed)
     if tags:
         notes.append(f"classes of whole images are not read, because there are boxes: {tags:,}.")

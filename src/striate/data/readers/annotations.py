@@ -12,7 +12,9 @@ from striate.data.index import Index, build
 from striate.data.layouts.names import natural_key, split_of_path, telling_splits
 from striate.data.layouts.tree import Tree
 from striate.data.paths import SafePaths, file_of
+from striate.errors import DataError
 
+SAMPLE = 40  # images whose size is compared with that in their annotations
 THREADS = 8  # that read the headers of images, which mostly wait for the disk
 Box = Sequence[float]  # xmin, ymin, xmax, ymax in pixels
 
@@ -29,6 +31,8 @@ class AnnotatedImage:
 
     split: str | None = None
     mask: str | None = None
+    size: Size = (0, 0)
+    """Width and height as the annotations say them; zeros where they do not."""
 
     def add(self, name: str, box: Box) -> None:
         """Takes in one object."""
@@ -96,6 +100,38 @@ def sizes_of(root: Path, paths: Sequence[str]) -> dict[str, Size]:
     with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
         sizes = pool.map(size, paths)
         return {path: found for path, found in zip(paths, sizes, strict=True) if found is not None}
+
+
+def require_sizes(root: Path, said: Mapping[str, tuple[Size, Sequence[Box]]], file: str) -> None:
+    """Refuses annotations of images that were resized since: their boxes are for the size that the file says.
+
+    Boxes that reach out of the size that is said show that it is no size at all, and nothing is refused.
+
+    Args:
+        root: folder that the paths start from.
+        said: width, height and boxes of each image, as a file says them, by its path.
+        file: that says it.
+
+    Raises:
+        DataError: if most images have another size, also when they are turned.
+    """
+    paths = [path for path, (size, boxes) in said.items() if min(size) > 0 and boxes and _are_within(size, boxes)]
+    sample = paths[:: max(len(paths) // SAMPLE, 1)]
+    sizes = sizes_of(root, sample)
+    others = [path for path, (width, height) in sizes.items() if {width, height} != set(said[path][0])]
+    if 2 * len(others) > len(sizes) and 2 * len(paths) > len(said):
+        path = others[0]
+        (width, height), (said_width, said_height) = sizes[path], said[path][0]
+        raise DataError(
+            f"{root / file}: expected annotations of images as they are here; got those of "
+            f"{said_width} x {said_height} pixels for {path:.200}, which has {width} x {height}. Give the images as "
+            "they were, or scale the boxes."
+        )
+
+
+def _are_within(size: Size, boxes: Iterable[Box]) -> bool:
+    """Whether boxes lie in an image, but for a pixel."""
+    return all(x0 >= -1 and y0 >= -1 and x1 <= size[0] + 1 and y1 <= size[1] + 1 for x0, y0, x1, y1 in boxes)
 
 
 def with_siblings(tree: Tree, annotations: dict[str, AnnotatedImage]) -> dict[str, AnnotatedImage]:

@@ -15,6 +15,7 @@ from striate.data.layouts.names import split_of_path, telling_splits
 from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tables import folder_of
 from striate.data.paths import SafePaths
+from striate.data.readers.annotations import require_sizes
 from striate.errors import DataError
 from striate.files import list_names
 
@@ -55,6 +56,12 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         return _whole_images(layout, parts)
     left_out: Counter[str] = Counter()
     objects = [_objects(part, left_out) for part in parts]
+    for part, of_part in zip(parts, objects, strict=True):
+        said = {
+            part.paths[each.id]: ((each.width, each.height), [found.bbox for found in of_part[each.id]])
+            for each in part.coco.images
+        }
+        require_sizes(layout.tree.root, said, part.file)
     classes, unused = _classes(parts, objects)
     has_room = len(classes) < IGNORED  # beside the background
     has_masks = has_room and any(part.has_outlines for part in parts)

@@ -21,10 +21,11 @@ from striate.data.layouts.options import ReadOptions
 from striate.data.layouts.tables import folder_of
 from striate.data.layouts.tree import Tree
 from striate.data.paths import SafePaths
-from striate.data.readers.annotations import AnnotatedImage, index_of, with_siblings
+from striate.data.readers.annotations import AnnotatedImage, index_of, require_sizes, with_siblings
 from striate.data.readers.mask_names import mask_names
 from striate.data.readers.masks import values_of
 from striate.errors import DataError
+from striate.files import whole_number
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 MOST = 1 << 24  # bytes of an annotation
@@ -68,6 +69,8 @@ def read(layout: Layout, options: ReadOptions) -> Index:
             f"data: expected objects with a class and a box of four numbers in {tree.root}, as VOC has them; got "
             f"{left_out:,} without, such as in {layout.files[0]:.200}."
         )
+    said = {path: (each.size, each.boxes) for path, each in annotations.items()}
+    require_sizes(tree.root, said, layout.files[0])
     annotations = with_siblings(tree, annotations)
     listed, notes = split_lists(tree, ImageFinder(tree))
     for path, found in annotations.items():
@@ -90,7 +93,8 @@ def _annotation(tree: Tree, file: str) -> tuple[str, AnnotatedImage, int]:
     root = parse_xml(path, MOST)
     if root.tag != "annotation":
         raise DataError(f"{path}: expected an annotation of Pascal VOC; got <{root.tag}>.")
-    found, incomplete = AnnotatedImage(), 0
+    width, height = (whole_number((root.findtext(f"size/{side}") or "").strip()) or 0 for side in ("width", "height"))
+    found, incomplete = AnnotatedImage(size=(width, height)), 0
     for each in root.iter("object"):
         name = (each.findtext("name") or "").strip()
         if each.findtext("deleted") == "1":  # as the LabelMe of the web marks it

@@ -27,6 +27,7 @@ NAME_FILES = (
     "class_names.txt",
     "predefined_classes.txt",
 )
+FAR = 2.0  # shares of an image that no object reaches
 DONT_CARE = "DontCare"  # of KITTI: a region that nobody has labelled
 
 
@@ -42,7 +43,7 @@ def read(layout: Layout, options: ReadOptions) -> Index:
     sizes = sizes_of(tree.root, list(files))
     annotations: dict[str, AnnotatedImage] = {}
     numbers: set[int] = set()
-    outlines = False
+    outlines, count, far = False, 0, 0
     unread: list[str] = []
     names = _names(tree, about)
     for path, file in files.items():
@@ -51,11 +52,14 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         if path not in sizes:
             unread.append(path)  # which the check names
             continue
+        count, far = count + len(objects), far + sum(max(map(abs, each.box)) > FAR for each in objects)
         for each in objects:
             numbers.add(each.number)
             found.add(names.get(each.number, str(each.number)), each.scaled(sizes[path]))
         found.mask = mask_path(file, 0, *sizes[path])
         outlines = outlines or any(each.corners for each in objects)
+    _require_shares(layout, count, far)
+    _require_from_zero(layout, names, numbers)
     notes = _split_by_lists(tree, annotations)
     classes = [names.get(number, str(number)) for number in sorted(numbers)]
     has_masks = outlines and len(classes) < IGNORED
@@ -75,6 +79,32 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         if has_masks
         else {},
     )
+
+
+def _require_shares(layout: Layout, count: int, far: int) -> None:
+    """Refuses objects of which most lie far outside of their image, as they do where the numbers are pixels.
+
+    Raises:
+        DataError: if they do.
+    """
+    if 2 * far > count:
+        raise DataError(
+            f"{layout.tree.root}: expected boxes of YOLO as shares of the image's width and height, from 0 to 1; got "
+            f"larger numbers in {far:,} of {count:,}, such as in {layout.files[0]}. Divide pixels by the image's size."
+        )
+
+
+def _require_from_zero(layout: Layout, names: Mapping[int, str], numbers: set[int]) -> None:
+    """Refuses class numbers that count from 1, so that each object would have the name of the next class.
+
+    Raises:
+        DataError: if they do.
+    """
+    if names and numbers and 0 not in numbers and max(numbers) == len(names) == max(names) + 1:
+        raise DataError(
+            f"{layout.tree.root}: expected class numbers from 0, as YOLO counts; got {min(numbers)} to {max(numbers)} "
+            f"for {len(names)} names. Take 1 from each number, or name the class of 0 too."
+        )
 
 
 def _split_by_lists(tree: Tree, annotations: Mapping[str, AnnotatedImage]) -> list[str]:
