@@ -238,6 +238,50 @@ def test_a_device_takes_what_is_written_and_stays_one(tmp_path: Path) -> None:
     assert link.is_symlink()
 
 
+def test_a_link_stays_one_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    link, target = tmp_path / "link", tmp_path / "far" / "a.txt"
+    link.symlink_to("second")
+    (tmp_path / "second").symlink_to(target)
+    for content in ("new", "newer"):  # at first it leads nowhere
+        write_whole(link, lambda aside, content=content: aside.write_text(content))
+        assert link.is_symlink()
+        assert (target.is_symlink(), target.read_text()) == (False, content)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.txt", "far", "link", "second"]
+
+
+def test_what_a_link_leads_to_stands_until_the_new_content_is_whole(tmp_path: Path) -> None:
+    link, target = tmp_path / "link", tmp_path / "a.txt"
+    target.write_text("old")
+    link.symlink_to(target)
+
+    def write(aside: Path) -> None:
+        aside.write_text("half of the n")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(link, write)
+    assert (link.is_symlink(), target.read_text()) == (True, "old")
+    assert sorted(tmp_path.iterdir()) == [target, link]
+
+
+def test_links_that_no_file_can_be_written_by(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match=re.escape(f"'{tmp_path / 'loop'}'")):
+        write_whole(tmp_path / "loop", lambda aside: aside.write_text("new"))
+    (tmp_path / "nowhere").symlink_to(tmp_path / "none" / "a.txt")
+    with pytest.raises(FileNotFoundError, match=re.escape(f"'{tmp_path / 'nowhere'}'")):
+        write_whole(tmp_path / "nowhere", lambda aside: aside.write_text("new"))
+
+
+def test_a_cache_replaces_the_link_itself(tmp_path: Path) -> None:
+    link, target = tmp_path / "link", tmp_path / "a.txt"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_whole(link, lambda aside: aside.write_text("new"), links=False)
+    assert (link.is_symlink(), link.read_text(), target.read_text()) == (False, "new", "old")
+
+
 def test_a_pipe_that_is_read_takes_what_is_written(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

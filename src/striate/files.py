@@ -144,23 +144,27 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object], *, links: bool = True) -> None:
     """Lets `write` make a file beside `path`, brings it to the disk, and only then gives it the name.
 
     Whatever stood at `path` stays there until then, also if the machine stops in between. A device such as /dev/null,
-    or a pipe that someone reads, stays what it is: the content goes into it.
+    or a pipe that someone reads, stays what it is: the content goes into it. So does a link: what it leads to is
+    replaced.
 
     Args:
         path: of the file, in a folder that exists.
         write: called with the path to write to.
+        links: whether a link stands for what it leads to; else it is replaced itself, as in caches.
 
     Raises:
-        OSError: if `path` is a folder, a disk, a socket or a pipe that nobody reads; or if it cannot be written.
+        OSError: if `path` is a folder, a disk, a socket, a pipe that nobody reads or a link to itself; or if it cannot
+            be written.
     """
     if _is_outlet(path):
         _write_through(path, write)
         return
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    target = _led_to(path) if links else path
+    aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         aside.touch()
         mode = aside.stat().st_mode  # what this process's umask gives a file
@@ -169,8 +173,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         aside.chmod(mode)  # some libraries make files that their owner alone may read
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
-        aside.replace(path)
-        _sync_folder(path.parent)
+        aside.replace(target)
+        _sync_folder(target.parent)
     except OSError as error:
         if error.filename is None or str(error.filename) == str(aside):
             error.filename = str(path)
@@ -204,7 +208,7 @@ def write_checked(path: Path, content: bytes | Iterable[bytes | memoryview]) -> 
             file.seek(len(CHECKED))
             file.write(digest.digest())
 
-    write_whole(path, write)
+    write_whole(path, write, links=False)
 
 
 def remove(path: Path) -> None:
@@ -244,6 +248,15 @@ def _is_outlet(path: Path) -> bool:
         _require_regular(status, path)
         return False
     return True
+
+
+def _led_to(path: Path) -> Path:
+    """What a link leads to at last, whether or not it is there; the path itself where it is no link."""
+    if not path.is_symlink():
+        return path
+    with suppress(FileNotFoundError):
+        path.stat()  # an error, where it leads to itself
+    return Path(os.path.realpath(path))
 
 
 def _write_through(path: Path, write: Callable[[Path], object]) -> None:

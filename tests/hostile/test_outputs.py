@@ -28,6 +28,7 @@ WORDS = {
     "check's index": ["check", "INDEX", "--fix", "INDEX"],
     "ensemble": ["ensemble", "MODEL", "MODEL", "--output", "MODEL"],
     "ensemble by a link": ["ensemble", "LINK", "MODEL", "--output", "MODEL"],
+    "ensemble to a link": ["ensemble", "MODEL", "MODEL", "--output", "LINK"],
     "compare": ["compare", "MODEL", "MODEL", "DATA", "--output", "PHOTO"],
     "filter": ["filter", "PHOTO", "--output", "PHOTO"],
     "inspect": ["inspect", "MODEL", "--html", "MODEL"],

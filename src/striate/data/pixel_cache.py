@@ -152,7 +152,7 @@ def _written(path: Path, made: Iterator[tuple[bytes, Kept]], unchanged: Callable
         write(aside, made, unchanged)
         opened.append(PixelFile(aside))  # before it has the name, which another process may give to its own
 
-    write_whole(path, make)
+    write_whole(path, make, links=False)
     return opened[0]
 
 

@@ -267,11 +267,11 @@ def keep(manifest: Manifest, path: Path, folder: Path) -> Path:
     kept = folder / manifest.kept
     if path != kept:
         tensors = read_tensors(path)
-        write_whole(kept, lambda aside: save_file(tensors, aside, {"format": "pt"}))
+        write_whole(kept, lambda aside: save_file(tensors, aside, {"format": "pt"}), links=False)
     else:
         read_safetensors(path)
     pin = Pin(manifest.name, digest(path), path.stat().st_size, digest(kept))
-    write_whole(_pin_path(manifest, folder), lambda aside: aside.write_bytes(msgspec.json.encode(pin)))
+    write_whole(_pin_path(manifest, folder), lambda aside: aside.write_bytes(msgspec.json.encode(pin)), links=False)
     return kept
 
 

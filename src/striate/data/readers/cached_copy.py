@@ -34,7 +34,7 @@ def cached_copy(path: Path, kind: str, unpack: Callable[[Path], object]) -> Path
         if not _is_whole(copy):
             copy.parent.mkdir(parents=True, exist_ok=True)
             remove(copy)
-            write_whole(copy, unpack)
+            write_whole(copy, unpack, links=False)
             [made] = file_digests(copy.parent, [copy.name], cache_folder("digests"))
             write_checked(_digest_file(copy), made or b"")
     return copy
