@@ -1,3 +1,4 @@
+import functools
 import json
 import math
 import os
@@ -244,7 +245,7 @@ def test_a_link_stays_one_and_what_it_leads_to_is_replaced(tmp_path: Path) -> No
     link.symlink_to("second")
     (tmp_path / "second").symlink_to(target)
     for content in ("new", "newer"):  # at first it leads nowhere
-        write_whole(link, lambda aside, content=content: aside.write_text(content))
+        write_whole(link, functools.partial(Path.write_text, data=content))
         assert link.is_symlink()
         assert (target.is_symlink(), target.read_text()) == (False, content)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.txt", "far", "link", "second"]

@@ -29,7 +29,6 @@ def train(
     *,
     output: Path | str | None = None,
     reporter: Reporter | None = None,
-    report: bool = True,
     **settings: Any,
 ) -> RunFolder:
     """Trains a model, as `striate train` does.
@@ -40,8 +39,7 @@ def train(
         recipe: what to do, or the TOML file that says so; the defaults unless given.
         output: the run folder to make; runs/TASK/DATA-MODEL unless given, numbered where that exists.
         reporter: says how it goes; to the terminal unless given.
-        report: whether the run ends with report.html and README.md, a model card, in its folder.
-        settings: keys of the recipe that differ from it, such as `model="resnet18"` or `epochs=5`.
+        settings: keys of the recipe that differ from it, such as `model="resnet18"`, `epochs=5` or `report=False`.
 
     Returns:
         The run folder; its `model` is the best model's file, which `striate.load` reads.
@@ -59,7 +57,7 @@ def train(
 
     begin = members.train if recipe.training.members > 1 else transfer.train
     run = begin(source, recipe, folder, reporter)
-    if report:
+    if recipe.machine.report:
         _report(run, reporter)
     return run
 
@@ -69,7 +67,6 @@ def resume(
     recipe: Recipe | None = None,
     *,
     reporter: Reporter | None = None,
-    report: bool = True,
     **settings: Any,
 ) -> RunFolder:
     """Goes on with a run after the step of its last checkpoint.
@@ -78,7 +75,6 @@ def resume(
         path: the run folder.
         recipe: the run's own unless given; what the machine does may differ from that, and the number of epochs.
         reporter: says how it goes; to the terminal unless given.
-        report: as in `train`.
         settings: keys of the recipe that differ from it.
 
     Raises:
@@ -95,7 +91,7 @@ def resume(
     from striate import transfer
 
     run = transfer.resume(folder.path, recipe, reporter)
-    if report:
+    if recipe.machine.report:
         _report(run, reporter)
     return run
 

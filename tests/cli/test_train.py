@@ -24,11 +24,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Takes what the command would train or resume, in place of doing it."""
     found: dict[str, Any] = {}
 
-    def train(data: Path, recipe: Recipe, *, output: Path | None, report: bool) -> None:
-        found.update(data=data, recipe=recipe, output=output, report=report)
+    def train(data: Path, recipe: Recipe, *, output: Path | None) -> None:
+        found.update(data=data, recipe=recipe, output=output)
 
-    def resume(path: Path, recipe: Recipe, *, report: bool) -> None:
-        found.update(resume=path, recipe=recipe, report=report)
+    def resume(path: Path, recipe: Recipe) -> None:
+        found.update(resume=path, recipe=recipe)
 
     monkeypatch.setattr(api, "train", train)
     monkeypatch.setattr(api, "resume", resume)
@@ -67,6 +67,18 @@ def test_a_run_goes_on(striate: Striate, two_classes: Path, tmp_path: Path) -> N
     assert kept.network.model_args == {"activation": "relu"}
 
 
+@pytest.mark.parametrize(("flags", "reported"), [((), False), (("--report",), True)])
+def test_a_run_that_was_not_to_be_reported_goes_on_so(
+    striate: Striate, two_classes: Path, tmp_path: Path, flags: tuple[str, ...], reported: bool
+) -> None:
+    striate("train", two_classes, *TINY, "-o", tmp_path / "run", "--no-report")
+    for words in ((), ("--epochs", 3)):  # with nothing left to do, and with an epoch more
+        code, _, err = striate("train", "--resume", tmp_path / "run", *words, *flags)
+        assert code == 0
+        assert [(tmp_path / "run" / name).exists() for name in ("report.html", "README.md")] == [reported] * 2
+        assert ("report: " in err) is reported
+
+
 def test_values_come_from_the_flags_then_the_file_then_the_defaults(
     striate: Striate, asked: dict[str, Any], recipe_file: Path
 ) -> None:
@@ -92,9 +104,9 @@ def test_flags_can_take_back_what_the_file_says(striate: Striate, asked: dict[st
 
 def test_without_a_file_all_is_as_the_recipe_s_defaults(striate: Striate, asked: dict[str, Any]) -> None:
     assert striate("train", "DATA") == (0, "", "")
-    assert asked == {"data": Path("DATA"), "recipe": Recipe(), "output": None, "report": True}
+    assert asked == {"data": Path("DATA"), "recipe": Recipe(), "output": None}
     assert striate("train", "DATA", "--no-report") == (0, "", "")
-    assert asked["report"] is False
+    assert asked["recipe"].machine.report is False
 
 
 def test_a_file_with_the_whole_recipe(

@@ -29,7 +29,6 @@ def train(
     recipe: Path | None = None,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     resume: Path | None = None,
-    report: Annotated[bool, Parameter(negative="--no-report")] = True,
     settings: Settings = DEFAULT,
 ) -> None:
     """Train a network on images and keep the best as one model file.
@@ -46,18 +45,16 @@ def train(
         output: Run folder to make; runs/TASK/DATA-MODEL unless given. An existing one is never overwritten: the new
             one is numbered.
         resume: Run folder of an earlier run that goes on after its last checkpoint, with its own data and recipe.
-        report: End with report.html and README.md in the run folder: how good the model is, where it fails and what
-            would help.
     """
     from striate import api
 
     if resume is not None:
         if data is not None or output is not None:
             raise UsageError("`--resume`: expected no DATA and no --output beside it; both are the run's own.")
-        api.resume(resume, settings, report=report)
+        api.resume(resume, settings)
     elif data is None:
         raise UsageError(
             "DATA: expected a folder, CSV, JSON or Parquet file to train on; got none. See `striate train --help`."
         )
     else:
-        api.train(data, settings, output=output, report=report)
+        api.train(data, settings, output=output)

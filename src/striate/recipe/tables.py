@@ -356,6 +356,10 @@ class MachineRecipe:
     tensorboard: bool = False
     """Also write TensorBoard events (needs the extra `striate[log]`)."""
 
+    report: bool = True
+    """End with report.html and README.md, a model card, in the run folder: how good the model is, where it fails and
+    what would help."""
+
     def __post_init__(self) -> None:
         require_ranges(self)
 
