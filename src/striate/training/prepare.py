@@ -36,6 +36,7 @@ from striate.training.resolve import require_resumable, resolve
 from striate.training.run import Run
 
 LEFT_OUT = "left-out"  # the kind of images that the index says are not used
+TOO_MANY_BAD = "too-many-bad"  # the kind of what stops the run, in a sentence of its own
 SHOWN = 5  # findings of each kind that are printed one by one
 
 
@@ -196,14 +197,14 @@ def _checked(index: Index, recipe: Recipe, output: Path | None, reporter: Report
     told = [each for each in found.findings if each.kind != "leak" or leaking.isdisjoint(each.rows)]
     where = f"in {output}" if output is not None else "which `striate check` names"
     for kind, findings in by_kind(told).items():
-        if KINDS[kind].severity is not Severity.INFO:
+        if KINDS[kind].severity is not Severity.INFO and kind != TOO_MANY_BAD:
             for line in _lines(kind, findings, where):
                 reporter.info(f"{KINDS[kind].severity.value}: {line}")
     of_bands = found.of_bands(recipe.data.in_channels)
     if other := int(found.index.usable().sum() - of_bands.index.usable().sum()):
         images = "image that has" if other == 1 else "images that have"
         reporter.info(f"left out: {other:,} {images} not {recipe.data.in_channels} bands")
-    require_few_bad(index, of_bands.index, recipe.data.max_bad)
+    require_few_bad(index, of_bands.index, recipe.data.max_bad, where if output is not None else "by `striate check`")
     return of_bands
 
 

@@ -208,8 +208,14 @@ def check(
     return index.with_column("reason", scan.reasons), sorted(findings, key=lambda finding: finding.rows)
 
 
-def require_few_bad(before: Index, after: Index, max_bad: float) -> None:
+def require_few_bad(before: Index, after: Index, max_bad: float, where: str = "in check.csv") -> None:
     """Stops where too many images turned out to be unreadable.
+
+    Args:
+        before: the index as it was read.
+        after: as the check left it.
+        max_bad: the share that may be.
+        where: they are named.
 
     Raises:
         DataError: if more than the share `max_bad` of the rows that were usable before `check` are not after it.
@@ -218,7 +224,7 @@ def require_few_bad(before: Index, after: Index, max_bad: float) -> None:
     if bad > max_bad * opened:
         raise DataError(
             f"data: expected at most {max_bad:.1%} unreadable images; got {bad} of {opened} ({bad / opened:.1%}). "
-            "They are named in check.csv: mend or remove them, or raise --max-bad."
+            f"They are named {where}: mend or remove them, or raise --max-bad."
         )
 
 
