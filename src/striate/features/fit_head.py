@@ -1,5 +1,6 @@
 """A head on a network that stays as it is: features once, then a fit in closed form or nearly so."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -72,14 +73,11 @@ def in_suitable_precision(run: Run, net: nn.Module, problem: HeadProblem) -> Run
     exact = replace(run, machine=replace(run.machine, precision="float32"))
     both = []
     for each in (run, exact):
-        [found] = features_of(each, rows, prefix, [plain_view(run)], "a few images", _planned_vectors(run, net))
+        few = f"a few images in {each.machine.precision}"
+        [found] = features_of(each, rows, prefix, [plain_view(run)], few, _planned_vectors(run, net))
         both.append(found.vectors())
-    labels, half = problem.labels[torch.from_numpy(places)], torch.arange(TRIED) % 2 == 0
-    outputs = [torch.empty(TRIED, run.task.outputs) for _ in both]
-    for taught in (half, ~half):
-        head = fit([both[0][taught]], labels[taught], run.task.outputs, weight=problem.class_weight).head
-        for vectors_, given in zip(both, outputs, strict=True):
-            given[~taught] = head(vectors_[~taught])
+    labels = problem.labels[torch.from_numpy(places)]
+    outputs = answers_of_halves(both, labels, run.task.outputs, problem.class_weight)
     rounded, full = (run.task.observe(given, run.index, Batch(given, rows), run.preprocessing) for given in outputs)
     changed = int((run.task.answers(rounded) != run.task.answers(full)).sum())
     difference = (outputs[0] - outputs[1]).norm() / outputs[1].norm().clamp(min=1e-30)
@@ -88,6 +86,30 @@ def in_suitable_precision(run: Run, net: nn.Module, problem: HeadProblem) -> Run
         return run
     run.reporter.info(f"{trial}, more than 1 in {1 / CLEARLY_CHANGED:.0f}: float32 takes its place")
     return run.in_float32(asdict(trial))
+
+
+def answers_of_halves(
+    both: Sequence[Tensor], labels: Tensor, classes: int, class_weight: Tensor | None = None
+) -> list[Tensor]:
+    """What heads answer to vectors of the same few images in several precisions.
+
+    Args:
+        both: (N, D) each; those that the heads are fitted to come first.
+        labels: as `fit` takes them.
+        classes: how many.
+        class_weight: likewise, or none.
+
+    Returns:
+        (N, classes) for each of `both`: of every other image by a head that is fitted to the rest, and of the rest by
+        a head that is fitted to these.
+    """
+    half = torch.arange(len(labels)) % 2 == 0
+    outputs = [torch.empty(len(labels), classes) for _ in both]
+    for taught in (half, ~half):
+        head = fit([both[0][taught]], labels[taught], classes, weight=class_weight).head
+        for vectors_, given in zip(both, outputs, strict=True):
+            given[~taught] = head(vectors_[~taught])
+    return outputs
 
 
 def cross_validated(run: Run, fitted: Fitted) -> dict[str, float]:
