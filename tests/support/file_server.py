@@ -3,6 +3,7 @@
 import http.server
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,10 +25,20 @@ class Plan:
     errors: list[int] = field(default_factory=list)
     """Status codes of the next answers."""
 
+    retry_after: str = ""
+    """Of answers with such a status code."""
+
+    wrong_ranges: int = 0
+    """Of the next answers: how many give another part than was asked for."""
+
+    versions: list[bytes] = field(default_factory=list)
+    """What the next answers give in place of the file."""
+
     pause_s: float = 0.0
     """Before each byte."""
 
     slow_headers: bool = False
+    etags: bool = False
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     """(path, Range) of each request."""
 
@@ -39,7 +50,10 @@ def handler(plan: Plan) -> type[http.server.BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             plan.asked.append((self.path, self.headers.get("Range")))
             if plan.errors:
-                self.send_error(plan.errors.pop(0))
+                self.send_response(plan.errors.pop(0))
+                if plan.retry_after:
+                    self.send_header("Retry-After", plan.retry_after)
+                self.end_headers()
                 return
             if self.path in plan.redirects:
                 self.send_response(302)
@@ -50,7 +64,7 @@ def handler(plan: Plan) -> type[http.server.BaseHTTPRequestHandler]:
                 self.send_error(404)
                 return
             try:
-                self.give(plan.files[self.path])
+                self.give(plan.versions.pop(0) if plan.versions else plan.files[self.path])
             except OSError:
                 self.close_connection = True  # whoever asked has left
 
@@ -63,9 +77,13 @@ def handler(plan: Plan) -> type[http.server.BaseHTTPRequestHandler]:
                 return
             self.send_response(206 if start else 200)
             if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+                first = 0 if plan.wrong_ranges else start
+                plan.wrong_ranges = max(plan.wrong_ranges - 1, 0)
+                self.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
             if plan.length:
                 self.send_header("Content-Length", str(len(content) - start))
+            if plan.etags:
+                self.send_header("ETag", f'"{zlib.crc32(content)}"')
             if plan.slow_headers:
                 self.flush_headers()
                 while True:  # until nobody listens

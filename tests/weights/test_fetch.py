@@ -110,6 +110,16 @@ def test_a_part_of_another_file_is_thrown_away(plan: Plan, address: str, tmp_pat
     assert [asked for _, asked in plan.asked] == ["bytes=50-", None]
 
 
+def test_parts_of_two_files_are_brought_anew_once(plan: Plan, address: str, tmp_path: Path) -> None:
+    plan.breaks, plan.versions = [50], [bytes(len(CONTENT))]
+    fetch(manifest(url=f"{address}/mine"), tmp_path)
+    assert names(tmp_path) == ["mine.safetensors"]
+    plan.breaks, plan.versions = [50, len(CONTENT), 50], [bytes(len(CONTENT))] * 4
+    with pytest.raises(WeightsError, match="It is another file, and was not kept"):
+        fetch(manifest(url=f"{address}/mine"), tmp_path / "again")
+    assert names(tmp_path / "again") == []
+
+
 @pytest.mark.parametrize(
     ("what", "values", "sentence"),
     [

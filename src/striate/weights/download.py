@@ -19,13 +19,15 @@ from http.client import HTTPMessage
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 from urllib.error import HTTPError, URLError
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import Request
 
 from striate.errors import WeightsError
 from striate.files import fit_to_print, open_regular
 
 CHUNK = 1 << 20
+PLAIN = "%/:=&?~#+!$,;'@()*[]"  # what stays as it is in an address, beside letters and digits
+BUSY = (http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE)
 AGENT = "striate"
 Progress = Callable[[int], object]  # called with the bytes that are here so far
 
@@ -53,12 +55,34 @@ class Limits:
 DEFAULT = Limits()
 
 
+@dataclass(frozen=True)
+class Downloaded:
+    """A file that has come."""
+
+    sha256: str
+
+    continued: bool
+    """Whether it came in parts, which may be those of two files."""
+
+
 class BreakError(Exception):
     """The connection broke off; what has come is kept, and the next attempt goes on from there."""
 
 
 class RefusalError(Exception):
     """The server does not give the file, and another attempt would not change that."""
+
+
+class _OtherFileError(Exception):
+    """What has come is no part of the file that the server gives; the next attempt begins anew."""
+
+
+class _BusyError(Exception):
+    """The server asks to be asked again later."""
+
+    def __init__(self, answer: str, wait_s: int) -> None:
+        super().__init__(answer)
+        self.wait_s = wait_s
 
 
 @dataclass
@@ -137,36 +161,44 @@ def _opener(connections: _Connections) -> urllib.request.OpenerDirector:
 
 def download(
     address: str, path: Path, most_bytes: int, progress: Progress = lambda _: None, limits: Limits = DEFAULT
-) -> str:
+) -> Downloaded:
     """Brings a file to `path`, continuing what is there of it.
 
     Args:
         address: http or https.
-        path: of the file, which may be there in part; where this fails, what has come stays.
+        path: of the file, which may be there in part; where this fails, what has come stays, if it can be gone on with.
         most_bytes: a file that is larger is refused, before it comes where the server says its size.
         progress: called with the bytes that are here.
         limits: how long to wait.
 
-    Returns:
-        The sha256 of the file.
-
     Raises:
         WeightsError: the server does not give it, gives more, or gives it too slowly; or the disk is full.
     """
-    began = time.monotonic()
-    attempt = 0
+    work = _Download(quote(address, safe=PLAIN), path, most_bytes, progress, limits)
+    attempt, continued = 0, False
     while True:
-        before = path.stat().st_size if path.exists() else 0
+        before = work.here()
+        continued |= before > 0
+        attempt += 1
+        again = attempt < limits.attempts
         try:
-            _continue(address, path, most_bytes, progress, limits, began)
-        except (BreakError, RefusalError) as error:
-            attempt += 1
-            came = path.stat().st_size if path.exists() else 0
-            if isinstance(error, BreakError) and came > before and attempt < limits.attempts:
+            work.attempt()
+        except (BreakError, RefusalError, _OtherFileError, _BusyError) as error:
+            if isinstance(error, _OtherFileError):
+                path.unlink(missing_ok=True)
+                if before and again:  # else it is what the server gives from the start
+                    continue
+            if isinstance(error, BreakError) and again and work.here() > before:
                 continue
+            if isinstance(error, _BusyError) and again and error.wait_s <= limits.read_s:
+                time.sleep(error.wait_s)
+                continue
+            came = work.here()
+            if not came:
+                path.unlink(missing_ok=True)
             kept = f" {came:,} bytes are kept, and the same command goes on from there." if came else ""
             raise WeightsError(f"{fit_to_print(address, 200)}: {error}.{kept}") from error
-        return _digest(path)
+        return Downloaded(_digest(path), continued)
 
 
 def _digest(path: Path) -> str:
@@ -177,46 +209,116 @@ def _digest(path: Path) -> str:
     return sha256.hexdigest()
 
 
-def _continue(address: str, path: Path, most_bytes: int, progress: Progress, limits: Limits, began: float) -> None:
-    """One attempt: asks for what is missing of the file, and appends what comes."""
-    here = path.stat().st_size if path.exists() else 0
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={here}-"} if here else {})
-    try:
-        with _answer(Request(address, headers=headers), limits) as response:
-            here, total = _place(response, here)
-            if total is not None and total > most_bytes:
-                raise RefusalError(f"expected at most {most_bytes:,} bytes; the server offers {total:,}")
-            free = shutil.disk_usage(path.parent).free + here
-            if total is not None and total > free:
-                raise RefusalError(f"expected {total:,} bytes of free disk space in {path.parent}; got {free:,}")
-            path.touch()
-            with open_regular(path, "r+") as file:
-                file.truncate(here)
-                file.seek(here)
-                came = _copy(response, file, here, most_bytes, progress, limits, began)
-                file.flush()
-                os.fsync(file.fileno())
-    except HTTPError as error:
-        with error:
-            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and here:
-                return  # nothing is missing, or it is another file, which its digest tells
-            raise (BreakError if error.code >= 500 else RefusalError)(
-                f"the server answers {error.code} {fit_to_print(str(error.reason), 80)}"
-            ) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise _as_ours(error) from error
-    if total is not None and came < total:
-        raise BreakError(f"the connection broke off after {came:,} of {total:,} bytes")
-    if total is None and came == 0:
-        raise RefusalError("the server gives an empty file")
+@dataclass
+class _Download:
+    """The attempts to bring one file."""
+
+    address: str
+    path: Path
+    most_bytes: int
+    progress: Progress
+    limits: Limits
+    began: float = field(default_factory=time.monotonic)
+    version: str = ""
+    """What the server called the file when it gave the first part: its ETag, or when it was modified."""
+
+    def here(self) -> int:
+        """Bytes that have come."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def attempt(self) -> None:
+        """Asks for what is missing of the file, and appends what comes."""
+        here = self.here()
+        if here > self.most_bytes:
+            raise _OtherFileError(f"expected at most {self.most_bytes:,} bytes; {here:,} were here")
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={here}-"} if here else {})
+        try:
+            with _answer(Request(self.address, headers=headers), self.limits) as response:
+                here, total = _place(response, here)
+                self._require_room(response, here, total)
+                self.path.touch()
+                with open_regular(self.path, "r+") as file:
+                    file.truncate(here)
+                    file.seek(here)
+                    came = self._copy(response, file, here)
+                    file.flush()
+                    os.fsync(file.fileno())
+        except HTTPError as error:
+            with error:
+                if _is_whole(error, here):
+                    return
+                raise _of_status(error, here) from error
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise _as_ours(error) from error
+        if total is not None and came < total:
+            raise BreakError(f"the connection broke off after {came:,} of {total:,} bytes")
+        if total is None and came == 0:
+            raise RefusalError("the server gives an empty file")
+
+    def _require_room(self, response: http.client.HTTPResponse, here: int, total: int | None) -> None:
+        """Does nothing where what comes is of the same file as what is here, and fits."""
+        version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+        if here and self.version and version and version != self.version:
+            raise _OtherFileError("the file on the server has changed meanwhile")
+        self.version = version
+        if total is not None and total > self.most_bytes:
+            raise _OtherFileError(f"expected at most {self.most_bytes:,} bytes; the server offers {total:,}")
+        free = shutil.disk_usage(self.path.parent).free + here
+        if total is not None and total > free:
+            raise RefusalError(f"expected {total:,} bytes of free disk space in {self.path.parent}; got {free:,}")
+
+    def _copy(self, response: http.client.HTTPResponse, file: BinaryIO, here: int) -> int:
+        """Appends what comes, and gives the bytes that are here then."""
+        limits = self.limits
+        window, at_window = time.monotonic(), here
+        self.progress(here)
+        while chunk := response.read1(CHUNK):
+            here += len(chunk)
+            if here > self.most_bytes:
+                raise _OtherFileError(f"expected at most {self.most_bytes:,} bytes; got more")
+            file.write(chunk)
+            self.progress(here)
+            now = time.monotonic()
+            if now - self.began > limits.total_s:
+                raise RefusalError(f"it was given up after {limits.total_s:,.0f} s, with {here:,} bytes")
+            if now - window >= limits.window_s:
+                rate = (here - at_window) / (now - window)
+                if rate < limits.rate:
+                    raise RefusalError(f"the server is too slow: {rate:,.0f} bytes a second over {now - window:,.0f} s")
+                window, at_window = now, here
+        return here
+
+
+def _is_whole(error: HTTPError, here: int) -> bool:
+    """Whether a server says that nothing is missing of a file; its digest tells whether it is another."""
+    if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not here:
+        return False
+    return error.headers.get("Content-Range", "").rpartition("/")[2] in (str(here), "", "*")
+
+
+def _of_status(error: HTTPError, here: int) -> Exception:
+    """What an answer without the file means."""
+    if _SameScheme.inf_msg in str(error.reason):
+        return RefusalError(f"it redirects in a circle, or more than {_SameScheme.max_redirections} times")
+    told = f"the server answers {error.code} {fit_to_print(str(error.reason), 80)}"
+    if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and here:
+        return _OtherFileError(told)
+    wait = error.headers.get("Retry-After", "")
+    if error.code in BUSY and wait.isdecimal() and len(wait) < 10:
+        return _BusyError(f"{told}, and asks to be asked again in {int(wait):,} s", int(wait))
+    return (BreakError if error.code >= 500 else RefusalError)(told)
 
 
 def _as_ours(error: Exception) -> Exception:
     reason = error.reason if isinstance(error, URLError) else error
     if isinstance(reason, TimeoutError):
         return BreakError("the server does not answer in time")
-    if isinstance(reason, ConnectionError | http.client.IncompleteRead):
+    if isinstance(reason, http.client.IncompleteRead):
+        return BreakError("the connection broke off")
+    if isinstance(reason, ConnectionError):
         return BreakError(f"the connection broke off: {_told(reason)}")
+    if isinstance(reason, http.client.BadStatusLine | http.client.UnknownProtocol):
+        return RefusalError("the server does not answer as HTTP does")
     return RefusalError(_told(reason))
 
 
@@ -260,34 +362,5 @@ def _place(response: http.client.HTTPResponse, here: int) -> tuple[int, int | No
         return 0, size
     start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     if start != str(here):
-        raise RefusalError(f"expected the file from byte {here:,} on; the server gives another part of it")
+        raise _OtherFileError(f"expected the file from byte {here:,} on; the server gives another part of it")
     return here, None if size is None else here + size
-
-
-def _copy(
-    response: http.client.HTTPResponse,
-    file: BinaryIO,
-    here: int,
-    most_bytes: int,
-    progress: Progress,
-    limits: Limits,
-    began: float,
-) -> int:
-    """Appends what comes, and gives the bytes that are here then."""
-    window, at_window = time.monotonic(), here
-    progress(here)
-    while chunk := response.read1(CHUNK):
-        here += len(chunk)
-        if here > most_bytes:
-            raise RefusalError(f"expected at most {most_bytes:,} bytes; got more")
-        file.write(chunk)
-        progress(here)
-        now = time.monotonic()
-        if now - began > limits.total_s:
-            raise RefusalError(f"it was given up after {limits.total_s:,.0f} s, with {here:,} bytes")
-        if now - window >= limits.window_s:
-            rate = (here - at_window) / (now - window)
-            if rate < limits.rate:
-                raise RefusalError(f"the server is too slow: {rate:,.0f} bytes a second over {now - window:,.0f} s")
-            window, at_window = now, here
-    return here

@@ -70,13 +70,13 @@ def _fetch(manifest: Manifest, folder: Path, progress: Progress, limits: Limits)
 
 
 def _download(manifest: Manifest, part: Path, pin: Pin | None, progress: Progress, limits: Limits) -> None:
-    """Brings what was published to `part`; what is there of another file is not gone on with twice."""
-    continued = part.exists()
-    found = download(manifest.address, part, manifest.most_bytes, progress, limits)
-    try:
-        require_published(manifest, found, part.stat().st_size, manifest.address, pin)
-    except WeightsError:
-        part.unlink()
-        if not continued:
-            raise
-        _download(manifest, part, pin, progress, limits)
+    """Brings what was published to `part`; what came in parts, as of two files, is brought anew once."""
+    for again in (True, False):
+        came = download(manifest.address, part, manifest.most_bytes, progress, limits)
+        try:
+            require_published(manifest, came.sha256, part.stat().st_size, manifest.address, pin)
+            return
+        except WeightsError:
+            part.unlink()
+            if not (came.continued and again):
+                raise
