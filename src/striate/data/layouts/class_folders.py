@@ -223,10 +223,15 @@ def _of_part(part: Folder, split: str | None) -> _Found:
     found.outside += [f"{each.path}/" for each in part.folders.values() if not each.count and not _is_empty(each)]
     below = {split_of(deeper.name) for folder in inner for deeper in folder.with_images()}
     if split is None and None not in below and below and not any(folder.images for folder in inner):
-        for folder in inner:  # ants/train, ants/test, bees/train, ...
+        for folder in inner:  # ants/train, ants/test, bees/train, ... or 2021/train/ants, 2021/test/bees, ...
+            parts = [(_unwrapped_split(deeper), split_of(deeper.name)) for deeper in folder.with_images()]
             found.classes += [
                 ClassFolder(deeper, folder.name, split_of(deeper.name)) for deeper in folder.with_images()
             ]
+            if _may_be_deeper([part for part, _ in parts]):
+                found.deeper += [
+                    ClassFolder(each, each.name, of_part) for part, of_part in parts for each in part.with_images()
+                ]
         return found
     found.classes = [ClassFolder(folder, folder.name, split) for folder in inner]
     opened = [_unwrapped_split(folder) for folder in inner]

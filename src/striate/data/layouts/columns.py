@@ -35,6 +35,7 @@ SHORT = {"va": "val", "v": "val"}  # beside tr and te
 PARTITIONS = {"0": "train", "1": "val", "2": "test"}
 OBJECTS = "objects"
 COUNTING = ("count", "id", "number", "index")  # how names end of columns that hold 0 and 1 by chance
+AUTOML = 11  # columns: split, image, class, and x and y of four corners, of which the first and the third suffice
 Find = Callable[[str], str | None]
 
 
@@ -91,6 +92,7 @@ def columns_of(sheet: Sheet, path_column: str, label_column: str, weight_column:
     corners, has_sizes = _corners(sheet, by_plain)
     box = next((by_plain[name] for name in ONE_BOX if name in by_plain), None)
     split = next((by_plain[name] for name in SPLITS if name in by_plain and _may_split(sheet, by_plain[name])), None)
+    split = split or (None if sheet.has_header else _unnamed_split(sheet))
     path = path_column if path_column in sheet.names else _path(sheet, by_plain, find)
     found = 0 if path is None else _found(sheet, path, find)
     taken = {path, split, weight_column, box if not corners else None, *corners}
@@ -169,6 +171,8 @@ def _label(sheet: Sheet, free: Sequence[str]) -> tuple[str | None, tuple[str, ..
     by_plain = {plain(name): name for name in reversed(free) if len(name) == 1 or len(plain(name)) > 1}  # `y`, not `y]`
     for rank in LABELS:
         named = [by_plain[name] for name in rank if name in by_plain]
+        if rank is LABELS[-1]:
+            named = [name for name in named if not _are_all_different(_texts(sheet, name))]
         if named:
             break
     else:
@@ -179,6 +183,11 @@ def _label(sheet: Sheet, free: Sequence[str]) -> tuple[str | None, tuple[str, ..
     named = [*_names_of(sheet, named[0], by_plain), *named]
     others = tuple(name for name in named[1:] if not _part_alike(_texts(sheet, named[0]), _texts(sheet, name)))
     return named[0], others
+
+
+def _are_all_different(texts: Sequence[str]) -> bool:
+    """Whether a column called `id` or `name` has another value in each row, and so says which image it is."""
+    return len(texts) > 1 and len(set(texts)) == len(texts)
 
 
 def _names_of(sheet: Sheet, label: str, by_plain: dict[str, str]) -> list[str]:
@@ -244,6 +253,12 @@ def _may_split(sheet: Sheet, name: str) -> bool:
     return plain(name) in SPLITS[:3] or None not in splits_of_values(texts, name).values()
 
 
+def _unnamed_split(sheet: Sheet) -> str | None:
+    """The first column of a table without a header, where it holds two splits or more: TRAIN,gs://bucket/1.jpg,ant."""
+    found = {split_of(text) for text in _texts(sheet, sheet.names[0])} if len(sheet.names) > 2 else set()
+    return sheet.names[0] if None not in found and len(found) > 1 else None
+
+
 def splits_of_values(texts: Iterable[str], column: str) -> dict[str, str | None]:
     """The split that each value of a column means; None where it means none, as of an empty one.
 
@@ -274,8 +289,15 @@ def _corners(sheet: Sheet, by_plain: dict[str, str]) -> tuple[tuple[str, ...], b
     for names in SIZES:
         if all(name in by_plain for name in names):
             return tuple(by_plain[name] for name in names), True
-    if not sheet.has_header and len(sheet.names) == 6:
-        rows = [all(values[1:5]) and _are_numbers(values[1:5]) for values in sheet.head]
-        if 2 * sum(rows) >= len(rows) > 0:
-            return sheet.names[1:5], False
+    if not sheet.has_header and len(sheet.names) == 6:  # image, box, class; image, class, box; class, image, box
+        for first in (1, 2):
+            others = [values[:first] + values[first + 4 :] for values in sheet.head]
+            rows = [all(four) and _are_numbers(four) for values in sheet.head for four in [values[first : first + 4]]]
+            if 2 * sum(rows) >= len(rows) > 0 and (first == 1 or not any(_are_numbers(values) for values in others)):
+                return sheet.names[first : first + 4], False
+    if not sheet.has_header and len(sheet.names) == AUTOML:
+        corners = tuple(sheet.names[place] for place in (3, 4, 7, 8))
+        rows = [_are_numbers(four) and all(four) for values in sheet.head for four in [values[3:5] + values[7:9]]]
+        if all(rows):
+            return corners, False
     return (), False

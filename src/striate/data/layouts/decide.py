@@ -44,7 +44,26 @@ def readings(tree: Tree, options: ReadOptions) -> list[Layout]:
     ]
     if any(each.name not in (class_folders.TOP, class_folders.DEEPER) and not each.doubt for each in found):
         found = [each for each in found if each.name != class_folders.TOP or len({c.name for c in each.classes}) > 1]
-    return [replace(each, finder=finder) for each in found]
+    return [replace(each, finder=finder) for each in _in_doubt(found, tree, finder, options)]
+
+
+def _in_doubt(found: Sequence[Layout], tree: Tree, finder: ImageFinder, options: ReadOptions) -> list[Layout]:
+    """The readings, of which class folders are in doubt where a table gives their images other classes.
+
+    Its names are of images in several of the folders, so that it is not read.
+    """
+    of_folders = (class_folders.TOP, class_folders.DEEPER)
+    if not any(each.name in of_folders and not each.doubt for each in found):
+        return list(found)
+    for file, labels in tables.with_several_meanings(tree, finder, options):
+        doubt = f"{file} says something else of images whose names several folders have: write the folder before each"
+        found = [
+            replace(each, doubt=doubt)
+            if each.name in of_folders and not each.doubt and not labels <= {c.name for c in each.classes}
+            else each
+            for each in found
+        ]
+    return list(found)
 
 
 def wanted(found: Sequence[Layout], name: str, root: Path) -> list[Layout]:

@@ -7,6 +7,7 @@ import unicodedata
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import unquote
 
 from striate.data.image_formats import IMAGE_SUFFIXES
 from striate.data.layouts.names import is_container, parts_of, split_of_path
@@ -47,6 +48,11 @@ class ImageFinder:
             found = self._find(stem(name), near, split)
             return None if found is None or _is_of_labels(found) else found
         return None
+
+    def is_of_several(self, text: str) -> bool:
+        """Whether images in several folders have the name that a text ends in."""
+        name = normal(text).rpartition("/")[2]
+        return len(self._by_name.get(name) or self._by_stem.get(name) or ()) > 1
 
     def _find(self, path: str, near: str, split: str | None) -> str | None:
         if not path:
@@ -181,10 +187,11 @@ def normal(text: str) -> str:
 
 
 def _spellings(path: str) -> list[str]:
-    """A path as it may be spelt on other systems: accents composed or apart, and names of files in Latin-1."""
+    """A path as it may be spelt elsewhere: accents composed or apart, names in Latin-1, and signs as in addresses."""
+    unquoted = [unquote(path)] if "%" in path else []
     if path.isascii():
-        return [path]
-    spellings = [path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path)]
+        return [path, *unquoted]
+    spellings = [path, *unquoted, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path)]
     with suppress(UnicodeEncodeError):
         spellings.append(path.encode("cp1252").decode("utf-8", "surrogateescape"))
     return list(dict.fromkeys(spellings))

@@ -99,7 +99,7 @@ def _label_first(line: str) -> Row:
 def _between(line: str) -> Row:
     """An `.lst` of MXNet: a number, the label, the path."""
     values = line.split("\t")
-    return (values[-1], values[1]) if len(values) > 2 else ("", "")
+    return (values[-1], values[1]) if len(values) == 3 and values[0].isdecimal() else ("", "")
 
 
 def _comma(line: str) -> Row:
@@ -107,7 +107,7 @@ def _comma(line: str) -> Row:
     return path.strip(), label.strip()
 
 
-WAYS: Sequence[Parse] = (_whole, _label_last, _label_rest, _label_first, _between, _comma)
+WAYS: Sequence[Parse] = (_between, _whole, _label_last, _label_rest, _label_first, _comma)  # of equals, the first
 
 
 def read_list(tree: Tree, file: str, finder: ImageFinder) -> ImageList | None:

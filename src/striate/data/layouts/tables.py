@@ -69,6 +69,22 @@ def find(tree: Tree, finder: ImageFinder, options: ReadOptions) -> list[Layout]:
     return layouts
 
 
+def with_several_meanings(tree: Tree, finder: ImageFinder, options: ReadOptions) -> Iterator[tuple[str, set[str]]]:
+    """The tables whose names mean images in several folders each, which are not read, and some of their labels."""
+    for file in islice(tree.others(*SUFFIXES), MOST):
+        if plain(file.rpartition("/")[2]).startswith(NOT_LABELS):
+            continue
+        try:
+            table = open_table(tree, file, finder, options)
+            texts = [values[table.path_place] for values in table.sheet.head if table.path_place >= 0]
+            label = table.columns.label
+            labels = {values[table.sheet.names.index(label)] for values in table.sheet.head} if label else set()
+        except DataError:  # it is no table
+            continue
+        if labels and not _names_images(table, finder) and 2 * sum(map(finder.is_of_several, texts)) >= len(texts):
+            yield file, labels
+
+
 def why_unread(tree: Tree) -> str:
     """A sentence on the first table of a tree that cannot be read; "" where there is none."""
     for file in islice(tree.others(*SUFFIXES), MOST):

@@ -90,7 +90,7 @@ def _objects(layout: Layout, placed: Sequence[_Placed], notes: list[str]) -> Ind
     given = sorted({shape.label for each in placed for shape in each.record.shapes}, key=natural_key)
     names, named_by = given, list[str]()
     if layout.name in LISTED:
-        names, named_by = named(layout.tree.root, layout.tree.others(*NAME_SUFFIXES), given)
+        names, named_by = named(layout.tree.root, layout.tree.others(*NAME_SUFFIXES), given, first=0)
     name_of = dict(zip(given, names, strict=True))
     classes, notes = sorted(set(names), key=natural_key), [*notes, *named_by]
     outlined = any(each.record.has_outlines for each in placed) and len(classes) < IGNORED

@@ -31,6 +31,7 @@ from striate.files import list_names
 
 SAMPLE = 200  # rows, spread evenly, that tell whether all paths begin and end in one way
 CHOICES = r'^\{"choices": *(\[.*\])\}$'  # several labels, as Label Studio writes them in CSV
+SHAPES = r"^\s*\[?\s*\{"  # an object of JSON, or a list of them
 LIST = r"^(\[.*\])?$"
 MEASURED = 20  # rows from which on numbers that are mostly different are no classes
 MISSING = ("nan", "NaN", "NULL", "null", "N/A", "#N/A", "<NA>")  # as pandas and spreadsheets write an empty cell
@@ -113,6 +114,7 @@ def read_table(table: Table, texts: Texts, layout: Layout, options: ReadOptions,
     elif columns.label is not None:
         if options.layout == "auto":
             _require_classes(table, texts[columns.label])
+        _require_no_shapes(table, texts[columns.label])
         given, unnamed = _without_missing(texts[columns.label])
         label, labels, names = labels_of(given, options.label_separator)
         names, named_by = named(*_names_from(layout), names)
@@ -170,6 +172,20 @@ def _require_classes(table: Table, texts: pa.Array) -> None:
         raise DataError(
             f"{table.sheet.path}: expected labels in `{table.columns.label}`; got {count:,} different numbers for "
             f"{len(texts):,} images, and each would be a class: --layout table reads it so."
+        )
+
+
+def _require_no_shapes(table: Table, texts: pa.Array) -> None:
+    """Refuses a column that holds objects in JSON, as Label Studio's CSV does, whose parts are no labels.
+
+    Raises:
+        DataError: if it is one.
+    """
+    shapes = texts.filter(pc.match_substring_regex(texts, SHAPES))
+    if len(shapes) and not pc.any(pc.match_substring_regex(texts, CHOICES)).as_py():
+        raise DataError(
+            f"{table.sheet.path}: expected labels in `{table.columns.label}`; got objects in JSON, such as "
+            f"{shapes[0].as_py():.60}: export them as JSON, COCO or Pascal VOC."
         )
 
 
