@@ -36,6 +36,16 @@ def test_a_model_comes_of_a_folder_and_a_few_settings(two_classes: Path, silent:
     assert striate.evaluate(run.model, str(two_classes), split="all", workers=1).count == 24
 
 
+def test_a_run_may_lie_in_its_data(
+    two_classes: Path, silent: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(two_classes)
+    for _ in range(2):
+        run = striate.train(".", reporter=silent, **TINY, **MACHINE)
+        assert striate.evaluate(run.model, ".", split="all", workers=1).count == 24
+    assert run.path == Path("runs/classify/two-lenet5-2")
+
+
 def test_data_may_be_a_list(
     pairs: list[tuple[Path, str]], two_classes: Path, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path
 ) -> None:

@@ -167,6 +167,28 @@ def test_a_link_that_leads_in_a_circle_is_named(tmp_path: Path, save_picture: Sa
     assert refusal(tmp_path) == f"{link}: expected no link to a folder that it lies in. Remove the link."
 
 
+@pytest.mark.parametrize("place", ["run", "runs/classify/data-resnet18", "ant/run"])
+@pytest.mark.parametrize("beside", ["index.parquet", "check.csv", "log.txt"])
+def test_a_run_in_the_data_is_left_out(tmp_path: Path, save_picture: SavePicture, place: str, beside: str) -> None:
+    for name in ("ant/1.png", "bee/1.png"):
+        save_picture(tmp_path / name)
+    before = read(tmp_path)
+    run = tmp_path / place
+    save_picture(run / "members/1/why.png")
+    for name in ("recipe.toml", beside):
+        (run / name).write_text("x")
+    after = read(tmp_path)
+    assert (after.classes, after.paths()) == (before.classes, before.paths())
+    assert after.notes == (*before.notes, f"left out, what trainings have left here: {place}.")
+
+
+def test_a_folder_with_a_recipe_alone_is_no_run(tmp_path: Path, save_picture: SavePicture) -> None:
+    for name in ("ant/1.png", "bee/1.png"):
+        save_picture(tmp_path / name)
+    (tmp_path / "bee/recipe.toml").write_text("x")
+    assert read(tmp_path).classes == ("ant", "bee")
+
+
 def test_a_link_to_itself_is_a_file_that_cannot_be_read(tmp_path: Path, save_picture: SavePicture) -> None:
     save_picture(tmp_path / "ant/1.png")
     (tmp_path / "ant/2.png").symlink_to(tmp_path / "ant/2.png")

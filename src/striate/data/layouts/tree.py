@@ -17,6 +17,8 @@ DEPTH = 32  # folders below one another; deeper ones are no data set
 ENDLESS = ("/proc", "/sys")  # where folders are made while they are listed
 ARRAY = ".npy"
 LABEL_ARRAY = re.compile(r"(?i)(.*[-_.])?(y|labels?|targets?|classes|class)([-_.].*)?[.]npy")  # beside one of images
+RUN = "recipe.toml"  # what a folder of a training has, beside one of these or more
+OF_A_RUN = frozenset({"log.txt", "index.parquet", "check.csv"})
 SAMPLE = 200  # files without a suffix that are looked into, a folder
 
 
@@ -119,7 +121,10 @@ def survey(root: Path) -> Tree:
 
 
 class _Surveyor:
-    """Lists folders, and remembers which it has listed and what it left out."""
+    """Lists folders, and remembers which it has listed and what it left out.
+
+    Folders of earlier trainings are left out where they lie in the data, as those of `striate train .` do.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -128,6 +133,7 @@ class _Surveyor:
         self._again: list[str] = []
         self._endless: list[str] = []
         self._litter: list[str] = []
+        self._runs: list[str] = []
         self._bare: list[str] = []  # images without a suffix
 
     def survey(self, root: Path) -> Folder:
@@ -144,7 +150,8 @@ class _Surveyor:
             for folder, name in links:  # which may hold links too
                 found += self._follow(folder, name)
         for folder in sorted(found, key=lambda each: each.path.count("/") + bool(each.path), reverse=True):
-            folder.folders = dict(sorted(folder.folders.items()))
+            below = {name: each for name, each in folder.folders.items() if not self._holds_runs_alone(each)}
+            folder.folders = dict(sorted(below.items()))
             folder.count = len(folder.images) + sum(below.count for below in folder.folders.values())
         return top
 
@@ -154,6 +161,8 @@ class _Surveyor:
             count = len(self._litter)
             names = list_names(dict.fromkeys(path.rpartition("/")[2] for path in self._litter), 4)
             yield f"left out: {count:,} hidden or left by a system ({names})."
+        if self._runs:
+            yield f"left out, what trainings have left here: {list_names(sorted(self._runs), 4)}."
         if self._again:
             yield f"left out, links to folders that are read already: {list_names(self._again, 4)}."
         if self._endless:
@@ -190,6 +199,10 @@ class _Surveyor:
                     self._take(folder, entry, bare)
         except OSError as error:
             raise _unlisted(path, error) from error
+        if folder.path and RUN in folder.others and not OF_A_RUN.isdisjoint(folder.others):
+            self._runs.append(folder.path)
+            folder.images, folder.others, folder.folders = [], [], {}
+            return []
         if bare:
             self._look_into(folder, bare)
         arrays = sorted(name for name in folder.others if suffix_of(name) == ARRAY)
@@ -199,6 +212,11 @@ class _Surveyor:
         folder.images.sort()
         folder.others.sort()
         return list(folder.folders.values())
+
+    def _holds_runs_alone(self, folder: Folder) -> bool:
+        """Whether a folder is a run, or holds nothing else; asked of those that lie deeper first."""
+        empty = not (folder.images or folder.others or folder.folders)
+        return empty and any(f"{run}/".startswith(f"{folder.path}/") for run in self._runs)
 
     def _take(self, folder: Folder, entry: os.DirEntry[str], bare: list[str]) -> None:
         name = to_text(entry.name)
