@@ -394,7 +394,9 @@ def test_nothing_is_kept_where_it_would_not_pay(root: Path, caches: Path) -> Non
     for number in range(len(SIZES)):
         image((40, 36), number).save(root / "a" / f"{number}.jpg")
     small = opened(root, pixel_cache="auto")
-    assert small.said == ["pixel cache: off, because images are small: 1.3 times the pixels that would be kept, of 4"]
+    assert small.said == [
+        "pixel cache: off, because images have 1.3 times the pixels that would be kept: it pays from 4 on"
+    ]
     assert not caches.exists()
 
 

@@ -140,7 +140,10 @@ def choose(
     raw = Policy(side, channels, "raw", levels)
     ratio = _mean_pixels(sizes) / _mean_pixels([raw.kept(size) for size in sizes])
     if recipe.pixel_cache == "auto" and ratio < WORTH:
-        return None, f"off, because images are small: {ratio:.1f} times the pixels that would be kept, of {WORTH}"
+        return (
+            None,
+            f"off, because images have {ratio:.1f} times the pixels that would be kept: it pays from {WORTH} on",
+        )
     policy, total = _fitting(images, rows, sizes, raw, recipe.cache_budget * GB)
     if policy is None:
         how = "even JPEG" if channels in (1, 3) else "it"

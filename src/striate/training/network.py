@@ -74,10 +74,11 @@ def describe(run: Run, net: nn.Module) -> None:
     some = f", of which {learning:,} learn" if learning < parameters else ""
     splits = ", ".join(f"{len(run.index.rows(name)):,} {name}" for name in ("train", "val", "test"))
     number = len(run.task.classes)
-    classes = "1 class" if number == 1 else f"{number} classes"
+    classes = "1 class" if number == 1 else f"{number:,} classes"
     run.reporter.info(f"{run.network}: {parameters:,} parameters{some}, {classes}; images: {splits}")
     memory = ", freed memory is kept" if run.recipe.machine.keep_memory and keep_memory() else ""
-    threads = f"{torch.get_num_threads()} threads of arithmetic, {run.workers} of decoding"
+    count = torch.get_num_threads()
+    threads = f"{count} {'thread' if count == 1 else 'threads'} of arithmetic, {run.workers} of decoding"
     run.reporter.info(f"{run.machine}; {threads}{memory}")
 
 
