@@ -305,7 +305,7 @@ def test_a_full_disk_costs_what_is_new_and_nothing_else(
     opened(root)
     added(root)
 
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
@@ -328,8 +328,8 @@ def test_what_another_process_removes_or_replaces_at_once_stays_in_use(
 ) -> None:
     original = files.write_whole
 
-    def robbed(path: Path, write: Callable[[Path], object]) -> None:
-        original(path, write)
+    def robbed(path: Path, write: Callable[[Path], object], *, links: bool) -> None:
+        original(path, write, links=links)
         path.unlink()
 
     monkeypatch.setattr(pixel_cache, "write_whole", robbed)
