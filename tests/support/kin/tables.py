@@ -1,8 +1,10 @@
 """Tables and lists."""
 
+import io
 import json
+import zipfile
 
-from kin.make import KIN, Files, Means, image, kin, photos
+from kin.make import KIN, Files, Means, classes, image, kin, photos, voc
 
 
 @kin(Means("labels in train.csv"))
@@ -228,6 +230,79 @@ def splits_in_two_letters() -> Files:
 def whole_numbers_that_measure() -> Files:
     rows = "".join(f"{n}.jpg,{20 + 3 * n}\n" for n in range(24))
     return photos("images", 0, 24) | {"t.csv": "image,label\n" + rows}
+
+
+@kin(Means("boxes in t.csv, paths `image_id`, objects `PredictionString`", counts={None: 7}, boxes=12))
+def boxes_in_a_text() -> Files:
+    cells = [f"{('ants', 'bees')[n % 2]} 1 2 9 8 {'ants 3 4 9 9' * (n < 5)}" * (n < 7) for n in range(8)]
+    rows = "".join(f"{n},{cell}\n" for n, cell in enumerate(cells))
+    return photos("images", 0, 8) | {"t.csv": "image_id,PredictionString\n" + rows}
+
+
+WNIDS = ("n01440764", "n01443537")
+
+
+@kin(
+    Means(
+        "class folders in split train, and val by boxes in tables of the splits",
+        WNIDS,
+        {"train": 6, "val": 4},
+        note="boxes beside the classes are not read",
+    )
+)
+def imagenet_on_kaggle() -> Files:
+    """Boxes of some images of train, of all of val, and again in XML."""
+    top, names = "ILSVRC/Data/CLS-LOC", [(wnid, f"{wnid}_{n}") for wnid in WNIDS for n in range(3)]
+    files: Files = {f"{top}/train/{wnid}/{name}.JPEG": image() for wnid, name in names}
+    files |= {f"{top}/{part}/ILSVRC2012_{part}_{n:08d}.JPEG": image() for part in ("val", "test") for n in range(4)}
+    val = [(WNIDS[n % 2], f"ILSVRC2012_val_{n:08d}") for n in range(4)]
+    for part, rows in (("train", names[::2]), ("val", val)):
+        cells = "".join(f"{name},{wnid} 1 2 9 8 {wnid} 3 4 9 9 \n" for wnid, name in rows)
+        files[f"LOC_{part}_solution.csv"] = "ImageId,PredictionString\n" + cells
+    files |= {f"ILSVRC/Annotations/CLS-LOC/val/{name}.xml": voc(name, wnid) for wnid, name in val}
+    files["LOC_synset_mapping.txt"] = "n01440764 tench, Tinca tinca\nn01443537 goldfish, Carassius auratus\n"
+    files["ILSVRC/ImageSets/CLS-LOC/train_cls.txt"] = "".join(f"{w}/{name} {n}\n" for n, (w, name) in enumerate(names))
+    return files | {"ILSVRC/ImageSets/CLS-LOC/val.txt": "".join(f"{name} {n}\n" for n, (_, name) in enumerate(val))}
+
+
+def manifest(said: list[object], about: dict[str, object]) -> Files:
+    """SageMaker's manifest of four images."""
+    lines = [{"source-ref": f"s3://bucket/images/{n}.jpg", "job": said[n % 2], "job-metadata": about} for n in range(4)]
+    return photos("images") | {"output.manifest": "".join(json.dumps(line) + "\n" for line in lines)}
+
+
+@kin(Means("labels of SageMaker's manifest", counts={None: 4}, boxes=4))
+def manifest_of_boxes() -> Files:
+    boxes = [{"annotations": [{"class_id": k, "left": 1, "top": 2, "width": 8, "height": 6}]} for k in (0, 1)]
+    return manifest(list(boxes), {"class-map": {"0": "ants", "1": "bees"}, "type": "groundtruth/object-detection"})
+
+
+@kin(Means("labels of SageMaker's manifest", counts={None: 4}, given="output.manifest"))
+def manifest_of_classes() -> Files:
+    return manifest([0, 1], {"class-map": {"0": "ants", "1": "bees"}, "human-annotated": "yes"})
+
+
+@kin(Means("labels of SageMaker's manifest", counts={None: 4}))
+def manifest_of_several_classes() -> Files:
+    return manifest([[0], [0, 1]], {"class-map": {"0": "ants", "1": "bees"}})
+
+
+@kin(
+    Means(
+        "class folders in splits train, test", counts={"train": 8, "test": 4}, note="test.zip and train.zip are unpack"
+    )
+)
+def an_archive_a_split() -> Files:
+    return {"train.zip": packed(classes("train")), "test.zip": packed(classes("", 0, 2))}
+
+
+def packed(files: Files) -> bytes:
+    """A zip of files."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, each in files.items():
+            archive.writestr(name, each)
+    return content.getvalue()
 
 
 @kin(Means(refused="got images.zip and train.csv. Unpack it there, and both are read"))

@@ -30,6 +30,7 @@ FLAG_SPLITS = {  # the split of what is false and of what is true
     **dict.fromkeys(("istrain", "istraining", "istrainingimage"), ("test", "train")),
 }
 FOLDS = ("fold", "kfold", "folds")
+WRITTEN = re.compile(r"([^\s0-9.-]\S*(\s+-?[0-9.]+){4}\s*)+")  # ant 1 2 9 8 bee 3 4 9 9
 FOLD_NUMBER = re.compile(r"(-?[0-9]{1,9})(\.0)?")
 SHORT = {"va": "val", "v": "val"}  # beside tr and te
 PARTITIONS = {"0": "train", "1": "val", "2": "test"}
@@ -57,7 +58,7 @@ class Columns:
     """The column that holds all four numbers of a box."""
 
     objects: str | None = None
-    """The column that holds all objects of an image, as Hugging Face's metadata.jsonl has them."""
+    """The column that holds all objects of an image, as JSON like Hugging Face's, or as Kaggle's PredictionString."""
 
     found: int = 0
     """Rows at the beginning of the table whose path means an image that is there."""
@@ -104,8 +105,9 @@ def columns_of(sheet: Sheet, path_column: str, label_column: str, weight_column:
         label_column = next(iter(_names_of(sheet, label_column, beside)), label_column)
         return Columns(path, label_column, (), split, corners, has_sizes, None if corners else box, found=found)
     free = [name for name in sheet.names if name not in taken]
-    label, others = _label(sheet, free)
-    objects = OBJECTS if OBJECTS in free and not label else None
+    written = next((name for name in free if not corners and _are_written(_texts(sheet, name))), None)
+    label, others = _label(sheet, [name for name in free if name != written])
+    objects = None if label else OBJECTS if OBJECTS in free else written
     one_hot = () if label or corners or objects else _one_hot(sheet, free)
     return Columns(path, label, one_hot, split, corners, has_sizes, None if corners else box, objects, found, others)
 
@@ -188,6 +190,12 @@ def _label(sheet: Sheet, free: Sequence[str]) -> tuple[str | None, tuple[str, ..
 def _are_all_different(texts: Sequence[str]) -> bool:
     """Whether a column called `id` or `name` has another value in each row, and so says which image it is."""
     return len(texts) > 1 and len(set(texts)) == len(texts)
+
+
+def _are_written(texts: Iterable[str]) -> bool:
+    """Whether a column holds the classes and the corners of the boxes of each image as one text."""
+    given = [text for text in texts if text]
+    return bool(given) and all(map(WRITTEN.fullmatch, given))
 
 
 def _names_of(sheet: Sheet, label: str, by_plain: dict[str, str]) -> list[str]:

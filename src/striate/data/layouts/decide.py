@@ -22,7 +22,7 @@ from striate.files import fit_to_print, list_names, regular
 
 TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 JSON = "JSON of COCO, labelme, Label Studio, VIA or CreateML, or records of file and label"
-LISTS = (".txt", ".lst", ".list", ".odgt")
+LISTS = (".txt", ".lst", ".list", ".odgt", ".manifest")
 ASIDE = frozenset({"csv", "meta", "metadata", "data", "lists", "splits", "imagesets", "main", "info", "tables", "docs"})
 
 

@@ -42,6 +42,7 @@ TOLD = {
     "wider": "boxes of WIDER FACE",
     "odgt": "boxes of CrowdHuman",
     "mot": "boxes of MOT",
+    "manifest": "labels of SageMaker's manifest",
 }
 ONE_AN_IMAGE = ("labelme", "supervisely")
 LISTS = (
@@ -69,11 +70,16 @@ def _mot(path: Path) -> str | None:
     return "mot" if mot.LINE.fullmatch(first) else None
 
 
+def _manifest(path: Path) -> str | None:
+    return "manifest" if b'"source-ref"' in ends_of(path) else None
+
+
 OF_MANY: Sequence[tuple[str, str, Callable[[Path], str | None]]] = (
     ("keras-yolo", ".txt", list_kind),
     ("wider", ".txt", list_kind),
     ("odgt", ".odgt", _odgt),
     ("mot", ".txt", _mot),
+    ("manifest", ".manifest", _manifest),
 )
 
 

@@ -235,6 +235,8 @@ def _columns(table: Table) -> str:
     label = f"labels `{columns.label}`" if columns.label else "no labels"
     if columns.one_hot:
         label = f"a class in each of {len(columns.one_hot)} columns of 0 and 1"
+    if columns.objects:
+        label = f"objects `{columns.objects}`"
     split = f", splits `{columns.split}`" if columns.split else ""
     return f"paths `{columns.path}`, {label}{split}"
 

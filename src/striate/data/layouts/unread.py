@@ -36,7 +36,6 @@ UNREAD = {
         ".nrrd",
     ): "medical volumes are not read: write their slices as PNG or TIFF files",
     (".7z", ".rar"): "archives of 7-Zip and RAR are not read: unpack them",
-    (".manifest",): "manifests of SageMaker are not read: save their boxes as COCO JSON or a CSV",
     (".svs", ".ndpi", ".mrxs"): "whole slides are not read: cut them into tiles",
     (".zarr",): "Zarr arrays are not read: write their images into class folders",
     (".mp4", ".avi", ".mov", ".mkv"): "videos are not read: write their frames as JPEG files",

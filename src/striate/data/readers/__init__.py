@@ -54,7 +54,9 @@ READERS: Mapping[str, Callable[[Layout, ReadOptions], Index]] = {
     "via": annotated.read,
     "createml": annotated.read,
     "supervisely": annotated.read,
-    **dict.fromkeys(("bdd", "visdrone", "dota", "icdar", "keras-yolo", "wider", "odgt", "mot"), annotated.read),
+    **dict.fromkeys(
+        ("bdd", "visdrone", "dota", "icdar", "keras-yolo", "wider", "odgt", "mot", "manifest"), annotated.read
+    ),
     "parquet": parquet.read,
     "idx": idx.read,
     "arrays": arrays.read,
@@ -132,10 +134,12 @@ def read_with(path: Path, recipe: ReadRecipe, task: str = "auto") -> Index:
 
 def _read_folder(path: Path, options: ReadOptions) -> Index:
     tree = survey(path)
-    packed = archive.lone_archive(tree)
-    if packed is not None:
-        index = _read_folder(archive.unpacked(packed), options)
-        return replace(index, notes=(*index.notes, f"{packed.name} is unpacked once, in {index.root}."))
+    packed = archive.archives_of(tree)
+    if packed:
+        index = _read_folder(archive.unpacked(*packed), options)
+        names = list_names((each.name for each in packed), 4)
+        are = "is" if len(packed) == 1 else "are"
+        return replace(index, notes=(*index.notes, f"{names} {are} unpacked once, in {index.root}."))
     found = readings(tree, options)
     if options.layout != "auto":
         found = wanted(found, options.layout, path)
@@ -165,8 +169,8 @@ def _only(plausible: Sequence[Layout], options: ReadOptions) -> tuple[Layout, In
             errors.append(error)
     if not read_as:
         raise errors[0]
-    left, repeats = without_repeats(for_task(read_as, options.task))
-    left, partial = fullest(completed(left))
+    left, repeats = without_repeats(completed(for_task(read_as, options.task)))
+    left, partial = fullest(left)
     if len(left) > 1:
         raise refuse_ambiguous([each for each, _ in left])
     notes = [f"not read, because {error}" for error in errors] + partial

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from striate.data.index import Index
+from striate.data.index import SCHEMA, Index
 from striate.data.layouts.layout import Layout
 from striate.data.layouts.names import split_of_path
 
 PRIORITY = (  # of readings that say the same, the first is taken
     *("coco", "voc", "cvat", "labelme", "via", "createml", "supervisely", "label-studio", "yolo", "kitti", "boxes"),
-    *("bdd", "visdrone", "dota", "icdar", "keras-yolo", "wider", "odgt", "mot"),
+    *("bdd", "visdrone", "dota", "icdar", "keras-yolo", "wider", "odgt", "mot", "manifest"),
     *("folders", "table", "lists", "masks", "runs", "parquet", "idx", "arrays", "subfolders"),
 )
 PARTIAL = 0.6  # share of the images above which annotations are as plausible as classes of all of them
@@ -68,7 +68,7 @@ def fullest(left: Sequence[Reading]) -> tuple[list[Reading], list[str]]:
     for place, (layout, index) in enumerate(left):
         others = [other for other in range(len(left)) if other != place]
         if (
-            layout.name in ("lists", "table")
+            (layout.name in ("lists", "table") or (layout.name == "folders" and layout.files))
             and SERVES["classify"](index)
             and all(
                 covered[other] < covered[place]
@@ -96,23 +96,57 @@ def _covered(layout: Layout, index: Index) -> set[str]:
 
 
 def completed(left: Sequence[Reading]) -> list[Reading]:
-    """Class folders with the labels of another split from a table or list, as one reading: Tiny ImageNet's val."""
-    if len(left) != 2 or {layout.name for layout, _ in left} not in ({"folders", "lists"}, {"folders", "table"}):
-        return list(left)
-    (layout, folders), (other, labels) = sorted(left, key=lambda each: each[0].name != "folders")
-    paths, taken = labels.paths(), set(folders.paths())
-    own = labels.table["split"].to_pylist()
-    splits = [split or split_of_path(path) for split, path in zip(own, paths, strict=True)]
+    """Class folders with the labels of another split from a list or table, as one reading.
+
+    Tiny ImageNet's val has a list of labels, ImageNet's on Kaggle a table of boxes whose class is the image's.
+    """
+    folders = next((each for each in left if each[0].name == "folders"), None)
+    for labels in left:
+        if folders is not None and labels[0].name in ("lists", "table", "boxes"):
+            whole = _whole(folders, labels)
+            if whole is not None:
+                return [whole, *(each for each in left if each is not folders and each is not labels)]
+    return list(left)
+
+
+def _whole(of_folders: Reading, of_labels: Reading) -> Reading | None:
+    """Class folders with the images of other splits that labels name; None where they say anything else."""
+    (layout, folders), (other, labels) = of_folders, of_labels
+    rest, splits = _rest(folders, labels)
     theirs = set(folders.table["split"].to_pylist())
-    is_rest = not taken & set(paths) and not {None} & {*splits, *theirs} and not theirs & set(splits)
+    if not SERVES["locate"](labels) and set(folders.paths()) <= set(labels.paths()):
+        return None  # which say all of it without folders
+    is_rest = rest and None not in {*splits, *theirs} and not theirs & set(splits)
     if not is_rest or not set(labels.classes) <= set(folders.classes) or labels.several_labels:
-        return list(left)
-    rest = labels.with_classes(folders.classes).with_column("split", splits)
-    table = pa.concat_tables([folders.table, rest.table]).combine_chunks()
-    notes = tuple(dict.fromkeys((*folders.notes, *labels.notes)))
+        return None
+    more = labels.with_classes(folders.classes)
+    more = replace(more, table=more.table.take(pa.array(rest))).with_column("split", pa.array(splits, pa.string()))
+    for name in ("labels", "box", "boxes", "mask"):
+        more = more.with_column(name, pa.nulls(len(rest), SCHEMA.field(name).type))
+    table = pa.concat_tables([folders.table, more.table]).combine_chunks()
+    notes = [*folders.notes, *labels.notes]
+    if SERVES["locate"](labels):
+        notes.append(f"boxes beside the classes are not read: {other.what}; --layout {other.name} reads them.")
     what = f"{layout.what}, and {', '.join(dict.fromkeys(map(str, splits)))} by {other.what}"
     kept = tuple(note for note in layout.notes if not note.startswith("images that are not read"))
-    return [(replace(layout, what=what, notes=kept), replace(folders, table=table, notes=notes))]
+    found = replace(folders, table=table, notes=tuple(dict.fromkeys(notes)))
+    return replace(layout, what=what, notes=kept, files=other.files), found
+
+
+def _rest(folders: Index, labels: Index) -> tuple[list[int], list[str | None]]:
+    """The rows of labels that class folders lack, and their splits; none where the two contradict each other."""
+    columns = labels.table.select(["path", "label", "split"]).to_pydict()
+    own = zip(folders.paths(), folders.table["label"].to_pylist(), strict=True)
+    name_of = {path: folders.classes[label] for path, label in own if label >= 0}
+    rest: list[int] = []
+    splits: list[str | None] = []
+    for row, (path, label, split) in enumerate(zip(*columns.values(), strict=True)):
+        if path not in name_of:
+            rest.append(row)
+            splits.append(split or split_of_path(path))
+        elif label >= 0 and labels.classes[label] != name_of[path]:
+            return [], []
+    return rest, splits
 
 
 def _said(index: Index) -> dict[str, _Said]:

@@ -31,6 +31,7 @@ from striate.files import (
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tbz2", ".txz")
 TABLES = (".csv", ".tsv", ".json", ".jsonl")  # that may say what is in an archive beside them
+TOGETHER = "archives"  # the folder of several
 RATIO = 200  # unpacked bytes a packed one, beyond which more than a gigabyte is a trap
 GB = 1 << 30
 FILES = 20_000_000
@@ -45,45 +46,54 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def lone_archive(tree: Tree) -> Path | None:
-    """The archive of a folder that holds no images and one archive.
+def archives_of(tree: Tree) -> list[Path]:
+    """The archives of a folder that holds no images: one or several, such as train.zip and test.zip.
 
     Raises:
-        DataError: if it holds several.
+        DataError: if a table lies beside them, or two would be unpacked into the same folder.
     """
     found = list(tree.others(*SUFFIXES)) if not tree.top.count else []
-    if len(found) > 1:
+    names = [_folder_name(tree.read_name(each)).lower() for each in found]
+    if len(set(names)) < len(names):
         raise DataError(
-            f"data: expected images or one archive in {tree.root}; got the archives {list_names(found, 4)}. "
+            f"data: expected archives of different names in {tree.root}; got {list_names(found, 4)}. "
             "Unpack them, each into a folder of its name."
         )
     beside = list(tree.others(*TABLES)) if found else []
     if beside:
         raise DataError(
-            f"data: expected images or one archive alone in {tree.root}; got {found[0]} and {list_names(beside, 3)}. "
+            f"data: expected images or archives alone in {tree.root}; got {found[0]} and {list_names(beside, 3)}. "
             "Unpack it there, and both are read."
         )
-    return tree.read_name(found[0]) if found else None
+    return [tree.read_name(each) for each in found]
 
 
-def unpacked(path: Path) -> Path:
-    """The folder in the cache that an archive is unpacked in, once for the same bytes.
+def unpacked(*paths: Path) -> Path:
+    """The folder in the cache that an archive is unpacked in, once for the same bytes; of several, each in its own.
 
     Members that lead out of it, links and whatever is no file are left out.
 
     Raises:
-        DataError: if the archive cannot be read, or would be far larger unpacked.
+        DataError: if an archive cannot be read, or would be far larger unpacked.
     """
+    path = paths[0]
     try:
-        open_regular(path).close()
-        [digest] = file_digests(path.parent, [path.name], cache_folder("digests"))
-        if digest is None:
-            raise DataError(f"{path}: expected an archive; it changed while it was read.")
-        folder = cache_folder("archives") / digest.hex() / _folder_name(path)
+        whole, key = hashlib.sha256(), ""
+        for path in paths:
+            open_regular(path).close()
+            [digest] = file_digests(path.parent, [path.name], cache_folder("digests"))
+            if digest is None:
+                raise DataError(f"{path}: expected an archive; it changed while it was read.")
+            key = digest.hex()
+            whole.update(digest + _folder_name(path).encode("utf-8", "surrogateescape"))
+        alone = len(paths) == 1
+        folder = cache_folder("archives") / (key if alone else whole.hexdigest())
+        folder /= _folder_name(path) if alone else TOGETHER
         kept = read_checked(_stamps_file(folder))
         if kept is None or kept != _stamps(folder):
             remove(folder)
-            _unpack(path, folder)
+            for path in paths:
+                _unpack(path, folder if alone else folder / _folder_name(path))
             write_checked(_stamps_file(folder), _stamps(folder) or b"")
     except (
         OSError,

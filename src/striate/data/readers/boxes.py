@@ -8,7 +8,7 @@ import msgspec
 import pyarrow as pa
 
 from striate.data.index import Index
-from striate.data.layouts.columns import require_columns, splits_of_values
+from striate.data.layouts.columns import WRITTEN, require_columns, splits_of_values
 from striate.data.layouts.finder import ImageFinder, normal
 from striate.data.layouts.layout import Finder, Layout
 from striate.data.layouts.options import ReadOptions
@@ -117,7 +117,15 @@ def _splits(table: Table) -> dict[str, str | None]:
 
 
 def _add_objects(each: AnnotatedImage, text: str, place: str) -> None:
-    """Takes in the objects that one value holds: {"bbox": [[x, y, width, height], ...], "categories": [...]}."""
+    """Takes in the objects that one value holds.
+
+    They are {"bbox": [[x, y, width, height], ...], "categories": [...]}, or names and corners: ant 1 2 9 8 bee 3 4 9 9.
+    """
+    if WRITTEN.fullmatch(text):
+        texts = text.split()
+        for first in range(0, len(texts), 5):
+            each.add(texts[first], [float(number) for number in texts[first + 1 : first + 5]])
+        return
     try:
         objects = msgspec.json.decode(text or "{}", type=_Objects)
     except (msgspec.DecodeError, RecursionError) as error:
