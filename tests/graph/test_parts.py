@@ -8,7 +8,8 @@ from net_table import Net
 from torch import Tensor, nn
 
 from striate.errors import UsageError
-from striate.graph.parts import cut, vectors
+from striate.graph.parts import cut, remainder, vectors
+from striate.graph.symbolic import ForwardGraph
 from striate.nets import create
 
 
@@ -50,6 +51,18 @@ def test_the_rest_is_the_nets_own_and_its_dropout_is_awake_in_training() -> None
     assert not torch.equal(parts.rest(*values), parts.rest(*values))
     parts.rest.eval()
     assert torch.equal(parts.rest(*values), parts.rest(*values))
+
+
+@pytest.mark.parametrize("name", ["googlenet", "unet", "mobilenet_v2"])
+def test_the_rest_alone_is_that_of_a_cut(name: str) -> None:
+    with torch.device("meta"):
+        net = create(name)
+    whole = ForwardGraph(net, (3, 64, 64))
+    for count in range(len(stages_of(net)) + 1):
+        parts = cut(net, stages_of(net)[:count], (3, 64, 64))
+        rest, values = remainder(whole, stages_of(net)[:count])
+        assert rest.code == parts.rest.code
+        assert tuple(tuple(value.shape[1:]) for value in values) == parts.shapes
 
 
 def test_another_number_of_images_than_was_traced() -> None:

@@ -31,7 +31,7 @@ def test_multiplications_parameters_and_memory_are_those_of_inspect(row: Net) ->
         net = create(row.name)
     stages: tuple[str, ...] = net.stages  # type: ignore[assignment]
     whole, half, head = (
-        learning(followed(net, row.input), stages[:number], row.input) for number in (0, len(stages) // 2, len(stages))
+        learning(followed(net, row.input), stages[:number]) for number in (0, len(stages) // 2, len(stages))
     )
     found = inspect(net, row.input)
     assert whole.macs == found.macs
@@ -46,7 +46,7 @@ def test_multiplications_parameters_and_memory_are_those_of_inspect(row: Net) ->
 
 def test_what_is_left_of_lenet() -> None:
     net = create("lenet5", activation="relu", num_classes=3)
-    found = learning(followed(net, (1, 32, 32)), ("conv1", "conv2", "fc1"), (1, 32, 32))
+    found = learning(followed(net, (1, 32, 32)), ("conv1", "conv2", "fc1"))
     assert found == Learning(
         macs=120 * 84 + 84 * 3,
         kept_bytes=4 * (120 + 84 + 3),  # the inputs of two dense layers, the second of which relu needs too; the logits
@@ -74,7 +74,7 @@ def test_views_that_are_not_kept_are_computed_in_every_epoch(views: int, passes:
     net = create("lenet5", activation="relu")
     recipe = replace(RECIPE, transfer=TransferRecipe(views=views))
     choice = choices(STAGES, counted(net, STAGES, (1, 32, 32)), replace(RATES, step=0.0), recipe, images=100)[2]
-    whole, part = (learning(followed(net, (1, 32, 32)), frozen, (1, 32, 32)) for frozen in ((), ("conv1", "conv2")))
+    whole, part = (learning(followed(net, (1, 32, 32)), frozen) for frozen in ((), ("conv1", "conv2")))
     assert math.isclose(choice.seconds, 100 * (0.002 + passes * (0.001 + 0.01 * (1 - part.macs / whole.macs))))
     assert choice.disk_bytes == 100 * 400 * 2 * views
 
@@ -90,7 +90,7 @@ def test_no_view_is_kept_where_they_would_not_fit() -> None:
 
 def test_memory_is_that_of_a_batch_or_of_all_images_where_they_are_fewer() -> None:
     net = create("lenet5", activation="relu")
-    part = learning(followed(net, (1, 32, 32)), (), (1, 32, 32))
+    part = learning(followed(net, (1, 32, 32)), ())
     for images, batch_size, in_batch in ((100, 8, 8), (5, 8, 5)):
         recipe = replace(RECIPE, training=TrainingRecipe(batch_size=batch_size))
         found = choices(STAGES, counted(net, STAGES, (1, 32, 32)), RATES, recipe, images)[-1]

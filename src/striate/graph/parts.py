@@ -42,11 +42,7 @@ def cut(net: nn.Module, frozen: Sequence[str], input_size: tuple[int, int, int])
     Raises:
         UsageError: the net cannot be followed.
     """
-    return parted(ForwardGraph(net, input_size), frozen)
-
-
-def parted(whole: ForwardGraph, frozen: Sequence[str]) -> Cut:
-    """As `cut`, of a net that has been followed already, of which several cuts are asked for."""
+    whole = ForwardGraph(net, input_size)
     rest = _rest(whole, frozen)
     crossing = _crossing(whole, rest)
     return Cut(
@@ -54,6 +50,16 @@ def parted(whole: ForwardGraph, frozen: Sequence[str]) -> Cut:
         _rest_module(whole, rest, crossing),
         tuple(tuple(whole.value(node).shape[1:]) for node in crossing),
     )
+
+
+def remainder(whole: ForwardGraph, frozen: Sequence[str]) -> tuple[fx.GraphModule, list[Tensor]]:
+    """The rest alone, as `cut` gives it, and what it takes: a meta tensor for each value that crosses, of two images.
+
+    No frozen layer is copied, which takes most of the time of a cut.
+    """
+    rest = _rest(whole, frozen)
+    crossing = _crossing(whole, rest)
+    return _rest_module(whole, rest, crossing), [whole.value(node) for node in crossing]
 
 
 class Prefix(nn.Module):

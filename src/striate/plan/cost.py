@@ -17,9 +17,9 @@ from striate.data import Index, IndexedImages, Loader, Preprocessing, Rows, batc
 from striate.device import Machine
 from striate.features.store import GB
 from striate.graph.memory import training_cost
-from striate.graph.meta import META, skeleton
-from striate.graph.parts import cut, parted, vectors
-from striate.graph.runtime import extractor
+from striate.graph.meta import skeleton
+from striate.graph.parts import cut, remainder, vectors
+from striate.graph.runtime import Extractor, extractor
 from striate.graph.symbolic import ForwardGraph
 from striate.processors import cores
 from striate.recipe import Recipe
@@ -27,6 +27,7 @@ from striate.training.weight_gradients import bfloat16_backward
 
 SAMPLE = 16  # images that are timed
 STEPPED = 8  # of these, that a processor trains on; a device that does many at once trains on all
+LONG_S = 1.0  # of what is timed: beside so long, what the first time does once is little
 STORED_BYTES = 2  # of a kept value
 TRAINED_BYTES = 12  # of a parameter that learns, beside itself: its gradient and AdamW's two averages
 HEAD_VIEWS, STAGE_VIEWS = 2, 8  # of each image that are kept, as `--views` says, unless given
@@ -89,29 +90,29 @@ def followed(net: nn.Module, input_size: tuple[int, int, int]) -> ForwardGraph:
     return ForwardGraph(skeleton(net).train(), input_size)
 
 
-def learning(whole: ForwardGraph, frozen: Sequence[str], size: tuple[int, int, int]) -> Learning:
+def learning(whole: ForwardGraph, frozen: Sequence[str]) -> Learning:
     """Counts what is not frozen, exactly, with no arithmetic done and no memory taken.
 
     Args:
         whole: of a net with `stages`, as `followed` gives it.
         frozen: the first of these.
-        size: channels, height and width of the images.
     """
-    bare, parts = whole.net, parted(whole, frozen)
+    bare = whole.net
+    rest, values = remainder(whole, frozen)
     held = {id(parameter) for stage in frozen for parameter in bare.get_submodule(stage).parameters()}
-    cost = training_cost(bare, parts.rest, lambda count: parts.prefix(torch.empty(count, *size, device=META)))
+    cost = training_cost(bare, rest, lambda count: [value.new_empty(count, *value.shape[1:]) for value in values])
     return Learning(
         macs=cost.macs,
         kept_bytes=cost.kept_bytes,
         parameters=sum(parameter.numel() for parameter in bare.parameters() if id(parameter) not in held),
-        values=sum(torch.Size(shape).numel() for shape in parts.shapes),
+        values=sum(value[0].numel() for value in values),
     )
 
 
 def counted(net: nn.Module, stages: Sequence[str], input_size: tuple[int, int, int]) -> tuple[Learning, ...]:
     """What learns by how many of the stages are frozen, from none to all; see `learning`."""
     whole = followed(net, input_size)
-    return tuple(learning(whole, stages[:number], input_size) for number in range(len(stages) + 1))
+    return tuple(learning(whole, stages[:number]) for number in range(len(stages) + 1))
 
 
 def choices(
@@ -179,6 +180,7 @@ def measured(
     machine: Machine,
     recipe: Recipe,
     *,
+    frozen: Extractor | None = None,
     head: float = 0.0,
 ) -> Rates:
     """Seconds an image of what training does, on a few images.
@@ -192,15 +194,17 @@ def measured(
         preprocessing: of the images.
         machine: that it will be done on.
         recipe: says how many threads decode.
+        frozen: runs all stages frozen, where that is at hand.
         head: as `Rates` keeps it.
     """
     started = time.perf_counter()
     images = _decoded(index, rows[:SAMPLE], preprocessing, recipe)
     decode = (time.perf_counter() - started) / len(images)
-    run = extractor(vectors(net, stages, preprocessing.input_size), machine)  # as the planner's features are computed
+    run = frozen or extractor(vectors(net, stages, preprocessing.input_size), machine)
     forward = _seconds(lambda: run(images), machine) / len(images)
     half = len(stages) // 2
-    step, half_step = (_step_seconds(net, stages[:number], images, machine) for number in (0, half))
+    copied = machine.place(copy.deepcopy(net)).train()
+    step, half_step = (_step_seconds(copied, stages[:number], images, machine) for number in (0, half))
     factor = half_step / (step * parts[half].macs / parts[0].macs)
     return Rates(decode, forward, step, max(factor, 1 / factor), head)
 
@@ -221,7 +225,7 @@ def learning_seconds(
     started = time.perf_counter()
     images = _decoded(index, rows[:SAMPLE], preprocessing, recipe)
     decode = (time.perf_counter() - started) / len(images)
-    step = _step_seconds(net, (), images, machine)
+    step = _step_seconds(machine.place(copy.deepcopy(net)).train(), (), images, machine)
     return (decode + step) * len(rows) * recipe.training.epochs
 
 
@@ -234,17 +238,19 @@ def _decoded(index: Index, rows: Rows, preprocessing: Preprocessing, recipe: Rec
 
 
 def _step_seconds(net: nn.Module, frozen: Sequence[str], images: Tensor, machine: Machine) -> float:
-    """An image, of forward and backward through what is not frozen."""
-    learning = machine.place(copy.deepcopy(net)).train()
-    parts = cut(learning, frozen, tuple(images.shape[1:]))  # type: ignore[arg-type]
-    images = images[:STEPPED] if machine.device.type == "cpu" else images
-    with torch.no_grad():
-        values = parts.prefix(machine.images(images))
-    faster = bfloat16_backward(parts.rest, machine)
+    """An image, of forward and backward through what is not frozen of a net that may be changed."""
+    images = machine.images(images[:STEPPED] if machine.device.type == "cpu" else images)
+    rest: nn.Module = net
+    values: tuple[Tensor, ...] = (images,)
+    if frozen:
+        parts = cut(net, frozen, tuple(images.shape[1:]))  # type: ignore[arg-type]
+        with torch.no_grad():
+            rest, values = parts.rest, parts.prefix(images)
+    faster = bfloat16_backward(rest, machine)
 
     def step() -> None:
         with machine.autocast():
-            outputs = parts.rest(*values)
+            outputs = rest(*values)
         loss = outputs.float().logsumexp(dim=1).mean()  # of any outputs: what a loss takes is next to nothing
         with faster:
             loss.backward()
@@ -253,11 +259,16 @@ def _step_seconds(net: nn.Module, frozen: Sequence[str], images: Tensor, machine
 
 
 def _seconds(work: Callable[[], object], machine: Machine) -> float:
-    """The second time, which takes no more than it must; more times would cost more than planning saves."""
+    """The second time, which takes no more than it must, unless the first has taken long.
+
+    More times would cost more than planning saves.
+    """
     for _ in range(2):
         started = time.perf_counter()
         work()
         if machine.device.type == "cuda":
             torch.cuda.synchronize(machine.device)
         seconds = time.perf_counter() - started
+        if seconds > LONG_S:
+            break
     return seconds
