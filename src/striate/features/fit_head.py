@@ -1,19 +1,21 @@
 """A head on a network that stays as it is: features once, then a fit in closed form or nearly so."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from striate.data import Batch, weighted_rows
+from striate.data import Batch, Index, Preprocessing, Rows, weighted_rows
+from striate.device import Machine
 from striate.errors import UsageError
+from striate.features.extraction import Features
 from striate.features.heads import SOLVERS, Fitted, fit
 from striate.features.views import features_of, plain_view, views
 from striate.graph.parts import Vectors, vectors
 from striate.nets import heads_of, takes_vectors
-from striate.tasks import HeadProblem
+from striate.tasks import HeadProblem, Task
 from striate.training.run import Run
 from striate.training.trial import Trial
 
@@ -57,35 +59,62 @@ def probe(run: Run, net: nn.Module, problem: HeadProblem, smoothing: float | Non
 def in_suitable_precision(run: Run, net: nn.Module, problem: HeadProblem) -> Run:
     """The run, in float32 where a few training images show that bfloat16 would change too many answers of a head.
 
-    Each half of them is answered by a head that is fitted to the other half, from features in bfloat16 and in float32.
-    The model file is tried in any case; this spares the features of many images that would be computed in vain.
-
     Args:
         run: of the images.
         net: as in `probe`.
         problem: likewise.
     """
-    train = run.index.rows("train")
-    if run.machine.precision != "bfloat16" or len(train) < TRIED_FROM:
-        return run
-    places = np.linspace(0, len(train) - 1, TRIED).astype(int)
-    rows, prefix = train[places], _vectors(run, net)
-    exact = replace(run, machine=replace(run.machine, precision="float32"))
-    both = []
-    for each in (run, exact):
-        few = f"a few images in {each.machine.precision}"
-        [found] = features_of(each, rows, prefix, [plain_view(run)], few, _planned_vectors(run, net))
-        both.append(found.vectors())
-    labels = problem.labels[torch.from_numpy(places)]
-    outputs = answers_of_halves(both, labels, run.task.outputs, problem.class_weight)
-    rounded, full = (run.task.observe(given, run.index, Batch(given, rows), run.preprocessing) for given in outputs)
-    changed = int((run.task.answers(rounded) != run.task.answers(full)).sum())
-    difference = (outputs[0] - outputs[1]).norm() / outputs[1].norm().clamp(min=1e-30)
-    trial = Trial(TRIED, changed, float(difference))
-    if changed <= CLEARLY_CHANGED * TRIED:
+    prefix, wider = _vectors(run, net), _planned_vectors(run, net)
+
+    def features_on(rows: Rows, machine: Machine) -> Features:
+        few = f"a few images in {machine.precision}"
+        [found] = features_of(replace(run, machine=machine), rows, prefix, [plain_view(run)], few, wider)
+        return found
+
+    trial = failed_trial(run.index, run.task, problem, run.preprocessing, run.machine, features_on)
+    if trial is None:
         return run
     run.reporter.info(f"{trial}, more than 1 in {1 / CLEARLY_CHANGED:.0f}: float32 takes its place")
     return run.in_float32(asdict(trial))
+
+
+def failed_trial(
+    index: Index,
+    task: Task,
+    problem: HeadProblem,
+    preprocessing: Preprocessing,
+    machine: Machine,
+    features_on: Callable[[Rows, Machine], Features],
+) -> Trial | None:
+    """What bfloat16 changes of a head's answers to a few training images, where that is too much; None where it is not.
+
+    Each half of them is answered by a head that is fitted to the other half, from features in bfloat16 and in float32.
+    The model file is tried in any case; this spares the features of many images that would be computed in vain. It is
+    not asked of few images, nor of images that change meanwhile.
+
+    Args:
+        index: split.
+        task: that its labels are of.
+        problem: the labels of the training images, as the task gives them.
+        preprocessing: of the images.
+        machine: that features are to be computed on.
+        features_on: gives the features of some rows, of which the last are what the head is given.
+    """
+    train = index.rows("train")
+    if machine.precision != "bfloat16" or len(train) < TRIED_FROM:
+        return None
+    places = np.linspace(0, len(train) - 1, TRIED).astype(int)
+    found = [features_on(train[places], each) for each in (machine, replace(machine, precision="float32"))]
+    if any(len(each) < TRIED for each in found):
+        return None
+    both = [each.values()[-1].float().flatten(1) for each in found]
+    labels = problem.labels[torch.from_numpy(places)]
+    outputs = answers_of_halves(both, labels, task.outputs, problem.class_weight)
+    rows = train[places]
+    rounded, full = (task.observe(given, index, Batch(given, rows), preprocessing) for given in outputs)
+    changed = int((task.answers(rounded) != task.answers(full)).sum())
+    difference = (outputs[0] - outputs[1]).norm() / outputs[1].norm().clamp(min=1e-30)
+    return Trial(TRIED, changed, float(difference)) if changed > CLEARLY_CHANGED * TRIED else None
 
 
 def answers_of_halves(
