@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from striate.features.heads import fit
-from striate.plan.curves import answers, sizes, thinned
+from striate.plan.curves import TOLERANCE, answers, around, sizes, thinned
 from striate.tasks import HeadProblem
 from striate.tasks.classify import Classify
 
@@ -23,7 +23,7 @@ def cloud() -> tuple[torch.Tensor, torch.Tensor]:
 def test_one_part_is_what_the_fit_says_itself(cloud: tuple[torch.Tensor, torch.Tensor]) -> None:
     vectors, labels = cloud
     found = answers(vectors, HeadProblem(labels, None, None), TASK, seed=0)
-    assert torch.equal(found.logits, fit([vectors], labels, 2, seed=0).out_of_fold)
+    assert torch.equal(found.logits, fit([vectors], labels, 2, tolerance=TOLERANCE, seed=0).out_of_fold)
     assert found.accuracy.value == np.mean(found.hits)
     assert 0.6 < found.accuracy.value < 1
 
@@ -46,6 +46,28 @@ def test_fewer_images_give_less(cloud: tuple[torch.Tensor, torch.Tensor]) -> Non
     assert few.accuracy.value < all_of_them.accuracy.value - 0.03
 
 
+@pytest.mark.parametrize("parts", [2, 8])
+def test_heads_of_parts_try_penalties_around_that_of_all_images(
+    parts: int, cloud: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    vectors, labels = cloud
+    problem = HeadProblem(labels, None, None)
+    free = answers(vectors, problem, TASK, seed=0, parts=parts)
+    [strength] = answers(vectors, problem, TASK, seed=0).strengths
+    found = answers(vectors, problem, TASK, seed=0, parts=parts, strength=strength)
+    assert len(found.strengths) == parts
+    assert set(found.strengths) <= set(around(strength, parts))
+    assert abs(found.accuracy.value - free.accuracy.value) < 0.05
+
+
+def test_penalties_around_reach_from_that_of_all_images_to_one_for_each_part() -> None:
+    found = around(0.1, 8)
+    assert found == sorted(found, reverse=True)
+    assert found[0] > 0.8
+    assert found[-1] <= 0.1
+    assert len(found) == 4
+
+
 def test_several_labels_a_image() -> None:
     rng = torch.Generator().manual_seed(0)
     labels = torch.randint(0, 2, (60, 3), generator=rng).float()
@@ -57,7 +79,15 @@ def test_several_labels_a_image() -> None:
 
 @pytest.mark.parametrize(
     ("images", "classes", "expected"),
-    [(1000, 2, [8, 4, 2]), (40, 2, [4, 2]), (39, 2, [2]), (19, 2, []), (1000, 200, [4, 2]), (1000, 600, [])],
+    [
+        (1000, 2, [8, 4, 2]),
+        (40, 2, [4, 2]),
+        (39, 2, [2]),
+        (19, 2, []),
+        (1000, 125, [4, 2]),
+        (1000, 200, [2]),
+        (1000, 251, []),
+    ],
 )
 def test_parts_are_large_enough(images: int, classes: int, expected: list[int]) -> None:
     assert sizes(images, classes) == expected

@@ -13,9 +13,12 @@ from striate.data.index_file import load_index
 from striate.evaluation import evaluate
 from striate.features import fit_head
 from striate.model import Model, load
+from striate.plan import Plan
+from striate.recipe import DataRecipe, MachineRecipe, Recipe, TransferRecipe
 from striate.recipe import load as load_recipe
 from striate.training import RunFolder
 from striate.training.trial import Trial, tried
+from striate.transfer import plan
 
 Train = Callable[..., RunFolder]
 
@@ -77,6 +80,26 @@ def test_a_few_images_spare_features_that_would_be_in_vain(
     assert ("bfloat16 beside float32 on 8 images" in said) == clearly
     assert said.count("features of train:") == 1
     assert model.metrics == evaluate(model, load_index(run.index), "val").metrics
+
+
+@pytest.mark.parametrize("clearly", [True, False])
+def test_what_a_plan_computed_the_run_after_it_takes_in_whichever_precision(
+    clearly: bool, trained: Train, two_classes: Path, silent: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(fit_head, "TRIED_FROM", 8)
+    monkeypatch.setattr(fit_head, "TRIED", 8)
+    monkeypatch.setattr(fit_head, "CLEARLY_CHANGED", -1 if clearly else 1)
+    transfer = TransferRecipe(weights=str(tmp_path / "weights.safetensors"))
+    machine = MachineRecipe(device="cpu", precision="bfloat16", workers=1)
+    recipe = Recipe(transfer=transfer, machine=machine, data=DataRecipe(crop_pct=1.0))
+    planned, index, _ = plan(two_classes, recipe, silent)
+    images = len(index.rows("train"))
+    assert isinstance(planned, Plan)
+    assert planned.computed == images
+    said = trained("run", freeze="all", views=1).log.read_text()
+    assert ("float32 takes its place" in said) == clearly
+    assert f"features of train: {images} images in 1 view; 0 computed" in said
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Cross-validated accuracy of heads on frozen features: against depth, and against the number of images."""
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,12 +8,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from striate.device import Precision
+from striate.features.extraction import Features
 from striate.features.heads import FOLDS, dealt, fit
-from striate.plan.rule import Estimate, share
+from striate.plan.rule import Estimate, latest_best, share
 from striate.tasks import HeadProblem, Task
 
 SHARES = (8, 4, 2)  # one over them, of the images: the points of a learning curve before the last
-LEAST = 10  # images, and one a class, in each part of a point
+LEAST, LEAST_A_CLASS = 10, 2  # images in each part of a point: of a class with one, none is left to learn from
+TOLERANCE = 1e-2  # of the objective: exact enough to compare accuracies by, in half the time of a head that is kept
+STEP = 10**0.5  # from a penalty to the next, as where all are tried
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,9 @@ class Answers:
 
     hits: NDArray[np.bool_]
     """(N,) which images are answered right; with several labels, all of them."""
+
+    strengths: tuple[float, ...]
+    """Of the penalty, as chosen in each part."""
 
     @property
     def accuracy(self) -> Estimate:
@@ -53,7 +61,61 @@ class Size:
     accuracy: Estimate
 
 
-def answers(vectors: Tensor, problem: HeadProblem, task: Task, seed: int, parts: int = 1) -> Answers:
+@dataclass(frozen=True)
+class Curves:
+    """Answers of heads, by stage and by number of images."""
+
+    features: tuple[int, ...]
+    """How many each stage has, input to output."""
+
+    by_depth: tuple[Answers, ...]
+    """From all images, by a head on each stage."""
+
+    best: int
+    """The place of the latest stage of those on which a head does best."""
+
+    by_parts: dict[int, Answers]
+    """From the best stage, by heads of one of so many parts each, the smallest parts first; none of too few images."""
+
+    head_s: float
+    """Seconds that the head on the last stage took."""
+
+
+def curves(found: Features, problem: HeadProblem, task: Task, seed: int, precision: Precision = "float32") -> Curves:
+    """Fits heads to the features of every stage, and of the best stage to those of fewer and fewer images.
+
+    Args:
+        found: vectors of each stage.
+        problem: the labels of the images, as the task gives them.
+        task: that the labels are of.
+        seed: of the parts.
+        precision: as `fit` takes it.
+    """
+    stages = [value.float().flatten(1) for value in found.values()]
+    by_depth = []
+    for vectors in stages:
+        started = time.perf_counter()
+        by_depth.append(answers(vectors, problem, task, seed, precision=precision))
+        head_s = time.perf_counter() - started
+    best = latest_best([float(each.hits.mean()) for each in by_depth])
+    [strength] = by_depth[best].strengths
+    by_parts = {
+        parts: answers(stages[best], problem, task, seed, parts, strength=strength, precision=precision)
+        for parts in sizes(len(found), task.outputs)
+    }
+    return Curves(tuple(each.shape[1] for each in stages), tuple(by_depth), best, by_parts, head_s)
+
+
+def answers(
+    vectors: Tensor,
+    problem: HeadProblem,
+    task: Task,
+    seed: int,
+    parts: int = 1,
+    *,
+    strength: float | None = None,
+    precision: Precision = "float32",
+) -> Answers:
     """Cross-validated answers to all images, by heads of which each has one of some equal parts of them.
 
     Args:
@@ -62,15 +124,44 @@ def answers(vectors: Tensor, problem: HeadProblem, task: Task, seed: int, parts:
         task: that the labels are of.
         seed: of the parts.
         parts: how many.
+        strength: of the penalty that did best with all images. Heads of a part then try that, its like for so many
+            fewer images, which is stronger by their share, and what lies around; unless given, all are tried.
+        precision: as `fit` takes it.
     """
     labels = problem.labels
     part = dealt(labels, parts, seed)
-    logits = torch.zeros(len(labels), task.outputs)
+    logits, strengths = torch.zeros(len(labels), task.outputs), []
     for number in range(parts):
         which = torch.from_numpy(part == number)
-        fitted = fit([vectors[which]], labels[which], task.outputs, weight=problem.class_weight, folds=FOLDS, seed=seed)
+        fitted = fit(
+            [vectors[which]],
+            labels[which],
+            task.outputs,
+            weight=problem.class_weight,
+            folds=FOLDS,
+            strengths=None if strength is None else around(strength, parts),
+            tolerance=TOLERANCE,
+            seed=seed,
+            precision=precision,
+        )
         logits[which] = fitted.out_of_fold
-    return Answers(logits, task.image_scores(logits, {"label": labels}).numpy() > 0)
+        strengths.append(fitted.strength)
+    return Answers(logits, task.image_scores(logits, {"label": labels}).numpy() > 0, tuple(strengths))
+
+
+def around(strength: float, parts: int) -> list[float]:
+    """The strengths that heads of a part try, the strongest first.
+
+    A penalty weighs against the mean loss: to weigh as much against the sum over fewer images, it has to be stronger.
+
+    Args:
+        strength: that did best with all images.
+        parts: how many.
+    """
+    found = [strength * parts * STEP]
+    while found[-1] > strength:
+        found.append(found[-1] / STEP)
+    return found
 
 
 def sizes(images: int, classes: int) -> list[int]:
@@ -79,7 +170,7 @@ def sizes(images: int, classes: int) -> list[int]:
     >>> sizes(100, 2), sizes(10, 2)
     ([8, 4, 2], [])
     """
-    return [parts for parts in SHARES if images // parts >= max(LEAST, classes)]
+    return [parts for parts in SHARES if images // parts >= max(LEAST, LEAST_A_CLASS * classes)]
 
 
 def thinned(labels: Tensor, most: int, seed: int) -> NDArray[np.int64]:

@@ -1,8 +1,8 @@
 """The planner: how much of a published network to keep frozen, from features of every stage, computed once."""
 
-import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -11,11 +11,13 @@ from striate.data import Index, Preprocessing, Rows
 from striate.device import Machine
 from striate.errors import DataError, UsageError
 from striate.features.extraction import Features, extract
+from striate.features.fit_head import failed_trial
 from striate.features.heads import Fitted
 from striate.graph.parts import vectors
+from striate.graph.runtime import extractor
 from striate.plan.cost import Choice, Rates, choices, counted, measured
-from striate.plan.curves import Answers, Depth, Size, answers, sizes, thinned
-from striate.plan.rule import WORTH, Decision, Evidence, decide, difference, latest_best, share
+from striate.plan.curves import Answers, Curves, Depth, Size, curves, thinned
+from striate.plan.rule import WORTH, Decision, Evidence, decide, difference, share
 from striate.plan.suspects import suspects
 from striate.pretrained import Pretrained
 from striate.processors import cores
@@ -105,59 +107,70 @@ def recommend(
         UsageError: the network has no stages, or cannot be followed.
         DataError: fewer than two images can be read.
     """
-    stages = stages_of(base)
-    rows = index.rows("train")
-    chosen = rows[thinned(problem_of(index, rows, recipe).labels, most, recipe.training.seed)]
+    stages, rows = stages_of(base), index.rows("train")
+    problem = problem_of(index, rows, recipe)
     prefix = vectors(base.net, stages, preprocessing.input_size)
-    found = extract(
-        index,
-        chosen,
-        prefix,
-        preprocessing,
-        machine,
-        max_pixels=recipe.data.max_pixels,
-        workers=recipe.machine.workers or cores(),
-        budget=recipe.data.cache_budget,
-        log=log,
-        advance=advance,
-    )
+    computed = Counter[str]()
+
+    def features_on(rows: Rows, on: Machine, advance: Callable[[int], None] = lambda count: None) -> Features:
+        found = extract(
+            index,
+            rows,
+            prefix,
+            preprocessing,
+            on,
+            max_pixels=recipe.data.max_pixels,
+            workers=recipe.machine.workers or cores(),
+            budget=recipe.data.cache_budget,
+            log=log,
+            advance=advance,
+        )
+        computed[on.precision] += found.computed
+        return found
+
+    trial = failed_trial(index, task_of(index, recipe), problem, preprocessing, machine, features_on)
+    frozen_on = machine if trial is None else replace(machine, precision="float32")  # as the run, which takes them
+    found = features_on(rows[thinned(problem.labels, most, recipe.training.seed)], frozen_on, advance)
     if len(found) < 2:
         raise DataError(f"train: expected at least two images that can be read; got {len(found)}.")
-    return _planned(index, base, preprocessing, machine, recipe, found, stages)
+    task, readable = task_of(index, recipe), problem_of(index, found.rows, recipe)
+    drawn = curves(found, readable, task, recipe.training.seed, frozen_on.precision)
+    parts = counted(base.net, stages, preprocessing.input_size)
+    rates = measured(
+        index,
+        found.rows,
+        base.net,
+        stages,
+        parts,
+        preprocessing,
+        machine,
+        recipe,
+        frozen=extractor(prefix, frozen_on),
+        head=drawn.head_s / len(found),
+    )
+    costs = choices(stages, parts, rates, recipe, len(rows) - len(found.unreadable))
+    return _planned(index, recipe, found, stages, drawn, rates, costs, computed[frozen_on.precision])
 
 
 def _planned(
     index: Index,
-    base: Pretrained,
-    preprocessing: Preprocessing,
-    machine: Machine,
     recipe: Recipe,
     found: Features,
     stages: tuple[str, ...],
+    drawn: Curves,
+    rates: Rates,
+    costs: tuple[Choice, ...],
+    computed: int,
 ) -> Plan:
-    task, seed = task_of(index, recipe), recipe.training.seed
-    problem = problem_of(index, found.rows, recipe)
-    labels = problem.labels
-    of_stage = [value.float().flatten(1) for value in found.values()]
-    started = time.perf_counter()
-    by_depth = [answers(vectors, problem, task, seed) for vectors in of_stage]
-    head_s = (time.perf_counter() - started) / len(of_stage)
-    best = latest_best([float(each.hits.mean()) for each in by_depth])
-    dealt = sizes(len(labels), task.outputs)
-    by_size = [answers(of_stage[best], problem, task, seed, number) for number in dealt] + [by_depth[best]]
-    parts = counted(base.net, stages, preprocessing.input_size)
-    images = len(index.rows("train")) - len(found.unreadable)
-    rates = measured(
-        index, found.rows, base.net, stages, parts, preprocessing, machine, recipe, head=head_s / len(labels)
-    )
-    costs = choices(stages, parts, rates, recipe, images)
+    last, whole = drawn.by_depth[-1], drawn.by_depth[drawn.best]
+    labels = problem_of(index, found.rows, recipe).labels
     evidence = Evidence(
-        images=images,
+        images=len(index.rows("train")) - len(found.unreadable),
         looked_at=len(labels),
-        classes=task.outputs,
-        accuracy=by_depth[-1].accuracy,
-        best=stages[best],
-        doubled=difference(by_size[-1].hits, by_size[-2].hits) if dealt else None,
+        classes=task_of(index, recipe).outputs,
+        accuracy=last.accuracy,
+        best=stages[drawn.best],
+        doubled=difference(whole.hits, drawn.by_parts[2].hits) if drawn.by_parts else None,
     )
     decision = decide(evidence, costs[-1].seconds)
     return Plan(
@@ -167,15 +180,15 @@ def _planned(
         evidence=evidence,
         decision=decision,
         depths=tuple(
-            Depth(stage, vectors.shape[1], each.accuracy)
-            for stage, vectors, each in zip(stages, of_stage, by_depth, strict=True)
+            Depth(stage, features, each.accuracy)
+            for stage, features, each in zip(stages, drawn.features, drawn.by_depth, strict=True)
         ),
-        sizes=tuple(Size(len(labels) // n, n, each.accuracy) for n, each in zip([*dealt, 1], by_size, strict=True)),
+        sizes=tuple(Size(len(labels) // n, n, each.accuracy) for n, each in [*drawn.by_parts.items(), (1, whole)]),
         choices=costs,
         rates=rates,
-        suspects=() if labels.ndim > 1 else _suspects(index, found.rows, by_depth[best], labels),
+        suspects=() if labels.ndim > 1 else _suspects(index, found.rows, whole, labels),
         unreadable={index.paths([row])[0]: reason for row, reason in sorted(found.unreadable.items())},
-        computed=found.computed,
+        computed=computed,
     )
 
 
