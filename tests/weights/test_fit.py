@@ -1,5 +1,6 @@
 """Tensors of files as people have them, found and fitted."""
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from striate.errors import UsageError, WeightsError
 from striate.nets import create
 from striate.weights import LAYOUTS, fit_to, net_of, take
 from striate.weights.fit import identify
+from striate.weights.layouts import mobilenet_v2_layers
+
+WIDTHS = (8, 16, 32, 32, 64, 64, *[128] * 6, 256, 256)  # of MobileNet v1 at a quarter of its width
+NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 def state(name: str, **arguments: Any) -> dict[str, Tensor]:
@@ -127,6 +132,28 @@ def test_children_by_number(name: str, children: dict[str, int], prefix: str, la
     assert equal(net, {key: tensor for key, tensor in tensors.items() if parts[key][0] in children})
 
 
+def test_a_head_of_ones_own_beside_keras_mobilenet_is_left_out() -> None:
+    keras = {
+        "conv1/kernel": torch.rand(3, 3, 3, 8),
+        "dense/kernel": torch.ones(256, 3),
+        "normalization/count": torch.ones(1),
+    }
+    for number, (channels, width) in enumerate(itertools.pairwise(WIDTHS), 1):
+        keras[f"conv_dw_{number}/depthwise_kernel"] = torch.rand(3, 3, channels, 1)
+        keras[f"conv_pw_{number}/kernel"] = torch.rand(1, 1, channels, width)
+    layers = {
+        name.rpartition("/")[0]: t.shape[2] if "dw" in name else t.shape[-1] for name, t in keras.items() if t.ndim == 4
+    }
+    keras |= {f"{layer}_bn/{leaf}": torch.rand(size) for layer, size in layers.items() for leaf in NORM}
+    assert identify(keras) == ["mobilenet_v1_025"]
+    net = create("mobilenet_v1_025")
+    fit = fit_to(net, keras)
+    assert (fit.layout, fit.left_out) == ("keras_mobilenet_v1", ("normalization/count", "dense.weight"))
+    assert (
+        take(net, fit)[0] == "The file has no classifier.weight and classifier.bias, which keep their initial values."
+    )
+
+
 TRANSFORMERS = {  # names of microsoft/resnet-50, and ours
     "resnet.embedder.embedder.convolution.weight": "conv1.weight",
     "resnet.embedder.embedder.normalization.running_var": "bn1.running_var",
@@ -163,8 +190,6 @@ def test_fastais_resnet() -> None:
 
 
 def test_timms_mobilenet_becomes_torchvisions() -> None:
-    from striate.weights.layouts import mobilenet_v2_layers
-
     theirs = {ours: name for name, ours in mobilenet_v2_layers().items()}
     tensors = state("mobilenet_v2")
     given = {f"{theirs[k.rpartition('.')[0]]}.{k.rpartition('.')[2]}": t for k, t in tensors.items()}
@@ -172,6 +197,8 @@ def test_timms_mobilenet_becomes_torchvisions() -> None:
     net = create("mobilenet_v2")
     take(net, fit_to(net, given))
     assert equal(net, tensors)
+    said = take(net, fit_to(net, given | {"total_ops": torch.ones(1)}))
+    assert said == ("A tensor that the network lacks was left out: total_ops.",)
 
 
 def test_a_layout_that_is_named_is_the_one() -> None:

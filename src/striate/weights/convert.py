@@ -76,6 +76,12 @@ KERAS: dict[str, tuple[str, Collection[int], Callable[[Tensor], Tensor]]] = {  #
 }
 
 
+def is_keras(name: str, tensor: Tensor) -> bool:
+    """Whether a tensor has a name and a number of dimensions that `from_keras` takes."""
+    layer, _, leaf = name.removesuffix(":0").rpartition("/")
+    return bool(layer) and leaf in KERAS and tensor.ndim in KERAS[leaf][1]
+
+
 def from_keras(tensors: Tensors) -> dict[str, Tensor]:
     """Keras' `layer/kernel`, with or without `:0` behind it, as `layer.weight`, and so on.
 
@@ -89,7 +95,7 @@ def from_keras(tensors: Tensors) -> dict[str, Tensor]:
     problems = []
     for name, tensor in tensors.items():
         layer, _, leaf = name.removesuffix(":0").rpartition("/")
-        if not layer or leaf not in KERAS or tensor.ndim not in KERAS[leaf][1]:
+        if not is_keras(name, tensor):
             problems.append(f"{name} ({'x'.join(map(str, tensor.shape))})")
             continue
         ours, _, layout = KERAS[leaf]

@@ -13,6 +13,7 @@ from striate.weights.convert import (
     KERAS_EPSILON,
     from_caffe,
     from_keras,
+    is_keras,
     renamed,
     strip_prefix,
     unfold_batch_norm,
@@ -88,6 +89,25 @@ def efficientnet_lite0_layers() -> dict[str, str]:
     return layers
 
 
+def _known(tensors: Tensors, layers: Mapping[str, str]) -> dict[str, Tensor]:
+    """Tensors with the layers' names replaced by a table; those of a head or the like beside them keep their names.
+
+    Raises:
+        WeightsError: the table has none of the layers, or two become one.
+    """
+    theirs = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[0] in layers}
+    if not theirs:
+        raise WeightsError(f"names: expected layers such as {next(iter(layers))}; got {list_names(tensors)}.")
+    others = {name: tensor for name, tensor in tensors.items() if name not in theirs}
+    return others | renamed(theirs, layers)
+
+
+def _of_keras(tensors: Tensors) -> dict[str, Tensor]:
+    """Keras' tensors under PyTorch's names and layouts; those of layers that no network here has keep their names."""
+    theirs = {name: tensor for name, tensor in tensors.items() if is_keras(name, tensor)}
+    return {name: tensor for name, tensor in tensors.items() if name not in theirs} | from_keras(theirs)
+
+
 def _as_linear(tensors: Tensors, head: str) -> dict[str, Tensor]:
     """Convolutions that read their whole input, in the modules whose names begin with `head`, as linear layers."""
     return {name: t.flatten(1) if name.startswith(head) and t.ndim == 4 else t for name, t in tensors.items()}
@@ -95,14 +115,14 @@ def _as_linear(tensors: Tensors, head: str) -> dict[str, Tensor]:
 
 def keras_mobilenet_v1(tensors: Tensors) -> dict[str, Tensor]:
     """Keras Applications' MobileNet v1, of any width."""
-    return _as_linear(renamed(from_keras(tensors), mobilenet_v1_layers()), "classifier")
+    return _as_linear(_known(_of_keras(tensors), mobilenet_v1_layers()), "classifier")
 
 
 def keras_mobilenet_v1_folded(tensors: Tensors) -> dict[str, Tensor]:
     """The same with each batch norm folded into the bias of its convolution."""
     norm_of = {name: f"{name}_bn" for name in mobilenet_v1_layers() if f"{name}_bn" in mobilenet_v1_layers()}
-    unfolded = unfold_batch_norm(from_keras(tensors), norm_of)
-    return _as_linear(renamed(unfolded, mobilenet_v1_layers()), "classifier")
+    unfolded = unfold_batch_norm(_of_keras(tensors), norm_of)
+    return _as_linear(_known(unfolded, mobilenet_v1_layers()), "classifier")
 
 
 def caffe_lenet(tensors: Tensors) -> dict[str, Tensor]:
@@ -114,17 +134,17 @@ def timm_vgg(tensors: Tensors) -> dict[str, Tensor]:
     """timm's VGG, whose first two linear layers are convolutions."""
     layers = {f"features.{i}": f"features.{i}" for i in range(53)}  # vgg19_bn has 53
     layers |= {"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "head.fc": "classifier.6"}
-    return _as_linear(renamed(tensors, layers), "classifier")
+    return _as_linear(_known(tensors, layers), "classifier")
 
 
 def timm_mobilenet_v2(tensors: Tensors) -> dict[str, Tensor]:
     """timm's MobileNet v2 of width 1."""
-    return renamed(tensors, mobilenet_v2_layers())
+    return _known(tensors, mobilenet_v2_layers())
 
 
 def efficientnet_pytorch(tensors: Tensors) -> dict[str, Tensor]:
     """EfficientNet-PyTorch's EfficientNet-Lite0."""
-    return renamed(tensors, efficientnet_lite0_layers())
+    return _known(tensors, efficientnet_lite0_layers())
 
 
 RESNET_CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4", "9": "fc"}
