@@ -110,6 +110,12 @@ def test_neither_a_name_nor_a_file(tmp_path: Path) -> None:
     )
 
 
+def test_a_net_without_published_weights() -> None:
+    with pytest.raises(StriateError) as caught:
+        pretrained("lenet5")
+    assert str(caught.value).endswith("; got lenet5. No published weights of lenet5 are known.")
+
+
 def state(name: str, **arguments: Any) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
     tensors: dict[str, torch.Tensor] = create(name, **arguments).state_dict()

@@ -208,10 +208,11 @@ def test_a_disk_without_room_is_told_before(
     )
 
 
-def test_the_environments_proxy_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"])
+def test_the_environments_proxy_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     plan = Plan({"http://weights.example/a": CONTENT})
     with serving(plan) as proxy:
-        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv(variable, proxy)
         monkeypatch.setenv("no_proxy", "")
         assert download("http://weights.example/a", tmp_path / "a", len(CONTENT)).sha256 == SHA256
         assert plan.asked == [("http://weights.example/a", None)]
@@ -223,3 +224,9 @@ def test_no_proxy_is_asked_for_hosts_that_are_named(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert download(f"{address}/a", tmp_path / "a", len(CONTENT)).sha256 == SHA256
+
+
+def test_a_proxy_of_another_kind_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    expected = "expected a proxy of http in the environment; got one of socks5."
+    assert refused("http://weights.example/a", tmp_path / "a") == expected

@@ -1,7 +1,9 @@
 """Fetching published weights from a server of this machine: what is kept, pinned, continued and refused."""
 
+import errno
 import hashlib
 import io
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +110,25 @@ def test_a_part_of_another_file_is_thrown_away(plan: Plan, address: str, tmp_pat
     (tmp_path / "here" / "mine.safetensors.part").write_bytes(b"x" * 50)
     assert fetch(manifest(url=f"{address}/mine"), tmp_path / "here").read_bytes() == CONTENT
     assert [asked for _, asked in plan.asked] == ["bytes=50-", None]
+
+
+def test_what_came_stays_where_there_is_no_room_for_its_tensors(
+    plan: Plan, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = plan.files["/mine"] = pickled(TENSORS)
+    fields = manifest_fields(content) | {"file": "mine.pth", "url": f"{address}/mine"}
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("striate.weights.store.save_file", full)
+        with pytest.raises(WeightsError, match="No space left on device"):
+            fetch(Manifest(**fields), tmp_path / "here")
+    assert names(tmp_path / "here") == ["mine.pth.part"]
+    fetch(Manifest(**fields), tmp_path / "here")
+    assert [start for _, start in plan.asked] == [None, f"bytes={len(content)}-"]
+    assert names(tmp_path / "here") == ["mine.safetensors", "mine.safetensors.pin.json"]
 
 
 def test_parts_of_two_files_are_brought_anew_once(plan: Plan, address: str, tmp_path: Path) -> None:

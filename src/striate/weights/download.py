@@ -1,7 +1,7 @@
 """One file from one address: continued where it broke off, and given up where it is not worth waiting for.
 
-Proxies are those of the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY). Only http and https are spoken, and no server
-can redirect from one to the other. Nothing is trusted that comes: who calls compares the digest.
+Proxies are those of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY). Only http and https are spoken, and
+no server can redirect from one to the other. Nothing is trusted that comes: who calls compares the digest.
 """
 
 import contextlib
@@ -142,11 +142,22 @@ class _SameScheme(urllib.request.HTTPRedirectHandler):
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
+def _proxies() -> dict[str, str]:
+    """The environment's proxies by scheme; ALL_PROXY for a scheme that has none of its own."""
+    named = urllib.request.getproxies()
+    proxies = {scheme: named.get(scheme) or named.get("all", "") for scheme in ("http", "https")}
+    for proxy in proxies.values():
+        spoken = proxy.partition("://")[0] if "://" in proxy else "http"
+        if spoken not in ("http", "https"):
+            raise RefusalError(f"expected a proxy of http in the environment; got one of {fit_to_print(spoken, 40)}")
+    return {scheme: proxy for scheme, proxy in proxies.items() if proxy}
+
+
 def _opener(connections: _Connections) -> urllib.request.OpenerDirector:
     """Of `build_opener`'s handlers only those that this needs: no files, no FTP, no data in an address."""
     opener = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.ProxyHandler(),
+        urllib.request.ProxyHandler(_proxies()),
         _Http(connections),
         _Https(connections),
         _SameScheme(),

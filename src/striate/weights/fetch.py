@@ -64,9 +64,12 @@ def _fetch(manifest: Manifest, folder: Path, progress: Progress, limits: Limits)
         part.replace(path)
         return find(manifest, folder)
     try:
-        return keep(manifest, part, folder)
-    finally:
+        kept = keep(manifest, part, folder)
+    except WeightsError:
         part.unlink(missing_ok=True)
+        raise
+    part.unlink(missing_ok=True)  # only now: a disk without room for the tensors may get some, and need not fetch again
+    return kept
 
 
 def _download(manifest: Manifest, part: Path, pin: Pin | None, progress: Progress, limits: Limits) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from striate.errors import UsageError, nearest
 from striate.files import fit_to_print, list_names, read_text
+from striate.nets import CATALOGUE
 from striate.records import convert, parse_toml
 from striate.weights.layouts import layout_named
 from striate.weights.names import names_of
@@ -240,5 +241,7 @@ def published(more: Path | None = None) -> Mapping[str, Manifest]:
 
 def unknown_name(name: str, manifests: Mapping[str, Manifest]) -> str:
     """The end of an error's sentence about a name that no manifest has."""
+    if name in CATALOGUE:
+        return f"No published weights of {name} are known."
     known = {*manifests, *(manifest.arch for manifest in manifests.values())}
     return nearest(fit_to_print(name, 80), known)
