@@ -1,5 +1,7 @@
 """Linear heads: the solutions that scikit-learn finds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor, nn
 
 from striate.features.heads_linear import LinearHeads, ridge, softmax
-from striate.features.heads_problem import Problem
+from striate.features.heads_problem import Problem, Slopes
 
 
 def blobs(n: int = 60, features: int = 20, classes: int = 3) -> tuple[Tensor, Tensor]:
@@ -60,7 +62,7 @@ def test_a_start_nearby_needs_fewer_passes(monkeypatch: pytest.MonkeyPatch) -> N
     passes = 0
     slopes = Problem.slopes
 
-    def counted(self: Problem, weight: Tensor) -> object:
+    def counted(self: Problem, weight: Tensor) -> Slopes:
         nonlocal passes
         passes += 1
         return slopes(self, weight)
@@ -69,7 +71,11 @@ def test_a_start_nearby_needs_fewer_passes(monkeypatch: pytest.MonkeyPatch) -> N
     found = softmax(problem, 0.01, None, 1e-6)
     from_nothing, passes = passes, 0
     softmax(problem, 0.01, found, 1e-5)
+    assert passes == 0  # what is known of the same problem is not computed again
+    softmax(replace(problem), 0.01, found, 1e-5)
     assert passes == 1 < from_nothing < 30
+    again, anew = (softmax(problem, 0.03, start, 1e-8).weight for start in (found, None))
+    torch.testing.assert_close(again, anew, rtol=0, atol=2e-3)
 
 
 def test_the_mean_of_heads_is_one_head() -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.linalg import cholesky
 
-from striate.features.heads_problem import Problem, times
+from striate.features.heads_problem import Problem, Slopes, times
 
 MEMORY = 8  # pairs of steps and changes of the gradient that L-BFGS goes by
 MOST_STEPS = 200
@@ -21,6 +21,12 @@ class LinearHeads:
 
     weight: Tensor
     """(heads, classes, K + 1)."""
+
+    slopes: Slopes | None = None
+    """Of a problem, at these weights; None where they are not known."""
+
+    problem: Problem | None = None
+    """That the slopes are of."""
 
     def logits(self, vectors: Tensor) -> Tensor:
         """(n, heads, classes) of vectors (n, K + 1)."""
@@ -47,41 +53,66 @@ def softmax(problem: Problem, strength: float, start: LinearHeads | None, tolera
         start: what to begin with; 0 unless given.
         tolerance: share of the objective that the next step may still promise.
     """
-    shape = (problem.heads, problem.classes, problem.vectors.shape[1])
-    weight = torch.zeros(shape) if start is None else start.weight.expand(shape)
     penalty = strength * _penalised(problem)
-    slopes = problem.slopes(weight)
-    value = _value(slopes.loss, weight, penalty)
-    gradient = slopes.weight + penalty * weight
-    guess = _Guess(problem, float(slopes.curvature.mean()), penalty)
-    pairs: list[tuple[Tensor, Tensor, Tensor]] = []
+    at = _begun(problem, start, penalty)
+    guess = _Guess(problem, float(at.slopes.curvature.mean()), penalty)
+    turned = guess.times(at.gradient)
+    pairs: list[_Pair] = []
     for _ in range(MOST_STEPS):
-        step = _direction(gradient, guess, pairs)
-        promised = -_inner(gradient, step)  # (heads,)
-        open_ = promised / 2 > tolerance * value
+        step = _direction(at.gradient, turned, pairs)
+        promised = -_inner(at.gradient, step)  # (heads,)
+        open_ = promised / 2 > tolerance * at.value
         if not open_.any():
             break
-        moved = _line_search(problem, weight, step, value, promised, open_, penalty)
-        pairs = [*pairs, _pair(moved[0] - weight, moved[2] - gradient)][-MEMORY:]
-        weight, value, gradient = moved
-    return LinearHeads(weight)
+        before, at = at, _line_search(problem, at, step, promised, open_, penalty)
+        before_turned, turned = turned, guess.times(at.gradient)
+        pair = _Pair.of(at.weight - before.weight, at.gradient - before.gradient, turned - before_turned)
+        pairs = [*pairs, pair][-MEMORY:]
+    return LinearHeads(at.weight, at.slopes, problem)
+
+
+@dataclass(frozen=True)
+class _Point:
+    """Weights, and what a pass over the vectors says of them."""
+
+    weight: Tensor
+    slopes: Slopes
+    value: Tensor
+    """(heads,): the objective."""
+
+    gradient: Tensor
+    """Of the objective, in the weights' shape."""
+
+    @staticmethod
+    def of(weight: Tensor, slopes: Slopes, penalty: Tensor) -> "_Point":
+        """The point with a penalty (K + 1,) of each weight's square."""
+        lengths = (penalty * weight.square()).sum(dim=(1, 2), dtype=torch.float64)
+        return _Point(weight, slopes, slopes.loss + lengths / 2, slopes.weight + penalty * weight)
+
+
+def _begun(problem: Problem, start: LinearHeads | None, penalty: Tensor) -> _Point:
+    """Where to begin; it takes no pass where the start is a solution of the same problem with another penalty."""
+    shape = (problem.heads, problem.classes, problem.vectors.shape[1])
+    weight = torch.zeros(shape) if start is None else start.weight.expand(shape)
+    if start is not None and start.slopes is not None and start.problem is problem:
+        return _Point.of(weight, start.slopes, penalty)
+    return _Point.of(weight, problem.slopes(weight), penalty)
 
 
 def _line_search(
-    problem: Problem, weight: Tensor, step: Tensor, value: Tensor, promised: Tensor, open_: Tensor, penalty: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Weight, objective and gradient after a step of each head that is as long as it may be; none where not open."""
+    problem: Problem, at: _Point, step: Tensor, promised: Tensor, open_: Tensor, penalty: Tensor
+) -> _Point:
+    """Where a step of each head ends that is as long as it may be; it stays where it is not open."""
     length = open_.double()
     for _ in range(MOST_HALVINGS):
-        moved = weight + length.float()[:, None, None] * step
-        slopes = problem.slopes(moved)
-        reached = _value(slopes.loss, moved, penalty)
-        too_far = reached > value - SUFFICIENT * length * promised + NOISE * value.abs()
+        weight = at.weight + length.float()[:, None, None] * step
+        moved = _Point.of(weight, problem.slopes(weight), penalty)
+        too_far = moved.value > at.value - SUFFICIENT * length * promised + NOISE * at.value.abs()
         if not too_far.any():
             break
-        best = promised * length**2 / (2 * (reached - value + length * promised))  # of the parabola through all three
+        best = promised * length**2 / (2 * (moved.value - at.value + length * promised))  # of the parabola through all
         length = torch.where(too_far, torch.clamp(best, min=0.1 * length, max=0.5 * length), length)
-    return moved, reached, slopes.weight + penalty * moved
+    return moved
 
 
 class _Guess:
@@ -100,27 +131,45 @@ class _Guess:
         return torch.cholesky_solve(gradient.flatten(0, 1).T, self._factor).T.reshape(gradient.shape)
 
 
-def _direction(gradient: Tensor, guess: _Guess, pairs: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
-    """Where to step from here, (heads, classes, K + 1)."""
+@dataclass(frozen=True)
+class _Pair:
+    """A step, and by how much it changed the gradient."""
+
+    step: Tensor
+    change: Tensor
+    turned: Tensor
+    """The guess times the change."""
+
+    inverse: Tensor
+    """(heads,): of the product of step and change; 0 where that is not positive."""
+
+    @staticmethod
+    def of(step: Tensor, change: Tensor, turned: Tensor) -> "_Pair":
+        product = _inner(step, change)
+        return _Pair(step, change, turned, torch.where(product > 0, 1 / product.clamp(min=1e-30), 0.0))
+
+
+def _direction(gradient: Tensor, turned: Tensor, pairs: list[_Pair]) -> Tensor:
+    """Where to step from here, (heads, classes, K + 1).
+
+    Args:
+        gradient: here.
+        turned: the guess times the gradient.
+        pairs: the last at the end.
+    """
     left, shares = gradient, []
-    for step, change, inverse in reversed(pairs):
-        share = inverse * _inner(step, left)
-        left = left - _each(share) * change
+    for pair in reversed(pairs):
+        share = pair.inverse * _inner(pair.step, left)
+        left = left - _each(share) * pair.change
+        turned = turned - _each(share) * pair.turned
         shares.append(share)
-    turned = guess.times(left)
     if pairs:
-        step, change, inverse = pairs[-1]
-        scale = _inner(step, change) / _inner(change, guess.times(change)).clamp(min=1e-30)
-        turned = _each(torch.where(inverse > 0, scale, 1.0)) * turned
-    for (step, change, inverse), share in zip(pairs, reversed(shares), strict=True):
-        turned = turned + _each(share - inverse * _inner(change, turned)) * step
+        last = pairs[-1]
+        scale = _inner(last.step, last.change) / _inner(last.change, last.turned).clamp(min=1e-30)
+        turned = _each(torch.where(last.inverse > 0, scale, 1.0)) * turned
+    for pair, share in zip(pairs, reversed(shares), strict=True):
+        turned = turned + _each(share - pair.inverse * _inner(pair.change, turned)) * pair.step
     return -turned
-
-
-def _pair(step: Tensor, change: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """A step, the change of the gradient along it, and the inverse of their product; 0 where that is not positive."""
-    product = _inner(step, change)
-    return step, change, torch.where(product > 0, 1 / product.clamp(min=1e-30), 0.0)
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:
@@ -131,11 +180,6 @@ def _inner(a: Tensor, b: Tensor) -> Tensor:
 def _each(values: Tensor) -> Tensor:
     """(heads, 1, 1) of (heads,)."""
     return values.float()[:, None, None]
-
-
-def _value(loss: Tensor, weight: Tensor, penalty: Tensor) -> Tensor:
-    """(heads,): the objective."""
-    return loss + (penalty * weight.square()).sum(dim=(1, 2), dtype=torch.float64) / 2
 
 
 def _penalised(problem: Problem) -> Tensor:
