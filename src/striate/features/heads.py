@@ -38,6 +38,7 @@ Advance = Callable[[int, str], None]  # (penalties done since the last call, wha
 FOLDS = 5
 FOLDED_WORK = 5e7  # products of a pass over the vectors, up to which each part is held out in turn
 MOST_HELD_OUT = 10_000  # images, where one part is held out: for an interval of 0.01 to either side at worst
+WORTH_LEAVING = 0.1  # of the vectors: so many that are left out are worth a copy of the others
 TRAINED_WORK = 50  # times that of a linear head, which a head takes that is trained step by step
 THREADED_WORK = 1e8  # products of a pass over the vectors, below which several threads wait for each other
 
@@ -250,6 +251,8 @@ def _search(
     views = len(whole.vectors) // len(answered_by)
     left_out = answered_by.repeat(views)[:, None] == torch.arange(int(answered_by.max()) + 1)  # (N, heads)
     problem = replace(whole, weights=whole.weights.masked_fill(left_out, 0.0))
+    if left_out.shape[1] == 1 and left_out.float().mean() > WORTH_LEAVING:
+        problem = problem.without(left_out[:, 0])
     heads: Heads | None = None
     best: _Tried | None = None
     losses: dict[float, float] = {}

@@ -6,7 +6,7 @@ memory that it takes beside the vectors does not grow with their number.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -169,6 +169,10 @@ class Problem:
         """Runs of vectors of which the logits are so many values together."""
         rows = max(FEWEST_ROWS, values // (self.heads * self.classes))
         return (slice(start, start + rows) for start in range(0, len(self.vectors), rows))
+
+    def without(self, rows: Tensor) -> "Problem":
+        """The problem of the vectors (N,) that are not among such rows alone."""
+        return replace(self, vectors=self.vectors[~rows], labels=self.labels[~rows], weights=self.weights[~rows])
 
     def slopes(self, weight: Tensor) -> Slopes:
         """One pass over all vectors.
