@@ -10,7 +10,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from striate.device import Precision
 from striate.errors import DataError
 from striate.features import fit, heads
-from striate.features.heads import Kind
+from striate.features.heads import Heads, Kind
+from striate.features.heads_problem import Problem
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 KINDS: tuple[Kind, ...] = ("softmax", "ridge", "mlp", "cosine")
@@ -109,6 +110,51 @@ def test_no_more_images_are_held_out_than_an_interval_needs(monkeypatch: pytest.
     assert len(fit([vectors], labels, 3, folds=1).held_out) == 20
 
 
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Vectors of twenty classes, which are taken for many, their labels, and others to test on."""
+    monkeypatch.setattr(heads, "FOLDED_WORK", 1.0)
+    monkeypatch.setattr(heads, "MANY_CLASSES", 20)
+    monkeypatch.setattr(heads, "LEAST_HELD_OUT", 100)
+    vectors, labels = blobs(4000, 40, 20, apart=3)
+    return vectors[:3000], labels[:3000], vectors[3000:], labels[3000:]
+
+
+def test_of_many_classes_the_penalty_is_searched_for_among_some(
+    monkeypatch: pytest.MonkeyPatch, many: tuple[Tensor, Tensor, Tensor, Tensor]
+) -> None:
+    vectors, labels, others, answers = many
+    seen: list[tuple[int, int]] = []
+    solve, usual = heads.SOLVERS["softmax"]
+
+    def noted(problem: Problem, strength: float, start: Heads | None, tolerance: float) -> Heads:
+        seen.append((problem.classes, len(problem.vectors)))
+        return solve(problem, strength, start, tolerance)
+
+    monkeypatch.setitem(heads.SOLVERS, "softmax", (noted, usual))
+    some = fit([vectors, vectors], labels, 20)
+    *search, held_out, last = seen
+    assert set(search) == {(5, 1200)}
+    assert (held_out, last) == ((20, 4800), (20, 6000))
+    assert len(search) == len(some.losses)
+    assert min(some.losses.values()) == some.losses[some.strength]
+    assert len(some.held_out) == 600
+    monkeypatch.setattr(heads, "MANY_CLASSES", 21)
+    every = fit([vectors, vectors], labels, 20)
+    loss, same = (float(cross_entropy(each.head(others), answers)) for each in (some, every))
+    assert loss == pytest.approx(same, rel=0.02)
+
+
+def test_too_few_images_of_some_classes_are_no_guide_to_the_penalty(
+    monkeypatch: pytest.MonkeyPatch, many: tuple[Tensor, Tensor, Tensor, Tensor]
+) -> None:
+    vectors, labels, *_ = many
+    monkeypatch.setattr(heads, "LEAST_HELD_OUT", 151)
+    among_some = fit([vectors], labels, 20)
+    monkeypatch.setattr(heads, "MANY_CLASSES", 21)
+    assert fit([vectors], labels, 20).losses == among_some.losses
+
+
 def test_of_much_bfloat16_gives_nearly_the_same_head(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, labels = blobs(3000, apart=4)
     monkeypatch.setattr(heads, "FOLDED_WORK", 1.0)
@@ -164,6 +210,14 @@ def test_penalties_too_strong_to_tell_do_not_end_the_search(
     vectors, labels = blobs(40, 3, 2)
     fitted = fit([vectors], labels, 2)
     assert list(fitted.losses.values()) == losses[:tried]
+
+
+def test_progress_adds_up_where_the_penalty_is_searched_for_among_some(
+    many: tuple[Tensor, Tensor, Tensor, Tensor],
+) -> None:
+    done: list[int] = []
+    fit([many[0]], many[1], 20, advance=lambda count, note: done.append(count))
+    assert sum(done) == len(heads.SOLVERS["softmax"][1]) + 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -240,7 +294,9 @@ def test_features_that_never_change() -> None:
 def test_heads_of_which_each_is_taught_one_class_alone(
     kind: Kind, labels: list[int], classes: int, features: int, several: bool
 ) -> None:
-    vectors, truth = torch.randn(len(labels), features), torch.tensor(labels)
+    turn = torch.arange(len(labels))[:, None] * torch.pi * 2 / 3  # corners of a triangle
+    vectors = 3 * torch.cat([turn.sin(), turn.cos(), torch.zeros(len(labels), features - 2)], dim=1)
+    truth = torch.tensor(labels)
     fitted = fit(
         [vectors, vectors + 0.1], torch.nn.functional.one_hot(truth, classes) if several else truth, classes, kind=kind
     )

@@ -5,8 +5,8 @@ the first layer of the head that is handed back, as is the temperature into its 
 
 Penalties are tried from the strongest to the weakest, each from the solution of the one before, until the loss on
 held-out images no longer falls, once it has begun to. Few images are held out in five parts, so that each is answered
-once by a head that has not seen it; of many, one part is held out. The page docs/decisions/heads.md has what each way
-costs and gives.
+once by a head that has not seen it; of many, one part is held out. Of many classes, the penalty is searched for among
+a part of them. The page docs/decisions/heads.md has what each way costs and gives.
 """
 
 import functools
@@ -39,6 +39,9 @@ FOLDS = 5
 FOLDED_WORK = 5e7  # products of a pass over the vectors, up to which each part is held out in turn
 MOST_HELD_OUT = 10_000  # images, where one part is held out: for an interval of 0.01 to either side at worst
 WORTH_LEAVING = 0.1  # of the vectors: so many that are left out are worth a copy of the others
+MANY_CLASSES = 400  # from which on the penalty is searched for among a part of them
+CLASSES_SHARE = 4  # one of so many classes is among them
+LEAST_HELD_OUT = 250  # images among them, that the penalty is chosen by
 TRAINED_WORK = 50  # times that of a linear head, which a head takes that is trained step by step
 THREADED_WORK = 1e8  # products of a pass over the vectors, below which several threads wait for each other
 
@@ -107,7 +110,8 @@ class Fitted:
     """By which logits were divided."""
 
     losses: dict[float, float]
-    """Calibrated cross-entropy of the held-out images, by the strengths that were tried."""
+    """Calibrated cross-entropy of the held-out images, by the strengths that were tried; where there are many classes,
+    of the images that the strength was searched for by."""
 
     out_of_fold: Tensor
     """Calibrated logits (H, classes) of the held-out images, each by a head that had not seen it."""
@@ -173,13 +177,18 @@ def fit(
         dtype = torch.bfloat16 if rounded else torch.float32
         frame = Frame.of(views, may_turn=kind in ("softmax", "ridge"), dtype=dtype)
         whole = _problem(frame, labels, classes, weight, image_weight)
-        best, losses = _search(whole, answered_by, solve, strengths or usual, effort, advance)
+        tried, losses_of_some = strengths or usual, {}
+        if kind == "softmax" and work > FOLDED_WORK and classes >= MANY_CLASSES and not whole.many_hot:
+            losses_of_some = _search_among_some(whole, answered_by, solve, tried, effort, seed, advance)
+            tried = [min(losses_of_some, key=losses_of_some.__getitem__)] if losses_of_some else tried
+        best, losses = _search(whole, answered_by, solve, tried, effort, advance)
         temperature = best.temperature
         if smoothing is not None:
             temperature = fit_temperature(best.logits, whole.labels[best.rows], smoothing)
         heads = solve(whole, best.strength, best.heads.merged(), LAST_TOLERANCE * effort.tolerance)
         head = _outward(frame, heads, temperature)
-    advance(len(SOLVERS[kind][1]) + 1 - len(losses), "")
+    advance(len(SOLVERS[kind][1]) + 1 - len(losses_of_some) - len(losses), "")
+    losses = losses_of_some or losses
     return Fitted(head, best.strength, temperature, losses, best.logits / temperature, best.rows)
 
 
@@ -276,6 +285,34 @@ def _flat(losses: Mapping[float, float], gain: float) -> bool:
     """Whether no penalty made much of a difference so far: of many classes, the strongest leave nothing to tell."""
     first, *_ = losses.values()
     return max(losses.values()) <= first * (1 + gain) and min(losses.values()) >= first * (1 - gain)
+
+
+def _search_among_some(
+    whole: Problem,
+    answered_by: Tensor,
+    solve: Solver,
+    strengths: Sequence[float],
+    effort: Effort,
+    seed: int,
+    advance: Advance,
+) -> dict[float, float]:
+    """The losses of `_search` by the strengths, from the vectors of some classes alone; none where they are too few.
+
+    The vectors of a class pull at its weights in the summed loss, however many other classes there are: the penalty
+    that suits them stays the same relative to the sum, so relative to the mean it grows as there are fewer vectors.
+    """
+    some = torch.from_numpy(generator(seed, Stream.SPLIT).permutation(whole.classes)[: whole.classes // CLASSES_SHARE])
+    number = torch.full((whole.classes,), -1)
+    number[some] = torch.arange(len(some))
+    labels = number[whole.labels]
+    own = labels >= 0
+    of_some = answered_by[own[: len(answered_by)]]
+    if (of_some >= 0).sum() < LEAST_HELD_OUT:
+        return {}
+    part = Problem(whole.vectors[own], labels[own], whole.weights[own], len(some))
+    fewer = float(whole.total / part.total)
+    _, losses = _search(part, of_some, solve, [fewer * each for each in strengths], effort, advance)
+    return dict(zip(strengths, losses.values(), strict=False))  # the weakest are not tried
 
 
 def _tried(whole: Problem, answered_by: Tensor, strength: float, heads: Heads) -> _Tried:
