@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,19 @@ def test_class_names_are_printed_as_they_are(
     assert (code, err) == (0, "")
     assert "\n [/] " in out
     assert "\n [red]b " in out
+
+
+def test_names_of_classes_are_whole_in_a_narrow_table(
+    striate: Striate, untrained: Callable[..., Model], write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    names = ("motorcycle" * 3, "aeroplane" * 3)
+    data = write_pictures(tmp_path / "data", dict.fromkeys(names, 5))
+    untrained(classes=names).save(tmp_path / "m.safetensors")
+    out = striate("evaluate", tmp_path / "m.safetensors", data, *PLAIN)[1]
+    table = out.split(" F1")[1].split("taken for")[0].replace("unknown", "")
+    shown = re.sub(r"[^a-z…]", "", table)
+    assert all(name in shown for name in names)
+    assert "…" not in shown
 
 
 def test_unreadable_images_are_named(

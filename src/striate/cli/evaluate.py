@@ -172,7 +172,8 @@ def _slice_table(found: "Evaluation") -> "Table":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table("column", "value", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table("column", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("value", overflow="fold")
     for title in ("images", "score", "the rest", "p"):
         table.add_column(title, justify="right", no_wrap=True)
     for part in found.slices:
@@ -186,7 +187,8 @@ def _class_table(found: "Evaluation") -> "Table":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table("class", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("class", overflow="fold")  # a name is never cut
     for title in ("images", "precision", "recall", "F1"):
         table.add_column(title, justify="right", no_wrap=True)
     rows = [row for row in found.per_class if row.count]
