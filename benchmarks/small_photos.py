@@ -53,7 +53,7 @@ def trained(data: Path, run: Path, flags: tuple[str, ...]) -> str:
         subprocess.run(command, check=True, capture_output=True, env=os.environ)
     seconds = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before
     [(accuracy, interval)] = SAID.findall((run / "log.txt").read_text())
-    return f"{float(accuracy):.3f} {interval} | {seconds:.0f}"
+    return f"{accuracy} {interval} | {seconds:.0f}"
 
 
 def main() -> None:

@@ -63,8 +63,9 @@ def test_photographs_begin_with_what_the_installation_brings(draw: Draw) -> None
 @pytest.mark.parametrize(
     ("size", "mode", "values", "why"),
     [
-        ((63, 200), "RGB", {}, "the images have 63 pixels on the short side, and photographs 64 or more."),
-        ((80, 70), "L", {}, "resnet18 trains from scratch: the images are grey, and published weights are for colour."),
+        ((20, 200), "RGB", {}, "the images have 20 pixels on the short side, and photographs 64 or more."),
+        ((28, 28), "L", {}, "the images have 28 pixels on the short side, and photographs 64 or more."),
+        ((80, 70), "L", {}, "resnet18 trains from scratch: the images are grey, and published weights are for colour"),
         ((80, 70), "RGB", {"model": "lenet5"}, "lenet5 trains from scratch: no published weights of lenet5 are known."),
         ((80, 70), "RGB", {"img_size": "48x64"}, "--img-size 48x64 is less than the 64 pixels that weights need."),
         ((80, 70), "RGB", {"in_channels": 1}, "--in-channels 1 asks for grey, and published weights are for colour."),
@@ -84,6 +85,29 @@ def test_other_images_and_other_networks_begin_anew(
     assert (weights, freeze) == ("none", None)
     assert said.startswith("weights: none, ")
     assert why in said
+
+
+@pytest.mark.parametrize(
+    ("size", "mode", "values", "told"),
+    [
+        ((32, 32), "RGB", {}, True),
+        ((63, 200), "RGB", {}, True),
+        ((80, 70), "L", {}, True),
+        ((31, 31), "RGB", {}, False),  # smaller than what was tried
+        ((64, 64), "RGB", {}, False),  # they begin with these weights anyway
+        ((40, 40), "L", {}, False),  # scans of digits and the like
+        ((32, 32), "RGB", {"model": "resnet20_cifar"}, False),
+        ((32, 32), "RGB", {"img_size": 32}, False),
+        ((80, 70), "L", {"in_channels": 1}, False),
+        ((32, 32), "RGB", {"weights": "none"}, False),
+        ((32, 32), "RGB", {"task": "segment"}, False),
+    ],
+)  # fmt: skip
+def test_small_and_grey_photos_are_told_of_published_weights(
+    draw: Draw, size: tuple[int, int], mode: str, values: dict[str, Any], told: bool
+) -> None:
+    said = begun(draw(size, mode), **values)[2]
+    assert ("; for photos, `--weights efficientnet_lite0` is likely to be better: on " in said) is told
 
 
 @pytest.mark.parametrize("weights", ["auto", "none"])
