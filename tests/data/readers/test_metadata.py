@@ -109,7 +109,7 @@ def test_objects_that_cannot_be_used(objects: str, sentence: str, tmp_path: Path
             "expected a column `label` (--label-column); got file_name and lable. Did you mean `lable`?",
         ),
         ("", "expected a column `path` (--path-column); got none. The file is empty."),
-        ('{"file_name": "1.png", "label": [1]}', "expected a text or number a line as `label`; got [1]."),
+        ('{"file_name": "1.png", "label": [[1]]}', "expected a text or number a line as `label`; got [[1]]."),
     ],
 )
 def test_json_lines_that_cannot_be_used(content: str, sentence: str, tmp_path: Path) -> None:

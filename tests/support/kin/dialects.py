@@ -96,3 +96,34 @@ KIN["automl_boxes"] = (
     lambda: automl("SPLIT,gs://bucket/images/{n}.jpg,{c},0.1,0.1,,,0.5,0.5,,"),
     Means("boxes in all.csv (no header)", counts=SPLITS, boxes=8),
 )
+
+
+OF_FILE = {f"{n}.jpg": AB[n % 2] for n in range(8)}
+OF_CLASS = {name: [file for file, of_file in OF_FILE.items() if of_file == name] for name in AB}
+NUMBERS = {file: AB.index(name) for file, name in OF_FILE.items()}
+for _name, _content, _means in (
+    ("files_of_classes", OF_CLASS, Means("labels in labels.json")),
+    ("splits", {"train": OF_FILE, "val": []}, Means("labels in labels.json", counts={"train": 8})),
+    (
+        "wrapped",
+        {"v": 1, "data": [{"image": f, "label": c} for f, c in OF_FILE.items()]},
+        Means("labels in labels.json"),
+    ),
+    ("lists", {"images": list(OF_FILE), "labels": list(OF_FILE.values())}, Means("labels in labels.json")),
+    ("pairs", list(OF_FILE.items()), Means("labels in labels.json")),
+    ("pairs_under_labels", {"labels": list(NUMBERS.items())}, Means("labels in labels.json", ("0", "1"))),
+    ("numbers_of_files", NUMBERS, Means("labels in labels.json", ("0", "1"))),
+    ("labels_of_files", {file: [name] for file, name in OF_FILE.items()}, Means("labels in labels.json")),
+):
+    KIN[f"json_{_name}"] = (
+        lambda content=_content: photos("images", 0, 8) | {"labels.json": json.dumps(content)},  # type: ignore[misc]
+        _means,
+    )
+
+
+@kin(Means("labels in data.jsonl"))
+def json_lines_of_lists() -> Files:
+    lines = (
+        json.dumps({"image": file, "labels": [name, *(["ants"] * (file > "5"))]}) for file, name in OF_FILE.items()
+    )
+    return photos("images", 0, 8) | {"data.jsonl": "\n".join(lines)}

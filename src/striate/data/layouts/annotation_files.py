@@ -59,9 +59,7 @@ def _kind_of_object(has: set[str], content: bytes) -> str | None:
         return "supervisely"
     if len(has & {"images", "annotations", "categories"}) > 1 and has & {"images", "file_name", "image_id"}:
         return "coco"
-    if re.match(rb'\s*\{\s*("[^"]{1,500}"\s*:\s*("[^"]{0,500}"|\d+)\s*[,}]\s*)', content.removeprefix(b"\xef\xbb\xbf")):
-        return "table"
-    return None
+    return "table"
 
 
 def _kind_of_list(has: set[str]) -> str | None:

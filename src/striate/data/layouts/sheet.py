@@ -15,7 +15,8 @@ import msgspec
 import pyarrow as pa
 
 from striate.data.image_formats import IMAGE_SUFFIXES
-from striate.data.layouts.json_file import decode_json, read_json_lines
+from striate.data.layouts.json_file import read_json_lines
+from striate.data.layouts.json_records import json_records
 from striate.data.layouts.synonyms import LABELS, PATHS, plain
 from striate.data.layouts.tree import suffix_of
 from striate.errors import DataError
@@ -117,7 +118,8 @@ class Sheet:
     def _require_scalars(self, names: Sequence[str]) -> None:
         for record in self.records or ():
             for name in names:
-                if not isinstance(value := record.get(name), (*VALUES, type(None))):
+                value = record.get(name)
+                if not isinstance(value, (*VALUES, type(None))) and not _is_list_of_values(value):
                     raise DataError(f"{self.path}: expected a text or number a line as `{name}`; got {value!r:.40}.")
 
     def line(self, row: int) -> int:
@@ -208,24 +210,16 @@ def open_text_sheet(path: Path) -> Sheet | None:
     return Sheet(path, _unique(names), True, encoding, separator, skipped=int(counted))
 
 
-def json_records(path: Path) -> list[dict[str, object]]:
-    """The records of a JSON file: a list of objects, or an object of a label a file.
-
-    Raises:
-        DataError: if it holds neither.
-    """
-    kind = dict[str, str | int] | list[dict[str, object]]
-    content: dict[str, str | int] | list[dict[str, object]] = decode_json(path, kind, "a JSON list of records")
-    if isinstance(content, dict):
-        return [{"filename": name, "label": label} for name, label in content.items()]
-    return content
-
-
 def _of_records(path: Path, records: list[dict[str, object]]) -> Sheet:
     names = dict.fromkeys(name for record in records for name in record)
     if len(names) > COLUMNS:
         raise DataError(f"{path}: expected records of at most {COLUMNS:,} different keys; got {len(names):,}.")
     return Sheet(path, tuple(names), records=tuple(records))
+
+
+def _is_list_of_values(value: object) -> bool:
+    """Whether a value is a list of texts or numbers, as several labels are."""
+    return isinstance(value, list) and all(isinstance(each, VALUES) for each in value)
 
 
 def _text(value: object, name: str, path: Path) -> str:

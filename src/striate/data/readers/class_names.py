@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from striate.data.image_formats import IMAGE_SUFFIXES
 from striate.data.layouts.names import words
 from striate.data.layouts.sheet import open_sheet
 from striate.data.layouts.text_file import read_lines
+from striate.data.layouts.tree import suffix_of
 from striate.errors import DataError
 
 LISTS = (
@@ -101,5 +103,6 @@ def _of_json(path: Path) -> Iterator[Names]:
 def _either_way(pairs: Sequence[tuple[str, str]]) -> Iterator[Names]:
     """Of pairs of number and name, or of name and number."""
     for ordered in (pairs, [(second, first) for first, second in pairs]):
-        if all(NUMBER.fullmatch(number) for number, _ in ordered):
-            yield {int(number): name for number, name in ordered}
+        names = {int(number): name for number, name in ordered if NUMBER.fullmatch(number)}
+        if len(names) == len(ordered) and not all(suffix_of(name) in IMAGE_SUFFIXES for name in names.values()):
+            yield names
