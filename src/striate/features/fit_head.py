@@ -21,7 +21,7 @@ from striate.training.trial import Trial
 
 TRIED_FROM = 512  # training images, from which on features of all cost much more than a trial
 TRIED = 128  # of these, that are tried
-CLEARLY_CHANGED = 1 / 50  # of the answers: four times what is allowed of the model file
+CLEARLY_CHANGED = 1 / 50  # of the answers; docs/decisions/precision.md has what other limits cost
 
 
 def probe(run: Run, net: nn.Module, problem: HeadProblem, smoothing: float | None = None) -> Fitted:
