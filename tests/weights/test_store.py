@@ -129,11 +129,14 @@ def test_what_comes_later_is_held_against_the_pin(pickle: Path, tmp_path: Path) 
     )
 
 
-def test_a_kept_file_that_was_changed_is_refused(pickle: Path, tmp_path: Path) -> None:
+def test_a_kept_file_that_was_changed_is_made_anew_or_refused(pickle: Path, tmp_path: Path) -> None:
     published, folder = of(pickle), tmp_path / "folder"
     kept = find(published, folder)
     before = digest(kept)
     save_file({"a": torch.zeros(1)}, kept)
+    assert digest(find(published, folder)) == before  # it was converted anew
+    save_file({"a": torch.zeros(1)}, kept)
+    pickle.unlink()
     with pytest.raises(WeightsError, match=f"{kept}: expected lenet5.mine, with sha256 {before}; got {digest(kept)}"):
         find(published, folder)
 

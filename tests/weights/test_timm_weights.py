@@ -10,6 +10,7 @@ from file_server import Plan, serving
 from safetensors.torch import save
 
 from striate.errors import UsageError, WeightsError
+from striate.nets import create
 from striate.pretrained import load, pretrained
 from striate.weights import fetch, named, published
 
@@ -70,6 +71,20 @@ def test_one_sentence_where_timm_is_absent(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(UsageError, match=r"timm/resnet18: expected timm to be installed; .*Try `pip install "):
         pretrained("timm/resnet18")
+
+
+def test_one_sentence_where_timm_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> None:
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setattr("importlib.import_module", broken)
+    expected = (
+        r"timm/resnet18: expected timm to be installed; .*\(operator torchvision::nms does not exist\)\. Try `pip "
+    )
+    with pytest.raises(UsageError, match=expected):
+        pretrained("timm/resnet18")
+    with pytest.raises(UsageError, match=expected):
+        create("timm/resnet18")
 
 
 def test_weights_that_are_not_here_say_how_to_get_them(timm: Any, home: Path) -> None:

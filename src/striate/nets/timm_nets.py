@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import UsageError, nearest
+from striate.files import fit_to_print
 
 PREFIX = "timm/"
 
@@ -32,9 +33,10 @@ class TimmNet(nn.Module):
         super().__init__()
         try:
             timm: Any = importlib.import_module("timm")
-        except ImportError as error:
+        except (ImportError, RuntimeError) as error:  # the latter where torchvision is of another torch
+            reason = fit_to_print(str(error), 80)
             raise UsageError(
-                f"{PREFIX}{name}: expected timm to be installed; it cannot be imported here ({error}). "
+                f"{PREFIX}{name}: expected timm to be installed; it cannot be imported here ({reason}). "
                 "Try `pip install 'striate[hub]'`."
             ) from error
         if not timm.is_model(name):

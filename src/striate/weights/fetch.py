@@ -9,7 +9,7 @@ from striate.files import fit_to_print
 from striate.weights.download import DEFAULT, Limits, Progress, download
 from striate.weights.manifest import Manifest
 from striate.weights.read import require_readable
-from striate.weights.store import Pin, find, is_here, keep, read_pin, require_published, weights_folder
+from striate.weights.store import Pin, find, hint, is_here, keep, read_pin, require_published, weights_folder
 
 
 def fetch(
@@ -38,7 +38,7 @@ def fetch(
     if not manifest.address:
         raise WeightsError(
             f"{manifest.name}: no address to fetch it from is known; expected a copy of {manifest.file} "
-            f"(from {manifest.source}) in {folder}."
+            f"(from {manifest.source}) in {folder}.{f' {hint(manifest)}' if manifest.package else ''}"
         )
     require_readable(manifest.file)
     lock = folder / f".{manifest.file}.lock"

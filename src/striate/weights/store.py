@@ -172,7 +172,8 @@ def named(name: str, manifests: Mapping[str, Manifest], folder: Path | None = No
 def find(manifest: Manifest, folder: Path | None = None) -> Path:
     """The file of a manifest in `folder` (else `weights_folder`), once it is known to be as published.
 
-    A file that was published as a pickle, by Keras, or in a Python package is converted the first time. Where neither
+    A file that was published as a pickle, by Keras, or in a Python package is converted the first time, and anew where
+    what was kept of it has changed. Where neither
     the folder nor the cache can be written, that happens each time, and the path is that of the published file.
 
     Returns:
@@ -181,13 +182,15 @@ def find(manifest: Manifest, folder: Path | None = None) -> Path:
     Raises:
         WeightsError: it is not there, or not as published.
     """
+    path = _published_file(manifest, folder or weights_folder())
     for home in _homes(folder):
         kept, pin = home / manifest.kept, read_pin(manifest, home)
         if kept.is_file() and pin is not None:
-            _require_kept(manifest, kept, pin)
-            return kept
+            if digest(kept) == pin.kept_sha256:
+                return kept
+            if path in (None, kept):  # else it is converted anew
+                _require_kept(manifest, kept, pin)
     folder = folder or weights_folder()
-    path = _published_file(manifest, folder)
     if path is None:
         where = "among the installed packages" if manifest.package else f"in {folder}"
         raise WeightsError(f"{manifest.name}: expected {manifest.file} {where}; got nothing there. {hint(manifest)}")

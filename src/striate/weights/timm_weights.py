@@ -25,7 +25,7 @@ def timm_manifest(name: str) -> Manifest:
     asked, shown = name.removeprefix(TIMM), fit_to_print(name, 80)
     try:
         timm: Any = importlib.import_module("timm")
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:  # the latter where torchvision is of another torch
         raise UsageError(
             f"{shown}: expected timm to be installed; it cannot be imported here ({fit_to_print(str(error), 80)}). "
             "Try `pip install 'striate[hub]'`."
