@@ -1,11 +1,13 @@
 """Cross-validated answers, by parts."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 
 from striate.features.heads import fit
-from striate.plan.curves import TOLERANCE, answers, around, sizes, thinned
+from striate.plan.curves import STRENGTHS, TOLERANCE, Answers, answers, around, by_stage, sizes, thinned
 from striate.tasks import HeadProblem
 from striate.tasks.classify import Classify
 
@@ -54,10 +56,30 @@ def test_heads_of_parts_try_penalties_around_that_of_all_images(
     problem = HeadProblem(labels, None, None)
     free = answers(vectors, problem, TASK, seed=0, parts=parts)
     [strength] = answers(vectors, problem, TASK, seed=0).strengths
-    found = answers(vectors, problem, TASK, seed=0, parts=parts, strength=strength)
+    found = answers(vectors, problem, TASK, seed=0, parts=parts, strengths=around(strength, parts))
     assert len(found.strengths) == parts
     assert set(found.strengths) <= set(around(strength, parts))
     assert abs(found.accuracy.value - free.accuracy.value) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("best", "asked"),
+    [
+        ([0.01, 0.1, 1.0], [None, 10.0, 1.0]),  # of the last stage all, then from ten times the best of the one after
+        ([1.0, 0.1], [None, 1.0, None]),  # the first that is tried does best: all are
+        ([10.0, 10.0], [None, 10.0]),  # that is all
+    ],
+)
+def test_a_stage_begins_with_the_penalty_of_the_stage_after_it(best: list[float], asked: list[float | None]) -> None:
+    stages, told = [torch.full((1, 1), each) for each in best], []
+
+    def fitted(vectors: torch.Tensor, strengths: Sequence[float] | None) -> Answers:
+        told.append(None if strengths is None else strengths[0])
+        return Answers(torch.zeros(1, 2), np.array([True]), (min(STRENGTHS, key=lambda s: abs(s - float(vectors))),))
+
+    found = by_stage(stages, fitted)
+    assert [each.strengths[0] for each in found] == pytest.approx(best)
+    assert told == pytest.approx(asked)
 
 
 def test_penalties_around_reach_from_that_of_all_images_to_one_for_each_part() -> None:

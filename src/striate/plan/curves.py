@@ -1,6 +1,7 @@
 """Cross-validated accuracy of heads on frozen features: against depth, and against the number of images."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from striate.device import Precision
 from striate.features.extraction import Features
-from striate.features.heads import FOLDS, dealt, fit
+from striate.features.heads import FOLDS, SOLVERS, Effort, dealt, fit
 from striate.plan.rule import Estimate, latest_best, share
 from striate.tasks import HeadProblem, Task
 
@@ -18,6 +19,8 @@ SHARES = (8, 4, 2)  # one over them, of the images: the points of a learning cur
 LEAST, LEAST_A_CLASS = 10, 2  # images in each part of a point: of a class with one, none is left to learn from
 TOLERANCE = 1e-2  # of the objective: exact enough to compare accuracies by, in half the time of a head that is kept
 STEP = 10**0.5  # from a penalty to the next, as where all are tried
+STRENGTHS = SOLVERS["softmax"][1][Effort.of(0.0).window]  # of the penalty, the strongest first
+STRONGER = 1.01 * STEP**2  # than the best of the stage after it: where the search of a stage begins
 
 
 @dataclass(frozen=True)
@@ -92,18 +95,22 @@ def curves(found: Features, problem: HeadProblem, task: Task, seed: int, precisi
         precision: as `fit` takes it.
     """
     stages = [value.float().flatten(1) for value in found.values()]
-    by_depth = []
-    for vectors in stages:
+    seconds = []
+
+    def fitted(vectors: Tensor, strengths: Sequence[float] | None) -> Answers:
         started = time.perf_counter()
-        by_depth.append(answers(vectors, problem, task, seed, precision=precision))
-        head_s = time.perf_counter() - started
+        found = answers(vectors, problem, task, seed, strengths=strengths, precision=precision)
+        seconds.append(time.perf_counter() - started)
+        return found
+
+    by_depth = by_stage(stages, fitted)
     best = latest_best([float(each.hits.mean()) for each in by_depth])
     [strength] = by_depth[best].strengths
     by_parts = {
-        parts: answers(stages[best], problem, task, seed, parts, strength=strength, precision=precision)
+        parts: answers(stages[best], problem, task, seed, parts, strengths=around(strength, parts), precision=precision)
         for parts in sizes(len(found), task.outputs)
     }
-    return Curves(tuple(each.shape[1] for each in stages), tuple(by_depth), best, by_parts, head_s)
+    return Curves(tuple(each.shape[1] for each in stages), tuple(by_depth), best, by_parts, seconds[0])
 
 
 def answers(
@@ -113,7 +120,7 @@ def answers(
     seed: int,
     parts: int = 1,
     *,
-    strength: float | None = None,
+    strengths: Sequence[float] | None = None,
     precision: Precision = "float32",
 ) -> Answers:
     """Cross-validated answers to all images, by heads of which each has one of some equal parts of them.
@@ -124,13 +131,12 @@ def answers(
         task: that the labels are of.
         seed: of the parts.
         parts: how many.
-        strength: of the penalty that did best with all images. Heads of a part then try that, its like for so many
-            fewer images, which is stronger by their share, and what lies around; unless given, all are tried.
-        precision: as `fit` takes it.
+        strengths: as `fit` takes them.
+        precision: likewise.
     """
     labels = problem.labels
     part = dealt(labels, parts, seed)
-    logits, strengths = torch.zeros(len(labels), task.outputs), []
+    logits, chosen = torch.zeros(len(labels), task.outputs), []
     for number in range(parts):
         which = torch.from_numpy(part == number)
         fitted = fit(
@@ -139,18 +145,18 @@ def answers(
             task.outputs,
             weight=problem.class_weight,
             folds=FOLDS,
-            strengths=None if strength is None else around(strength, parts),
+            strengths=strengths,
             tolerance=TOLERANCE,
             seed=seed,
             precision=precision,
         )
         logits[which] = fitted.out_of_fold
-        strengths.append(fitted.strength)
-    return Answers(logits, task.image_scores(logits, {"label": labels}).numpy() > 0, tuple(strengths))
+        chosen.append(fitted.strength)
+    return Answers(logits, task.image_scores(logits, {"label": labels}).numpy() > 0, tuple(chosen))
 
 
 def around(strength: float, parts: int) -> list[float]:
-    """The strengths that heads of a part try, the strongest first.
+    """The strengths of the penalty that heads of a part try, the strongest first.
 
     A penalty weighs against the mean loss: to weigh as much against the sum over fewer images, it has to be stronger.
 
@@ -162,6 +168,26 @@ def around(strength: float, parts: int) -> list[float]:
     while found[-1] > strength:
         found.append(found[-1] / STEP)
     return found
+
+
+def by_stage(stages: Sequence[Tensor], fitted: Callable[[Tensor, Sequence[float] | None], Answers]) -> list[Answers]:
+    """The answers of a head on each stage, input to output.
+
+    An earlier stage has fewer features, and does best with a weaker penalty than the stage after it, if with another.
+    The search begins a little stronger than that, and anew with all where even its first does best.
+
+    Args:
+        stages: (N, D) each, the vectors of all images.
+        fitted: gives the answers of a head, of some strengths of the penalty or of all.
+    """
+    found: list[Answers] = []
+    for vectors in reversed(stages):
+        tried = [each for each in STRENGTHS if not found or each <= found[-1].strengths[0] * STRONGER]
+        answered = fitted(vectors, tried if found else None)
+        if found and answered.strengths[0] == tried[0] and len(tried) < len(STRENGTHS):
+            answered = fitted(vectors, None)
+        found.append(answered)
+    return found[::-1]
 
 
 def sizes(images: int, classes: int) -> list[int]:
