@@ -82,6 +82,19 @@ def addresses_with_spaces() -> Files:
     return images | {"l.csv": "url,label\n" + rows("https://host.example/data/images/my%20photo%20{n}.jpg,{c}")}
 
 
+@kin(Means(refused="expected x, y, width and height in `bbox`; got corners: as sizes, 2 of 4 boxes would reach out"))
+def corners_in_a_column_of_boxes() -> Files:
+    lines = "".join(f'{n}.jpg,"[{4 * n}, 2, {4 * n + 10}, 14]",ants\n' for n in range(4))
+    return photos("images") | {"b.csv": "file,bbox,label\n" + lines.replace("[0, 2, 10, 14]", "[0, 1, 10, 9]")}
+
+
+@kin(Means("boxes in b.csv", ("ants",), {None: 4}, boxes=4))
+def sizes_in_a_column_of_boxes() -> Files:
+    """One of them is too large, as happens."""
+    lines = "".join(f'{n}.jpg,"[4, 2, {10 + 20 * (n == 3)}, 9]",ants\n' for n in range(4))
+    return photos("images") | {"b.csv": "file,bbox,label\n" + lines.replace("[4, 2, 10, 9]", "[14, 5, 8, 4]", 1)}
+
+
 def automl(cells: str) -> Files:
     lines = rows(cells).replace("SPLIT", "TRAIN", 4).replace("SPLIT", "VALIDATION", 2).replace("SPLIT", "TEST")
     return photos("images", 0, 8) | {"all.csv": lines}

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import pyarrow as pa
@@ -18,6 +18,7 @@ from striate.errors import DataError
 from striate.files import list_names
 
 NUMBER = re.compile(r"-?[0-9.]+(?:[eE][-+]?[0-9]+)?")
+SAMPLE, OUTSIDE = 100, 0.1  # images that are looked at, and share of their boxes that are hardly wrong by chance
 UNNAMED = "object"  # the class of boxes in a table that names none
 
 
@@ -44,6 +45,8 @@ def read(layout: Layout, options: ReadOptions) -> Index:
         require_columns(table.sheet, table.columns, options.path_column, options.label_column)
         notes += _notes(table, options.weight_column)
         _add_rows(table, finder, len(layout.files) > 1, annotations)
+        if table.columns.box is not None:
+            _require_sizes_in_boxes(layout, table, annotations)
         weights |= _weights(table, finder, options.weight_column)
     _scale(layout, annotations)
     index = index_of(layout.tree.root, annotations, notes=dict.fromkeys(notes))
@@ -164,6 +167,24 @@ def _four(texts: Sequence[str]) -> list[float] | None:
 def _corners(numbers: Sequence[float]) -> list[float]:
     x, y, width, height = numbers
     return [x, y, x + width, y + height]
+
+
+def _require_sizes_in_boxes(layout: Layout, table: Table, annotations: Mapping[str, AnnotatedImage]) -> None:
+    """Refuses a column of boxes that are corners: as x, y, width and height, many would reach out of their images.
+
+    Raises:
+        DataError: if so, and if as corners all of them lie within.
+    """
+    sizes = sizes_of(layout.tree.root, list(annotations)[:: max(len(annotations) // SAMPLE, 1)])
+    boxes = [(size, box) for path, size in sizes.items() for box in annotations[path].boxes]
+    outside = sum(x1 > width + 1 or y1 > height + 1 for (width, height), (_, _, x1, y1) in boxes)
+    as_corners = (x0 < x1 - x0 <= size[0] + 1 and y0 < y1 - y0 <= size[1] + 1 for size, (x0, y0, x1, y1) in boxes)
+    if outside > OUTSIDE * len(boxes) and all(as_corners):
+        raise DataError(
+            f"{table.sheet.path}: expected x, y, width and height in `{table.columns.box}`; got corners: as sizes, "
+            f"{outside} of {len(boxes)} boxes would reach out of their images. Write them into xmin, ymin, xmax "
+            "and ymax."
+        )
 
 
 def _scale(layout: Layout, annotations: dict[str, AnnotatedImage]) -> None:
