@@ -189,8 +189,8 @@ def learn(run: Run, base: Callable[[], Pretrained]) -> None:
                 fit_head_alone(run, base(), probe(run, net, problem), started)
             return
     net = pretrained_network(run, base)
-    if run.checkpoint is None and _frozen(run, net) and _begins_fitted(run, base().net):
-        trial = try_bfloat16(run, net.eval())  # by what is frozen and a fitted head, before anything learns from it
+    if run.checkpoint is None and _begins_fitted(run, base().net):
+        trial = try_bfloat16(run, net.eval())  # by the weights and a fitted head, before anything learns from them
         if trial is not None and not trial.passed:
             run = run.in_float32(asdict(trial))
             net = pretrained_network(run, base)
