@@ -109,7 +109,11 @@ def test_a_value_out_of_range_is_misuse(striate: Striate, words: list[str], expe
         (ModelFileError("why"), 1, "why"),
         (TrainingError("why"), 1, "why"),
         (CycloptsError(msg="why"), 2, "why See `striate --help`."),
-        (KeyboardInterrupt(), 130, "interrupted. A training run goes on with `striate train --resume RUN`."),
+        (
+            KeyboardInterrupt(),
+            130,
+            "interrupted. Try it again; a training goes on with `striate train --resume RUN`.",
+        ),
         (MemoryError(), 1, "out of memory. Try a smaller --batch-size or --img-size."),
         (RuntimeError("CUDA out of memory."), 1, "out of memory. Try a smaller --batch-size or --img-size."),
         (OSError(28, "No space left on device", "a.csv"), 1, "a.csv: No space left on device."),

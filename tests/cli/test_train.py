@@ -235,7 +235,7 @@ def test_a_run_that_is_interrupted(
         patch.setattr("striate.training.loop.clock", interrupt)
         code, _, err = striate("train", two_classes, *TINY, "-o", tmp_path / "run")
     assert code == 130
-    assert err.endswith("striate: interrupted. A training run goes on with `striate train --resume RUN`.\n")
+    assert err.endswith("striate: interrupted. Try it again; a training goes on with `striate train --resume RUN`.\n")
     assert striate("train", "--resume", tmp_path / "run")[0] == 0
 
 

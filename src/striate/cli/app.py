@@ -131,7 +131,7 @@ def verdict(error: BaseException) -> tuple[int, str]:
         case CycloptsError():
             return MISUSE, f"{error} See `striate --help`."
         case KeyboardInterrupt():
-            sentence = str(error) or "interrupted. A training run goes on with `striate train --resume RUN`."
+            sentence = str(error) or "interrupted. Try it again; a training goes on with `striate train --resume RUN`."
             return getattr(error, "exit_code", INTERRUPTED), sentence  # a run that saved itself says how it goes on
         case RuntimeError() if _is_link_to_itself(error):
             return FAILED, f"{error}."
