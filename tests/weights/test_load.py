@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from striate.errors import UsageError, WeightsError
 from striate.nets import create
-from striate.weights import digest, load, load_into, tensors_for
+from striate.weights import digest, fit_to, load, load_into, take, tensors_for
+from striate.weights.load import flattened_maps
 
 
 class Tiny(nn.Module):
@@ -146,6 +147,50 @@ def test_the_epsilon_of_keras_becomes_the_nets() -> None:
     for epsilon in (1e-5, 1e-3):
         converted = tensors_for(Tiny(5, epsilon), keras, "keras")
         torch.testing.assert_close(converted["bn.running_var"] + epsilon, torch.full((4,), 0.251))
+
+
+class ChannelsLast(nn.Module):
+    """LeNet-5 as Keras has it: what the convolutions give is flattened as (H, W, C)."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of the net with its first linear layer fed so."""
+        net = self.net
+        x = net.features(images)[-1].permute(0, 2, 3, 1).flatten(1)  # type: ignore[operator]
+        logits: Tensor = net.fc3(net.activation(net.fc2(net.activation(net.fc1(x)))))  # type: ignore[operator]
+        return logits
+
+
+def test_maps_that_keras_flattens_come_in_our_order() -> None:
+    theirs, ours = create("lenet5").eval(), create("lenet5").eval()
+    keras = {}
+    for name, tensor in theirs.state_dict().items():
+        layer, _, leaf = name.rpartition(".")
+        turned = tensor.permute(2, 3, 1, 0) if tensor.ndim == 4 else tensor.t()
+        keras[f"{layer}/{'kernel' if leaf == 'weight' else 'bias'}"] = turned
+    fit = fit_to(ours, keras)
+    assert fit.layout == "keras"
+    take(ours, fit)
+    images = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(images), ChannelsLast(theirs)(images))
+
+
+@pytest.mark.parametrize(
+    ("name", "maps"),
+    [
+        ("vgg11", {"classifier.0": 512}),
+        ("alexnet", {"classifier.1": 256}),
+        ("lenet5", {"fc1": 16}),
+        ("resnet18", {}),
+        ("mobilenet_v2", {}),
+    ],
+)
+def test_layers_that_take_flattened_maps_are_known(name: str, maps: dict[str, int]) -> None:
+    assert flattened_maps(create(name)) == maps
 
 
 @pytest.fixture

@@ -154,6 +154,21 @@ def rescaled_epsilon(tensors: Tensors, epsilon: float, epsilon_of: Mapping[str, 
     return new
 
 
+def flattened_channels_first(tensors: Tensors, maps_of: Mapping[str, int]) -> dict[str, Tensor]:
+    """Linear layers that take flattened maps (H, W, C), as ones that take them as (C, H, W).
+
+    Args:
+        tensors: by our names.
+        maps_of: how many maps are flattened, by the names of the layers; others are left alone.
+    """
+    new = dict(tensors)
+    for layer, maps in maps_of.items():
+        weight = new.get(f"{layer}.weight")
+        if weight is not None and weight.ndim == 2 and weight.shape[1] % maps == 0:
+            new[f"{layer}.weight"] = weight.unflatten(1, (-1, maps)).transpose(1, 2).flatten(1)
+    return new
+
+
 def from_caffe(tensors: Tensors) -> dict[str, Tensor]:
     """Caffe's `layer/weight` and `layer/bias` as `layer.weight` and `layer.bias`; its layouts are PyTorch's.
 

@@ -11,7 +11,7 @@ from striate.files import list_names
 from striate.nets import heads_of
 from striate.tensors import not_finite
 from striate.weights.checkpoint import COUNTER
-from striate.weights.convert import rescaled_epsilon
+from striate.weights.convert import flattened_channels_first, rescaled_epsilon
 from striate.weights.layouts import layout_named
 from striate.weights.manifest import Manifest, published, unknown_name
 from striate.weights.read import read_tensors
@@ -32,10 +32,24 @@ def tensors_for(net: nn.Module, tensors: Mapping[str, Tensor], layout: str) -> d
     """
     known = layout_named(layout)
     converted = known.convert(tensors)
-    if known.epsilon is None:
+    if known.epsilon is None:  # as all have it but Keras, whose maps have their channels last
         return converted
+    converted = flattened_channels_first(converted, flattened_maps(net))
     own = {name: module.eps for name, module in net.named_modules() if isinstance(module, nn.BatchNorm2d)}
     return rescaled_epsilon(converted, known.epsilon, own)
+
+
+def flattened_maps(net: nn.Module) -> dict[str, int]:
+    """How many maps are flattened into the input of each linear layer that takes them, by its name."""
+    found, maps = {}, 0
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Conv2d):
+            maps = module.out_channels
+        elif isinstance(module, nn.Linear):
+            if maps and module.in_features > maps and module.in_features % maps == 0:
+                found[name] = maps
+            maps = 0  # what follows takes its outputs
+    return found
 
 
 def load_into(net: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
