@@ -77,7 +77,7 @@ def test_what_an_installation_brings(run: Run, tmp_path: Path) -> None:
     assert run("weights", "verify", "efficientnet_lite0", kept) == f"{line}.\n" * 2
     out = tmp_path / "out.safetensors"
     said = run("weights", "convert", kept, out)
-    assert said == f"{out}: a model, efficientnet_lite0.imagenet, 4,652,008 parameters, 1000 classes.\n"
+    assert said == f"{out}: a model, efficientnet_lite0.imagenet, 4,652,008 parameters, 1,000 classes.\n"
     assert striate.load(out, device="cpu").classes[0] == "tench, Tinca tinca"
 
 

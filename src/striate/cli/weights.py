@@ -299,7 +299,7 @@ def _write_model(form: Form, file: Path, output: Path, classes: Path | None, man
     for sentence in found.said:
         print(fit_to_print(sentence, 2000), file=sys.stderr)
     parameters = sum(parameter.numel() for parameter in found.net.parameters())
-    say(f"{output}: a model, {found.about.get('name', found.name)}, {parameters:,} parameters, {len(names)} classes.")
+    say(f"{output}: a model, {found.about.get('name', found.name)}, {parameters:,} parameters, {len(names):,} classes.")
 
 
 def _preprocessing(form: Form, own: "Preprocessing") -> "Preprocessing":

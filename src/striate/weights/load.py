@@ -89,7 +89,7 @@ def load_into(net: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
             if name not in initial:
                 own[name].copy_(tensor)
     return tuple(
-        f"{head}: the file has {theirs} classes and the net {ours}; it keeps its initial values."
+        f"{head}: the file has {theirs:,} classes and the net {ours:,}; it keeps its initial values."
         for head, (theirs, ours) in replaced.items()
     )
 
