@@ -68,7 +68,7 @@ def _scored_on_val(together: Model, members: Sequence[Model], index: Index) -> t
     scored = evaluate(together, index, "val")
     found = gain(scored, [evaluate(each, index, "val") for each in members], "the mean of its members")
     said = (
-        f"val: {together.task.line(scored.metrics)}; over {found.over} {found.score:+.4f}, for {found.times:.1f} times "
-        "the time"
+        f"val: {together.task.line(scored.metrics)}; over {found.over} {found.score:+z.4f}, "
+        f"for {found.times:.1f} times the time"
     )
     return replace(together, metrics=scored.metrics), [said]

@@ -122,6 +122,7 @@ def test_a_share_and_its_interval() -> None:
     found = share(np.array([True] * 9 + [False]))  # Wilson 1927
     assert str(found) == "0.900 [0.596, 0.982]"
     assert found.signed == "+0.900 [+0.596, +0.982]"
+    assert Estimate(0.0, -0.0004, 0.0006).signed == "+0.000 [+0.000, +0.001]"  # no zero has a minus
 
 
 def test_a_difference_is_that_of_the_same_images() -> None:

@@ -81,7 +81,7 @@ def _lines(found: "Comparison") -> list[str]:
         alike = pair.count - len(found.gained) - len(found.lost)
         lines.append(f"B better on {len(found.gained):,} images, A on {len(found.lost):,}, alike {alike:,}")
     if found.loss_difference is not None:
-        lines.append(f"loss of B less that of A {found.loss_difference:+.4f}")
+        lines.append(f"loss of B less that of A {found.loss_difference:+z.4f}")
     return [*lines, found.sentence()]
 
 

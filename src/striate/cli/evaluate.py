@@ -146,9 +146,9 @@ def _lines(found: "Evaluation") -> list[str]:
 def _gain(found: "Gain", score: str) -> str:
     """What several views or members gain, beside what they cost."""
     name = "accuracy" if score == "accuracy" else "score of an image"
-    loss = f", loss {found.loss:+.4f}" if found.loss.value == found.loss.value else ""
+    loss = f", loss {found.loss:+z.4f}" if found.loss.value == found.loss.value else ""
     more = f" and {found.parameters:.1f} times the parameters" if found.parameters != 1 else ""
-    return f"over {found.over}: {name} {found.score:+.4f}{loss}, for {found.times:.1f} times the time{more}"
+    return f"over {found.over}: {name} {found.score:+z.4f}{loss}, for {found.times:.1f} times the time{more}"
 
 
 def _abstention(found: "Abstention") -> list[str]:

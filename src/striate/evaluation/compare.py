@@ -59,7 +59,7 @@ class Comparison:
     def sentence(self) -> str:
         """Which model is better, that they are equivalent, or how many images it would take to tell."""
         found, what = self.paired, self.compared
-        difference = f"{found.difference:+.4f}"
+        difference = f"{found.difference:+z.4f}"
         p = f"{'McNemar' if self.score == ACCURACY else 'Student'}'s p {found.p:.2g}"
         match found.verdict:
             case "better" | "worse":

@@ -41,7 +41,7 @@ class Estimate:
     @property
     def signed(self) -> str:
         """With the sign, for a difference."""
-        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+        return f"{self.value:+z.3f} [{self.low:+z.3f}, {self.high:+z.3f}]"
 
 
 def share(hits: NDArray[np.bool_]) -> Estimate:
