@@ -1,6 +1,7 @@
 """Heads on features: seconds, memory and accuracy of each way, beside scikit-learn's logistic regression.
 
 usage: python benchmarks/heads.py [WAY ...] [VECTORS [IMAGES_A_VECTOR ...]]
+       python benchmarks/heads.py --beside [PHOTOS]
 
 WAY is softmax, ridge, mlp, cosine or scikit-learn: all unless given.
 
@@ -8,6 +9,9 @@ Vectors are real: features of small photos by MobileNet v1 of width 0.25 at 96 p
 many classes as are asked for, a vector is that of one, two or three photos side by side, and its class is their classes
 together: 10, 100 or 1,000 classes. Vectors to test on are of other photos. Without those files, vectors are drawn
 around a centre a class. Each vector comes with a second view, as mirrored photos do.
+
+With --beside, it is asked what share of the seconds of its features a softmax head of 1,000 classes takes: 7,000 small
+photos in two views by EfficientNet-Lite0, each of their ten classes parted into a hundred by k-means of the vectors.
 
 Every row is measured in a process of its own, for its memory. Seconds are those of the processor, of all threads
 together, which other programs that run beside this one do not take away; set OMP_NUM_THREADS=1 where there are such,
@@ -32,7 +36,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from striate.data import read
-from striate.device import choose
+from striate.device import PRECISIONS, choose
 from striate.features import MirroredView, extract, fit
 from striate.graph.parts import vectors
 from striate.pretrained import pretrained
@@ -45,6 +49,7 @@ SIZES, TOGETHER = (200, 2_000, 20_000, 200_000), (1, 2, 3)
 TESTED = 5_000  # vectors
 MOST_S = 600  # of the processor, that a row is waited for
 WAYS = ("softmax", "ridge", "mlp", "cosine", "scikit-learn")
+BESIDE, PARTED = "--beside", 7_000  # photos of a head that is measured beside its features
 ROW = "--row"  # the first argument of a process that measures one row
 
 
@@ -119,7 +124,48 @@ def row(path: Path, way: str, count: int, together: int) -> None:
     )
 
 
+def beside_features(count: int) -> None:
+    """Seconds of the processor for features of so many photos, and for a head of a thousand classes on them."""
+    base, index, machine = pretrained("efficientnet_lite0"), read(DATA), choose(runtime="auto")
+    rows = np.sort(np.random.default_rng(0).permutation(index.rows("train"))[:count])
+    prefix = vectors(base.net, base.net.stages[-1:], base.preprocessing.input_size)  # type: ignore[arg-type,index]
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["STRIATE_CACHE"] = folder
+        started = time.process_time()
+        views = [
+            extract(index, rows, prefix, base.preprocessing, machine, view=view, workers=cores()).vectors()
+            for view in (None, MirroredView(base.preprocessing))
+        ]
+        features_s = time.process_time() - started
+    classes = parted(views[0], torch.from_numpy(index.labels(rows)), 100)
+    for precision in PRECISIONS:
+        started = time.process_time()
+        fit(views, classes, 1000, precision=precision)  # type: ignore[arg-type]
+        head_s = time.process_time() - started
+        features = f"{2 * count:,} views of {views[0].shape[1]:,} features in {machine.precision}: {features_s:.1f} s"
+        share = f"{head_s:.1f} s, {head_s / features_s:.0%}, {head_s / count / 2e-3:.2f} ms a view"
+        print(f"{features}; head of 1,000 classes in {precision}: {share}")
+
+
+def parted(found: Tensor, labels: Tensor, parts: int) -> Tensor:
+    """Classes of vectors (N, D): each of theirs in so many parts."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    classes = torch.empty_like(labels)
+    for label in labels.unique().tolist():
+        own = labels == label
+        means = MiniBatchKMeans(parts, random_state=0, n_init=1).fit(found[own].numpy())
+        classes[own] = parts * label + torch.from_numpy(means.labels_).to(labels)
+    return classes
+
+
 def main() -> None:
+    if sys.argv[1:2] == [BESIDE]:
+        if DATA.exists():
+            beside_features(int(sys.argv[2]) if len(sys.argv) > 2 else PARTED)
+        else:
+            print(f"heads: skipped, because {DATA} is not there")
+        return
     ways = [word for word in sys.argv[1:] if word in WAYS] or WAYS
     count, *given = [int(word) for word in sys.argv[1:] if word not in WAYS] or [0]
     sizes, kinds = [count] if count else SIZES, given or TOGETHER
