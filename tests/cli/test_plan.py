@@ -71,7 +71,7 @@ def test_what_cannot_be_read_is_named(
     assert "expected at most 1.0% unreadable" in err
     code, _, err = striate("plan", root, "--weights", base, "--max-bad", "0.1", *QUICK)
     assert code == 0
-    assert "warning: dark/03.png: not an image" in err
+    assert "warning: cannot be read. Left out of everything.\n  dark/03.png: not an image" in err
 
 
 @pytest.mark.parametrize(

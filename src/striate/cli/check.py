@@ -12,7 +12,6 @@ from striate.recipe import DataRecipe
 if TYPE_CHECKING:
     from striate.data.check import Check
 
-SHOWN = 5  # findings of a kind
 DATA = DataRecipe()
 
 
@@ -82,7 +81,7 @@ def check(
 
 def lines(check: "Check") -> Iterator[str]:
     """What a check has found, for a person: kinds by severity, of each the first few."""
-    from striate.data.check import KINDS, Severity, by_kind
+    from striate.data.check import Severity, by_kind, lines_of
     from striate.data.check.classes import split_counts
 
     index = check.index
@@ -95,14 +94,11 @@ def lines(check: "Check") -> Iterator[str]:
         yield sentence
     for kind, found in by_kind(check.findings).items():
         yield ""
-        count = f": {len(found):,}" if len(found) > 1 else ""
-        yield f"{KINDS[kind].severity}: {KINDS[kind].title}{count}. {KINDS[kind].advice}"
+        first, *others = lines_of(kind, found, "; --html FILE shows them, --json lists all")
+        yield first
         if kind == "leak" and (leaks := len(check.leaks(index))):
             yield f"  `striate train` leaves out the {leaks:,} of train among them; --keep-leaks trains on them."
-        for finding in found[:SHOWN]:
-            yield f"  {finding}"
-        if len(found) > SHOWN:
-            yield f"  … and {len(found) - SHOWN:,} more; --html FILE shows them, --json lists all"
+        yield from others
     yield ""
     totals = [(check.count(severity), severity.value) for severity in Severity]
     yield ", ".join(f"{count:,} {name}{'' if name == 'info' or count == 1 else 's'}" for count, name in totals)

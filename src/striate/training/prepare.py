@@ -1,6 +1,5 @@
 """Before the network: a run's folder, its recipe, and its data, checked, matched to the task and split."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -20,7 +19,7 @@ from striate.data import (
     require_trainable,
     write_findings,
 )
-from striate.data.check import KINDS, Check, Finding, Severity, by_kind, examine, leaks
+from striate.data.check import KINDS, Check, Finding, Severity, by_kind, examine, leaks, left_out_lines, lines_of
 from striate.data.index_file import load_index
 from striate.device import Machine, arithmetic_threads, choose, keep_memory
 from striate.processors import cores
@@ -37,7 +36,6 @@ from striate.training.run import Run
 
 LEFT_OUT = "left-out"  # the kind of images that the index says are not used
 TOO_MANY_BAD = "too-many-bad"  # the kind of what stops the run, in a sentence of its own
-SHOWN = 5  # findings of each kind that are printed one by one
 
 
 @contextmanager
@@ -199,7 +197,7 @@ def _checked(index: Index, recipe: Recipe, output: Path | None, reporter: Report
     for kind, findings in by_kind(told).items():
         if KINDS[kind].severity is not Severity.INFO and kind != TOO_MANY_BAD:
             for line in _lines(kind, findings, where):
-                reporter.info(f"{KINDS[kind].severity.value}: {line}")
+                reporter.info(line)
     of_bands = found.of_bands(recipe.data.in_channels)
     if other := int(found.index.usable().sum() - of_bands.index.usable().sum()):
         images = "image that has" if other == 1 else "images that have"
@@ -209,23 +207,20 @@ def _checked(index: Index, recipe: Recipe, output: Path | None, reporter: Report
 
 
 def _lines(kind: str, findings: Sequence[Finding], where: str) -> Iterator[str]:
-    """What the console says of the findings of a kind: the first of them, and how many more; or a line a reason.
+    """What the console says of the findings of a kind.
 
-    Images that are left out for what the data say of them, such as those of several objects, have one reason together.
+    Images that are left out for what the data say of them, such as those of several objects, have a line a reason.
 
     Args:
         kind: a key of `KINDS`.
         findings: of this kind.
-        where: the others can be read.
+        where: all of them can be read.
     """
     if kind == LEFT_OUT:
-        for reason, count in Counter(finding.reason for finding in findings).items():
-            yield f"left out, because {reason}: {count:,} image{'s' if count > 1 else ''}, {where}"
+        for line in left_out_lines(finding.reason for finding in findings):
+            yield f"{KINDS[kind].severity.value}: {line}, {where}"
         return
-    for finding in findings[:SHOWN]:
-        yield f"{finding.path or KINDS[kind].title}: {finding.reason}"
-    if len(findings) > SHOWN:
-        yield f"and {len(findings) - SHOWN} more {KINDS[kind].title}, {where}"
+    yield from lines_of(kind, findings, f", {where}")
 
 
 def _stopped(

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from striate.data import build
-from striate.data.check import KINDS, Finding, Kind, Severity, by_kind, write_findings
+from striate.data.check import KINDS, Finding, Kind, Severity, by_kind, lines_of, write_findings
 from striate.data.check.findings import about
 
 
@@ -44,6 +44,17 @@ def test_a_finding_in_words() -> None:
     assert str(Finding("tiny", "3 x 3 pixels", ("a.png",), (0,))) == "a.png: 3 x 3 pixels"
     assert str(Finding("leak", "2 copies", ("a", "b"), (0, 1))) == "2 copies: a, b"
     assert str(Finding("leak", "6 copies", tuple("abcdef"), tuple(range(6)))) == "6 copies: a, b, c, d, … and 2 more"
+
+
+def test_what_follows_from_findings_is_said_once_and_the_first_are_named() -> None:
+    found = [Finding("animated", "4 images in one file", (f"{number}.gif",), (number,)) for number in range(7)]
+    assert list(lines_of("animated", found[:1], ", in check.csv")) == [
+        "warning: files of several images. Only the first of each is used.",
+        "  0.gif: 4 images in one file",
+    ]
+    said = list(lines_of("animated", found, ", in check.csv"))
+    assert said[0] == "warning: files of several images: 7. Only the first of each is used."
+    assert said[5:] == ["  4.gif: 4 images in one file", "  … and 2 more, in check.csv"]
 
 
 def test_findings_are_written_as_csv(tmp_path: Path) -> None:

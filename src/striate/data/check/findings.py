@@ -1,7 +1,8 @@
 """What a check has to say: kinds of findings, how grave each is, and what to do about it."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from striate.data.index import Index
 
 SHOWN = 4  # paths in a sentence
+EXAMPLES = 5  # findings of a kind that are printed one by one
 
 
 class Severity(StrEnum):
@@ -117,6 +119,33 @@ def by_kind(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     for finding in findings:
         groups[finding.kind].append(finding)
     return {kind: group for kind, group in groups.items() if group}
+
+
+def lines_of(kind: str, findings: Sequence[Finding], others: str) -> Iterator[str]:
+    """What a person reads of the findings of a kind: how grave it is, what follows from it, and the first of them.
+
+    Args:
+        kind: a key of `KINDS`.
+        findings: of this kind.
+        others: where those are that are not shown: the end of a sentence, with the sign before it.
+    """
+    of_kind = KINDS[kind]
+    count = f": {len(findings):,}" if len(findings) > 1 else ""
+    yield f"{of_kind.severity.value}: {of_kind.title}{count}. {of_kind.advice}"
+    for finding in findings[:EXAMPLES]:
+        yield f"  {finding}"
+    if len(findings) > EXAMPLES:
+        yield f"  … and {len(findings) - EXAMPLES:,} more{others}"
+
+
+def left_out_lines(reasons: Iterable[str]) -> Iterator[str]:
+    """A line for each reason why images are left out, with the number of them.
+
+    >>> list(left_out_lines(["it shows no object", "it shows no object"]))
+    ['left out, because it shows no object: 2 images']
+    """
+    for reason, count in Counter(reasons).items():
+        yield f"left out, because {reason}: {count:,} image{'s' if count > 1 else ''}"
 
 
 def write_findings(findings: Sequence[Finding], path: Path) -> None:
