@@ -142,8 +142,8 @@ def test_a_sheet_shows_the_images_and_the_boxes_that_training_uses(striate: Stri
     code, said, err = striate(*words)
     assert (code, err) == (0, "")
     assert said.splitlines()[:2] == [
-        "note: left out, images without an object: 1; `--task-args.no-object true` uses them.",
-        "note: left out, images of several objects: 1; `--boxes largest` uses them.",
+        "note: left out, because it shows several objects (`--boxes largest` uses such images): 1 image",
+        "note: left out, because it shows no object (`--task-args.no-object true` uses such images): 1 image",
     ]
     assert size(out)[1] == TITLE + GAP + 2 * (40 + GAP)
     assert striate(*words, "--boxes", "largest")[0] == 0

@@ -14,7 +14,7 @@ from striate.tasks import settled, task_of
 from striate.tasks.classify import Classify
 from striate.tasks.locate import Locate
 from striate.tasks.locate_loss import box_loss
-from striate.tasks.locate_rows import NO_OBJECT, SEVERAL
+from striate.tasks.locate_rows import NO_OBJECT, NONE, SEVERAL
 from striate.tasks.located import Located
 from striate.tasks.segment import Segment
 
@@ -57,15 +57,12 @@ def test_data_of_one_box_an_image_are_located_in_by_themselves() -> None:
     assert settled(Recipe(), build(Path(), ("a", "b"), ["x"], label=[0])).network.task == "classify"
 
 
-def test_images_of_several_objects_or_none_are_left_out_and_counted() -> None:
+def test_images_of_several_objects_or_none_are_left_out_for_a_reason() -> None:
     task = Locate.of(MIXED, Recipe())
     matched = task.match(MIXED)
-    assert matched.table["reason"].to_pylist() == [None, SEVERAL, "it shows no object", None]
-    assert matched.notes[-2:] == (
-        "left out, images without an object: 1; `--task-args.no-object true` uses them.",
-        "left out, images of several objects: 1; `--boxes largest` uses them.",
-    )
-    assert task.match(matched).notes == matched.notes
+    assert matched.table["reason"].to_pylist() == [None, SEVERAL, NONE, None]
+    assert matched.notes == MIXED.notes
+    assert task.match(matched).table.equals(matched.table)
 
 
 def test_the_largest_object_is_used_where_that_is_asked_for() -> None:

@@ -104,6 +104,7 @@ def _as_trained(recipe: Recipe, index: "Index") -> "tuple[Recipe, Index, NDArray
     All of it stays as it is where no task suits the data.
     """
     from striate.beginning import beginning
+    from striate.data.check import left_out_lines
     from striate.tasks import task_of
 
     try:
@@ -118,4 +119,7 @@ def _as_trained(recipe: Recipe, index: "Index") -> "tuple[Recipe, Index, NDArray
     for note in matched.notes:
         if note not in index.notes:
             say(f"note: {note}")
+    reasons = zip(matched.table["reason"].to_pylist(), index.usable(), strict=True)
+    for line in left_out_lines(reason for reason, was_used in reasons if was_used and reason):
+        say(f"note: {line}")
     return asked, matched, task.annotations(matched).get("boxes")

@@ -11,7 +11,8 @@ from striate.data import Index
 NO_OBJECT = "no object"
 """The class of images that show nothing of the other classes, where these are wanted."""
 
-SEVERAL, NONE = "it shows several objects", "it shows no object"
+SEVERAL = "it shows several objects (`--boxes largest` uses such images)"
+NONE = "it shows no object (`--task-args.no-object true` uses such images)"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def objects_of(index: Index) -> Objects:
 
 
 def matched(index: Index, classes: tuple[str, ...], *, largest: bool) -> Index:
-    """The index with a label and a box for each row that is used; the others get a reason, and the notes count them.
+    """The index with a label and a box for each row that is used; the others get a reason.
 
     Args:
         index: whose classes are among `classes`.
@@ -81,10 +82,8 @@ def matched(index: Index, classes: tuple[str, ...], *, largest: bool) -> Index:
         label = np.where(empty, len(classes) - 1, np.asarray(named.table["label"], np.int64))
         named = named.with_column("label", pa.array(label))
     elif empty.any():
-        notes.append(f"left out, images without an object: {empty.sum():,}; `--task-args.no-object true` uses them.")
         _give(reasons, empty, NONE)
     if several.any() and not largest:
-        notes.append(f"left out, images of several objects: {several.sum():,}; `--boxes largest` uses them.")
         _give(reasons, several, SEVERAL)
     elif several.any():
         notes.append(f"used by their largest object, images of several: {several.sum():,}.")
