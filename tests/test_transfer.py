@@ -239,8 +239,8 @@ def test_the_log_says_what_was_computed(
 ) -> None:
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
     first, second = (train(two_classes, recipe(), tmp_path / "run", silent).log.read_text() for _ in range(2))
-    assert "features of train: 18 images in 2 views; 36 computed, the others from the cache; " in first
-    assert "features of train: 18 images in 2 views; 0 computed, the others from the cache; " in second
+    assert "features of train: 18 images in 2 views; 36 computed, 0 from the cache; " in first
+    assert "features of train: 18 images in 2 views; 0 computed, 36 from the cache; " in second
     assert "resnet20_cifar: 269,202 parameters, of which 130 learn, 2 classes; images: 18 train, 6 val" in first
     assert "cross-validation on train: accuracy 1.0000 [" in first
 

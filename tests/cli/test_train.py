@@ -249,7 +249,7 @@ def test_a_model_file_is_where_another_begins(
     assert load(tmp_path / "run" / "model.safetensors").metrics["accuracy"] == 1
     code, _, err = striate("train", "--resume", tmp_path / "run", "-j", 1)
     assert code == 0
-    assert "0 computed, the others from the cache" in err
+    assert " 0 computed, 32 from the cache" in err
 
 
 def test_freezing_asks_for_weights(striate: Striate, two_classes: Path) -> None:

@@ -71,9 +71,10 @@ def features_of(
             path = run.index.paths([row])[0]
             raise DataError(f"{path}: cannot be read: {reason}. Did it change since the check?")
     computed, noun = sum(features.computed for features in found), "view" if len(shown) == 1 else "views"
+    kept = len(rows) * len(shown) - computed
     run.reporter.info(
         f"features of {what}: {len(rows):,} images in {len(shown)} {noun}; {computed:,} computed, "
-        f"the others from the cache; {BY[run.machine.runtime]}; {time.perf_counter() - started:.1f} s"
+        f"{kept:,} from the cache; {BY[run.machine.runtime]}; {time.perf_counter() - started:.1f} s"
     )
     return found
 
