@@ -118,7 +118,32 @@ def test_other_data_without_splits_is_taken_whole(
     index = read(write_pictures(tmp_path, {"dark": 5, "light": 3}))
     name, rows, why = evaluation_rows(trained, index, "auto")
     assert (name, len(rows)) == ("all", 8)
-    assert why == "the data has no splits and is not what the model was trained on: all of it"
+    assert why.startswith("the data has no splits, and is not what the model was trained on; a score is too good if ")
+    unknown = replace(trained, about={})
+    _, _, why = evaluation_rows(unknown, index, "auto")
+    assert why.startswith("the data has no splits, and the model does not say what it was trained on; ")
+
+
+def test_other_data_of_train_alone_is_taken_whole(
+    trained: Model, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    write_pictures(tmp_path / "train", {"dark": 5, "light": 3})
+    name, rows, why = evaluation_rows(trained, read(tmp_path), "auto")
+    assert (name, len(rows)) == ("all", 8)
+    assert why.startswith("the data has neither val nor test, and is not what the model was trained on; ")
+
+
+def test_a_run_that_held_nothing_out_has_no_score(
+    write_pictures: WritePictures, tiny_recipe: Callable[..., Recipe], silent: Reporter, tmp_path: Path
+) -> None:
+    data = write_pictures(tmp_path / "data", {"dark": 2, "light": 2})
+    run = train(data, tiny_recipe(epochs=1), tmp_path / "run", silent)
+    with pytest.raises(DataError) as caught:
+        evaluate(load(run.model), read(data))
+    assert str(caught.value) == (
+        "data: expected images that were held out from training; got none, so that a score would tell nothing of new "
+        "images. Try it on others, or --split train."
+    )
 
 
 def test_all_of_the_data_of_the_training_if_asked(trained: Model, two_classes: Path) -> None:
@@ -130,7 +155,14 @@ def test_a_split_that_is_not_there(trained: Model, write_pictures: WritePictures
     index = read(write_pictures(tmp_path, {"dark": 5, "light": 3}))
     with pytest.raises(DataError) as caught:
         evaluate(trained, index, "val")
-    assert str(caught.value) == "val: expected at least one labelled image; got none. Try --split all."
+    assert str(caught.value) == "val: expected at least one labelled image; got 8 without a split. Try --split all."
+    write_pictures(tmp_path / "parted/train", {"dark": 5, "light": 3})
+    write_pictures(tmp_path / "parted/test", {"dark": 2, "light": 1})
+    with pytest.raises(DataError) as caught:
+        evaluate(trained, read(tmp_path / "parted"), "val")
+    assert str(caught.value) == (
+        "val: expected at least one labelled image; got 8 in train and 3 in test. Try --split test."
+    )
 
 
 # The scores

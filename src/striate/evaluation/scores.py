@@ -15,9 +15,11 @@ from striate.data import Batch, Index, IndexedImages, Rows
 from striate.data.check import examine, leaks
 from striate.data.check.run import Progress, no_progress
 from striate.data.crops import ONCE, Viewing
+from striate.data.index import SPLITS
 from striate.device import arithmetic_threads
 from striate.errors import DataError
 from striate.evaluation.answered import Answered
+from striate.files import list_names
 from striate.model import Model
 from striate.processors import cores
 from striate.tasks.answers import Answers
@@ -164,8 +166,8 @@ def evaluation_rows(model: Model, index: Index, which: str, workers: int | None 
     """The split to evaluate on, its rows, and how it was chosen.
 
     "auto" takes test, else val, where the data has such a split. Where it has none and is the data that the model was
-    trained on, it is split as it was then, and test is taken. Other data without a split is taken whole. Of that data,
-    "train" is what the model was trained on, without what the run left out.
+    trained on, it is split as it was then. Other data is taken whole. Of the data that the model was trained on,
+    "train" is what it learned from, without what the run left out.
 
     Args:
         model: whose recipe says how the data was split.
@@ -174,25 +176,54 @@ def evaluation_rows(model: Model, index: Index, which: str, workers: int | None 
         workers: threads that look for copies of images, which are split together; one a core unless given.
 
     Raises:
-        DataError: if the split has no labelled image.
+        DataError: if the split has no labelled image, or nothing was held out from training.
     """
-    has_splits = index.table["split"].null_count < len(index)
     known = "seed" in model.about and model.about.get("recipe", {}).get("data") is not None
     trained_on = known and model.about.get("data") == index.fingerprint()
     if trained_on and not _as_given(index, which):
         index = _as_trained(model, index, workers or cores())
-    if which == "auto" and not has_splits and not trained_on:
-        which, why = "all", "the data has no splits and is not what the model was trained on: all of it"
-    elif which == "auto":
-        which = "test" if len(index.rows("test")) else "val"
+    held_out = next((split for split in ("test", "val") if len(index.rows(split))), "")
+    if which != "auto":
+        why = "as asked"
+    elif held_out:
+        which = held_out
         chosen = "" if "head" in model.about else "; val also chose the best epoch"  # a fitted head has no epochs
         why = "held out from training" if which == "test" else f"there is no test split{chosen}"
+    elif trained_on:
+        raise DataError(
+            "data: expected images that were held out from training; got none, so that a score would tell nothing of "
+            "new images. Try it on others, or --split train."
+        )
     else:
-        why = "as asked"
+        which, why = "all", _why_all(index, known=known)
     rows = np.flatnonzero(index.usable() & index.labelled()) if which == "all" else index.rows(which)
     if not len(rows):
-        raise DataError(f"{which}: expected at least one labelled image; got none. Try --split all.")
+        raise DataError(f"{which}: expected at least one labelled image; got {_labelled(index)}.")
     return which, rows, why
+
+
+def _why_all(index: Index, *, known: bool) -> str:
+    """How all images came to be chosen, of data in which nothing is held out.
+
+    Args:
+        index: of which the images may be those that the model learned from.
+        known: whether the model says what it was trained on, which is another set.
+    """
+    lacks = "no splits" if index.table["split"].null_count == len(index) else "neither val nor test"
+    other = "is not what the model was trained on" if known else "the model does not say what it was trained on"
+    return f"the data has {lacks}, and {other}; a score is too good if the model learned from some of the images"
+
+
+def _labelled(index: Index) -> str:
+    """The labelled images of each split, and what to try, for the end of a sentence."""
+    counts = {split: len(index.rows(split)) for split in SPLITS}
+    found = [f"{count:,} in {split}" for split, count in counts.items() if count]
+    others = int((index.usable() & index.labelled()).sum()) - sum(counts.values())
+    found += [f"{others:,} without a split"] if others else []
+    if not found:
+        return "none in any split"
+    tried = next((split for split in reversed(SPLITS) if counts[split]), "all")
+    return f"{list_names(found)}. Try --split {tried}"
 
 
 def _as_given(index: Index, which: str) -> bool:
