@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import striate
-from striate.beginning import beginning
+from striate.beginning import PHOTOGRAPHS, beginning
 from striate.console import Reporter
 from striate.data import Index, build, read
 from striate.errors import UsageError
@@ -52,7 +52,7 @@ def begun(folder: Path, **values: Any) -> tuple[str, str | None, str]:
 
 
 def test_photographs_begin_with_what_the_installation_brings(draw: Draw) -> None:
-    said = f"weights: {LITE}, because the images are photographs; `--weights none` trains from scratch."
+    said = f"weights: {LITE}, because {PHOTOGRAPHS}; `--weights none` trains from scratch."
     assert begun(draw()) == (LITE, "auto", said)
     assert begun(draw((64, 64)), freeze="none", model="efficientnet_lite0") == (LITE, "none", said)
     for model in (None, "unet_efficientnet_lite0"):  # whose arguments are not those of the weights' network
@@ -130,7 +130,8 @@ def test_a_network_from_scratch_is_shown_images_no_larger_than_they_are(
     assert (found.recipe.network.model, found.recipe.data.img_size) == (model, shown)
     chosen = shown is not None and not values
     assert found.recipe.data.crop_pct == (1.0 if chosen else None)
-    line = f"network: {model} at {shown} pixels, which the images have; --model and --img-size overrule."
+    whose = "as the short sides of the images have" if max(size) > 224 else "which the images have"
+    line = f"network: {model} at {shown} pixels, {whose}; --model and --img-size overrule."
     assert (line in found.said) is chosen
 
 
@@ -142,6 +143,7 @@ def test_a_network_from_scratch_is_shown_images_no_larger_than_they_are(
         ((28, 28), "L", {"augment": "light"}, "light"),
         ((28, 28), "L", {"trivial": True}, None),
         ((28, 28), "RGB", {}, None),
+        ((28, 28), "1", {}, "none"),
         ((80, 80), "L", {}, None),
     ],
 )  # fmt: skip
@@ -154,12 +156,38 @@ def test_digits_are_not_mirrored_unless_that_is_asked_for(
     assert any("augmentation: none" in line for line in found.said) is (preset == "none")
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_digits_that_are_stored_in_colour_are_not_mirrored(draw: Draw, mode: str, suffix: str) -> None:
+    folder = draw((28, 28), "L")
+    for path in folder.glob("*/*"):
+        with Image.open(path) as image:
+            grey = image.convert("RGB" if suffix == "jpg" else mode)
+        path.unlink()
+        grey.save(path.with_suffix(f".{suffix}"))
+    found = beginning(recipe(), read(folder))
+    assert found.recipe.augment.augment == "none"
+    assert found.said[0].endswith("the images have 28 pixels on the short side, and photographs 64 or more.")
+
+
+def test_photographs_without_colours_in_files_of_colour_begin_with_weights(draw: Draw) -> None:
+    folder = draw((80, 70), "L")
+    for path in folder.glob("*/*"):
+        with Image.open(path) as image:
+            image.convert("RGB").save(path)
+    assert begun(folder)[0] == LITE
+
+
 def test_images_of_many_small_sizes_are_shown_at_their_median(draw: Draw) -> None:
     folder = draw((40, 50), count=6)
     draw((30, 60), count=3)
     draw((50, 50), count=1)
     found = beginning(recipe(), read(folder))
     assert found.recipe.data.img_size == 40  # of 30, 30, 40, 40, 40, 50 on the short side
+    assert " the images have 40 pixels on the short side in the median, and photographs 64 or more;" in found.said[0]
+    assert found.said[1].startswith("network: resnet20_cifar at 40 pixels, as the short sides of the images have in the median; ")
+    draw((50, 50), count=4)
+    assert "at 50 pixels, which most images have; " in beginning(recipe(), read(folder)).said[1]
 
 
 def test_weights_that_are_not_here_are_named_with_what_brings_them(
@@ -223,7 +251,7 @@ def test_a_run_says_what_it_began_with_and_goes_on_so(draw: Draw, tmp_path: Path
     }
     run = striate.train(draw(count=16), output=tmp_path / "run", reporter=silent, **settings)
     [line] = [line for line in run.log.read_text().splitlines() if "weights: " in line]
-    assert line.endswith(f"weights: {LITE}, because the images are photographs; `--weights none` trains from scratch.")
+    assert line.endswith(f"weights: {LITE}, because {PHOTOGRAPHS}; `--weights none` trains from scratch.")
     assert run.read_recipe().transfer.weights == LITE
     assert run.read_recipe().transfer.freeze == "all"  # as planned
     assert striate.load(run.model).name == "efficientnet_lite0"
@@ -265,7 +293,7 @@ def test_the_first_command_gives_a_good_model(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert f"weights: {LITE}, because the images are photographs" in done.stderr
+    assert f"weights: {LITE}, because {PHOTOGRAPHS}" in done.stderr
     assert striate.load(tmp_path / "run" / "model.safetensors").metrics["accuracy"] >= 0.945
 
 

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
 
+import numpy as np
+
 from striate.data import Index, IndexedImages, OpenedImage, UnreadableError
 from striate.errors import UsageError
 from striate.nets import arguments_of, encoder_name
@@ -20,6 +22,7 @@ from striate.weights import Manifest, hint, is_here, named, published
 
 EMBEDDED = "efficientnet_lite0"  # the network whose weights an installation brings
 LEAST_SIDE = 64  # pixels: of anything smaller, the last maps of a network for photographs show next to nothing
+PHOTOGRAPHS = f"the images are stored in colour with {LEAST_SIDE} pixels or more, as photographs are"
 SMALL = "resnet20_cifar"  # the network for images of fewer pixels than that
 FULL_SIDE = 224  # pixels: what the default network was published for
 LOOKED_AT = 64  # images: enough to know what most of them are
@@ -27,6 +30,7 @@ FOR_COLOUR = ", and published weights are for colour"
 SMALLEST_TRIED = 32  # pixels: of anything smaller, it was not measured what published weights give
 GAINED_BY_SMALL = "on 2,000 of 32 pixels it gave 0.77 in place of 0.49"  # benchmarks/small_photos.py, cifar10
 GAINED_BY_GREY = "on 244 of 96 pixels it gave 0.89 in place of 0.61"  # likewise, grey hymenoptera
+GREY_RANGE = 4  # of 255: how far red, green and blue of grey may lie apart, as rounding of a JPEG leaves them
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")  # Pillow's
 
 
@@ -75,7 +79,7 @@ def beginning(recipe: Recipe, index: Index) -> Beginning:
         why = f"weights: none, {recipe.network.name} trains from scratch: {why_not}."
         return Beginning(none, (*of_bands, why, *said))
     transfer = replace(recipe.transfer, weights=manifest.name, freeze=recipe.transfer.freeze or "auto")
-    why = f"weights: {manifest.name}, because the images are photographs; `--weights none` trains from scratch."
+    why = f"weights: {manifest.name}, because {PHOTOGRAPHS}; `--weights none` trains from scratch."
     return Beginning(replace(recipe, transfer=transfer), (why,))
 
 
@@ -98,6 +102,11 @@ class _Seen:
         return median(min(size) for size in self.sizes)
 
     @property
+    def in_the_median(self) -> str:
+        """What follows `side` in a sentence, where short sides differ."""
+        return " in the median" if len({min(size) for size in self.sizes}) > 1 else ""
+
+    @property
     def signs(self) -> bool:
         """Whether these are small grey scans, as of digits and letters, which a mirror makes into others."""
         return bool(self.sizes) and self.grey and self.side < LEAST_SIDE
@@ -109,10 +118,24 @@ def _seen(recipe: Recipe, index: Index) -> _Seen:
     for image in _some(index, recipe.data.max_pixels):
         with suppress(UnreadableError):
             bands[image.bands] += 1
-            grey += image.pillow.mode in GREY_MODES
+            grey += _is_grey(image)
             sizes.append(image.size)
     most = bands.most_common(1)[0][0] if bands else None
     return _Seen(sizes, grey * 2 > len(sizes), most)
+
+
+def _is_grey(image: OpenedImage) -> bool:
+    """Whether an image is grey: stored so, or small, as of digits, and without colours in a file of colours.
+
+    Raises:
+        UnreadableError: if it cannot be read.
+    """
+    if image.pillow.mode in GREY_MODES:
+        return True
+    if min(image.size) >= LEAST_SIDE:  # which begins with published weights, stored as they expect it
+        return False
+    pixels = image.decode(1, 3, image.own_levels)  # (H, W, 3)
+    return int(np.ptp(pixels, axis=-1).max()) <= GREY_RANGE
 
 
 def _to_bands(recipe: Recipe, seen: _Seen) -> tuple[Recipe, tuple[str, ...]]:
@@ -131,10 +154,10 @@ def _to_images(recipe: Recipe, seen: _Seen) -> tuple[Recipe, tuple[str, ...]]:
     said = []
     data, network = recipe.data, recipe.network
     if not (network.model or network.whiten or data.img_size is not None) and seen.sizes and seen.side < FULL_SIDE:
-        size = _common_size(seen)
+        size, whose = _common_size(seen)
         network = replace(network, model=SMALL if seen.side < LEAST_SIDE else network.name)
         data = replace(data, img_size=size, crop_pct=data.crop_pct or 1.0)
-        said += [f"network: {network.model} at {size} pixels, which the images have; --model and --img-size overrule."]
+        said += [f"network: {network.model} at {size} pixels, {whose}; --model and --img-size overrule."]
     augment = recipe.augment
     if augment.augment is None and not augment.trivial and seen.signs:
         augment = replace(augment, augment="none")
@@ -142,12 +165,12 @@ def _to_images(recipe: Recipe, seen: _Seen) -> tuple[Recipe, tuple[str, ...]]:
     return replace(recipe, network=network, data=data, augment=augment), tuple(said)
 
 
-def _common_size(seen: _Seen) -> int | str:
-    """The size that most images have, where that is not too large; else the median of their short sides."""
+def _common_size(seen: _Seen) -> tuple[int | str, str]:
+    """The size that most images have, where that is not too large, else the median of their short sides; and a word."""
     [((width, height), count)] = Counter(seen.sizes).most_common(1)
     if count * 2 > len(seen.sizes) and max(width, height) <= FULL_SIDE:
-        return written(height, width)
-    return round(seen.side)
+        return written(height, width), f"which {'the' if count == len(seen.sizes) else 'most'} images have"
+    return round(seen.side), f"as the short sides of the images have{seen.in_the_median}"
 
 
 def _why_drawn(recipe: Recipe) -> str:
@@ -169,7 +192,8 @@ def _why_no_photographs(seen: _Seen) -> str:
     if not seen.sizes:
         return "no image can be read"
     if seen.side < LEAST_SIDE:
-        return f"the images have {seen.side:.0f} pixels on the short side, and photographs {LEAST_SIDE} or more"
+        short = f"{seen.side:.0f} pixels on the short side{seen.in_the_median}"
+        return f"the images have {short}, and photographs {LEAST_SIDE} or more"
     if seen.grey:
         return f"the images are grey{FOR_COLOUR}"
     return ""

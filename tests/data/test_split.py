@@ -192,12 +192,13 @@ def test_a_label_given_twice_counts_once() -> None:
 
 def test_without_an_image_to_learn_from_nothing_is_trained() -> None:
     sentence = "train: expected at least one labelled image; got none under somewhere."
-    for index in (
-        parted(index_of({})),
-        index_of({"ant": 4}, split=["val"] * 4),
-        parted(index_of({"ant": 4}, reason=["the file is empty"] * 4)),
+    tried = " Try it without the folder or column of splits: train needs images too."
+    for index, said in (
+        (parted(index_of({})), sentence),
+        (index_of({"ant": 4}, split=["val"] * 4), sentence.replace("none", "4 in val") + tried),
+        (parted(index_of({"ant": 4}, reason=["the file is empty"] * 4)), sentence),
     ):
-        with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+        with pytest.raises(DataError, match=f"^{re.escape(said)}$"):
             require_trainable(index)
 
 

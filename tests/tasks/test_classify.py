@@ -325,6 +325,9 @@ def test_one_class_alone_cannot_be_told_apart(tmp_path: Path) -> None:
     index = build(tmp_path, ("ant",), ["x", "y"], label=[0, 0])
     with pytest.raises(DataError) as caught:
         Classify(("ant",)).require_trainable(index)
-    assert str(caught.value) == "train: expected at least two classes to tell apart; got ant alone."
+    assert str(caught.value) == (
+        "train: expected at least two classes to tell apart; got ant alone. Try it with images of something else beside, "
+        "in a folder or with a label of their own."
+    )
     Classify(("ant", "bee")).require_trainable(index)
     Classify(("ant",), several_labels=True).require_trainable(index)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from striate.augment import Stream, generator
 from striate.data.index import SPLITS, Index, Rows
 from striate.errors import DataError
+from striate.files import list_names
 
 TRAIN, VAL, TEST = range(len(SPLITS))
 NONE = -1  # not yet split
@@ -155,7 +156,10 @@ def require_trainable(index: Index) -> None:
     """
     train = index.counts("train")
     if not any(train.values()):
-        raise DataError(f"train: expected at least one labelled image; got none under {index.root}.")
+        others = [f"{count:,} in {name}" for name in ("val", "test") if (count := len(index.rows(name)))]
+        got = list_names(others) or "none"
+        tried = " Try it without the folder or column of splits: train needs images too." if others else ""
+        raise DataError(f"train: expected at least one labelled image; got {got} under {index.root}.{tried}")
     for name in ("val", "test"):
         unknown = [c for c, count in index.counts(name).items() if count and not train[c]]
         if unknown:

@@ -14,7 +14,7 @@ from striate.augment import Size
 from striate.augment.mix import Mix
 from striate.data import Annotations, Batch, Index, Preprocessing, Rows
 from striate.errors import DataError, UsageError
-from striate.files import fit_to_print
+from striate.files import fit_to_print, list_names
 from striate.recipe import Recipe
 from striate.tasks import several_labels
 from striate.tasks.answers import WIDTH, Answers
@@ -162,7 +162,10 @@ class Classify:
     def require_trainable(self, index: Index) -> None:
         """Refuses one class alone."""
         if len(self.classes) < 2 and not self.several_labels:
-            raise DataError(f"train: expected at least two classes to tell apart; got {self.classes[0]} alone.")
+            raise DataError(
+                f"train: expected at least two classes to tell apart; got {list_names(self.classes)} alone. Try it with "
+                "images of something else beside, in a folder or with a label of their own."
+            )
 
     def match(self, index: Index) -> Index:
         """The index with labels numbered as in `classes`, matched by name."""
