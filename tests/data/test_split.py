@@ -224,7 +224,7 @@ def test_one_class_alone_is_for_the_task_to_judge() -> None:
 
 def test_copies_of_an_image_stay_together() -> None:
     index = build(ROOT, ("ant", "bee"), [f"{i}.png" for i in range(60)], label=[0, 1] * 30)
-    groups = [(i, i + 2, i + 4) for i in range(0, 60, 6)]
+    groups = [(i, i + 2, i + 4) for i in range(0, 36, 6)]
     parted = split(index, val_fraction=0.2, test_fraction=0.2, seed=0).table["split"].to_pylist()
     assert any(len({parted[row] for row in group}) > 1 for group in groups)  # or the test would show nothing
     kept = split(index, val_fraction=0.2, test_fraction=0.2, seed=0, together=groups).table["split"].to_pylist()
@@ -234,6 +234,28 @@ def test_copies_of_an_image_stay_together() -> None:
         assert [kept[row] for row in group] == [expected] * 3
     alone = sorted(set(range(60)) - {row for group in groups for row in group})
     assert [kept[row] for row in alone] == [parted[row] for row in alone]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_images_that_all_have_copies_are_held_out_with_them(seed: int) -> None:
+    """Three copies of each of six images a class, as augmentation writes them: single ones would all go to train."""
+    index = build(ROOT, ("ant", "bee"), [f"{i}.png" for i in range(36)], label=[0] * 18 + [1] * 18)
+    groups = [(i, i + 1, i + 2) for i in range(0, 36, 3)]
+    kept = split(index, val_fraction=0.15, test_fraction=0.15, seed=seed, together=groups)
+    parts = kept.table["split"].to_pylist()
+    assert all(len({parts[row] for row in group}) == 1 for group in groups)
+    for name in ("val", "test"):
+        assert all(count >= 3 for count in kept.counts(name).values())
+    assert all(count >= 6 for count in kept.counts("train").values())
+
+
+def test_copies_of_one_image_or_of_two_classes_are_not_held_out() -> None:
+    index = build(ROOT, ("ant", "bee"), [f"{i}.png" for i in range(24)], label=[0] * 12 + [1] * 12)
+    for groups in ([range(12), range(12, 24)], [(i, i + 12) for i in range(12)]):
+        kept = split(index, val_fraction=0.2, test_fraction=0.2, seed=0, together=groups)
+        parts = kept.table["split"].to_pylist()
+        assert all(len({parts[row] for row in group}) == 1 for group in groups)
+        assert "train" in parts
 
 
 def test_a_given_split_is_not_changed_to_keep_copies_together() -> None:

@@ -46,8 +46,11 @@ def split(
         shares = {TEST: test_fraction if has_no_split else 0.0, VAL: val_fraction}
         rows = np.flatnonzero(usable & (parts == TRAIN))
         hold_out = _hold_out_several if index.several_labels else _hold_out
-        hold_out(index, rows, parts, shares, generator(seed, Stream.SPLIT))
-        _keep_together(together, rows, parts)
+        rng, groups = generator(seed, Stream.SPLIT), list(together)
+        hold_out(index, rows, parts, shares, rng)
+        _keep_together(groups, rows, parts)
+        if not index.several_labels:
+            _hold_out_copies(index, rows, parts, shares, groups, rng)
     return index.with_column("split", pa.array(SPLITS).take(pa.array(parts)))
 
 
@@ -57,6 +60,43 @@ def _keep_together(together: Iterable[Sequence[int]], rows: Rows, parts: NDArray
     for same in together:
         copies = [row for row in same if parted[row]]
         parts[copies] = parts[copies].min() if copies else NONE
+
+
+def _hold_out_copies(
+    index: Index,
+    rows: Rows,
+    parts: NDArray[np.int8],
+    shares: dict[int, float],
+    together: Iterable[Sequence[int]],
+    rng: np.random.Generator,
+) -> None:
+    """Gives all copies of an image to each split that was left without a class because they went to train together.
+
+    So a class of images that have copies each, as augmentation writes them, is in every split all the same.
+    """
+    image_of = np.arange(len(parts))  # of each row, the first that shows the same image
+    for same in together:
+        image_of[list(same)] = min(same)
+    of_several = {min(same) for same in together if len(np.unique(index.labels(np.array(same)))) > 1}  # classes
+    for members in _by_class(index, rows):
+        images = np.unique(image_of[members])
+        if len(images) == len(members):  # none has a copy
+            continue
+        left = [image for image in rng.permutation(images).tolist() if image not in of_several]
+        for part, count in _held_out(len(images), shares).items():
+            if not (parts[members] == part).any():
+                in_train = parts[members] == TRAIN
+                left = [image for image in left if in_train[image_of[members] == image].all()]
+                dealt, left = left[: min(count, len(left) - 1)], left[min(count, len(left) - 1) :]
+                parts[members[np.isin(image_of[members], dealt)]] = part
+
+
+def _by_class(index: Index, rows: Rows) -> list[Rows]:
+    """The `rows` of each class."""
+    labels = index.labels(rows)
+    by_class = np.argsort(labels, kind="stable")
+    starts = np.flatnonzero(np.diff(labels[by_class], prepend=-1))
+    return np.split(rows[by_class], starts[1:])
 
 
 def _held_out(size: int, shares: dict[int, float]) -> dict[int, int]:
@@ -77,10 +117,7 @@ def _hold_out(
     index: Index, rows: Rows, parts: NDArray[np.int8], shares: dict[int, float], rng: np.random.Generator
 ) -> None:
     """Gives a share of each class's `rows` to the splits of `shares`."""
-    labels = index.labels(rows)
-    by_class = np.argsort(labels, kind="stable")
-    starts = np.flatnonzero(np.diff(labels[by_class], prepend=-1))
-    for members in np.split(rows[by_class], starts[1:]):
+    for members in _by_class(index, rows):
         left = rng.permutation(members)
         for part, count in _held_out(len(members), shares).items():
             parts[left[:count]] = part
