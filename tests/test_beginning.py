@@ -185,7 +185,9 @@ def test_images_of_many_small_sizes_are_shown_at_their_median(draw: Draw) -> Non
     found = beginning(recipe(), read(folder))
     assert found.recipe.data.img_size == 40  # of 30, 30, 40, 40, 40, 50 on the short side
     assert " the images have 40 pixels on the short side in the median, and photographs 64 or more;" in found.said[0]
-    assert found.said[1].startswith("network: resnet20_cifar at 40 pixels, as the short sides of the images have in the median; ")
+    assert found.said[1].startswith(
+        "network: resnet20_cifar at 40 pixels, as the short sides of the images have in the median; "
+    )
     draw((50, 50), count=4)
     assert "at 50 pixels, which most images have; " in beginning(recipe(), read(folder)).said[1]
 

@@ -381,12 +381,12 @@ def test_processes_that_make_it_at_once_do_no_harm(root: Path, caches: Path) -> 
 
 def test_nothing_is_kept_where_it_would_not_pay(root: Path, caches: Path) -> None:
     auto = opened(root, pixel_cache="auto")
-    assert auto.said[0].startswith("pixel cache: raw, about 0.00 GB: images have ")
+    assert auto.said[0].startswith("pixel cache: raw, about 42.1 kB: images have ")
     shutil.rmtree(caches)
     for expected, settings in (
         ("off, as asked", {"pixel_cache": "off"}),
         ("off, because each image is read once", {"pixel_cache": "auto", "epochs": 1}),
-        ("off, because even JPEG would take about 0.0 GB. Try a larger --cache-budget.", {"cache_budget": 1e-7}),
+        ("off, because even JPEG would take about 9.9 kB. Try a larger --cache-budget.", {"cache_budget": 1e-7}),
     ):
         plain = opened(root, **settings)
         assert plain.said == [f"pixel cache: {expected}"]

@@ -326,7 +326,7 @@ def test_one_class_alone_cannot_be_told_apart(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         Classify(("ant",)).require_trainable(index)
     assert str(caught.value) == (
-        "train: expected at least two classes to tell apart; got ant alone. Try it with images of something else beside, "
+        "train: expected at least two classes to tell apart; got ant alone. Try it with images of something else, "
         "in a folder or with a label of their own."
     )
     Classify(("ant", "bee")).require_trainable(index)

@@ -111,6 +111,30 @@ def test_images_that_a_task_leaves_out_are_said_in_one_line(
     assert told[0].endswith(f"warning: left out, because {reason}: 3 images, in {run.check}")
 
 
+@pytest.mark.parametrize(
+    ("count", "val_fraction", "why"),
+    [
+        (2, 0.15, "it takes 3 images of a class that are no copies"),
+        (9, 0.0, "--val-fraction is 0"),
+        (3, 0.15, ""),
+    ],
+)
+def test_where_nothing_is_held_out_a_line_says_why(
+    write_pictures: WritePictures,
+    tiny_recipe: MakeRecipe,
+    silent: Reporter,
+    tmp_path: Path,
+    count: int,
+    val_fraction: float,
+    why: str,
+) -> None:
+    data = write_pictures(tmp_path / "data", {"dark": count, "light": count})
+    run = train(data, tiny_recipe(val_fraction=val_fraction, epochs=1), tmp_path / "run", silent)
+    line = f"warning: val: no image is held out, so that no score is one of new images: {why}."
+    assert (line in run.log.read_text()) is bool(why)
+    assert ("no image is held out" in run.log.read_text()) is bool(why)
+
+
 @pytest.mark.parametrize("cache", ["on", "off"])
 def test_a_run_on_bands_of_12_bits(tiny_recipe: MakeRecipe, tmp_path: Path, cache: str) -> None:
     """What is found of the data is said, kept in the model file, and used in prediction and evaluation."""

@@ -15,6 +15,7 @@ from striate.data.decode import OpenedImage, UnreadableError, open_image
 from striate.data.images import IndexedImages
 from striate.data.index import Rows
 from striate.data.raw_pixels import Levels
+from striate.files import format_bytes
 from striate.recipe import DataRecipe
 
 QUALITY = 95  # of JPEG, with its colours at full resolution
@@ -147,9 +148,9 @@ def choose(
     policy, total = _fitting(images, rows, sizes, raw, recipe.cache_budget * GB)
     if policy is None:
         how = "even JPEG" if channels in (1, 3) else "it"
-        return None, f"off, because {how} would take about {total / GB:.1f} GB. Try a larger --cache-budget."
+        return None, f"off, because {how} would take about {format_bytes(round(total))}. Try a larger --cache-budget."
     shown = f"images have {ratio:.1f} times the pixels that are kept, {side} on the shorter side"
-    return policy, f"{policy.encoding}, about {total / GB:.2f} GB: {shown}"
+    return policy, f"{policy.encoding}, about {format_bytes(round(total))}: {shown}"
 
 
 def _fitting(

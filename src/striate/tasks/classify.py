@@ -163,8 +163,8 @@ class Classify:
         """Refuses one class alone."""
         if len(self.classes) < 2 and not self.several_labels:
             raise DataError(
-                f"train: expected at least two classes to tell apart; got {list_names(self.classes)} alone. Try it with "
-                "images of something else beside, in a folder or with a label of their own."
+                f"train: expected at least two classes to tell apart; got {list_names(self.classes)} alone. Try it "
+                "with images of something else, in a folder or with a label of their own."
             )
 
     def match(self, index: Index) -> Index:

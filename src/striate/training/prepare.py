@@ -162,6 +162,9 @@ def checked_and_split(
                 write_findings([*found.findings, *leaks.findings(index, leaking)], findings)
     require_trainable(index)
     task_of(index, recipe).require_trainable(index)
+    if not len(index.rows("val")):
+        why = "it takes 3 images of a class that are no copies" if data.val_fraction else "--val-fraction is 0"
+        reporter.info(f"warning: val: no image is held out, so that no score is one of new images: {why}.")
     return index, found
 
 

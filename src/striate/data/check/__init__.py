@@ -2,7 +2,16 @@
 
 from striate.data.check.boxes import boxes_of
 from striate.data.check.clean import cleaned
-from striate.data.check.findings import KINDS, Finding, Kind, Severity, by_kind, left_out_lines, lines_of, write_findings
+from striate.data.check.findings import (
+    KINDS,
+    Finding,
+    Kind,
+    Severity,
+    by_kind,
+    left_out_lines,
+    lines_of,
+    write_findings,
+)
 from striate.data.check.run import Check, check, examine, require_few_bad
 
 __all__ = [

@@ -38,7 +38,11 @@ class Kind:
 ERROR, WARNING, INFO = Severity
 KINDS = {
     "leak": Kind(ERROR, "the same image, or nearly, in several splits", "A score would count what was trained on."),
-    "conflict": Kind(ERROR, "the same image, or nearly, under several classes", "Not all of these can be right."),
+    "conflict": Kind(
+        ERROR,
+        "the same image, or nearly, under several classes",
+        "Not all can be right; `striate check --fix` leaves them out.",
+    ),
     "twins": Kind(ERROR, "classes that show the same images", "Leave one of each two out, or give both one name."),
     "untaught": Kind(ERROR, "classes of val or test that train lacks", "Look for a misspelt folder or label."),
     "too-many-bad": Kind(ERROR, "too many unreadable images", "Mend or remove them, or raise --max-bad."),
@@ -53,7 +57,11 @@ KINDS = {
     ),
     "mask-values": Kind(WARNING, "masks with values that mean nothing", "Such pixels are ignored."),
     "mask-shape": Kind(WARNING, "masks of another shape than their image", "They may belong to other images."),
-    "duplicate": Kind(WARNING, "copies, or nearly, within a class and split", "A random split would part them."),
+    "duplicate": Kind(
+        WARNING,
+        "copies, or nearly, within a class and split",
+        "They count more than once; a split that striate makes keeps them together.",
+    ),
     "suffix": Kind(WARNING, "names that do not fit the content", "They are read by their content; rename them."),
     "tiny": Kind(WARNING, "tiny images", "They hold next to nothing."),
     "narrow": Kind(WARNING, "extremely long or narrow images", "A square crop sees a small part of them."),

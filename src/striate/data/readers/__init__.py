@@ -180,7 +180,8 @@ def _only(plausible: Sequence[Layout], options: ReadOptions) -> tuple[Layout, In
 
 def _described(index: Index, what: str, notes: Sequence[str]) -> Index:
     """The index with a first note that says what it was read as, with counts."""
-    counts = [f"{len(index):,} image{'' if len(index) == 1 else 's'}"]
+    images = int(index.usable().sum())  # what is no image by its name is not counted
+    counts = [f"{images:,} image{'' if images == 1 else 's'}"]
     if index.classes or not index.mask_classes:
         counts.insert(0, f"{len(index.classes):,} class{'' if len(index.classes) == 1 else 'es'}")
     if index.table["boxes"].null_count < len(index):
