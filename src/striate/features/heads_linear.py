@@ -11,6 +11,9 @@ from striate.features.heads_problem import Problem, Slopes, times
 MEMORY = 8  # pairs of steps and changes of the gradient that L-BFGS goes by
 MOST_STEPS = 200
 MOST_HALVINGS = 10
+MOST_TRIALS = 10  # of the length of a step, by some of the vectors
+NEAR = 0.1  # of the length: as exact as it need be
+LONGER = 4.0  # times, that a trial is than the one before at most
 SUFFICIENT = 1e-4  # of the decrease that the slope promises: what a step must give (Nocedal, Wright 2006, sec. 3.1)
 NOISE = 1e-7  # of the loss, which float32 does not tell apart
 
@@ -35,7 +38,7 @@ class LinearHeads:
 
     def merged(self) -> "LinearHeads":
         """Their mean, as one head, which is close to the head of all that they were fitted to."""
-        return LinearHeads(self.weight.mean(dim=0, keepdim=True))
+        return self if len(self.weight) == 1 else LinearHeads(self.weight.mean(dim=0, keepdim=True))
 
 
 def softmax(problem: Problem, strength: float, start: LinearHeads | None, tolerance: float) -> LinearHeads:
@@ -64,7 +67,7 @@ def softmax(problem: Problem, strength: float, start: LinearHeads | None, tolera
         open_ = promised / 2 > tolerance * at.value
         if not open_.any():
             break
-        before, at = at, _line_search(problem, at, step, promised, open_, penalty)
+        before, at = at, _stepped(problem, at, step, promised, open_, penalty)
         before_turned, turned = turned, guess.times(at.gradient)
         pair = _Pair.of(at.weight - before.weight, at.gradient - before.gradient, turned - before_turned)
         pairs = [*pairs, pair][-MEMORY:]
@@ -91,21 +94,23 @@ class _Point:
 
 
 def _begun(problem: Problem, start: LinearHeads | None, penalty: Tensor) -> _Point:
-    """Where to begin; it takes no pass where the start is a solution of the same problem with another penalty."""
+    """Where to begin; vectors whose slopes there are known take no pass."""
     shape = (problem.heads, problem.classes, problem.vectors.shape[1])
-    weight = torch.zeros(shape) if start is None else start.weight.expand(shape)
-    if start is not None and start.slopes is not None and start.problem is problem:
-        return _Point.of(weight, start.slopes, penalty)
-    return _Point.of(weight, problem.slopes(weight), penalty)
+    if start is None:
+        return _Point.of(torch.zeros(shape), problem.slopes_at_zero, penalty)
+    weight, known = start.weight.expand(shape), start.problem
+    if start.slopes is None or known is None or problem not in (known, known.whole):
+        slopes = problem.slopes(weight)
+    else:
+        slopes = start.slopes if known is problem else known.with_rest(start.slopes, weight)
+    return _Point.of(weight, slopes, penalty)
 
 
-def _line_search(
-    problem: Problem, at: _Point, step: Tensor, promised: Tensor, open_: Tensor, penalty: Tensor
-) -> _Point:
-    """Where a step of each head ends that is as long as it may be; it stays where it is not open."""
-    length = open_.double()
+def _stepped(problem: Problem, at: _Point, step: Tensor, promised: Tensor, open_: Tensor, penalty: Tensor) -> _Point:
+    """Where a step of each head ends; it stays where it is not open."""
+    length = torch.where(open_, _length(problem.some, at.weight, step, promised, penalty), 0.0)
     for _ in range(MOST_HALVINGS):
-        weight = at.weight + length.float()[:, None, None] * step
+        weight = at.weight + _each(length) * step
         moved = _Point.of(weight, problem.slopes(weight), penalty)
         too_far = moved.value > at.value - SUFFICIENT * length * promised + NOISE * at.value.abs()
         if not too_far.any():
@@ -113,6 +118,28 @@ def _line_search(
         best = promised * length**2 / (2 * (moved.value - at.value + length * promised))  # of the parabola through all
         length = torch.where(too_far, torch.clamp(best, min=0.1 * length, max=0.5 * length), length)
     return moved
+
+
+def _length(some: Problem, weight: Tensor, step: Tensor, promised: Tensor, penalty: Tensor) -> Tensor:
+    """(heads,), float64: how long a step is to be, by Newton's method between bounds.
+
+    How the objective falls at first is known, from all vectors. How that changes on the way is asked of some of them:
+    a trial costs no product, and a step of the right length spares passes over all vectors.
+    """
+    logits, change = some.logits(weight), some.logits(step)
+    at_first, _ = some.along(logits, change)
+    bent = _inner(penalty * step, step)
+    length = torch.ones_like(promised)
+    short, long = torch.zeros_like(length), torch.full_like(length, torch.inf)
+    for _ in range(MOST_TRIALS):
+        sloped, curved = some.along(logits + length.float()[:, None] * change, change)
+        slope, bend = sloped - at_first - promised + length * bent, (curved + bent).clamp(min=1e-30)
+        short, long = torch.where(slope < 0, length, short), torch.where(slope < 0, long, length)
+        tried, length = length, torch.minimum(length - slope / bend, LONGER * length)
+        length = torch.where((length > short) & (length < long), length, short + 0.3 * (long - short))
+        if ((length - tried).abs() <= NEAR * tried).all():
+            break
+    return length
 
 
 class _Guess:
@@ -124,11 +151,11 @@ class _Guess:
         bent = max(curvature, NOISE / classes)  # none is left where each head was taught one class alone
         moments = bent * of_differences * problem.moments
         moments.diagonal().add_(penalty + NOISE * moments.trace())
-        self._factor = cholesky(moments)
+        self._inverse = torch.cholesky_inverse(cholesky(moments))
 
     def times(self, gradient: Tensor) -> Tensor:
         """(heads, classes, K + 1) of such a gradient."""
-        return torch.cholesky_solve(gradient.flatten(0, 1).T, self._factor).T.reshape(gradient.shape)
+        return gradient @ self._inverse
 
 
 @dataclass(frozen=True)
@@ -174,7 +201,7 @@ def _direction(gradient: Tensor, turned: Tensor, pairs: list[_Pair]) -> Tensor:
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:
     """(heads,), float64."""
-    return (a * b).sum(dim=(1, 2), dtype=torch.float64)
+    return (a * b).sum(dim=2).sum(dim=1, dtype=torch.float64)
 
 
 def _each(values: Tensor) -> Tensor:
