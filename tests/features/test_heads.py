@@ -1,6 +1,7 @@
 """Heads: right solutions, honest cross-validation, calibrated."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from striate.device import Precision
 from striate.errors import DataError
 from striate.features import fit, heads
 from striate.features.heads import Heads, Kind
-from striate.features.heads_problem import Problem
+from striate.features.heads_problem import Frame, Problem
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 KINDS: tuple[Kind, ...] = ("softmax", "ridge", "mlp", "cosine")
@@ -120,7 +121,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> tuple[Tensor, Tensor, Tensor, Tenso
     return vectors[:3000], labels[:3000], vectors[3000:], labels[3000:]
 
 
-def test_of_many_classes_the_penalty_is_searched_for_among_some(
+def test_of_many_classes_the_penalty_is_looked_for_among_some(
     monkeypatch: pytest.MonkeyPatch, many: tuple[Tensor, Tensor, Tensor, Tensor]
 ) -> None:
     vectors, labels, others, answers = many
@@ -133,16 +134,40 @@ def test_of_many_classes_the_penalty_is_searched_for_among_some(
 
     monkeypatch.setitem(heads.SOLVERS, "softmax", (noted, usual))
     some = fit([vectors, vectors], labels, 20)
-    *search, held_out, last = seen
-    assert set(search) == {(5, 1200)}
-    assert (held_out, last) == ((20, 4800), (20, 6000))
-    assert len(search) == len(some.losses)
-    assert min(some.losses.values()) == some.losses[some.strength]
+    among_some, of_all, last = (seen.count(each) for each in ((5, 1200), (20, 4800), (20, 6000)))
+    assert (among_some + of_all + last, last) == (len(seen), 1)
+    assert of_all == len(some.losses)
     assert len(some.held_out) == 600
     monkeypatch.setattr(heads, "MANY_CLASSES", 21)
     every = fit([vectors, vectors], labels, 20)
+    assert len(some.losses) < len(every.losses)
+    assert 0.3 < some.strength / every.strength < 3.3
     loss, same = (float(cross_entropy(each.head(others), answers)) for each in (some, every))
     assert loss == pytest.approx(same, rel=0.02)
+
+
+@pytest.mark.parametrize("gain", [1e-9, 0.5])
+def test_the_first_penalty_of_all_classes_is_stronger_than_a_good_one_of_some(
+    monkeypatch: pytest.MonkeyPatch, many: tuple[Tensor, Tensor, Tensor, Tensor], gain: float
+) -> None:
+    vectors, labels, *_ = many
+    found: list[dict[float, float]] = []
+    searched = heads._search
+
+    def noted(*given: Any, **how: Any) -> Any:
+        best, losses = searched(*given, **how)
+        found.append(losses)
+        return best, losses
+
+    monkeypatch.setattr(heads, "_search", noted)
+    monkeypatch.setattr(heads.Effort, "of", lambda work: heads.Effort(gain, 13, 1e-2, 0.3, slice(13)))
+    fit([vectors], labels, 20)
+    some, every = found
+    least = min(some.values())
+    good = max(strength for strength, loss in some.items() if loss <= least * (1 + gain))
+    strongest = heads.SOLVERS["softmax"][1][0]
+    assert max(every) == pytest.approx(min(good / 4 * 10, strongest), rel=0.02)  # there are a quarter of the vectors
+    assert (good == min(some, key=some.__getitem__)) is (gain < 0.1)
 
 
 def test_too_few_images_of_some_classes_are_no_guide_to_the_penalty(
@@ -206,10 +231,25 @@ def test_penalties_too_strong_to_tell_do_not_end_the_search(
     found = iter(losses)
     made = heads._tried
     monkeypatch.setattr(heads, "_tried", lambda *given: replace(made(*given), loss=next(found)))
-    monkeypatch.setattr(heads.Effort, "of", lambda work: heads.Effort(1e-2, 1, 1e-2, slice(len(losses))))
+    monkeypatch.setattr(heads.Effort, "of", lambda work: heads.Effort(1e-2, 1, 1e-2, 0.1, slice(len(losses))))
     vectors, labels = blobs(40, 3, 2)
     fitted = fit([vectors], labels, 2)
     assert list(fitted.losses.values()) == losses[:tried]
+
+
+def test_a_loss_that_is_known_to_fall_before_ends_the_search_where_it_is_flat() -> None:
+    vectors, labels = blobs(40, 3, 2)
+    frame = Frame.of([vectors], may_turn=True)
+    whole = heads._problem(frame, labels, 2, None, None)
+    answered_by = heads._answered_by(labels, 1, 0.0, 0)
+    effort = heads.Effort(0.9, 1, 1e-2, 0.1, slice(13))  # nothing counts as a gain
+    strengths = [1e3, 1e2, 10.0, 1.0]
+    solve, _ = heads.SOLVERS["softmax"]
+    tried = (
+        len(heads._search(whole, answered_by, solve, strengths, effort, lambda count, note: None, falls=falls)[1])
+        for falls in (False, True)
+    )
+    assert tuple(tried) == (4, 2)
 
 
 def test_progress_adds_up_where_the_penalty_is_searched_for_among_some(

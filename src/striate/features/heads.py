@@ -41,6 +41,7 @@ MOST_HELD_OUT = 10_000  # images, where one part is held out: for an interval of
 WORTH_LEAVING = 0.1  # of the vectors: so many that are left out are worth a copy of the others
 MANY_CLASSES = 400  # from which on the penalty is searched for among a part of them
 CLASSES_SHARE = 4  # one of so many classes is among them
+STRONGER = 10.1  # times, than the strongest good penalty among some classes: the first that is tried among all
 LEAST_HELD_OUT = 250  # images among them, that the penalty is chosen by
 TRAINED_WORK = 50  # times that of a linear head, which a head takes that is trained step by step
 THREADED_WORK = 1e8  # products of a pass over the vectors, below which several threads wait for each other
@@ -75,6 +76,9 @@ class Effort:
     tolerance: float
     """Share of the objective to which the heads are fitted that are compared."""
 
+    last: float
+    """Of the tolerance: to which the head is fitted that is handed back."""
+
     window: slice
     """Which of the penalties of logistic regression are tried."""
 
@@ -82,11 +86,9 @@ class Effort:
     def of(work: float) -> "Effort":
         """The effort for so many products a pass over the vectors: the more, the less of it."""
         if work > FOLDED_WORK:
-            return Effort(gain=1e-2, patience=1, tolerance=1e-2, window=slice(2, 13))
-        return Effort(gain=1e-3, patience=2, tolerance=max(work / 1e10, 1e-4), window=slice(10))
+            return Effort(gain=1e-2, patience=1, tolerance=1e-2, last=0.3, window=slice(2, 13))
+        return Effort(gain=1e-3, patience=2, tolerance=max(work / 1e10, 1e-4), last=0.1, window=slice(10))
 
-
-LAST_TOLERANCE = 0.1  # of the tolerance: to which the head is fitted that is handed back
 
 SOLVERS: dict[Kind, tuple[Solver, tuple[float, ...]]] = {  # and the strengths that are tried, the strongest first
     "softmax": (softmax, tuple(10 ** (1 - i / 2) for i in range(13))),
@@ -110,8 +112,7 @@ class Fitted:
     """By which logits were divided."""
 
     losses: dict[float, float]
-    """Calibrated cross-entropy of the held-out images, by the strengths that were tried; where there are many classes,
-    of the images that the strength was searched for by."""
+    """Calibrated cross-entropy of the held-out images, by the strengths that were tried."""
 
     out_of_fold: Tensor
     """Calibrated logits (H, classes) of the held-out images, each by a head that had not seen it."""
@@ -177,18 +178,17 @@ def fit(
         dtype = torch.bfloat16 if rounded else torch.float32
         frame = Frame.of(views, may_turn=kind in ("softmax", "ridge"), dtype=dtype)
         whole = _problem(frame, labels, classes, weight, image_weight)
-        tried, losses_of_some = strengths or usual, {}
+        tried, strongest = strengths or usual, None
         if kind == "softmax" and work > FOLDED_WORK and classes >= MANY_CLASSES and not whole.many_hot:
-            losses_of_some = _search_among_some(whole, answered_by, solve, tried, effort, seed, advance)
-            tried = [min(losses_of_some, key=losses_of_some.__getitem__)] if losses_of_some else tried
-        best, losses = _search(whole, answered_by, solve, tried, effort, advance)
+            strongest = _strongest_by_some(whole, answered_by, solve, tried, effort, seed, advance)
+            tried = [each for each in tried if strongest is None or each <= strongest]
+        best, losses = _search(whole, answered_by, solve, tried, effort, advance, falls=strongest is not None)
         temperature = best.temperature
         if smoothing is not None:
             temperature = fit_temperature(best.logits, whole.labels[best.rows], smoothing)
-        heads = solve(whole, best.strength, best.heads.merged(), LAST_TOLERANCE * effort.tolerance)
+        heads = solve(whole, best.strength, best.heads.merged(), effort.last * effort.tolerance)
         head = _outward(frame, heads, temperature)
-    advance(len(SOLVERS[kind][1]) + 1 - len(losses_of_some) - len(losses), "")
-    losses = losses_of_some or losses
+    advance(len(SOLVERS[kind][1]) + 1 - len(losses), "")
     return Fitted(head, best.strength, temperature, losses, best.logits / temperature, best.rows)
 
 
@@ -254,14 +254,25 @@ class _Tried:
 
 
 def _search(
-    whole: Problem, answered_by: Tensor, solve: Solver, strengths: Sequence[float], effort: Effort, advance: Advance
+    whole: Problem,
+    answered_by: Tensor,
+    solve: Solver,
+    strengths: Sequence[float],
+    effort: Effort,
+    advance: Advance,
+    *,
+    falls: bool = False,
 ) -> tuple[_Tried, dict[float, float]]:
-    """The best strength of the penalty, and the loss of each that was tried."""
+    """The best strength of the penalty, and the loss of each that was tried.
+
+    `falls` says that the loss is known to fall up to the first of them.
+    """
     views = len(whole.vectors) // len(answered_by)
     left_out = answered_by.repeat(views)[:, None] == torch.arange(int(answered_by.max()) + 1)  # (N, heads)
-    problem = replace(whole, weights=whole.weights.masked_fill(left_out, 0.0))
     if left_out.shape[1] == 1 and left_out.float().mean() > WORTH_LEAVING:
-        problem = problem.without(left_out[:, 0])
+        problem = whole.without(left_out[:, 0])
+    else:
+        problem = replace(whole, weights=whole.weights.masked_fill(left_out, 0.0))
     heads: Heads | None = None
     best: _Tried | None = None
     losses: dict[float, float] = {}
@@ -274,7 +285,7 @@ def _search(
         if best is None or tried.loss < best.loss:
             best = tried
         advance(1, f"penalty {strength:.2g}: held-out loss {tried.loss:.4f}")
-        if no_better >= effort.patience and not _flat(losses, effort.gain):
+        if no_better >= effort.patience and (falls or not _flat(losses, effort.gain)):
             break
     if best is None:
         raise ValueError("`strengths`: expected one or more; got none.")
@@ -287,7 +298,7 @@ def _flat(losses: Mapping[float, float], gain: float) -> bool:
     return max(losses.values()) <= first * (1 + gain) and min(losses.values()) >= first * (1 - gain)
 
 
-def _search_among_some(
+def _strongest_by_some(
     whole: Problem,
     answered_by: Tensor,
     solve: Solver,
@@ -295,11 +306,12 @@ def _search_among_some(
     effort: Effort,
     seed: int,
     advance: Advance,
-) -> dict[float, float]:
-    """The losses of `_search` by the strengths, from the vectors of some classes alone; none where they are too few.
+) -> float | None:
+    """The strongest penalty that is worth a try, by the vectors of some classes alone; none where they are too few.
 
-    The vectors of a class pull at its weights in the summed loss, however many other classes there are: the penalty
-    that suits them stays the same relative to the sum, so relative to the mean it grows as there are fewer vectors.
+    The vectors of a class pull at its weights in the summed loss, however many other classes there are. So the penalty
+    is kept relative to the sum; relative to the mean it grows as there are fewer vectors. Among fewer classes there is
+    less to mistake, and a weaker penalty does best than among all: these begin with one that is stronger.
     """
     some = torch.from_numpy(generator(seed, Stream.SPLIT).permutation(whole.classes)[: whole.classes // CLASSES_SHARE])
     number = torch.full((whole.classes,), -1)
@@ -308,11 +320,16 @@ def _search_among_some(
     own = labels >= 0
     of_some = answered_by[own[: len(answered_by)]]
     if (of_some >= 0).sum() < LEAST_HELD_OUT:
-        return {}
+        return None
     part = Problem(whole.vectors[own], labels[own], whole.weights[own], len(some))
     fewer = float(whole.total / part.total)
-    _, losses = _search(part, of_some, solve, [fewer * each for each in strengths], effort, advance)
-    return dict(zip(strengths, losses.values(), strict=False))  # the weakest are not tried
+
+    def say(_count: int, note: str) -> None:
+        advance(0, f"{len(some)} of {whole.classes} classes: {note}")
+
+    _, losses = _search(part, of_some, solve, [fewer * each for each in strengths], effort, say)
+    near = min(losses.values()) * (1 + effort.gain)
+    return STRONGER * max(strength for strength, loss in losses.items() if loss <= near) / fewer
 
 
 def _tried(whole: Problem, answered_by: Tensor, strength: float, heads: Heads) -> _Tried:
