@@ -1,6 +1,8 @@
 """What is counted is held against `striate.inspect`; what is timed, against nothing but itself."""
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -53,6 +55,22 @@ def test_what_is_left_of_lenet() -> None:
         parameters=121 * 84 + 85 * 3,
         values=120,
     )
+
+
+def test_counting_does_not_import_the_compiler_of_pytorch() -> None:
+    """SymPy comes with it, and both take longer to import than a net takes to count."""
+    code = """
+import sys
+from striate.nets import create
+from striate.plan.cost import counted
+
+for name in ("efficientnet_lite0", "resnet18", "mobilenet_v1", "googlenet"):  # with dropout, padding and branches
+    net = create(name)
+    counted(net, net.stages, (3, 224, 224))
+print("sympy" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_every_choice_has_its_cost() -> None:

@@ -47,6 +47,10 @@ def _like(x: Tensor, *_: Any, **__: Any) -> Tensor:
     return x.new_empty(x.shape)
 
 
+def _empty_like(x: Tensor, *, dtype: torch.dtype | None = None, device: Any = None, **_: Any) -> Tensor:
+    return x.new_empty(x.shape, dtype=dtype, device=device)
+
+
 def _broadcast(x: Tensor, y: Any, **_: Any) -> Tensor:
     if not isinstance(y, Tensor) or x.shape == y.shape:
         return x.new_empty(x.shape)
@@ -149,6 +153,7 @@ SHAPES: dict[str, Callable[..., Any]] = {
     "avg_pool2d": _average_pool,
     "bmm": _mm,
     "convolution": _convolution,
+    "empty_like": _empty_like,
     "max_pool2d_with_indices": _max_pool,
     "mean": _mean,
     "mm": _mm,

@@ -127,6 +127,8 @@ class ForwardGraph:
             ) from error
         self.graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output"))
         self.nodes = list(self.graph.nodes)
+        self._parametric = {node for node in self.nodes if self._has_parameters(node)}
+        self._random = {node for node in self.nodes if self._is_random(node)}
 
     def value(self, node: fx.Node) -> Any:
         """A meta tensor for two images, or whatever else the operation gives."""
@@ -138,11 +140,17 @@ class ForwardGraph:
 
     def parameters(self, node: fx.Node) -> bool:
         """Whether an operation has parameters."""
+        return node in self._parametric
+
+    def random(self, node: fx.Node) -> bool:
+        """Whether an operation is a dropout, which is random in training."""
+        return node in self._random
+
+    def _has_parameters(self, node: fx.Node) -> bool:
         module = self.module(node)
         if module is not None:
             return next(module.parameters(), None) is not None
         return node.op == "get_attr" and isinstance(self.value(node), nn.Parameter)
 
-    def random(self, node: fx.Node) -> bool:
-        """Whether an operation is a dropout, which is random in training."""
+    def _is_random(self, node: fx.Node) -> bool:
         return isinstance(self.module(node), RANDOM) or node.target is nn.functional.dropout
