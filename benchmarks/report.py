@@ -21,7 +21,7 @@ from striate.data import Index, Preprocessing, read
 from striate.evaluation import evaluate, summarise
 from striate.model import Model
 from striate.nets import create
-from striate.report import write_report
+from striate.report.write import write_report
 from striate.tasks import task_from_dict
 
 IMAGES, ROUNDS = 50_000, 2

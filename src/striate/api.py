@@ -100,7 +100,7 @@ def _report(run: RunFolder, reporter: Reporter | None) -> None:
     """Ends a run with its report; where that cannot be written, the run is whole without it, and the reason is told."""
     if not Processes.of(os.environ).first:
         return
-    from striate.report import write_report
+    from striate.report.write import write_report
 
     reporter = replace(reporter or Reporter(), log=run.log)
     try:

@@ -37,7 +37,7 @@ def demo(*, output: Annotated[Path, Parameter(alias="-o")] = Path("runs/demo")) 
     from striate.data import read
     from striate.evaluation import evaluate
     from striate.model import load
-    from striate.report import draw_summary
+    from striate.report.figures import draw_summary
     from striate.training import RunFolder
 
     console = Page()

@@ -40,7 +40,7 @@ def report(
     from striate.data.index_file import load_index
     from striate.device import keep_memory
     from striate.pretrained import load
-    from striate.report import write_report
+    from striate.report.write import write_report
 
     run = _run_of(run_or_model)
     if run is None and data is None:

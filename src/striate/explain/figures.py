@@ -4,14 +4,16 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from striate.data.raw_pixels import first_bands
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 Pixels = NDArray[np.uint8]
 
 CELL = 2.2  # inches a side of an image in a figure
@@ -19,6 +21,7 @@ SHOWN_MAPS = 15  # channels of a feature map
 SHOWN_FILTERS = 64
 OPACITY = 0.6  # of a map where it is strongest
 WEAK = 0.2  # share of the largest value up to which a place stays grey
+DARKEST = 0.15  # of the colours from black to yellow, for what is just above that
 SHOWN_NAME = 24  # letters of a class name in a title
 
 
@@ -37,19 +40,18 @@ def overlay(image: Pixels, values: NDArray[np.float32]) -> Pixels:
 
     Source: Zhou et al. 2016, arXiv:1512.04150, sec. 3.2, for the threshold.
     """
-    from matplotlib import colormaps
-
     grey = np.broadcast_to(image.mean(axis=2, keepdims=True), (*image.shape[:2], 3))
     largest = float(values.max())
     strong = (values / largest - WEAK) / (1 - WEAK) if largest > 0 else np.zeros_like(values)
     share = np.clip(strong, 0, 1)
-    colour = colormaps["inferno"](0.15 + 0.85 * share)[:, :, :3] * 255
+    levels = np.minimum((DARKEST + (1 - DARKEST) * share) * 256, 255).astype(np.uint8)
+    colour = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, :, ::-1]
     strength = (OPACITY * np.sqrt(share))[:, :, None]
     mixed = np.rint(grey * (1 - strength) + colour * strength).clip(0, 255)
     return np.asarray(mixed, np.uint8)
 
 
-def draw_maps(images: Pixels, maps: NDArray[np.float32], titles: Sequence[tuple[str, str]]) -> Figure:
+def draw_maps(images: Pixels, maps: NDArray[np.float32], titles: Sequence[tuple[str, str]]) -> "Figure":
     """Each image (N, H, W, C) beside its map (N, H, W), with a title each."""
     figure, axes = _grid(len(images) * 2, 2 * min(len(images), 3))
     for row, (above_image, above_map) in enumerate(titles):
@@ -58,7 +60,7 @@ def draw_maps(images: Pixels, maps: NDArray[np.float32], titles: Sequence[tuple[
     return figure
 
 
-def draw_feature_maps(image: Pixels, maps: NDArray[np.float32], title: str) -> Figure:
+def draw_feature_maps(image: Pixels, maps: NDArray[np.float32], title: str) -> "Figure":
     """An image (H, W, C) and the maps (channels, h, w) that answer most to it, each scaled by itself."""
     order = np.argsort(-maps.max(axis=(1, 2)), kind="stable")[:SHOWN_MAPS]
     figure, axes = _grid(1 + len(order), math.ceil(math.sqrt(1 + len(order))))
@@ -69,7 +71,7 @@ def draw_feature_maps(image: Pixels, maps: NDArray[np.float32], title: str) -> F
     return figure
 
 
-def draw_filters(weights: NDArray[np.float32]) -> Figure:
+def draw_filters(weights: NDArray[np.float32]) -> "Figure":
     """Up to 64 filters (out_channels, H, W, in_channels), each scaled by itself; grey is zero."""
     shown = weights[:SHOWN_FILTERS]
     figure, axes = _grid(len(shown), math.ceil(math.sqrt(len(shown))), cell=0.7)
@@ -80,7 +82,7 @@ def draw_filters(weights: NDArray[np.float32]) -> Figure:
     return figure
 
 
-def draw_images(rows: Sequence[Sequence[tuple[Pixels, str]]]) -> Figure:
+def draw_images(rows: Sequence[Sequence[tuple[Pixels, str]]]) -> "Figure":
     """Rows of images with titles, such as of an image and its neighbours."""
     columns = max(len(row) for row in rows)
     figure, axes = _grid(len(rows) * columns, columns)
@@ -105,8 +107,10 @@ def short_name(name: str) -> str:
     return name if len(name) <= SHOWN_NAME else f"{name[: SHOWN_NAME - 1]}…"
 
 
-def _grid(count: int, columns: int, cell: float = CELL) -> tuple[Figure, list["Axes"]]:
+def _grid(count: int, columns: int, cell: float = CELL) -> tuple["Figure", list["Axes"]]:
     """A figure with at least `count` axes without frames."""
+    from matplotlib.figure import Figure  # takes as long to import as the report of a run to write, which draws none
+
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(cell * columns, (cell + 0.25) * rows), dpi=100, layout="constrained")
     axes: list[Axes] = list(figure.subplots(rows, columns, squeeze=False).flat)

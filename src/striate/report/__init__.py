@@ -1,6 +1,1 @@
-"""Reports: what a run or a model looks like to a person."""
-
-from striate.report.figures import draw_summary
-from striate.report.write import write_report
-
-__all__ = ["draw_summary", "write_report"]
+"""Reports: what a run or a model looks like to a person. What is imported of it is asked for by file."""
