@@ -106,6 +106,8 @@ def _report(run: RunFolder, reporter: Reporter | None) -> None:
     try:
         machine = run.read_recipe().machine
         model = load(run.model, device=machine.device)
+        if run.answered is not None:
+            run.answered.lend_net(model)
         index = load_index(run.index)
         write_report(
             model,

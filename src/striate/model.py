@@ -180,11 +180,7 @@ class Model:
         return torch.cat(vectors) if vectors else torch.empty(0, 0)
 
     def predict_each(
-        self,
-        sources: Sequence[Source],
-        batch_size: int = 64,
-        workers: int | None = None,
-        viewing: Viewing = ONCE,
+        self, sources: Sequence[Source], batch_size: int = 64, workers: int | None = None, viewing: Viewing = ONCE
     ) -> Iterator[Prediction]:
         """Predicts one image after another, in order, holding only a few batches in memory."""
         images = GivenImages(sources, self.max_pixels)
@@ -279,6 +275,10 @@ class Model:
             size = self.preprocessing.input_size
             self._runner = state, net_runner(self.net, size, self.machine, heads_of(self.net))
         return self._runner[1]
+
+    def run_as(self, other: "Model") -> None:
+        """Takes over the net of another model, which is equal to its own, as ready to run as it is there."""
+        self.net, self._runner = other.net, other._runner
 
     def save(self, path: Path | str) -> None:
         """Writes the model as one safetensors file, whole or not at all.

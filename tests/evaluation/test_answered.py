@@ -64,6 +64,24 @@ def test_answers_to_something_else_are_not_taken(
     assert sum(asked) == 24
 
 
+def test_an_equal_model_runs_as_the_one_that_answered(
+    untrained: Callable[..., Model], two_classes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, images = untrained(), torch.zeros(2, 32, 32, 1, dtype=torch.uint8)
+    kept = answer(model, read(two_classes), np.arange(24), workers=1)
+    equal, other = (replace(model, net=copy.deepcopy(model.net)) for _ in range(2))
+    with torch.no_grad():
+        other.net.get_parameter("fc3.bias")[0] += 1
+    for each in (equal, other):
+        kept.lend_net(each)
+    assert equal.net is model.net
+    assert other.net is not model.net
+    expected = other.predict_batch(images).clone()
+    monkeypatch.setattr("striate.model.net_runner", lambda *given: pytest.fail("made ready to run again"))
+    expected[:, 0] -= 1
+    torch.testing.assert_close(equal.predict_batch(images), expected)
+
+
 def test_another_model_is_asked_beside(untrained: Callable[..., Model], two_classes: Path) -> None:
     model, index, rows = untrained(), read(two_classes), np.arange(24)
     other = replace(model, net=copy.deepcopy(model.net))
