@@ -104,14 +104,32 @@ def test_the_last_of_several_values_is_not_computed_again(photos: Path) -> None:
     wide, last = prefix_of(net), vectors(net, DEPTHS[-1:], SHOWN.input_size)
     both = get(photos, wide)
     Image.new("RGB", (20, 20), "red").save(photos / "a" / "1.png")
-    found = get(photos, last, wider=wide)
+    found = get(photos, last, wider=lambda: wide)
     assert found.computed == 1
     kept = [0, 2, 3, 4, 5]
     assert torch.equal(found.values()[0][kept], both.values()[1][kept])
     assert get(photos, last).computed == 0
-    assert get(photos, last, wider=wide, view=MirroredView(SHOWN)).computed == 6
+    assert get(photos, last, wider=lambda: wide, view=MirroredView(SHOWN)).computed == 6
     other = new_net(1)
-    assert get(photos, vectors(other, DEPTHS[-1:], SHOWN.input_size), wider=prefix_of(other)).computed == 6
+    assert get(photos, vectors(other, DEPTHS[-1:], SHOWN.input_size), wider=lambda: prefix_of(other)).computed == 6
+
+
+def test_a_wider_part_is_not_made_where_the_cache_has_nothing_of_it(photos: Path) -> None:
+    last = vectors(new_net(), DEPTHS[-1:], SHOWN.input_size)
+    assert get(photos, last, wider=lambda: pytest.fail("made for an empty cache")).computed == 6
+    assert get(photos, last, wider=lambda: pytest.fail("made for what is there")).computed == 0
+
+
+def test_the_time_of_the_fastest_batch_is_told_where_there_are_several(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = prefix_of(new_net())
+    assert get(photos, prefix).run_s is None
+    monkeypatch.setattr("striate.features.extraction.BATCH_SIZE", 2)
+    found = get(photos, prefix, view=MirroredView(SHOWN))
+    assert found.run_s is not None
+    assert found.run_s > 0
+    assert get(photos, prefix, view=MirroredView(SHOWN)).run_s is None  # nothing was computed
 
 
 def test_a_changed_image_alone_is_computed_anew(photos: Path) -> None:

@@ -7,6 +7,7 @@ the image, how the machine computes, and the bytes of the image's file. Change o
 import functools
 import hashlib
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -58,6 +59,9 @@ class Features:
 
     places: NDArray[np.int64]
     """(N, 2): the file and the entry of each row."""
+
+    run_s: float | None = None
+    """Seconds an image that the frozen part took, in the fastest batch but the first; None where none was timed."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -151,7 +155,7 @@ def extract_views(
     machine: Machine,
     views: Sequence[View],
     *,
-    wider: Prefix | None = None,
+    wider: Callable[[], Prefix] | None = None,
     max_pixels: int = MAX_PIXELS,
     workers: int = 1,
     budget: float = 8.0,
@@ -168,7 +172,8 @@ def extract_views(
         machine: where and in which precision.
         views: what is shown of each image. The `repr` of each says all that decides it. Where that of evaluation is
             followed by the mirrored one, an image is decoded once for both.
-        wider: of which the last value is all that `prefix` gives; what the cache has of it is taken from there.
+        wider: makes a part of which the last value is all that `prefix` gives; what the cache has of it is taken from
+            there. It is asked for where an image is missing, and the cache has something else.
         max_pixels: an image of more is not read.
         workers: threads that decode.
         budget: most gigabytes that all features may take on the disk; the longest unused are removed.
@@ -181,7 +186,9 @@ def extract_views(
     stamps = _stamps(index, rows)  # before any byte is read
     known = digests(index, rows, cache_folder("digests"), workers=workers)
     contents = {row: digest for row, digest in zip(rows.tolist(), known, strict=True) if digest is not None}
-    kept = [_Kept.find(contents, prefix, wider, preprocessing, machine, view, log) for view in views]
+    store_of = _stores(prefix, preprocessing, machine, log)
+    wider_of = None if wider is None else functools.cache(lambda: _stores(wider(), preprocessing, machine, log))
+    kept = [_Kept.find(contents, view, store_of(view), wider_of) for view in views]
     advance(sum(len(rows) - len(each.missing) for each in kept))
     images, run = IndexedImages(index, max_pixels), functools.cache(lambda: extractor(prefix, machine))
     for each, after in zip(kept, [*kept[1:], None], strict=True):
@@ -217,21 +224,17 @@ class _Kept:
     reasons: dict[int, str] = field(default_factory=dict)
     """Why rows cannot be read."""
 
+    run_s: float | None = None
+    """As `Features` has it."""
+
     @staticmethod
     def find(
-        contents: dict[int, bytes],
-        prefix: Prefix,
-        wider: Prefix | None,
-        preprocessing: Preprocessing,
-        machine: Machine,
-        view: View,
-        log: Log,
+        contents: dict[int, bytes], view: View, store: Store, wider_of: Callable[[], Callable[[View], Store]] | None
     ) -> "_Kept":
         """Looks for all images by what their files hold."""
-        store = _store(prefix, preprocessing, machine, view, log)
         places, wanted = store.find(contents.values()), set(contents.values())
-        if wider is not None and not places.keys() >= wanted:
-            places |= _last_values(_store(wider, preprocessing, machine, view, log), wanted - places.keys(), store)
+        if wider_of is not None and not places.keys() >= wanted and _has_others(store):
+            places |= _last_values(wider_of()(view), wanted - places.keys(), store)
         missing = {digest: row for row, digest in contents.items() if digest not in places}
         return _Kept(view, store, places, missing, len(missing))
 
@@ -249,6 +252,7 @@ def _compute(
 ) -> None:
     """Adds what a frozen part makes of the loader's images, and of their mirror images where those are missing."""
     stores = [kept] if mirrored is None else [kept, mirrored]
+    seconds: list[float] = []  # an image
     with ExitStack() as opened:
         writers = [opened.enter_context(each.store.writer()) for each in stores]
         for batch in loader:
@@ -258,23 +262,37 @@ def _compute(
                 wanted = np.array([contents[row] in each.missing for row in batch.rows.tolist()])
                 if not wanted.any():
                     continue
+                started = time.perf_counter()
                 values = run(normalised.flip(3) if isinstance(each.view, MirroredView) else normalised)
+                seconds.append((time.perf_counter() - started) / len(images))
                 good = wanted & _good(index, batch.rows, stamps, kept.reasons)
                 writer.add([contents[row] for row in batch.rows[good].tolist()], [value[good] for value in values])
                 advance(int(wanted.sum()))
         for each, writer in zip(stores, writers, strict=True):
             each.places |= writer.places()
+    if len(seconds) > 1 and machine.device.type == "cpu":  # elsewhere it is not done when the call is
+        kept.run_s = min(seconds[1:])
     if mirrored is not None:
         done = kept.missing.keys() & mirrored.missing.keys()
         mirrored.reasons |= {row: reason for row, reason in kept.reasons.items() if contents[row] in done}
         mirrored.missing = {digest: row for digest, row in mirrored.missing.items() if digest not in done}
 
 
-def _store(prefix: Prefix, preprocessing: Preprocessing, machine: Machine, view: View, log: Log) -> Store:
-    """Where the values of one frozen part are kept, of one view, preprocessing and precision."""
-    layout = layout_of(prefix, preprocessing, machine)
-    key = repr((VERSION, fingerprint(prefix), preprocessing, view, sorted(machine.pinned().items()), layout))
-    return Store(cache_folder("features") / hashlib.blake2b(key.encode(), digest_size=16).hexdigest(), layout, log)
+def _stores(prefix: Prefix, preprocessing: Preprocessing, machine: Machine, log: Log) -> Callable[[View], Store]:
+    """Where the values of one frozen part are kept, by the view, of one preprocessing and precision."""
+    name, layout = fingerprint(prefix), layout_of(prefix, preprocessing, machine)
+
+    def of(view: View) -> Store:
+        key = repr((VERSION, name, preprocessing, view, sorted(machine.pinned().items()), layout))
+        return Store(cache_folder("features") / hashlib.blake2b(key.encode(), digest_size=16).hexdigest(), layout, log)
+
+    return of
+
+
+def _has_others(store: Store) -> bool:
+    """Whether the cache has values of another frozen part, view, preprocessing or precision."""
+    root = store.folder.parent
+    return root.is_dir() and any(folder != store.folder for folder in root.iterdir())
 
 
 def _last_values(wider: Store, wanted: set[bytes], store: Store) -> dict[bytes, Place]:
@@ -332,4 +350,4 @@ def _features(rows: Rows, contents: dict[int, bytes], kept: _Kept) -> Features:
     files = {id(entries): entries for entries, _ in places}
     number = {key: i for i, key in enumerate(files)}
     table = np.array([(number[id(entries)], place) for entries, place in places], np.int64).reshape(-1, 2)
-    return Features(readable, unreadable, kept.computed, kept.store.layout, tuple(files.values()), table)
+    return Features(readable, unreadable, kept.computed, kept.store.layout, tuple(files.values()), table, kept.run_s)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ def probe(run: Run, net: nn.Module, problem: HeadProblem, smoothing: float | Non
     """
     recipe, rows = run.recipe, run.index.rows("train")
     shown = views(run, recipe.transfer.views or 2)
-    features = features_of(run, rows, _vectors(run, net), shown, "train", _planned_vectors(run, net))
+    features = features_of(run, rows, _vectors(run, net), shown, "train", partial(_planned_vectors, run, net))
     kind = recipe.transfer.head
     with run.reporter.progress("head", len(SOLVERS[kind][1]) + 1, "penalties") as advance:
         return fit(
@@ -64,11 +65,12 @@ def in_suitable_precision(run: Run, net: nn.Module, problem: HeadProblem) -> Run
         net: as in `probe`.
         problem: likewise.
     """
-    prefix, wider = _vectors(run, net), _planned_vectors(run, net)
+    prefix = cache(lambda: _vectors(run, net))  # which most runs are spared
+    wider = cache(lambda: _planned_vectors(run, net))
 
     def features_on(rows: Rows, machine: Machine) -> Features:
         few = f"a few images in {machine.precision}"
-        [found] = features_of(replace(run, machine=machine), rows, prefix, [plain_view(run)], few, wider)
+        [found] = features_of(replace(run, machine=machine), rows, prefix(), [plain_view(run)], few, wider)
         return found
 
     trial = failed_trial(run.index, run.task, problem, run.preprocessing, run.machine, features_on)

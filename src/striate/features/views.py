@@ -1,7 +1,7 @@
 """What a run keeps of its images: features of the plain view, of the mirrored one, and of random ones."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from striate.augment import Augmentation
 from striate.data import Rows, View
@@ -31,7 +31,12 @@ def plain_view(run: Run) -> View:
 
 
 def features_of(
-    run: Run, rows: Rows, prefix: Prefix, shown: Sequence[View], what: str, wider: Prefix | None = None
+    run: Run,
+    rows: Rows,
+    prefix: Prefix,
+    shown: Sequence[View],
+    what: str,
+    wider: Callable[[], Prefix] | None = None,
 ) -> list[Features]:
     """What the frozen part makes of images, for each view, computed where the cache lacks it.
 
@@ -41,7 +46,7 @@ def features_of(
         prefix: the frozen part.
         shown: the views.
         what: to call the images.
-        wider: as `extract` takes it.
+        wider: as `extract_views` takes it.
 
     Raises:
         UsageError: all of it would not fit in the cache.

@@ -26,8 +26,9 @@ from striate.recipe import Recipe
 from striate.training.weight_gradients import bfloat16_backward
 
 SAMPLE = 16  # images that are timed
-STEPPED = 8  # of these, that a processor trains on; a device that does many at once trains on all
-LONG_S = 1.0  # of what is timed: beside so long, what the first time does once is little
+STEPPED = 4  # of these, that a processor trains on; a device that does many at once trains on all
+TIMES = 2  # that it is timed: the first asks for memory, and makes the kernels
+LONG_S = 2.0  # of what is timed: beside so long, what the first time does once is little
 STORED_BYTES = 2  # of a kept value
 TRAINED_BYTES = 12  # of a parameter that learns, beside itself: its gradient and AdamW's two averages
 HEAD_VIEWS, STAGE_VIEWS = 2, 8  # of each image that are kept, as `--views` says, unless given
@@ -180,6 +181,7 @@ def measured(
     machine: Machine,
     recipe: Recipe,
     *,
+    forward: float | None = None,
     frozen: Extractor | None = None,
     head: float = 0.0,
 ) -> Rates:
@@ -194,17 +196,20 @@ def measured(
         preprocessing: of the images.
         machine: that it will be done on.
         recipe: says how many threads decode.
+        forward: as `Rates` keeps it, where it is known; measured here unless given.
         frozen: runs all stages frozen, where that is at hand.
         head: as `Rates` keeps it.
     """
     started = time.perf_counter()
     images = _decoded(index, rows[:SAMPLE], preprocessing, recipe)
     decode = (time.perf_counter() - started) / len(images)
-    run = frozen or extractor(vectors(net, stages, preprocessing.input_size), machine)
-    forward = _seconds(lambda: run(images), machine) / len(images)
+    if forward is None:
+        run = frozen or extractor(vectors(net, stages, preprocessing.input_size), machine)
+        forward = _seconds(lambda: run(images), machine) / len(images)
     half = len(stages) // 2
     copied = machine.place(copy.deepcopy(net)).train()
-    step, half_step = (_step_seconds(copied, stages[:number], images, machine) for number in (0, half))
+    step = _step_seconds(copied, (), images, machine)
+    half_step = _step_seconds(copied, stages[:half], images, machine, times=1)  # the same layers have run just now
     factor = half_step / (step * parts[half].macs / parts[0].macs)
     return Rates(decode, forward, step, max(factor, 1 / factor), head)
 
@@ -237,7 +242,9 @@ def _decoded(index: Index, rows: Rows, preprocessing: Preprocessing, recipe: Rec
     return torch.cat([preprocessing.normalise(batch.images) for batch in loader])
 
 
-def _step_seconds(net: nn.Module, frozen: Sequence[str], images: Tensor, machine: Machine) -> float:
+def _step_seconds(
+    net: nn.Module, frozen: Sequence[str], images: Tensor, machine: Machine, *, times: int = TIMES
+) -> float:
     """An image, of forward and backward through what is not frozen of a net that may be changed."""
     images = machine.images(images[:STEPPED] if machine.device.type == "cpu" else images)
     rest: nn.Module = net
@@ -255,15 +262,15 @@ def _step_seconds(net: nn.Module, frozen: Sequence[str], images: Tensor, machine
         with faster:
             loss.backward()
 
-    return _seconds(step, machine) / len(images)
+    return _seconds(step, machine, times) / len(images)
 
 
-def _seconds(work: Callable[[], object], machine: Machine) -> float:
-    """The second time, which takes no more than it must, unless the first has taken long.
+def _seconds(work: Callable[[], object], machine: Machine, times: int = TIMES) -> float:
+    """The last time of a few, which takes no more than it must, unless one before has taken long.
 
     More times would cost more than planning saves.
     """
-    for _ in range(2):
+    for _ in range(times):
         started = time.perf_counter()
         work()
         if machine.device.type == "cuda":

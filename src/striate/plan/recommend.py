@@ -145,7 +145,8 @@ def recommend(
         preprocessing,
         machine,
         recipe,
-        frozen=extractor(prefix, frozen_on),
+        forward=found.run_s,
+        frozen=None if found.run_s else extractor(prefix, frozen_on),
         head=drawn.head_s / len(found),
     )
     costs = choices(stages, parts, rates, recipe, len(rows) - len(found.unreadable))
