@@ -36,6 +36,11 @@ INCEPTION = ((64, 51), (192, 23), (288, 11), (768, 5), (2048, 2))
 INCEPTION_RESNET = ((64, 51), (192, 23), (320, 11), (1088, 5), (1536, 2))
 MOBILENET_V1 = ((64, 32), (128, 16), (256, 8), (512, 4), (1024, 2))
 MOBILENET_V2 = ((16, 32), (24, 16), (32, 8), (96, 4), (1280, 2))
+MOBILENET_V2_035 = ((8, 32), (8, 16), (16, 8), (32, 4), (1280, 2))
+MOBILENET_V2_050 = ((8, 32), (16, 16), (16, 8), (48, 4), (1280, 2))
+MOBILENET_V2_075 = ((16, 32), (24, 16), (24, 8), (72, 4), (1280, 2))
+MOBILENET_V2_130 = ((24, 32), (32, 16), (40, 8), (128, 4), (1664, 2))
+MOBILENET_V2_140 = ((24, 32), (32, 16), (48, 8), (136, 4), (1792, 2))
 EFFICIENTNET_LITE0 = ((16, 32), (24, 16), (40, 8), (112, 4), (1280, 2))
 VGG = ((64, 32), (128, 16), (256, 8), (512, 4), (512, 2), (512, 1))
 ALEXNET = ((64, 15), (192, 7), (256, 3), (256, 1))
@@ -63,9 +68,13 @@ NETS = (
     Net("resnet50", (3, 64, 64), 224, 1000, 25_557_032, BOTTLENECK, ("fc",), ("resnet50", "timm.resnet50 at 97x129")),
     Net("resnet101", (3, 64, 64), 224, 1000, 44_549_160, BOTTLENECK, ("fc",), ("resnet101",)),
     Net("resnet152", (3, 64, 64), 224, 1000, 60_192_808, BOTTLENECK, ("fc",), ("resnet152",)),
+    Net("resnet50_v1", (3, 64, 64), 224, 1000, 25_557_032, BOTTLENECK, ("fc",)),
+    Net("resnet101_v1", (3, 64, 64), 224, 1000, 44_549_160, BOTTLENECK, ("fc",)),
+    Net("resnet152_v1", (3, 64, 64), 224, 1000, 60_192_808, BOTTLENECK, ("fc",)),
     Net("googlenet", (3, 64, 64), 224, 1000, 13_004_888, GOOGLENET, ("aux1", "aux2", "fc"), ("googlenet",)),
     Net("googlenet_paper", (3, 64, 64), 224, 1000, 13_378_280, GOOGLENET, ("aux1", "aux2", "fc")),
     Net("inception_v3", (3, 107, 107), 299, 1000, 27_161_264, INCEPTION, ("AuxLogits", "fc"), ("inception_v3",)),
+    Net("inception_v3_tf", (3, 107, 107), 299, 1000, 27_161_264, INCEPTION, ("AuxLogits", "fc")),
     Net(
         "inception_resnet_v2",
         (3, 107, 107),
@@ -98,6 +107,12 @@ NETS = (
     Net("mobilenet_v1_025", (3, 64, 64), 224, 1000, 470_072, MOBILENET_V1_025, ("classifier",)),
     Net("mobilenetv1_100", (3, 64, 64), 224, 1000, 4_231_976, MOBILENET_V1, ("classifier",), ("mobilenetv1_100",)),
     Net("mobilenet_v2", (3, 64, 64), 224, 1000, 3_504_872, MOBILENET_V2, ("classifier.1",), ("mobilenet_v2",)),
+    Net("mobilenet_v2_tf_035", (3, 64, 64), 224, 1000, 1_677_128, MOBILENET_V2_035, ("classifier.1",)),
+    Net("mobilenet_v2_tf_050", (3, 64, 64), 224, 1000, 1_968_680, MOBILENET_V2_050, ("classifier.1",)),
+    Net("mobilenet_v2_tf_075", (3, 64, 64), 224, 1000, 2_636_424, MOBILENET_V2_075, ("classifier.1",)),
+    Net("mobilenet_v2_tf_100", (3, 64, 64), 224, 1000, 3_504_872, MOBILENET_V2, ("classifier.1",)),
+    Net("mobilenet_v2_tf_130", (3, 64, 64), 224, 1000, 5_386_792, MOBILENET_V2_130, ("classifier.1",)),
+    Net("mobilenet_v2_tf_140", (3, 64, 64), 224, 1000, 6_108_776, MOBILENET_V2_140, ("classifier.1",)),
     Net("efficientnet_lite0", (3, 64, 64), 224, 1000, 4_652_008, EFFICIENTNET_LITE0, ("classifier",)),
     Net("plain18", (3, 64, 64), 224, 1000, 11_515_688, BASIC, ("fc",)),
     Net("plain34", (3, 64, 64), 224, 1000, 21_623_848, BASIC, ("fc",)),

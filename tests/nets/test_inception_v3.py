@@ -7,7 +7,7 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
 from striate.errors import SizeError
 from striate.nets import create
-from striate.nets.inception_v3 import SideBranch
+from striate.nets.inception_v3 import SideBranch, means
 
 
 def numbers(*shape: int) -> Tensor:
@@ -86,3 +86,14 @@ def test_factorised_convolutions() -> None:
     assert shapes.count((1, 3)) == shapes.count((3, 1)) == 2 * 2
     assert shapes.count((5, 5)) == 3 + 1  # torchvision's blocks keep one beside the two 3x3; the side branch has one
     assert (7, 7) not in shapes
+
+
+def test_means_at_the_border_are_of_what_lies_inside_in_tensorflows_form() -> None:
+    torch.manual_seed(0)
+    x = torch.ones(1, 2, 5, 5)
+    assert means(count_include_pad=False)(x).eq(1).all()
+    assert means(count_include_pad=True)(x)[0, 0, 0, 0].item() == pytest.approx(4 / 9)
+    theirs, ours = create("inception_v3_tf").eval(), create("inception_v3").eval()
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.randn(1, 3, 107, 107)
+    assert not torch.allclose(theirs(images), ours(images))

@@ -6,7 +6,7 @@ from torch.nn.functional import relu
 from striate.errors import UsageError
 from striate.layers.zero_shortcut import ZeroPaddedShortcut
 from striate.nets import create
-from striate.nets.resnet import BasicBlock, Bottleneck, ResNet, shortcut
+from striate.nets.resnet import BasicBlock, Bottleneck, BottleneckV1, ResNet, shortcut
 
 
 @pytest.mark.parametrize("block", [BasicBlock, Bottleneck])
@@ -30,6 +30,15 @@ def test_the_shortcut_is_the_identity_only_where_shapes_agree() -> None:
 def test_a_bottleneck_strides_in_its_3x3_convolution() -> None:
     block = Bottleneck(256, 512, 2)
     assert [conv.stride for conv in (block.conv1, block.conv2, block.conv3)] == [(1, 1), (2, 2), (1, 1)]
+
+
+def test_the_papers_bottleneck_strides_in_its_first_convolution() -> None:
+    block = BottleneckV1(256, 512, 2).eval()
+    assert [conv.stride for conv in (block.conv1, block.conv2, block.conv3)] == [(2, 2), (1, 1), (1, 1)]
+    x = torch.randn(1, 256, 8, 8)
+    seen = torch.zeros_like(x)
+    seen[..., ::2, ::2] = x[..., ::2, ::2]
+    torch.testing.assert_close(block(seen), block(x))
 
 
 def test_initial_values() -> None:

@@ -5,7 +5,12 @@ torchvision's net each of the first three blocks also keeps a branch with a real
 too, so its checkpoints load unchanged. It can also change the normalisation of its input (`transform_input`): that is
 preprocessing, and left out here. Initial values are He's (2015, arXiv:1502.01852), which keep the logits of an
 untrained net in evaluation of moderate size, as torchvision's, of deviation 0.1, do not.
+
+`inception_v3_tf` averages as TensorFlow and Keras do, whose windows at the border leave out what lies beyond it;
+torchvision's count it as zeros, though its weights came from TensorFlow.
 """
+
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,16 +20,17 @@ from striate.blocks import ConvBnRelu
 from striate.errors import SizeError
 
 
-def pooled(x: Tensor) -> Tensor:
-    """The means over 3x3 windows, the size kept."""
-    return avg_pool2d(x, 3, stride=1, padding=1)
+def means(count_include_pad: bool) -> nn.AvgPool2d:
+    """The means over 3x3 windows, the size kept; at the border of all nine values, or of those inside."""
+    return nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=count_include_pad)
 
 
 class InceptionA(nn.Module):
     """Blocks 5b to 5d: one branch has a 5x5 convolution, another the two 3x3 that can replace it (fig. 5)."""
 
-    def __init__(self, in_channels: int, pool_channels: int) -> None:
+    def __init__(self, in_channels: int, pool_channels: int, pool: nn.Module) -> None:
         super().__init__()
+        self.pool = pool
         self.branch1x1 = ConvBnRelu(in_channels, 64, 1)
         self.branch5x5_1 = ConvBnRelu(in_channels, 48, 1)
         self.branch5x5_2 = ConvBnRelu(48, 64, 5, padding=2)
@@ -36,7 +42,7 @@ class InceptionA(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         five = self.branch5x5_2(self.branch5x5_1(x))
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
-        return torch.cat([self.branch1x1(x), five, double, self.branch_pool(pooled(x))], dim=1)
+        return torch.cat([self.branch1x1(x), five, double, self.branch_pool(self.pool(x))], dim=1)
 
 
 class ReductionA(nn.Module):
@@ -57,8 +63,9 @@ class ReductionA(nn.Module):
 class InceptionB(nn.Module):
     """Blocks 6b to 6e: each 7x7 is a 1x7 and a 7x1 (fig. 6)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, pool: nn.Module) -> None:
         super().__init__()
+        self.pool = pool
         self.branch1x1 = ConvBnRelu(768, 192, 1)
         self.branch7x7_1 = ConvBnRelu(768, width, 1)
         self.branch7x7_2 = ConvBnRelu(width, width, (1, 7), padding=(0, 3))
@@ -74,7 +81,7 @@ class InceptionB(nn.Module):
         seven = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
         double = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
         double = self.branch7x7dbl_5(self.branch7x7dbl_4(double))
-        return torch.cat([self.branch1x1(x), seven, double, self.branch_pool(pooled(x))], dim=1)
+        return torch.cat([self.branch1x1(x), seven, double, self.branch_pool(self.pool(x))], dim=1)
 
 
 class ReductionB(nn.Module):
@@ -98,8 +105,9 @@ class ReductionB(nn.Module):
 class InceptionC(nn.Module):
     """Blocks 7b and 7c: a 1x3 and a 3x1 side by side, which widens the coarsest maps (fig. 7)."""
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, in_channels: int, pool: nn.Module) -> None:
         super().__init__()
+        self.pool = pool
         self.branch1x1 = ConvBnRelu(in_channels, 320, 1)
         self.branch3x3_1 = ConvBnRelu(in_channels, 384, 1)
         self.branch3x3_2a = ConvBnRelu(384, 384, (1, 3), padding=(0, 1))
@@ -115,7 +123,7 @@ class InceptionC(nn.Module):
         three = [self.branch3x3_2a(y), self.branch3x3_2b(y)]
         y = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
         double = [self.branch3x3dbl_3a(y), self.branch3x3dbl_3b(y)]
-        return torch.cat([self.branch1x1(x), *three, *double, self.branch_pool(pooled(x))], dim=1)
+        return torch.cat([self.branch1x1(x), *three, *double, self.branch_pool(self.pool(x))], dim=1)
 
 
 class SideBranch(nn.Module):
@@ -144,6 +152,7 @@ class InceptionV3(nn.Module):
     Args:
         side_branches: without it `branches` gives the main logits alone, and the keys `AuxLogits.*` are absent from the
             state dict.
+        count_include_pad: whether means at the border are of zeros beyond it too, as torchvision's are.
     """
 
     stages: tuple[str, ...] = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3")
@@ -153,21 +162,29 @@ class InceptionV3(nn.Module):
     explained_layer = "Mixed_7c"
     image_size = 299
 
-    def __init__(self, *, num_classes: int = 1000, in_channels: int = 3, side_branches: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        count_include_pad: bool = True,
+        num_classes: int = 1000,
+        in_channels: int = 3,
+        side_branches: bool = True,
+    ) -> None:
         super().__init__()
+        pool = means(count_include_pad)
         self.Conv2d_1a_3x3 = ConvBnRelu(in_channels, 32, 3, stride=2)
         self.Conv2d_2a_3x3 = ConvBnRelu(32, 32, 3)
         self.Conv2d_2b_3x3 = ConvBnRelu(32, 64, 3, padding=1)
         self.Conv2d_3b_1x1 = ConvBnRelu(64, 80, 1)
         self.Conv2d_4a_3x3 = ConvBnRelu(80, 192, 3)
-        self.Mixed_5b = InceptionA(192, 32)
-        self.Mixed_5c = InceptionA(256, 64)
-        self.Mixed_5d = InceptionA(288, 64)
+        self.Mixed_5b = InceptionA(192, 32, pool)
+        self.Mixed_5c = InceptionA(256, 64, pool)
+        self.Mixed_5d = InceptionA(288, 64, pool)
         self.Mixed_6a = ReductionA(288)
-        self.Mixed_6b = InceptionB(128)
-        self.Mixed_6c = InceptionB(160)
-        self.Mixed_6d = InceptionB(160)
-        self.Mixed_6e = InceptionB(192)
+        self.Mixed_6b = InceptionB(128, pool)
+        self.Mixed_6c = InceptionB(160, pool)
+        self.Mixed_6d = InceptionB(160, pool)
+        self.Mixed_6e = InceptionB(192, pool)
         self.branch_weights: tuple[float, ...] = ()
         self.other_heads: tuple[str, ...] = ()
         if side_branches:
@@ -175,8 +192,8 @@ class InceptionV3(nn.Module):
             self.branch_weights = (0.4,)  # beside the main loss's 1: TensorFlow-Slim's, the paper gives none
             self.AuxLogits = SideBranch(num_classes)
         self.Mixed_7a = ReductionB()
-        self.Mixed_7b = InceptionC(1280)
-        self.Mixed_7c = InceptionC(2048)
+        self.Mixed_7b = InceptionC(1280, pool)
+        self.Mixed_7c = InceptionC(2048, pool)
         self.dropout = nn.Dropout(0.5)
         self.fc = nn.Linear(2048, num_classes)
         for module in self.modules():
@@ -217,4 +234,7 @@ class InceptionV3(nn.Module):
         return self._classify(self.features(images)[-1])
 
 
-VARIANTS = {"inception_v3": InceptionV3}
+VARIANTS = {
+    "inception_v3": partial(InceptionV3, count_include_pad=True),
+    "inception_v3_tf": partial(InceptionV3, count_include_pad=False),
+}

@@ -1,8 +1,8 @@
 """ResNet: deep residual learning for image recognition (He et al. 2015, arXiv:1512.03385).
 
-This is v1.5: a bottleneck strides in its 3x3 convolution, the paper's in its first 1x1.
-Names, shapes and initial values are torchvision's, so its checkpoints load unchanged, where `shortcut` is "B", as it
-is by default.
+A bottleneck strides in its 3x3 convolution, which is called v1.5; those of the variants `_v1` stride in their first
+1x1, as the paper's and Keras' do. Names, shapes and initial values are torchvision's, so its checkpoints load
+unchanged, where `shortcut` is "B", as it is by default.
 """
 
 from collections.abc import Callable, Sequence
@@ -78,6 +78,16 @@ class Bottleneck(nn.Module):
         return relu(y + self.downsample(x))
 
 
+class BottleneckV1(Bottleneck):
+    """The paper's bottleneck: its first 1x1 strides, and so leaves three of four positions of its input unseen."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, option: str = "B") -> None:
+        super().__init__(in_channels, out_channels, stride, option)
+        width = out_channels // 4
+        self.conv1 = conv(in_channels, width, 1, stride)
+        self.conv2 = conv(width, width, 3)
+
+
 Block = Callable[[int, int, int], nn.Module]  # (in_channels, out_channels, stride)
 
 
@@ -150,4 +160,7 @@ VARIANTS = {
     "resnet50": partial(residual, Bottleneck, 2048, (3, 4, 6, 3)),
     "resnet101": partial(residual, Bottleneck, 2048, (3, 4, 23, 3)),
     "resnet152": partial(residual, Bottleneck, 2048, (3, 8, 36, 3)),
+    "resnet50_v1": partial(residual, BottleneckV1, 2048, (3, 4, 6, 3)),
+    "resnet101_v1": partial(residual, BottleneckV1, 2048, (3, 4, 23, 3)),
+    "resnet152_v1": partial(residual, BottleneckV1, 2048, (3, 8, 36, 3)),
 }
