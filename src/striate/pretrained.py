@@ -24,6 +24,7 @@ from striate.tasks.ensemble import NAME as ENSEMBLE
 from striate.tensors import metadata
 from striate.weights import (
     LAYOUTS,
+    Fit,
     Manifest,
     digest,
     fit_to,
@@ -40,7 +41,11 @@ from striate.weights import (
     within,
 )
 
-CENTRED = (0.5,)  # of each channel: mean and deviation of x / 127.5 - 1
+COLOURS = 3  # red, green and blue
+BLUE_FIRST = (
+    "Its first layer is taken to see blue, green and red, as Keras prepares images for this network, "
+    "and is turned to red, green and blue."
+)
 NAMING = {"name": "classify", "several_labels": False}  # what published weights do
 ALIKE = {  # nets whose tensors do not show which of two they are, and the sentence that says which was taken
     "efficientnet_lite0": "Padding and epsilon are taken to be TensorFlow's, as of timm's tf_efficientnet_lite0; "
@@ -237,15 +242,16 @@ def _foreign(path: Path, model: str | None, arguments: dict[str, Any], layout: s
     try:
         fit = fit_to(build(lambda: create(model, **arguments)).eval(), checkpoint.tensors, layout)
         channels = fit.channels or default_of(model, "in_channels")
+        _require_net(model, fit.layout)
         net = _made(model, arguments, channels, fit.classes)
         said += take(net, fit)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     if fit.layout == "striate" and model in ALIKE:
         said.append(ALIKE[model])
-    mean, std = _usual_mean_and_std(model, channels)
-    if LAYOUTS[fit.layout].centred:
-        mean = std = CENTRED * channels
+    mean, std = _assumed_mean_and_std(model, fit)
+    if LAYOUTS[fit.layout].blue_first and channels == COLOURS:
+        said.append(BLUE_FIRST)
     size = int(net.image_size)
     said.append(
         f"How its images were prepared is not in the file: {size} pixels, mean {_numbers(mean)} and deviation "
@@ -256,12 +262,27 @@ def _foreign(path: Path, model: str | None, arguments: dict[str, Any], layout: s
     return Pretrained(net, model, arguments, record, outputs=fit.classes, said=tuple(said), about=about)
 
 
-def _usual_mean_and_std(model: str, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Those of the first published weights of a net; else ImageNet's."""
+def _require_net(model: str, layout: str) -> None:
+    """Does nothing where tensors of this layout give in this net what they gave where they are from.
+
+    Raises:
+        WeightsError: the net computes something else from them.
+    """
+    known = LAYOUTS[layout]
+    if known.nets and model not in known.nets:
+        raise WeightsError(
+            f"weights: expected the network that they are of, {known.what}; got {model}, which computes something else "
+            f"from the same tensors. Try --model with one of {', '.join(known.nets)}."
+        )
+
+
+def _assumed_mean_and_std(model: str, fit: Fit) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Those of the files of its layout; else of the first published weights of the net; else ImageNet's."""
     usual = next((each.preprocessing for each in published().values() if each.arch == model), {})
-    if len(usual.get("mean", ())) != channels:
-        return mean_and_std(channels)
-    return tuple(usual["mean"]), tuple(usual["std"])
+    mean, std = LAYOUTS[fit.layout].mean_and_std or (usual.get("mean", ()), usual.get("std", ()))
+    channels = fit.channels or default_of(model, "in_channels")
+    mean, std = (tuple(values) * (channels if len(values) == 1 else 1) for values in (mean, std))
+    return (mean, std) if len(mean) == len(std) == channels else mean_and_std(channels)
 
 
 def _numbers(values: tuple[float, ...]) -> str:

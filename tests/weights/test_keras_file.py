@@ -12,7 +12,7 @@ import torch
 from striate.errors import WeightsError
 from striate.nets import create
 from striate.weights import load_into, read_tensors, tensors_for
-from striate.weights.layouts import mobilenet_v1_layers
+from striate.weights.keras_layouts import mobilenet_v1_layers
 
 LAYERS: dict[
     str, tuple[str, dict[str, tuple[int, ...]]]

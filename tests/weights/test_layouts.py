@@ -8,7 +8,8 @@ from golden_tensors import golden, tensor_named
 from striate.errors import UsageError
 from striate.nets import create
 from striate.weights import LAYOUTS, layout_named, load_into, tensors_for
-from striate.weights.layouts import mobilenet_v1_layers, mobilenet_v2_layers
+from striate.weights.keras_layouts import mobilenet_v1_layers
+from striate.weights.layouts import mobilenet_v2_layers
 
 TIMM = [("timm.vgg16 at 224", "timm_vgg", "vgg16"), ("timm.mobilenetv2_100", "timm_mobilenet_v2", "mobilenet_v2")]
 

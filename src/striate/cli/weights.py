@@ -193,8 +193,9 @@ class Form:
     """What a file holds, where no manifest says it."""
 
     layout: str | None = None
-    """Whose names and layouts: striate (also torchvision, timm), module, keras, keras_mobilenet_v1,
-    keras_mobilenet_v1_folded, caffe, caffe_lenet, timm_vgg, timm_mobilenet_v2, fastai_resnet, numbered_resnet,
+    """Whose names and layouts: striate (also torchvision, timm), module, keras, keras_numbered, keras_mobilenet_v1,
+    keras_mobilenet_v1_folded, keras_mobilenet_v2, keras_vgg, keras_resnet, keras_inception_v3,
+    keras_inception_resnet_v2, caffe, caffe_lenet, timm_vgg, timm_mobilenet_v2, fastai_resnet, numbered_resnet,
     numbered_features, transformers_resnet, efficientnet_pytorch; with --model, those that fit unless given."""
 
     model: Annotated[str | None, Parameter(alias="-m")] = None

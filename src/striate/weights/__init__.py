@@ -12,7 +12,7 @@ from striate.weights.convert import (
     unfold_batch_norm,
 )
 from striate.weights.fetch import fetch
-from striate.weights.fit import fit_to, net_of, take
+from striate.weights.fit import Fit, fit_to, net_of, take
 from striate.weights.layouts import LAYOUTS, Layout, layout_named
 from striate.weights.load import load, load_into, tensors_for
 from striate.weights.manifest import Manifest, published, read_manifests, unknown_name
@@ -33,6 +33,7 @@ from striate.weights.store import (
 
 __all__ = [
     "LAYOUTS",
+    "Fit",
     "Layout",
     "Manifest",
     "class_names",

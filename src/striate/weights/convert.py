@@ -3,7 +3,8 @@
 Names are `layer.tensor` afterwards, layouts PyTorch's: convolutions OIHW, linear layers (out, in).
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -48,6 +49,30 @@ def renamed(tensors: Tensors, layers: Mapping[str, str]) -> dict[str, Tensor]:
             )
         new[target] = tensor
     return new
+
+
+def renamed_known(tensors: Tensors, layers: Mapping[str, str]) -> dict[str, Tensor]:
+    """Tensors with the layers' names replaced by a table; those of a head or the like beside them keep their names.
+
+    Raises:
+        WeightsError: the table has none of the layers, or two become one.
+    """
+    theirs = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[0] in layers}
+    if not theirs:
+        raise WeightsError(f"names: expected layers such as {next(iter(layers))}; got {list_names(tensors)}.")
+    others = {name: tensor for name, tensor in tensors.items() if name not in theirs}
+    return others | renamed(theirs, layers)
+
+
+def with_linear_head(tensors: Tensors, head: str) -> dict[str, Tensor]:
+    """Convolutions that read their whole input, in the modules whose names begin with `head`, as linear layers."""
+    return {name: t.flatten(1) if name.startswith(head) and t.ndim == 4 else t for name, t in tensors.items()}
+
+
+def blocks(counts: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
+    """(number from 0, stage, place in its stage) of each block of stages that hold so many."""
+    starts = (0, *accumulate(counts))
+    return ((starts[s] + b, s, b) for s, count in enumerate(counts) for b in range(count))
 
 
 def _conv(kernel: Tensor) -> Tensor:

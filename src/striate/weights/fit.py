@@ -14,13 +14,19 @@ from striate.errors import UsageError, WeightsError
 from striate.files import list_names
 from striate.nets import heads_of
 from striate.weights.checkpoint import COUNTER, is_average, left_out
+from striate.weights.keras_layouts import RESNET_NETS
 from striate.weights.layouts import LAYOUTS, layout_named
 from striate.weights.load import load_into, tensors_for
 
 DEPTH = 6  # of the names of modules that may stand before every name of the network
 LEAST_SHARE = 1 / 8  # of the tensors: what stands before fewer is no network, beside students, teachers and queues
 LEAVES = ("weight", "bias", "running_mean", "running_var")  # of the tensors of the catalogue's nets
-LAYOUTS_OF = {"mobilenetv1_100": ("striate",)}  # it pads as timm does, and Keras' weights are of mobilenet_v1_100
+LAYOUTS_OF = {  # of nets that others are alike in their tensors: whose files are taken for theirs
+    "mobilenetv1_100": ("striate",),
+    **dict.fromkeys(RESNET_NETS, ("keras_resnet",)),
+    "mobilenet_v2_tf_100": ("keras_mobilenet_v2",),
+    "inception_v3_tf": ("keras_inception_v3",),
+}
 Shapes = Mapping[str, tuple[int, ...]]  # by the names of tensors
 
 
@@ -111,7 +117,7 @@ def identify(tensors: Mapping[str, Tensor], layout: str | None = None) -> list[s
     for _, read_as, converted in _readings(tensors, layout):
         shapes = {name: tuple(tensor.shape) for name, tensor in converted.items()}
         for name, signature in signatures().items():
-            if read_as not in LAYOUTS_OF.get(name, LAYOUTS):
+            if read_as not in LAYOUTS_OF.get(name, LAYOUTS) or name not in (LAYOUTS[read_as].nets or signatures()):
                 continue
             if digest_of(shapes, signature.stages, signature.first) == signature.digest:
                 heads = len(signature.heads) if shapes.keys() >= set(signature.heads) else 0
@@ -119,13 +125,15 @@ def identify(tensors: Mapping[str, Tensor], layout: str | None = None) -> list[s
     return [name for name, heads in found.items() if heads == max(found.values())]
 
 
-def _readings(tensors: Mapping[str, Tensor], layout: str | None) -> Iterator[tuple[str, str, dict[str, Tensor]]]:
-    """(prefix, layout, tensors under the names that follow) of each way in which the names can be read."""
+def _readings(
+    tensors: Mapping[str, Tensor], layout: str | None, net: nn.Module | None = None
+) -> Iterator[tuple[str, str, dict[str, Tensor]]]:
+    """(prefix, layout, tensors under the names that follow) of each way in which the names can be read, for a net."""
     for prefix in _prefixes(tensors):
         inside = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
         for name in LAYOUTS if layout is None else (layout,):
             try:
-                yield prefix, name, layout_named(name).convert(inside)
+                yield prefix, name, layout_named(name).read(inside, net)
             except (WeightsError, RuntimeError, IndexError):  # they are not named, or not shaped, as the layout does
                 continue
 
@@ -160,7 +168,7 @@ def fit_to(net: nn.Module, tensors: Mapping[str, Tensor], layout: str | None = N
     own = shapes_of(net)
     first = next((name for name, shape in own.items() if len(shape) == 4), "")
     best: tuple[int, str, str, dict[str, Tensor]] | None = None
-    for prefix, name, converted in _readings(tensors, layout):
+    for prefix, name, converted in _readings(tensors, layout, net):
         hits = sum(name in converted and tuple(converted[name].shape) == shape for name, shape in own.items())
         if best is None or hits > best[0]:
             best = hits, prefix, name, converted

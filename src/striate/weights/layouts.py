@@ -1,25 +1,41 @@
 """Who names and lays out tensors how: each known layout by name, with the function that makes it ours."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from striate.errors import UsageError, WeightsError, nearest
 from striate.files import list_names
 from striate.weights.convert import (
     KERAS_EPSILON,
+    blocks,
     from_caffe,
     from_keras,
-    is_keras,
     renamed,
+    renamed_known,
     strip_prefix,
-    unfold_batch_norm,
+    with_linear_head,
+)
+from striate.weights.keras_layouts import (
+    MOBILENET_V1_NETS,
+    MOBILENET_V2_NETS,
+    RESNET_EPSILON,
+    RESNET_NETS,
+    in_order,
+    keras_inception_resnet_v2,
+    keras_inception_v3,
+    keras_mobilenet_v1,
+    keras_mobilenet_v1_folded,
+    keras_mobilenet_v2,
+    keras_resnet,
+    keras_vgg,
 )
 
 Tensors = Mapping[str, Tensor]
+CENTRED = (0.5,), (0.5,)  # x / 127.5 - 1
+CAFFE = (123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,)  # keras/src/applications/imagenet_utils.py
 
 
 @dataclass(frozen=True)
@@ -35,36 +51,37 @@ class Layout:
     epsilon: float | None = None
     """Of its batch norms; None where it is the net's own."""
 
-    centred: bool = False
-    """Whether its networks see x / 127.5 - 1, where nothing else is known."""
+    mean_and_std: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    """Of the images that its networks see, of each channel or of all, where nothing else is known."""
+
+    blue_first: bool = False
+    """Whether its networks see blue, green and red, and are turned to red, green and blue."""
+
+    nets: tuple[str, ...] = ()
+    """Of which it is, where others compute something else from tensors of the same names; any unless given."""
+
+    in_order: bool = False
+    """Whether its names say nothing but an order, so that only a net can name its tensors."""
+
+    def read(self, tensors: Tensors, net: nn.Module | None = None) -> dict[str, Tensor]:
+        """Our names and layouts for theirs; where the names say an order alone, those of `net`.
+
+        Raises:
+            WeightsError: they are not named as this layout does.
+        """
+        converted = self.convert(tensors)
+        return in_order(net, converted) if self.in_order and net is not None else converted
 
 
-def _blocks(counts: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
-    """(number from 0, stage, place in its stage) of each block."""
-    starts = (0, *accumulate(counts))
-    return ((starts[s] + b, s, b) for s, count in enumerate(counts) for b in range(count))
-
-
-MOBILENET_V1_BLOCKS = (1, 2, 2, 6, 2)  # a stage; Howard et al. 2017, arXiv:1704.04861, table 1, parted at each stride
 MOBILENET_V2_BLOCKS = (1, 2, 3, 4, 3, 3, 1)  # Sandler et al. 2018, arXiv:1801.04381, table 2
 EFFICIENTNET_BLOCKS = (1, 2, 2, 3, 3, 4, 1)  # Tan and Le 2019, arXiv:1905.11946, table 1
-
-
-def mobilenet_v1_layers() -> dict[str, str]:
-    """Keras' name of each layer of MobileNet v1 and ours, which is timm's."""
-    layers = {"conv1": "conv_stem", "conv1_bn": "bn1", "conv_preds": "classifier"}
-    for number, stage, place in _blocks(MOBILENET_V1_BLOCKS):
-        for kind, norm in (("dw", "bn1"), ("pw", "bn2")):
-            theirs, block = f"conv_{kind}_{number + 1}", f"blocks.{stage}.{place}"
-            layers |= {theirs: f"{block}.conv_{kind}", f"{theirs}_bn": f"{block}.{norm}"}
-    return layers
 
 
 def mobilenet_v2_layers() -> dict[str, str]:
     """timm's name of each layer of MobileNet v2 and ours, which is torchvision's."""
     layers = {"conv_stem": "features.0.0", "bn1": "features.0.1", "conv_head": "features.18.0", "bn2": "features.18.1"}
     layers["classifier"] = "classifier.1"
-    for number, stage, place in _blocks(MOBILENET_V2_BLOCKS):
+    for number, stage, place in blocks(MOBILENET_V2_BLOCKS):
         theirs, ours = f"blocks.{stage}.{place}", f"features.{number + 1}.conv"
         *convs, last = ("conv_dw", "conv_pw") if number == 0 else ("conv_pw", "conv_dw", "conv_pwl")
         for i, conv in enumerate(convs):  # each in one module with its norm
@@ -77,7 +94,7 @@ def mobilenet_v2_layers() -> dict[str, str]:
 def efficientnet_lite0_layers() -> dict[str, str]:
     """EfficientNet-PyTorch's name of each layer of EfficientNet-Lite0 and ours, which is timm's."""
     layers = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
-    for number, stage, place in _blocks(EFFICIENTNET_BLOCKS):
+    for number, stage, place in blocks(EFFICIENTNET_BLOCKS):
         theirs, ours = f"_blocks.{number}", f"blocks.{stage}.{place}"
         if number:
             convs = {"_expand_conv": "conv_pw", "_depthwise_conv": "conv_dw", "_project_conv": "conv_pwl"}
@@ -89,42 +106,6 @@ def efficientnet_lite0_layers() -> dict[str, str]:
     return layers
 
 
-def _known(tensors: Tensors, layers: Mapping[str, str]) -> dict[str, Tensor]:
-    """Tensors with the layers' names replaced by a table; those of a head or the like beside them keep their names.
-
-    Raises:
-        WeightsError: the table has none of the layers, or two become one.
-    """
-    theirs = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[0] in layers}
-    if not theirs:
-        raise WeightsError(f"names: expected layers such as {next(iter(layers))}; got {list_names(tensors)}.")
-    others = {name: tensor for name, tensor in tensors.items() if name not in theirs}
-    return others | renamed(theirs, layers)
-
-
-def _of_keras(tensors: Tensors) -> dict[str, Tensor]:
-    """Keras' tensors under PyTorch's names and layouts; those of layers that no network here has keep their names."""
-    theirs = {name: tensor for name, tensor in tensors.items() if is_keras(name, tensor)}
-    return {name: tensor for name, tensor in tensors.items() if name not in theirs} | from_keras(theirs)
-
-
-def _as_linear(tensors: Tensors, head: str) -> dict[str, Tensor]:
-    """Convolutions that read their whole input, in the modules whose names begin with `head`, as linear layers."""
-    return {name: t.flatten(1) if name.startswith(head) and t.ndim == 4 else t for name, t in tensors.items()}
-
-
-def keras_mobilenet_v1(tensors: Tensors) -> dict[str, Tensor]:
-    """Keras Applications' MobileNet v1, of any width."""
-    return _as_linear(_known(_of_keras(tensors), mobilenet_v1_layers()), "classifier")
-
-
-def keras_mobilenet_v1_folded(tensors: Tensors) -> dict[str, Tensor]:
-    """The same with each batch norm folded into the bias of its convolution."""
-    norm_of = {name: f"{name}_bn" for name in mobilenet_v1_layers() if f"{name}_bn" in mobilenet_v1_layers()}
-    unfolded = unfold_batch_norm(_of_keras(tensors), norm_of)
-    return _as_linear(_known(unfolded, mobilenet_v1_layers()), "classifier")
-
-
 def caffe_lenet(tensors: Tensors) -> dict[str, Tensor]:
     """Caffe's LeNet, whose two linear layers it calls inner products."""
     return renamed(from_caffe(tensors), {"conv1": "conv1", "conv2": "conv2", "ip1": "fc1", "ip2": "fc2"})
@@ -134,17 +115,17 @@ def timm_vgg(tensors: Tensors) -> dict[str, Tensor]:
     """timm's VGG, whose first two linear layers are convolutions."""
     layers = {f"features.{i}": f"features.{i}" for i in range(53)}  # vgg19_bn has 53
     layers |= {"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "head.fc": "classifier.6"}
-    return _as_linear(_known(tensors, layers), "classifier")
+    return with_linear_head(renamed_known(tensors, layers), "classifier")
 
 
 def timm_mobilenet_v2(tensors: Tensors) -> dict[str, Tensor]:
     """timm's MobileNet v2 of width 1."""
-    return _known(tensors, mobilenet_v2_layers())
+    return renamed_known(tensors, mobilenet_v2_layers())
 
 
 def efficientnet_pytorch(tensors: Tensors) -> dict[str, Tensor]:
     """EfficientNet-PyTorch's EfficientNet-Lite0."""
-    return _known(tensors, efficientnet_lite0_layers())
+    return renamed_known(tensors, efficientnet_lite0_layers())
 
 
 RESNET_CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4", "9": "fc"}
@@ -208,9 +189,29 @@ LAYOUTS = {
     "striate": Layout("ours: torchvision's where it has the net, else timm's", dict),
     "module": Layout("ours, with `module.` before each name", strip_prefix),
     "keras": Layout("Keras' tensors, under our layers' names", from_keras, KERAS_EPSILON),
-    "keras_mobilenet_v1": Layout("Keras' MobileNet v1", keras_mobilenet_v1, KERAS_EPSILON, centred=True),
+    "keras_numbered": Layout(
+        "Keras' tensors of layers that are named by class and number", from_keras, KERAS_EPSILON, in_order=True
+    ),
+    "keras_mobilenet_v1": Layout(
+        "Keras' MobileNet v1", keras_mobilenet_v1, KERAS_EPSILON, CENTRED, nets=MOBILENET_V1_NETS
+    ),
     "keras_mobilenet_v1_folded": Layout(
-        "Keras' MobileNet v1, batch norm folded into the bias", keras_mobilenet_v1_folded, KERAS_EPSILON, centred=True
+        "Keras' MobileNet v1, batch norm folded into the bias",
+        keras_mobilenet_v1_folded,
+        KERAS_EPSILON,
+        CENTRED,
+        nets=MOBILENET_V1_NETS,
+    ),
+    "keras_mobilenet_v2": Layout(
+        "Keras' MobileNet v2", keras_mobilenet_v2, KERAS_EPSILON, CENTRED, nets=MOBILENET_V2_NETS
+    ),
+    "keras_vgg": Layout("Keras' VGG", keras_vgg, KERAS_EPSILON, CAFFE, blue_first=True),
+    "keras_resnet": Layout("Keras' ResNet", keras_resnet, RESNET_EPSILON, CAFFE, blue_first=True, nets=RESNET_NETS),
+    "keras_inception_v3": Layout(
+        "Keras' Inception v3", keras_inception_v3, KERAS_EPSILON, CENTRED, nets=("inception_v3_tf",)
+    ),
+    "keras_inception_resnet_v2": Layout(
+        "Keras' Inception-ResNet v2", keras_inception_resnet_v2, KERAS_EPSILON, CENTRED
     ),
     "caffe": Layout("Caffe's tensors, under our layers' names", from_caffe),
     "caffe_lenet": Layout("Caffe's LeNet", caffe_lenet),
@@ -221,7 +222,9 @@ LAYOUTS = {
     "numbered_resnet": Layout("torchvision's ResNet, its children numbered", numbered_resnet),
     "numbered_features": Layout("torchvision's nets of features and a classifier, numbered", numbered_features),
     "transformers_resnet": Layout("the ResNet of Hugging Face's transformers", transformers_resnet),
-    "efficientnet_pytorch": Layout("EfficientNet-PyTorch's EfficientNet-Lite0", efficientnet_pytorch, centred=True),
+    "efficientnet_pytorch": Layout(
+        "EfficientNet-PyTorch's EfficientNet-Lite0", efficientnet_pytorch, mean_and_std=CENTRED
+    ),
 }
 
 

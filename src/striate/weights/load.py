@@ -31,7 +31,7 @@ def tensors_for(net: nn.Module, tensors: Mapping[str, Tensor], layout: str) -> d
         WeightsError: the tensors are not named as the layout does.
     """
     known = layout_named(layout)
-    converted = known.convert(tensors)
+    converted = known.read(tensors, net)
     if known.epsilon is None:  # as all have it but Keras, whose maps have their channels last
         return converted
     converted = flattened_channels_first(converted, flattened_maps(net))
