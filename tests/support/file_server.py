@@ -1,12 +1,14 @@
 """An HTTP server on the loopback interface that gives files well, or in one of the ways in which servers do not."""
 
 import http.server
+import ssl
 import threading
 import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -106,13 +108,17 @@ def handler(plan: Plan) -> type[http.server.BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def serving(plan: Plan) -> Iterator[str]:
-    """The address of a server that runs until the block ends."""
+def serving(plan: Plan, certificate: Path | None = None) -> Iterator[str]:
+    """The address of a server that runs until the block ends, over TLS where a key and its certificate are given."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(plan)) as server:
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=[0.02])
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()

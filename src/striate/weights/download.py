@@ -1,7 +1,8 @@
 """One file from one address: continued where it broke off, and given up where it is not worth waiting for.
 
 Proxies are those of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY). Only http and https are spoken, and
-no server can redirect from one to the other. Nothing is trusted that comes: who calls compares the digest.
+no server can redirect from one to the other. Certificates are checked by what the system trusts, or SSL_CERT_FILE.
+Nothing is trusted that comes: who calls compares the digest.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import http.client
 import os
 import shutil
 import socket
+import ssl
 import threading
 import time
 import urllib.request
@@ -328,6 +330,12 @@ def _as_ours(error: Exception) -> Exception:
         return BreakError("the connection broke off")
     if isinstance(reason, ConnectionError):
         return BreakError(f"the connection broke off: {_told(reason)}")
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        told = fit_to_print(reason.verify_message.rstrip("."), 160)
+        return RefusalError(
+            f"expected a certificate that is trusted here; got another: {told}. "
+            "Where the authority is your own, try SSL_CERT_FILE with its certificate"
+        )
     if isinstance(reason, http.client.BadStatusLine | http.client.UnknownProtocol):
         return RefusalError("the server does not answer as HTTP does")
     return RefusalError(_told(reason))
