@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from striate.console import LINE_EVERY_S, Reporter, clock
+from striate.console import LINE_EVERY_S, Page, Reporter, clock
 
 
 @pytest.fixture
@@ -123,3 +123,10 @@ def test_a_log_that_cannot_be_written_does_not_end_the_run(plain: Reporter) -> N
     reporter = Reporter(plain.console, Path("/dev/full"))
     reporter.info("said")
     assert written(plain) == "said\n"
+
+
+@pytest.mark.parametrize(("terminal", "width"), [(False, 120), (True, 40)])
+def test_tables_are_cut_to_a_terminal_alone(monkeypatch: pytest.MonkeyPatch, terminal: bool, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert Page(file=io.StringIO(), force_terminal=terminal).width == width
+    assert Page(file=io.StringIO(), force_terminal=terminal, width=30).width == 30

@@ -18,6 +18,7 @@ from striate.files import fit_to_print, open_regular
 
 LINE_EVERY_S = 30.0
 LINE_LENGTH = 2000  # characters
+PLAIN_WIDTH = 120  # characters: of tables where output is no terminal
 
 Advance = Callable[[int, str], None]  # (done since the last call, what to say of it)
 
@@ -40,7 +41,15 @@ def say(text: str) -> None:
 
 
 class Page(Console):
-    """Standard output: text from outside is shown there, and never obeyed."""
+    """Standard output: text from outside is shown there, and never obeyed.
+
+    Where it is no terminal, nobody has to see all of a table's width at once, and no column is cut to fit COLUMNS.
+    """
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        if "width" not in named and not self.is_terminal:
+            self.width = max(self.width, PLAIN_WIDTH)
 
     def render_str(self, text: str, **named: Any) -> Text:
         """Every text that is printed, and every cell of a table."""

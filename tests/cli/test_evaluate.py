@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from striate.cli.evaluate import _class_table
 from striate.data import read
 from striate.data.crops import Viewing
 from striate.evaluation import evaluate, summarise
@@ -96,6 +98,18 @@ def test_names_of_classes_are_whole_in_a_narrow_table(
     shown = re.sub(r"[^a-z…]", "", table)
     assert all(name in shown for name in names)
     assert "…" not in shown
+
+
+@pytest.mark.parametrize(("width", "wraps"), [(120, False), (40, True)])
+def test_a_narrow_terminal_shows_names_and_whole_scores(
+    finished: RunFolder, two_classes: Path, width: int, wraps: bool
+) -> None:
+    found = summarise(evaluate(load(finished.model), read(two_classes), "all"))
+    console = Console(width=width)
+    with console.capture() as said:
+        console.print(_class_table(found, wraps=wraps))
+    assert all(name in said.get() for name in ("dark", "light"))
+    assert "…" not in said.get()
 
 
 def test_unreadable_images_are_named(

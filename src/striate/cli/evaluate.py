@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MANY_CLASSES = 20  # of which the worst alone are printed
 WORST = 10
+WHOLE_WIDTH = 72  # characters: narrower terminals have no room for names beside scores with intervals in one line
 CONFUSED = 5  # pairs of classes that are printed
 
 
@@ -108,11 +109,12 @@ def _print_text(found: "Evaluation") -> None:
     console = Page(highlight=False, markup=False, emoji=False)
     for line in _lines(found):
         console.print(line, soft_wrap=True)
+    wraps = console.width < WHOLE_WIDTH
     if found.slices:
-        console.print(_slice_table(found))
+        console.print(_slice_table(found, wraps=wraps))
     if not found.per_class:
         return
-    table = _class_table(found)
+    table = _class_table(found, wraps=wraps)
     if len(found.classes) > MANY_CLASSES:
         console.print(f"the {WORST} classes of lowest recall; --json has all")
     console.print(table)
@@ -167,30 +169,35 @@ def _abstention(found: "Abstention") -> list[str]:
     return lines
 
 
-def _slice_table(found: "Evaluation") -> "Table":
-    """A row for each part of the images; a star marks one that differs from the rest by more than chance."""
+def _slice_table(found: "Evaluation", *, wraps: bool) -> "Table":
+    """A row for each part of the images; a star marks one that differs from the rest by more than chance.
+
+    Args:
+        found: with slices.
+        wraps: whether intervals may stand below their scores, so that names have room.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     table = Table("column", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("value", overflow="fold")
     for title in ("images", "score", "the rest", "p"):
-        table.add_column(title, justify="right", no_wrap=True)
+        table.add_column(title, justify="right", no_wrap=not wraps, overflow="fold")
     for part in found.slices:
         p = f"{part.p:.3f}{'*' if part.differs else ' '}"
         table.add_row(part.column, part.value, f"{part.count:,}", f"{part.score:.2f}", f"{part.rest:.2f}", p)
     return table
 
 
-def _class_table(found: "Evaluation") -> "Table":
-    """A row for each class that has images, or for those of lowest recall."""
+def _class_table(found: "Evaluation", *, wraps: bool) -> "Table":
+    """A row for each class that has images, or for those of lowest recall; arguments as of `_slice_table`."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("class", overflow="fold")  # a name is never cut
     for title in ("images", "precision", "recall", "F1"):
-        table.add_column(title, justify="right", no_wrap=True)
+        table.add_column(title, justify="right", no_wrap=not wraps, overflow="fold")
     rows = [row for row in found.per_class if row.count]
     if len(rows) > MANY_CLASSES:
         rows = sorted(rows, key=lambda row: row.recall.value)[:WORST]

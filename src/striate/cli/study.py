@@ -147,8 +147,6 @@ def _print_all(results: "dict[str, Result]", as_json: bool) -> None:
         print(json_text([_plain(study_named(name), result) for name, result in results.items()], indent=2))
         return
     console = Page(highlight=False)
-    if not console.is_terminal:
-        console = Page(highlight=False, width=120)
     _print_table(console, results)
 
 
