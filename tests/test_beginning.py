@@ -116,7 +116,7 @@ def test_small_and_grey_photos_are_told_of_published_weights(
     [
         ((32, 32), "RGB", {}, "resnet20_cifar", 32),
         ((28, 20), "L", {}, "resnet20_cifar", "20x28"),
-        ((8, 300), "RGB", {}, "resnet20_cifar", 8),
+        ((8, 300), "RGB", {}, "resnet20_cifar", "80x8"),
         ((80, 70), "L", {}, "resnet18", "70x80"),
         ((300, 240), "L", {}, None, None),
         ((32, 32), "RGB", {"img_size": 48}, None, 48),
@@ -130,7 +130,7 @@ def test_a_network_from_scratch_is_shown_images_no_larger_than_they_are(
     assert (found.recipe.network.model, found.recipe.data.img_size) == (model, shown)
     chosen = shown is not None and not values
     assert found.recipe.data.crop_pct == (1.0 if chosen else None)
-    whose = "as the short sides of the images have" if max(size) > 224 else "which the images have"
+    whose = "of the shape that the images have" if max(size) > 224 else "which the images have"
     line = f"network: {model} at {shown} pixels, {whose}; --model and --img-size overrule."
     assert (line in found.said) is chosen
 
@@ -176,6 +176,49 @@ def test_photographs_without_colours_in_files_of_colour_begin_with_weights(draw:
         with Image.open(path) as image:
             image.convert("RGB").save(path)
     assert begun(folder)[0] == LITE
+
+
+@pytest.mark.parametrize(
+    ("size", "values", "shown", "longer"),
+    [
+        ((640, 80), {}, "80x640", "8.0 times as wide as high"),
+        ((80, 240), {}, "384x128", "3.0 times as high as wide"),
+        ((1600, 80), {}, "64x704", "20.0 times as wide as high"),  # of what is longer still, the middle is shown
+        ((160, 80), {}, None, ""),
+        ((640, 80), {"img_size": 224}, 224, ""),
+        ((640, 80), {"crop_mode": "squash"}, None, ""),
+        ((640, 80), {"task": "segment"}, None, ""),
+    ],
+)
+def test_long_photographs_are_shown_in_their_shape(
+    draw: Draw, size: tuple[int, int], values: dict[str, Any], shown: Any, longer: str
+) -> None:
+    found = beginning(recipe(**values), read(draw(size)))
+    assert (found.recipe.transfer.weights, found.recipe.data.img_size) == (LITE, shown)
+    sizes = [sentence for sentence in found.said if sentence.startswith("size: ")]
+    said = f"size: {shown} pixels, because the images are {longer}, of which a square shows little; "
+    assert sizes == ([f"{said}--img-size overrules."] if longer else [])
+
+
+def test_what_is_long_either_way_is_shown_in_a_square(draw: Draw) -> None:
+    folder = draw((640, 80))
+    draw((80, 640), count=3)
+    assert beginning(recipe(), read(folder)).recipe.data.img_size is None
+
+
+@pytest.mark.parametrize(
+    ("size", "model", "shown"),
+    [
+        ((900, 300), "resnet18", "129x388"),
+        ((240, 40), "resnet20_cifar", "40x240"),
+        ((150, 30), "resnet20_cifar", "30x150"),
+    ],
+)
+def test_long_images_from_scratch_are_shown_in_their_shape(
+    draw: Draw, size: tuple[int, int], model: str, shown: str
+) -> None:
+    found = beginning(recipe(), read(draw(size, "L"))).recipe
+    assert (found.network.name, found.data.img_size, found.data.crop_pct) == (model, shown, 1.0)
 
 
 def test_images_of_many_small_sizes_are_shown_at_their_median(draw: Draw) -> None:
