@@ -275,6 +275,20 @@ def test_links_that_no_file_can_be_written_by(tmp_path: Path) -> None:
         write_whole(tmp_path / "nowhere", lambda aside: aside.write_text("new"))
 
 
+def test_a_cache_that_cannot_be_written_ends_with_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STRIATE_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home/cache"))
+    own = tmp_path / "home/cache/striate/features"
+    assert cache_folder("features") == own
+    monkeypatch.setattr("striate.files.os.access", lambda path, mode: Path(path) != tmp_path)
+    other = cache_folder("features")
+    assert other == cache_folder("features") != own
+    assert other.parent.is_dir()
+    assert cache_folder("features", lasting=True) == own
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert cache_folder("features") == own
+
+
 def test_a_cache_replaces_the_link_itself(tmp_path: Path) -> None:
     link, target = tmp_path / "link", tmp_path / "a.txt"
     target.write_text("old")

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 failed; 2 misuse; 3 the data did not pass its checks; 130 
 """
 
 import io
+import logging
 import os
 import sys
 import traceback
@@ -85,6 +86,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of metadata that no image needs
     warnings.filterwarnings("ignore", message=r"Glyph \d+ ")  # that the font of figures lacks
     warnings.formatwarning = _warning
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of a home that it cannot write, which figures do not need
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except (StriateError, CycloptsError, KeyboardInterrupt, MemoryError, OSError, RuntimeError) as error:

@@ -22,6 +22,7 @@ from striate.data import (
 from striate.data.check import KINDS, Check, Finding, Severity, by_kind, examine, leaks, left_out_lines, lines_of
 from striate.data.index_file import load_index
 from striate.device import Machine, arithmetic_threads, choose, keep_memory
+from striate.files import cache_folder
 from striate.processors import cores
 from striate.recipe import NO_WEIGHTS, Recipe
 from striate.recipe.size import height_and_width
@@ -112,7 +113,7 @@ def _new(
     folder = RunFolder.create(output)
     held.enter_context(folder.held())
     reporter = replace(reporter, log=folder.log)
-    for sentence in opening:
+    for sentence in (*opening, *_unkept()):
         reporter.info(sentence)
     folder.write_recipe(recipe)
     index, found = checked_and_split(index, recipe, reporter, folder.check)
@@ -123,6 +124,13 @@ def _new(
         folder.write_recipe(recipe)
     folder.write_index(index)
     return folder, recipe, index
+
+
+def _unkept() -> Iterator[str]:
+    """A sentence where the cache ends with this process."""
+    lasting = cache_folder("features", lasting=True)
+    if cache_folder("features") != lasting:
+        yield f"cache: {lasting.parent} cannot be written, so that nothing is kept; STRIATE_CACHE names another folder."
 
 
 def read_data(data: Path | Index, recipe: Recipe) -> Index:

@@ -46,7 +46,7 @@ class Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def weights_folder() -> Path:
     """Where fetched files lie, and where others are looked for: the environment's STRIATE_WEIGHTS, else a cache."""
     named = os.environ.get("STRIATE_WEIGHTS")
-    return Path(named) if named else cache_folder("weights")
+    return Path(named) if named else cache_folder("weights", lasting=True)
 
 
 def digest(path: Path) -> str:
@@ -138,7 +138,7 @@ def _pin_path(manifest: Manifest, folder: Path) -> Path:
 
 def _homes(folder: Path | None) -> list[Path]:
     """The folders where kept files lie: that which is named, and the cache, for when the first cannot be written."""
-    return list(dict.fromkeys((folder or weights_folder(), cache_folder("weights"))))
+    return list(dict.fromkeys((folder or weights_folder(), cache_folder("weights", lasting=True))))
 
 
 def is_here(manifest: Manifest, folder: Path | None = None) -> bool:
