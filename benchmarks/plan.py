@@ -4,9 +4,9 @@ usage: python benchmarks/plan.py [ROUNDS [CLASSES ...]]
 
 CLASSES are 2, 10 and 100 unless given: photos of ants and bees; 2,000 small photos; and 2,000 pairs of small photos
 side by side, of which the classes of both together are the class. In each round, each in a process of its own: a plan
-with both figures into an empty cache, the run that it plans after it, and the same run into an empty cache. All stages
-are frozen in the run, with which it takes least. `gross` is the plan over the run; `net` leaves out what the run after
-it no longer computes; medians of 3 rounds unless given. Other programs that run beside this one lengthen the
+without its figures into an empty cache, the run that it plans after it, and the same run into an empty cache. All
+stages are frozen in the run, with which it takes least. `gross` is the plan over the run; `net` leaves out what the run
+after it no longer computes; medians of 3 rounds unless given. Other programs that run beside this one lengthen the
 processor's seconds little, and those of the wall much; set OMP_NUM_THREADS=1 where there are such.
 """
 
@@ -46,10 +46,10 @@ def photos(classes: int, folder: Path) -> Path:
     return folder
 
 
-def seconds_of(verb: str, data: Path, output: Path, cache: Path) -> Seconds:
+def seconds_of(verb: str, data: Path, cache: Path, *more: str) -> Seconds:
     """Those of a process, the time until it is gone."""
     striate = Path(sys.executable).with_name("striate")
-    command = [str(striate), verb, str(data), "--weights", WEIGHTS, "--freeze", "all", "--output", str(output)]
+    command = [str(striate), verb, str(data), "--weights", WEIGHTS, "--freeze", "all", *more]
     before, started = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]), time.perf_counter()
     subprocess.run(command, check=True, capture_output=True, env=os.environ | {"STRIATE_CACHE": str(cache)})
     wall = time.perf_counter() - started
@@ -60,9 +60,9 @@ def round_of(data: Path, folder: Path) -> tuple[Seconds, Seconds, Seconds]:
     """A plan, the run after it, and the run without it."""
     shared, alone = folder / "after a plan", folder / "alone"
     return (
-        seconds_of("plan", data, folder / "plan", shared),
-        seconds_of("train", data, folder / "run after a plan", shared),
-        seconds_of("train", data, folder / "run", alone),
+        seconds_of("plan", data, shared),
+        seconds_of("train", data, shared, "--output", str(folder / "run after a plan")),
+        seconds_of("train", data, alone, "--output", str(folder / "run")),
     )
 
 
