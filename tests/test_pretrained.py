@@ -180,12 +180,27 @@ def test_images_are_taken_to_be_prepared_as_for_published_weights_of_the_net(tmp
     )
 
 
-def test_a_folder_is_no_file_of_weights(tmp_path: Path) -> None:
-    (tmp_path / "pytorch_model.bin").touch()
+@pytest.mark.parametrize(
+    "name", ["pytorch_model.bin", "last.ckpt", "checkpoints/last.ckpt", "checkpoints/epoch=3.ckpt"]
+)
+def test_of_a_folder_its_weights_are_taken(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    torch.save({"state_dict": state("lenet5")}, tmp_path / name)
+    found = pretrained(tmp_path)
+    assert found.name == "lenet5"
+    assert found.said[0] == f"Of the folder {tmp_path}, {name} is taken."
+
+
+@pytest.mark.parametrize("names", [(), ("a.ckpt", "b.ckpt")])
+def test_a_folder_without_weights_or_with_several_is_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        torch.save(state("lenet5"), tmp_path / name)
     with pytest.raises(StriateError) as caught:
         pretrained(tmp_path)
-    expected = f"`weights`: expected a file; got a folder, {tmp_path}. Try {tmp_path / 'pytorch_model.bin'}."
-    assert str(caught.value) == expected
+    assert str(caught.value) == (
+        "`weights`: expected a file, or a folder with model.safetensors, pytorch_model.bin, last.ckpt or one other "
+        f"checkpoint; got a folder without, {tmp_path}."
+    )
 
 
 def test_values_that_are_no_numbers_are_refused(tmp_path: Path) -> None:

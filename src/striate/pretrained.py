@@ -27,6 +27,7 @@ from striate.weights import (
     Fit,
     Manifest,
     digest,
+    file_in,
     fit_to,
     load_into,
     named,
@@ -38,7 +39,6 @@ from striate.weights import (
     tensors_for,
     tensors_of,
     unknown_name,
-    within,
 )
 
 COLOURS = 3  # red, green and blue
@@ -165,7 +165,7 @@ def pretrained(
 
     Args:
         weights: the name of published weights, or of a net; or a file: a model file, one that a manifest knows by its
-            sha256, or any other that `read_checkpoint` reads.
+            sha256, or any other that `read_checkpoint` reads; or a folder with one of these.
         model: the net that a checkpoint is of; found by names and shapes unless given.
         model_args: arguments of that net.
         layout: how a checkpoint names and lays out its tensors; whatever fits unless given.
@@ -184,7 +184,12 @@ def pretrained(
         shown = fit_to_print(str(weights), 200)
         raise UsageError(f"`weights`: expected the name of published weights, or a file; got {shown}. {hint}")
     if path.is_dir():
-        raise UsageError(f"`weights`: expected a file; got a folder, {path}.{within(path)}")
+        inside = file_in(path)
+        if inside is None:
+            known = "model.safetensors, pytorch_model.bin, last.ckpt or one other checkpoint"
+            raise UsageError(f"`weights`: expected a file, or a folder with {known}; got a folder without, {path}.")
+        found = pretrained(inside, model, model_args, layout=layout, more=more)
+        return replace(found, said=(f"Of the folder {path}, {inside.relative_to(path)} is taken.", *found.said))
     manifest = None if model or layout else recognised(path, manifests.values())
     if manifest is not None:
         return _published(manifest, path)

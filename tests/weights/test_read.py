@@ -138,6 +138,11 @@ def test_a_folder_names_the_weights_in_it(tmp_path: Path) -> None:
         read_tensors(tmp_path)
 
 
+def test_an_expanded_tensor_is_read(tmp_path: Path) -> None:
+    torch.save({"a.bias": torch.tensor([0.5]).expand(6)}, tmp_path / "a.pth")
+    assert read_tensors(tmp_path / "a.pth")["a.bias"].tolist() == [0.5] * 6
+
+
 def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.pth")
     for read in (read_tensors, read_pickle, read_safetensors):

@@ -13,6 +13,7 @@ from striate.weights.convert import (
 )
 from striate.weights.fetch import fetch
 from striate.weights.fit import Fit, fit_to, net_of, take
+from striate.weights.folder import file_in
 from striate.weights.layouts import LAYOUTS, Layout, layout_named
 from striate.weights.load import load, load_into, tensors_for
 from striate.weights.manifest import Manifest, published, read_manifests, unknown_name
@@ -39,6 +40,7 @@ __all__ = [
     "class_names",
     "digest",
     "fetch",
+    "file_in",
     "find",
     "fit_to",
     "from_caffe",

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from striate import tensors as soundness
 from striate.errors import WeightsError
-from striate.files import fit_to_print, open_regular
+from striate.files import fit_to_print, list_names, open_regular
 from striate.weights.checkpoint import Checkpoint, unwrapped, without_prefixes
+from striate.weights.folder import INDEX, file_in, parts_of
 from striate.weights.keras_file import HDF5, IN_ARCHIVE, hdf5_library, read_keras
 from striate.weights.unpickle import MOST_PICKLE, ZIP, load_plain
 
@@ -25,7 +26,6 @@ KINDS = {  # what people have in place of weights, by its first bytes in lower c
     b"{": "text in JSON",
     b"\x1f\x8b": "a file that gzip has compressed",
 }
-IN_FOLDERS = ("model.safetensors", "pytorch_model.bin", "model.weights.h5")  # of Hugging Face and Keras
 PICKLE = b"\x80"  # of what it wrote before PyTorch 1.6
 FOREIGN = (  # what the unpickler raises for bytes that are not torch.save's
     OSError,
@@ -69,11 +69,35 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise WeightsError(f"{path}: expected a file of weights; {error.strerror}.{within(path)}") from error
     if first.startswith(HDF5) or (first.startswith(ZIP) and _is_keras(path)):
         return read_keras(path)
+    if path.name.endswith(INDEX):
+        return _read_parts(path)
     if first[8:9] == b"{":
         return Checkpoint(without_prefixes(read_safetensors(path)))
     if first.startswith((ZIP, PICKLE)):
         return _read_pickle(path)
     raise WeightsError(f"{path}: expected a file of weights, of safetensors, torch.save or Keras; got {_kind(first)}.")
+
+
+def _read_parts(index: Path) -> Checkpoint:
+    """The tensors of all files that an index names, which lie beside it.
+
+    Raises:
+        WeightsError: it is no index, a file is not there, or lacks a tensor.
+    """
+    try:
+        parts = parts_of(index)
+    except (OSError, ValueError) as error:
+        reason = fit_to_print(str(error).rstrip("."), 200)
+        raise WeightsError(f"{index}: expected an index of weights in several files; {reason}.") from error
+    tensors: dict[str, Tensor] = {}
+    for file, names in parts.items():
+        part = index.with_name(file)
+        held = read_safetensors(part) if part.suffix == ".safetensors" else read_pickle(part)
+        absent = [name for name in names if name not in held]
+        if absent:
+            raise WeightsError(f"{part}: expected what {index.name} says; missing {list_names(absent)}.")
+        tensors |= {name: held[name] for name in names}
+    return Checkpoint(without_prefixes(tensors))
 
 
 def _kind(first: bytes) -> str:
@@ -86,8 +110,8 @@ def _kind(first: bytes) -> str:
 
 def within(path: Path) -> str:
     """The sentence of which file to try in a folder that was given for a file; "" where none is known."""
-    inside = next((name for name in IN_FOLDERS if (path / name).is_file()), None)
-    return f" Try {path / inside}." if inside else ""
+    inside = file_in(path)
+    return f" Try {inside}." if inside else ""
 
 
 def _is_keras(path: Path) -> bool:
