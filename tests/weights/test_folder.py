@@ -16,7 +16,7 @@ TENSORS = {f"layer{i}.weight": torch.full((2, 2), float(i)) for i in range(4)}
 def write(folder: Path, suffix: str = ".safetensors") -> Path:
     """An index and two files with two tensors each."""
     stem = "model" if suffix == ".safetensors" else "pytorch_model"
-    places = {}
+    places: dict[str, str] = {}
     for part in (1, 2):
         file = f"{stem}-{part:05}-of-00002{suffix}"
         held = {name: tensor for number, (name, tensor) in enumerate(TENSORS.items()) if number // 2 + 1 == part}

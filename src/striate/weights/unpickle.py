@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import torch
 
 from striate.files import list_names
+from striate.weights.protocol import in_protocol_2
 
 MOST_PICKLE = 1 << 22  # bytes of what is unpickled, beside the tensors' values: a second's work for PyTorch's reader
 ZIP = b"PK\x03\x04"  # at the beginning of what torch.save writes
@@ -55,6 +56,7 @@ def load_plain(file: BinaryIO) -> tuple[Any, dict[int, str]]:
         UnpicklingError: it asks Python to run something, or is no such file.
         Exception: whatever else PyTorch's reader raises for bytes that are not torch.save's.
     """
+    file = in_protocol_2(file)
     start = file.tell()
     try:
         return _load(file), {}
