@@ -47,6 +47,22 @@ def test_batches_of_any_size(precision: str, error: float) -> None:
             assert (actual - expected).norm() <= error * expected.norm()
 
 
+def test_many_images_are_run_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    prefix, images = (
+        vectors(create("resnet20_cifar").eval(), ("layer1", "layer3"), (3, 16, 16)),
+        torch.rand(7, 3, 16, 16),
+    )
+    run = extractor(prefix, choose("cpu", "float32", runtime="openvino"))
+    whole = run(images)
+    monkeypatch.setattr("striate.graph.openvino.A_THREAD", 3)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)
+    for actual, expected in zip(run(images), whole, strict=True):
+        assert actual.shape == expected.shape
+        torch.testing.assert_close(actual, expected)
+    assert [value.shape[0] for value in run(images[:0])] == [0, 0]
+
+
 def test_each_runtime_keeps_features_of_its_own(two_classes: Path) -> None:
     net: Any = create("resnet20_cifar").eval()
     prefix, index = vectors(net, net.stages[-1:], (3, 16, 16)), read(two_classes)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from openvino import CompiledModel
     from openvino import Model as OpenVinoNetwork
 
+A_THREAD = 8  # images at a time: as fast as more, and the maps of fewer images take less memory
 HINTS = {"float32": "f32", "bfloat16": "bf16"}  # OpenVINO's names
 
 
@@ -48,9 +49,13 @@ class ByOpenVino:
             UsageError: the part has an operation that OpenVINO does not.
         """
         channels, height, width = images.shape[1:]
-        network = _compiled(self._part, self._precision, torch.get_num_threads(), (channels, height, width))
-        values = network(images.contiguous().numpy(), share_inputs=True)
-        return tuple(torch.from_numpy(values[output]) for output in network.outputs)
+        threads = torch.get_num_threads()
+        network = _compiled(self._part, self._precision, threads, (channels, height, width))
+        parts = []
+        for some in images.split(A_THREAD * threads):
+            values = network(some.contiguous().numpy(), share_inputs=True)
+            parts.append([torch.from_numpy(values[output]) for output in network.outputs])
+        return tuple(value[0] if len(value) == 1 else torch.cat(value) for value in zip(*parts, strict=True))
 
 
 def _keep_silent() -> None:
