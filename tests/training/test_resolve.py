@@ -78,7 +78,10 @@ def test_a_network_is_tried_before_the_data_is_read(tiny_recipe: MakeRecipe, mon
     assert str(caught.value).startswith("`img_size`: expected one that plain can take; got 4: ")
     with pytest.raises(UsageError) as caught:
         resolve(tiny_recipe(model="plain", model_args={"pooled": False}, task="classify"))
-    assert str(caught.value) == "`model`: expected a network that names an image; got plain, which names its pixels."
+    assert str(caught.value) == (
+        "`model`: expected a network that names an image; got plain, which names its pixels. Try resnet18, or images "
+        "with masks and --task segment."
+    )
 
 
 def test_events_need_their_package(tiny_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:

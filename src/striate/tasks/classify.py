@@ -133,7 +133,10 @@ class Classify:
     def require_outputs(cls, network: str, outputs: Tensor) -> None:
         """Refuses a network that gives anything but one row of logits an image."""
         if outputs.ndim != 2:
-            raise UsageError(f"`model`: expected a network that names an image; got {network}, which names its pixels.")
+            raise UsageError(
+                f"`model`: expected a network that names an image; got {network}, which names its pixels. Try "
+                "resnet18, or images with masks and --task segment."
+            )
 
     @classmethod
     def over(cls, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

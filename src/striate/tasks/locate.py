@@ -215,7 +215,9 @@ class Locate:
             UsageError: the network names pixels.
         """
         if gives_pixels(name):
-            raise UsageError(f"`model`: expected a network that names an image; got {name}, which names its pixels.")
+            raise UsageError(
+                f"`model`: expected a network that names an image; got {name}, which names its pixels. Try resnet18."
+            )
         return LOCATOR, {**({} if name == LOCATOR else {"encoder": name}), **arguments}
 
     def net(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
