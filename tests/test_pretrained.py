@@ -203,6 +203,20 @@ def test_a_folder_without_weights_or_with_several_is_refused(tmp_path: Path, nam
     )
 
 
+@pytest.mark.parametrize("name", ["vgg11_bn", "alexnet"])
+def test_convolutions_without_their_dense_layers_get_a_head(tmp_path: Path, name: str) -> None:
+    tensors = {key: tensor for key, tensor in state(name).items() if key.startswith("features.")}
+    torch.save(tensors, tmp_path / "a.pth")
+    found = pretrained(tmp_path / "a.pth")
+    assert (found.name, found.arguments, found.outputs) == ("headed", {"encoder": name}, 0)
+    own = found.net.state_dict()
+    assert all(torch.equal(own[f"encoder.{key}"], tensor) for key, tensor in tensors.items())
+    assert found.said[:2] == (
+        f"a.pth is taken for {name} without its dense layers; a new one on its last maps is the head.",
+        "The file has no classifier.weight and classifier.bias, which keep their initial values.",
+    )
+
+
 def test_values_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     tensors = state("lenet5")
     tensors["fc3.bias"][2] = float("nan")

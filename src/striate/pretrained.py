@@ -27,8 +27,10 @@ from striate.weights import (
     Fit,
     Manifest,
     digest,
+    encoder_of,
     file_in,
     fit_to,
+    identify,
     load_into,
     named,
     net_of,
@@ -241,20 +243,31 @@ def _foreign(path: Path, model: str | None, arguments: dict[str, Any], layout: s
     """The net of a checkpoint that nobody described."""
     checkpoint = read_checkpoint(path)
     said = list(checkpoint.said)
+    encoder = None
+    if model is None and not identify(checkpoint.tensors, layout):
+        encoder = encoder_of(checkpoint.tensors, layout)
+    if encoder is not None:
+        model = encoder
+        said.append(
+            f"{path.name} is taken for {encoder} without its dense layers; a new one on its last maps is the head."
+        )
     if model is None:
         model, how = net_of(path, checkpoint.tensors, layout)
         said.append(how)
     try:
-        fit = fit_to(build(lambda: create(model, **arguments)).eval(), checkpoint.tensors, layout)
-        channels = fit.channels or default_of(model, "in_channels")
+        fit = fit_to(build(partial(create, model, **arguments)).eval(), checkpoint.tensors, layout)
         _require_net(model, fit.layout)
+        channels = fit.channels or default_of(model, "in_channels")
+        mean, std = _assumed_mean_and_std(model, fit)
+        if encoder is not None:
+            model, arguments = "headed", {"encoder": encoder}
+            fit = replace(fit, tensors={f"encoder.{name}": tensor for name, tensor in fit.tensors.items()})
         net = _made(model, arguments, channels, fit.classes)
         said += take(net, fit)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     if fit.layout == "striate" and model in ALIKE:
         said.append(ALIKE[model])
-    mean, std = _assumed_mean_and_std(model, fit)
     if LAYOUTS[fit.layout].blue_first and channels == COLOURS:
         said.append(BLUE_FIRST)
     size = int(net.image_size)

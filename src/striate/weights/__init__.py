@@ -12,7 +12,7 @@ from striate.weights.convert import (
     unfold_batch_norm,
 )
 from striate.weights.fetch import fetch
-from striate.weights.fit import Fit, fit_to, net_of, take
+from striate.weights.fit import Fit, encoder_of, fit_to, identify, net_of, take
 from striate.weights.folder import file_in
 from striate.weights.layouts import LAYOUTS, Layout, layout_named
 from striate.weights.load import load, load_into, tensors_for
@@ -39,6 +39,7 @@ __all__ = [
     "Manifest",
     "class_names",
     "digest",
+    "encoder_of",
     "fetch",
     "file_in",
     "find",
@@ -46,6 +47,7 @@ __all__ = [
     "from_caffe",
     "from_keras",
     "hint",
+    "identify",
     "imagenet_classes",
     "is_here",
     "layout_named",

@@ -30,7 +30,7 @@ LAYOUTS_OF = {  # of nets that others are alike in their tensors: whose files ar
 Shapes = Mapping[str, tuple[int, ...]]  # by the names of tensors
 
 
-class Signature(msgspec.Struct, frozen=True):
+class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the stages of a net of the catalogue are like, so that its weights are known without building it."""
 
     stages: tuple[str, ...]
@@ -42,6 +42,9 @@ class Signature(msgspec.Struct, frozen=True):
 
     digest: str
     """`digest_of` its stages."""
+
+    convolutions: str = ""
+    """The same of its stages without dense layers, where some are dense, as those of VGG."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,9 @@ def signature_of(net: nn.Module) -> Signature:
     shapes = shapes_of(net)
     first = next(name for name, shape in shapes.items() if len(shape) == 4)
     heads = tuple(name for name in shapes if not name.startswith(tuple(f"{stage}." for stage in stages)))
-    return Signature(stages, first, heads, digest_of(shapes, stages, first) or "")
+    convolutions = _convolutions(stages)
+    without_dense = digest_of(shapes, convolutions, first) if convolutions else None
+    return Signature(stages, first, heads, digest_of(shapes, stages, first) or "", without_dense or "")
 
 
 def digest_of(shapes: Shapes, stages: tuple[str, ...], first: str) -> str | None:
@@ -123,6 +128,30 @@ def identify(tensors: Mapping[str, Tensor], layout: str | None = None) -> list[s
                 heads = len(signature.heads) if shapes.keys() >= set(signature.heads) else 0
                 found[name] = max(heads, found.get(name, 0))
     return [name for name, heads in found.items() if heads == max(found.values())]
+
+
+def encoder_of(tensors: Mapping[str, Tensor], layout: str | None = None) -> str | None:
+    """The net whose convolutions these tensors are, without the dense layers that are stages of it too, as of VGG."""
+    readings = [converted for _, _, converted in _readings(tensors, layout)]
+    for name, signature in signatures().items():
+        stages = _convolutions(signature.stages)
+        for converted in readings if signature.convolutions else ():
+            found = {key: tuple(tensor.shape) for key, tensor in converted.items()}
+            if digest_of(found, stages, signature.first) == signature.convolutions and not _others(found, stages):
+                return name
+    return None
+
+
+def _convolutions(stages: tuple[str, ...]) -> tuple[str, ...]:
+    """The stages before the dense layers, where some are dense; none where none is."""
+    found = tuple(stage for stage in stages if stage.startswith("features."))
+    return found if len(found) < len(stages) else ()
+
+
+def _others(shapes: Shapes, stages: tuple[str, ...]) -> bool:
+    """Whether there are more of the layers that are numbered like stages, as a larger net has them."""
+    numbered = {name.rpartition(".")[0] for name in shapes if name.startswith("features.")}
+    return not numbered <= set(stages)
 
 
 def _readings(
