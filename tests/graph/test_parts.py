@@ -8,7 +8,7 @@ from net_table import Net
 from torch import Tensor, nn
 
 from striate.errors import UsageError
-from striate.graph.parts import cut, remainder, vectors
+from striate.graph.parts import cut, fingerprint, remainder, vectors
 from striate.graph.symbolic import ForwardGraph
 from striate.nets import create
 
@@ -51,6 +51,25 @@ def test_the_rest_is_the_nets_own_and_its_dropout_is_awake_in_training() -> None
     assert not torch.equal(parts.rest(*values), parts.rest(*values))
     parts.rest.eval()
     assert torch.equal(parts.rest(*values), parts.rest(*values))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "twin"),
+    [
+        ("inception_v3", {}, "inception_v3_tf"),
+        ("mobilenet_v2", {"width": 0.35}, "mobilenet_v2_tf_035"),
+        ("resnet50", {}, "resnet50_v1"),
+    ],
+)
+def test_nets_with_the_same_tensors_that_compute_something_else_have_other_fingerprints(
+    name: str, arguments: dict[str, Any], twin: str
+) -> None:
+    net, other = create(name, **arguments), create(twin)
+    other.load_state_dict(net.state_dict())
+    of_net, again, of_other = (
+        fingerprint(vectors(each, stages_of(each)[-1:], (3, 128, 128))) for each in (net, net, other)
+    )
+    assert of_net == again != of_other
 
 
 @pytest.mark.parametrize("name", ["googlenet", "unet", "mobilenet_v2"])

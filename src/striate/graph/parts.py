@@ -9,12 +9,15 @@ import copy
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from striate.errors import UsageError
 from striate.graph.symbolic import ForwardGraph
+
+PLAIN = (bool, int, float, str, tuple, type(None))  # of a layer's settings: kinds that are written the same everywhere
 
 
 @dataclass(frozen=True)
@@ -125,10 +128,17 @@ def fingerprint(prefix: Prefix) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for text in (type(prefix).__name__, prefix.layers.code, repr(prefix.layers)):
         digest.update(text.encode())
+    for name, layer in prefix.layers.named_modules():
+        digest.update(f"{name} {_settings(layer)}".encode())
     for name, tensor in prefix.state_dict().items():
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def _settings(layer: nn.Module) -> list[tuple[str, Any]]:
+    """All that a layer holds in plain values; its `repr` leaves some out, as what an average does at the border."""
+    return sorted((name, value) for name, value in vars(layer).items() if name[0] != "_" and isinstance(value, PLAIN))
 
 
 def _is_float(whole: ForwardGraph, node: fx.Node) -> bool:
