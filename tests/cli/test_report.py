@@ -82,7 +82,7 @@ def test_a_training_is_whole_without_a_report(
     def fail(*args: object, **kwargs: object) -> None:
         raise DataError("the disk is full.")
 
-    monkeypatch.setattr("striate.report.write_report", fail)
+    monkeypatch.setattr("striate.report.write.write_report", fail)
     run = api.train(two_classes, tiny_recipe(), output=tmp_path / "run", reporter=silent)
     assert run.model.exists()
     last = run.log.read_text(encoding="utf-8").splitlines()[-1]
