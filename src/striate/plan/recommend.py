@@ -13,7 +13,7 @@ from striate.errors import DataError, UsageError
 from striate.features.extraction import Features, extract
 from striate.features.fit_head import failed_trial
 from striate.features.heads import Fitted
-from striate.graph.parts import vectors
+from striate.graph.parts import Prefix, vectors
 from striate.graph.runtime import extractor
 from striate.plan.cost import Choice, Rates, choices, counted, measured
 from striate.plan.curves import Answers, Curves, Depth, Size, curves, thinned
@@ -107,9 +107,46 @@ def recommend(
         UsageError: the network has no stages, or cannot be followed.
         DataError: fewer than two images can be read.
     """
-    stages, rows = stages_of(base), index.rows("train")
-    problem = problem_of(index, rows, recipe)
+    stages, count = stages_of(base), len(index.rows("train"))
     prefix = vectors(base.net, stages, preprocessing.input_size)
+    found, computed, frozen_on = _looked_at(index, prefix, preprocessing, machine, recipe, most, log, advance)
+    task, problem = task_of(index, recipe), problem_of(index, found.rows, recipe)
+    drawn = curves(found, problem, task, recipe.training.seed, frozen_on.precision)
+    parts = counted(base.net, stages, preprocessing.input_size)
+    rates = measured(
+        index,
+        found.rows,
+        base.net,
+        stages,
+        parts,
+        preprocessing,
+        machine,
+        recipe,
+        forward=found.run_s,
+        frozen=None if found.run_s else extractor(prefix, frozen_on),
+        head=drawn.head_s / len(found),
+    )
+    costs = choices(stages, parts, rates, recipe, count - len(found.unreadable))
+    return _planned(index, recipe, found, stages, drawn, rates, costs, computed)
+
+
+def _looked_at(
+    index: Index,
+    prefix: Prefix,
+    preprocessing: Preprocessing,
+    machine: Machine,
+    recipe: Recipe,
+    most: int,
+    log: Callable[[str], None],
+    advance: Callable[[int], None],
+) -> tuple[Features, int, Machine]:
+    """The features of the images that are looked at, of how many images they were computed, and what computed them.
+
+    Raises:
+        DataError: fewer than two images can be read.
+    """
+    rows = index.rows("train")
+    problem = problem_of(index, rows, recipe)
     computed = Counter[str]()
 
     def features_on(rows: Rows, on: Machine, advance: Callable[[int], None] = lambda count: None) -> Features:
@@ -133,24 +170,7 @@ def recommend(
     found = features_on(rows[thinned(problem.labels, most, recipe.training.seed)], frozen_on, advance)
     if len(found) < 2:
         raise DataError(f"train: expected at least two images that can be read; got {len(found)}.")
-    task, readable = task_of(index, recipe), problem_of(index, found.rows, recipe)
-    drawn = curves(found, readable, task, recipe.training.seed, frozen_on.precision)
-    parts = counted(base.net, stages, preprocessing.input_size)
-    rates = measured(
-        index,
-        found.rows,
-        base.net,
-        stages,
-        parts,
-        preprocessing,
-        machine,
-        recipe,
-        forward=found.run_s,
-        frozen=None if found.run_s else extractor(prefix, frozen_on),
-        head=drawn.head_s / len(found),
-    )
-    costs = choices(stages, parts, rates, recipe, len(rows) - len(found.unreadable))
-    return _planned(index, recipe, found, stages, drawn, rates, costs, computed[frozen_on.precision])
+    return found, computed[frozen_on.precision], frozen_on
 
 
 def _planned(
