@@ -76,13 +76,13 @@ def open_regular(path: Path, mode: Literal["r", "r+", "a"] = "r", *, links: bool
     return cast("BinaryIO", os.fdopen(file, {"r": "rb", "r+": "rb+", "a": "ab"}[mode]))
 
 
-def read_bytes(path: Path, most: int = GB, *, links: bool = True) -> bytes:
+def read_bytes(path: Path, most: int = GB) -> bytes:
     """The content of a regular file.
 
     Raises:
         OSError: as `open_regular` does, and if the file has more than `most` bytes.
     """
-    with open_regular(path, links=links) as file:
+    with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         content = file.read(size + 1) if size <= most else b""  # room for a gigabyte each time would take longer
         if len(content) > size:  # a file of /proc says 0
@@ -225,13 +225,13 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def read_checked(path: Path, most: int = 4 * GB) -> bytes | None:
-    """What `write_checked` kept; None where it is not there, is a link, or was cut, changed or is another program's."""
+def read_checked(path: Path) -> bytes | None:
+    """What `write_checked` kept; None where that is not there, a link, over 4 GB, cut, changed or another program's."""
     try:
         with open_regular(path, links=False) as file:
             start = file.read(len(CHECKED) + DIGEST_SIZE)
             size = os.fstat(file.fileno()).st_size - len(start)
-            content = file.read(size + 1) if size <= most else b""
+            content = file.read(size + 1) if size <= 4 * GB else b""
     except OSError:
         return None
     digest = hashlib.blake2b(content, digest_size=DIGEST_SIZE).digest()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from striate.evaluation.calibration import bin_of, calibration_error, expected_calibration_error, reliability
+from striate.evaluation.calibration import bin_of, calibration_error, reliability
 from striate.evaluation.intervals import UNKNOWN, Resampling, share
 
 Confidence = NDArray[np.float64]
@@ -18,6 +18,10 @@ def drawn(seed: int, count: int = 400, gain: float = 1.0) -> tuple[Confidence, N
     rng = np.random.default_rng(seed)
     confidence = 0.5 + 0.5 * rng.beta(3, 1.2, count)
     return confidence, rng.random(count) < 0.5 + (confidence - 0.5) * gain
+
+
+def error_of(confidence: Confidence, hits: NDArray[np.bool_]) -> float:
+    return calibration_error(confidence, hits, Resampling(len(hits), draws=2)).value
 
 
 def test_bins_are_closed_below_and_the_last_on_both_sides() -> None:
@@ -33,13 +37,13 @@ def test_the_error_agrees_with_its_definition(seed: int) -> None:
         if inside:
             c, h = np.mean(inside, axis=0)
             total += len(inside) / 50 * abs(c - h)
-    assert expected_calibration_error(confidence, hits) == pytest.approx(total)
+    assert error_of(confidence, hits) == pytest.approx(total)
 
 
 def test_the_error_agrees_with_netcal() -> None:
     metrics: Any = pytest.importorskip("netcal.metrics", reason="netcal is not installed")
     confidence, hits = drawn(0)
-    assert expected_calibration_error(confidence, hits) == pytest.approx(metrics.ECE(15).measure(confidence, hits))
+    assert error_of(confidence, hits) == pytest.approx(metrics.ECE(15).measure(confidence, hits))
 
 
 def test_the_error_agrees_with_torchmetrics_below_1() -> None:
@@ -48,13 +52,13 @@ def test_the_error_agrees_with_torchmetrics_below_1() -> None:
     )
     confidence, hits = drawn(1)
     theirs = functional.binary_calibration_error(torch.from_numpy(confidence), torch.from_numpy(hits).int(), n_bins=15)
-    assert expected_calibration_error(confidence, hits) == pytest.approx(float(theirs))
+    assert error_of(confidence, hits) == pytest.approx(float(theirs))
 
 
 def test_a_confidence_of_1_belongs_to_the_last_bin() -> None:
     # torchmetrics 1.9.0 gives 0.525 here (its issue 3510)
     confidence, hits = np.array([1.0, 0.95]), np.array([True, False])
-    assert expected_calibration_error(confidence, hits) == pytest.approx(0.475)
+    assert error_of(confidence, hits) == pytest.approx(0.475)
 
 
 def test_the_reliability_diagram_by_hand() -> None:
@@ -77,7 +81,6 @@ def test_the_interval_of_a_calibrated_model_begins_at_nothing() -> None:
     for seed in range(20):
         confidence, hits = drawn(seed)
         found = calibration_error(confidence, hits, Resampling(len(hits), draws=300))
-        assert found.value == pytest.approx(expected_calibration_error(confidence, hits))
         assert found.low <= found.value <= found.high
         starts.append(found.low)
     assert sum(low == 0.0 for low in starts) >= 18
@@ -142,4 +145,3 @@ def test_groups_widen_the_interval() -> None:
 
 def test_no_images_have_no_error() -> None:
     assert calibration_error(np.empty(0), np.empty(0, bool), Resampling(1)) is UNKNOWN
-    assert np.isnan(expected_calibration_error(np.empty(0), np.empty(0, bool)))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from striate.evaluation.intervals import UNKNOWN, Resampling, share
-from striate.evaluation.selective import abstention, aurc, risk_coverage
+from striate.evaluation.selective import abstention, aurc
 
 
 def drawn(seed: int, count: int, steps: int = 0) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -15,12 +15,6 @@ def drawn(seed: int, count: int, steps: int = 0) -> tuple[NDArray[np.float64], N
     if steps:
         confidence = np.ceil(confidence * steps) / steps
     return confidence, rng.random(count) < confidence
-
-
-def test_risk_and_coverage_by_hand() -> None:
-    coverage, risk = risk_coverage(np.array([0.9, 0.5, 0.9, 0.7]), np.array([True, False, False, True]))
-    assert coverage.tolist() == [0.5, 0.75, 1.0]
-    assert risk.tolist() == [0.5, pytest.approx(1 / 3), 0.5]
 
 
 def test_the_area_by_hand() -> None:

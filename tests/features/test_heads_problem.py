@@ -43,7 +43,7 @@ def loss_of(problem: Problem, weight: Tensor) -> Tensor:
 def test_loss_and_gradient_are_those_of_pytorch(monkeypatch: pytest.MonkeyPatch, several: bool, parts: int) -> None:
     problem = some(several=several)
     monkeypatch.setattr(heads_problem, "FEWEST_ROWS", 1)
-    monkeypatch.setattr(Problem.parts, "__defaults__", (len(problem.vectors) * 12 // parts,))
+    monkeypatch.setattr(heads_problem, "PART_VALUES", len(problem.vectors) * 12 // parts)
     weight = torch.randn(3, 4, 7, generator=torch.Generator().manual_seed(1)).requires_grad_()
     loss = loss_of(problem, weight)
     loss.sum().backward()

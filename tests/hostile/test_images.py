@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scanned import scan_image
 
-from striate.data.check.scan import MOST_PAGES, scan_image
+from striate.data.check.scan import MOST_PAGES
 from striate.data.decode import UnreadableError, open_image
 
 Refusal = Callable[..., str]

@@ -47,16 +47,17 @@ def resample(pixels: Pixels, map_: Map, size: Size) -> Pixels:
     return np.reshape(shown, (size[1], size[0], -1))
 
 
-def resample_mask(mask: Pixels, map_: Map, size: Size, outside: int = IGNORED) -> Pixels:
+def resample_mask(mask: Pixels, map_: Map, size: Size) -> Pixels:
     """The class numbers (h, w) that `map_` shows of a mask (H, W): each pixel's is that of the nearest in the source.
+
+    Beyond the mask's border it is `IGNORED`.
 
     Args:
         mask: class numbers.
         map_: from the output to the mask.
         size: width and height of the output.
-        outside: what is shown beyond the mask's border.
     """
-    return _warp(mask, map_, size, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, outside)
+    return _warp(mask, map_, size, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, IGNORED)
 
 
 def map_boxes(boxes: Boxes, map_: Map, size: Size) -> Boxes:

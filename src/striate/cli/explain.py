@@ -110,9 +110,9 @@ class _Draw:
         self.model, self.method, self.class_name, self.layer = model, method, class_name, layer
         self.data, self.batch_size, self.workers = data, batch_size, workers
 
-    def maps(self, images: "Tensor", classes: Sequence[int] | None = None) -> "Explanation":
+    def maps(self, images: "Tensor") -> "Explanation":
         """Class activation maps or occlusion maps."""
-        return self.explain(self.model, images, self.class_name if classes is None else list(classes))
+        return self.explain(self.model, images, self.class_name)
 
     def explain(self, model: "Model", images: "Tensor", classes: Any) -> "Explanation":
         """The same, of another model of the same network."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from striate.data.crops import Viewing
 
 DEFAULT = Recipe()
-SCALES = "How much larger than else the image is seen; may be given several times."
 CROPS = (
     "Windows on each image: 5 are the corners and the centre of its middle square; 10 those and their mirror images; "
     "the square of another number a grid over all of it; 144 as GoogLeNet."

@@ -99,13 +99,7 @@ def list_(*, json_output: JsonOutput = False, where: Where = HERE) -> None:
             manifest.licence,
             f"{manifest.accuracy.top1:.3f}" if manifest.accuracy else "",
             "pinned" if pins[name] and manifest.digest != "whole" else DIGESTS[manifest.digest],
-            "yes"
-            if here[name]
-            else "install"
-            if manifest.package
-            else "fetch"
-            if manifest.url or manifest.hub
-            else "no",
+            "yes" if here[name] else _how(manifest),
         )
     console = Page()
     console.print(table)

@@ -87,22 +87,12 @@ def reliability(
     return found
 
 
-def expected_calibration_error(confidence: NDArray[Any], hits: NDArray[np.bool_], bins: int = BINS) -> float:
-    """The mean over all images of how far their bin's mean probability is from its share of right answers.
-
-    Source: Guo et al. 2017, "On calibration of modern neural networks", arXiv:1706.04599, eq. 3.
-
-    >>> expected_calibration_error(np.array([1.0, 0.9]), np.array([True, False]))
-    0.45
-    """
-    gaps = np.bincount(bin_of(confidence, bins), np.asarray(confidence, np.float64) - hits, bins)
-    return float(np.abs(gaps).sum() / len(hits)) if len(hits) else float("nan")
-
-
 def calibration_error(
     confidence: NDArray[Any], hits: NDArray[np.bool_], resampling: Resampling, bins: int = BINS
 ) -> Interval:
     """The expected calibration error with an interval that holds for a well calibrated model too.
+
+    It is the mean over all images of how far their bin's mean probability is from its share of right answers.
 
     The sum of absolute gaps is never below what chance alone makes, so a percentile of its bootstrap misses the true
     value nearly always where that is small. Instead the interval holds every true error that could well have given the
@@ -117,7 +107,8 @@ def calibration_error(
         resampling: of these N images.
         bins: of equal width.
 
-    Source: Feldman and Cousins 1998, "Unified approach to the classical statistical analysis of small signals",
+    Source: Guo et al. 2017, "On calibration of modern neural networks", arXiv:1706.04599, eq. 3; the interval: Feldman
+    and Cousins 1998, "Unified approach to the classical statistical analysis of small signals",
     arXiv:physics/9711021, with a normal likelihood; docs/decisions/intervals.md has its coverage.
     """
     if not len(hits):

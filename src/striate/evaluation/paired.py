@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from striate.evaluation.intervals import CONFIDENCE, Floats, Interval, Resampling, finite, normal_quantile, sign_p
 
 MARGIN = 0.01  # of accuracy, within which two models count as equivalent
-POWER = 0.8  # with which the images needed would tell
+POWER = 0.8  # share of the times that the images needed would tell
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
 
 
@@ -164,14 +164,13 @@ def mcnemar(gained: int, lost: int) -> float:
     return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
 
 
-def images_to_tell(difference: float, flip_rate: float, power: float = POWER) -> float:
-    """Images after which a paired test tells a difference of the mean score; inf for a difference of 0.
+def images_to_tell(difference: float, flip_rate: float) -> float:
+    """Images after which a paired test tells a difference of the mean score four times in five; inf for none.
 
     Args:
         difference: of accuracy or another mean score, -1 to 1.
         flip_rate: share of the images that one of the models alone answers right; of scores that are no hits, the mean
             square of their differences.
-        power: share of the times that it is told.
 
     Source: Connor 1987, "Sample size for testing differences in proportions for the paired-sample design".
 
@@ -182,19 +181,19 @@ def images_to_tell(difference: float, flip_rate: float, power: float = POWER) ->
         return math.inf
     flip_rate = max(flip_rate, difference**2)
     z = normal_quantile((1 + CONFIDENCE) / 2) * math.sqrt(flip_rate)
-    z += normal_quantile(power) * math.sqrt(max(flip_rate - difference**2, 0.0))
+    z += normal_quantile(POWER) * math.sqrt(max(flip_rate - difference**2, 0.0))
     return math.ceil((z / difference) ** 2)
 
 
-def images_for_equivalence(margin: float, flip_rate: float, power: float = POWER) -> float:
-    """Images after which two one-sided tests find two equal models equivalent.
+def images_for_equivalence(margin: float, flip_rate: float) -> float:
+    """Images after which two one-sided tests find two equal models equivalent four times in five.
 
     Source: Chow, Shao and Wang 2008, "Sample size calculations in clinical research", sec. 4.2.2.
 
     >>> round(images_for_equivalence(0.01, 0.05))
     4282
     """
-    z = normal_quantile(CONFIDENCE) + normal_quantile((1 + power) / 2)
+    z = normal_quantile(CONFIDENCE) + normal_quantile((1 + POWER) / 2)
     return math.ceil(z**2 * flip_rate / margin**2)
 
 

@@ -53,18 +53,6 @@ class _Sorted:
         return _Sorted(order, values, (~hits[order]).astype(np.float64), np.append(values[1:] != values[:-1], True))
 
 
-def risk_coverage(confidence: NDArray[Any], hits: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Coverage (M,) and share of wrong answers (M,) at every threshold, from the most confident image on.
-
-    Args:
-        confidence: (N,), N >= 1.
-        hits: (N,) whether each answer is right.
-    """
-    by = _Sorted.of(confidence, hits)
-    counts = np.flatnonzero(by.last) + 1
-    return counts / len(hits), np.cumsum(by.wrong)[by.last] / counts
-
-
 def aurc(confidence: NDArray[Any], hits: NDArray[np.bool_], resampling: Resampling) -> Interval:
     """The area under the curve of risk against coverage: the mean share of wrong answers over all thresholds.
 

@@ -17,7 +17,6 @@ def calibrated(
     model: Model,
     index: Index,
     rows: Rows,
-    batch_size: int = 64,
     workers: int | None = None,
     answered: Answered | None = None,
 ) -> Model:
@@ -29,14 +28,13 @@ def calibrated(
         model: of the images.
         index: as the model's task matches it.
         rows: of the images.
-        batch_size: images at a time.
         workers: threads that decode; one a core unless given.
         answered: what the model answers to all rows, where it has been asked; at most `MOST`.
     """
     if not model.task.has_temperature or len(rows) < FEWEST:
         return model
     chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST)).round().astype(np.int64))]
-    answered = answered or answer(model, index, chosen, batch_size, workers)
+    answered = answered or answer(model, index, chosen, workers=workers)
     outputs, labels = [], []
     for values, batch in answered.batches:
         read = torch.tensor([row not in answered.unreadable for row in batch.rows.tolist()])

@@ -156,10 +156,10 @@ def _probability(model: Model, number: int, inputs: Tensor) -> Tensor:
     return probabilities_of(model, inputs, len(inputs))[:, number]
 
 
-def with_shuffled_weights(model: Model, seed: int = 0) -> Model:
+def with_shuffled_weights(model: Model) -> Model:
     """A copy of a model in which the values of every weight tensor are in random order; statistics stay in place."""
     net: nn.Module = copy.deepcopy(model.net)
-    draw = torch.Generator().manual_seed(seed)
+    draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in net.parameters():
             order = torch.randperm(parameter.numel(), generator=draw).to(parameter.device)

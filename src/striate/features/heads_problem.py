@@ -190,9 +190,9 @@ class Problem:
             found.append((moments / moments[-1, -1], products / moments[-1, -1]))
         return tuple(found)
 
-    def parts(self, values: int = PART_VALUES) -> Iterator[slice]:
-        """Runs of vectors of which the logits are so many values together."""
-        rows = max(FEWEST_ROWS, values // (self.heads * self.classes))
+    def parts(self) -> Iterator[slice]:
+        """Runs of vectors of which the logits are `PART_VALUES` values together."""
+        rows = max(FEWEST_ROWS, PART_VALUES // (self.heads * self.classes))
         return (slice(start, start + rows) for start in range(0, len(self.vectors), rows))
 
     @cached_property

@@ -75,13 +75,13 @@ def _joined(points: Sequence[Point]) -> str:
     return " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
 
 
-def whole_ticks(low: float, high: float, most: int = 8) -> list[float]:
-    """Whole numbers from `low` to `high`, at most `most` steps apart.
+def whole_ticks(low: float, high: float) -> list[float]:
+    """Whole numbers from `low` to `high`, at most eight steps apart.
 
     >>> whole_ticks(1, 3)
     [1.0, 2.0, 3.0]
     """
-    return [value for value in ticks(low, high, most) if value == round(value)]
+    return [value for value in ticks(low, high, most=8) if value == round(value)]
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:

@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
+from scanned import scan_image
 
 from striate.data import Index, IndexedImages, build
 from striate.data.check.cache import DIGEST
 from striate.data.check.duplicates import Copies, copy_findings, find_copies
-from striate.data.check.scan import scan_image
 from striate.data.check.scan_index import Scan, scan_index
 from striate.data.decode import OpenedImage, UnreadableError, open_image
 from striate.data.images import GivenImages

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from scanned import scan_image
 from scipy.fft import dctn
 
 from striate.data import UnreadableError, open_image
@@ -19,7 +20,6 @@ from striate.data.check.scan import (
     contrast,
     frequencies,
     perceptual_hash,
-    scan_image,
     thumbnail,
     view,
 )

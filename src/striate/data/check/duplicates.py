@@ -15,7 +15,7 @@ from striate.data.check.findings import Finding, about
 from striate.data.check.images import BLANK
 from striate.data.check.near import close_pairs, same_detail
 from striate.data.check.scan import SIDE, contrast, thumbnail, view
-from striate.data.check.scan_index import Advance, Scan, in_parts, silent
+from striate.data.check.scan_index import Scan, in_parts, silent
 from striate.data.decode import UnreadableError
 from striate.data.images import Images
 from striate.data.index import SPLITS, Index, Rows
@@ -47,7 +47,6 @@ def find_copies(
     images: Images,
     *,
     workers: int = 1,
-    advance: Advance = silent,
     cache: Path | None = None,
 ) -> list[Copies]:
     """Groups of images that are copies of each other.
@@ -59,7 +58,6 @@ def find_copies(
         digests: of each row's content.
         images: those that look alike are opened once more.
         workers: threads that do so.
-        advance: called with the number of images opened since the last call.
         cache: the file beside which the pairs that are nearly the same are kept.
     """
     links = _Links()
@@ -73,7 +71,7 @@ def find_copies(
     of_rows = digests.take(pa.array(rows))
     pairs = recall_pairs(cache, of_rows) if cache is not None else None
     if pairs is None:
-        pairs = _near_pairs(scan, rows, images, workers, advance)
+        pairs = _near_pairs(scan, rows, images, workers)
         if cache is not None:
             remember_pairs(cache, of_rows, pairs)
     for one, other, likeness in pairs.tolist():
@@ -88,12 +86,12 @@ def _repeated(values: pa.Array, rows: Rows) -> Rows:
     return np.asarray(rows[counts[np.asarray(encoded.indices.fill_null(0))] * np.asarray(encoded.is_valid()) > 1])
 
 
-def _near_pairs(scan: Scan, rows: Rows, images: Images, workers: int, advance: Advance) -> Pairs:
+def _near_pairs(scan: Scan, rows: Rows, images: Images, workers: int) -> Pairs:
     """Pairs of `rows`, by their places, of which one is nearly the other or its mirror image; and which of LIKENESS."""
     hashes, mirrored = scan.records["hash"][rows], scan.records["mirrored"][rows]
     alike, reversed_ = close_pairs(hashes, hashes), close_pairs(mirrored, hashes)
     again = np.unique(np.concatenate([alike.ravel(), reversed_.ravel()]))
-    thumbnails = _thumbnails(images, rows[again], workers, advance)
+    thumbnails = _thumbnails(images, rows[again], workers)
     found = []
     for pairs, is_mirrored, likeness in ((alike, False, 2), (reversed_, True, 3)):
         same = pairs[same_detail(thumbnails, np.searchsorted(again, pairs), mirrored=is_mirrored)]
@@ -108,7 +106,7 @@ def worth_comparing(scan: Scan) -> Rows:
     )
 
 
-def _thumbnails(images: Images, rows: Rows, workers: int, advance: Advance) -> NDArray[np.uint8]:
+def _thumbnails(images: Images, rows: Rows, workers: int) -> NDArray[np.uint8]:
     """(N, SIDE, SIDE, 3) of these rows; zeros, which are like nothing, for one that can no longer be read."""
     thumbnails = np.zeros((len(rows), SIDE, SIDE, 3), np.uint8)
 
@@ -119,7 +117,7 @@ def _thumbnails(images: Images, rows: Rows, workers: int, advance: Advance) -> N
             except UnreadableError:  # it was read a moment ago
                 continue
 
-    in_parts(fill, np.arange(len(rows)), workers, advance)
+    in_parts(fill, np.arange(len(rows)), workers, silent)
     return thumbnails
 
 

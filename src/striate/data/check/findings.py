@@ -116,9 +116,9 @@ class Finding:
         return f"{self.reason}: {named}" if named else self.reason
 
 
-def about(kind: str, reason: str, index: Index, rows: Sequence[int], *, used: bool = True) -> Finding:
+def about(kind: str, reason: str, index: Index, rows: Sequence[int]) -> Finding:
     """A finding about rows of an index."""
-    return Finding(kind, reason, tuple(index.paths(rows)), tuple(rows), used)
+    return Finding(kind, reason, tuple(index.paths(rows)), tuple(rows))
 
 
 def by_kind(findings: Iterable[Finding]) -> dict[str, list[Finding]]:

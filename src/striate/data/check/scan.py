@@ -44,22 +44,6 @@ WAVES = np.cos(np.pi / SIDE * np.outer(np.arange(FREQUENCIES), np.arange(SIDE) +
 ODD = np.where(np.arange(FREQUENCIES) % 2, -1.0, 1.0)  # what a mirror does to each wave
 
 
-def scan_image(image: OpenedImage) -> np.void:
-    """Decodes an image once.
-
-    Returns:
-        One record of RECORD.
-
-    Raises:
-        UnreadableError: if its pixels cannot be decoded.
-    """
-    records, reasons = scan_images(lambda _: image, [0])
-    if reasons:
-        raise UnreadableError(reasons[0])
-    record: np.void = records[0]
-    return record
-
-
 def scan_images(open_row: Callable[[int], OpenedImage], rows: Sequence[int]) -> tuple[Records, dict[int, str]]:
     """Decodes each image once, and works out what was seen for some of them together.
 

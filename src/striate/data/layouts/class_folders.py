@@ -349,8 +349,3 @@ def _what(name: str, classes: Iterable[ClassFolder], listed: Mapping[str, str]) 
     named += telling_splits(listed.values())
     named.sort(key=lambda text: order.index(text.split(" ", 1)[0]))
     return f"{kind} in split{'s' if len(named) > 1 else ''} {', '.join(named)}" if named else kind
-
-
-def without_doubt(layout: Layout) -> Layout:
-    """The same reading, as one that was asked for."""
-    return replace(layout, doubt="")

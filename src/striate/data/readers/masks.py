@@ -24,7 +24,6 @@ from striate.errors import DataError, UsageError
 from striate.files import list_names
 
 SAMPLE = 64  # masks, spread evenly, that tell how all are to be read
-WHITE = 0xFFFFFF
 BLURRED = 64  # values from black, or from white, to which JPEG blurs what was either
 FLAT = 16  # values that JPEG may add or take within an area of one class
 MOST_GREY = 0.1  # share of flat grey areas that low quality explains
