@@ -17,6 +17,7 @@ from typing import IO, BinaryIO, cast
 from striate.data.identity import file_digests
 from striate.data.layouts.names import is_litter
 from striate.data.layouts.tree import Tree
+from striate.data.readers.unpacking import RATIO, most_unpacked
 from striate.errors import DataError
 from striate.files import (
     cache_folder,
@@ -32,8 +33,6 @@ from striate.files import (
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tbz2", ".txz")
 TABLES = (".csv", ".tsv", ".json", ".jsonl")  # that may say what is in an archive beside them
 TOGETHER = "archives"  # the folder of several
-RATIO = 200  # unpacked bytes a packed one, beyond which more than a gigabyte is a trap
-GB = 1 << 30
 FILES = 20_000_000
 DEPTH = 100  # folders within folders
 CHUNK = 1 << 20
@@ -143,7 +142,7 @@ def _unpack(path: Path, folder: Path) -> None:
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    limit = max(GB, RATIO * path.stat().st_size)
+    limit = most_unpacked(path.stat().st_size)
     total = count = 0
     try:
         for name, size, content in _members(path):

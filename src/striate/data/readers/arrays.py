@@ -29,14 +29,14 @@ from striate.data.layouts.names import parts_of
 from striate.data.layouts.options import ReadOptions
 from striate.data.paths import file_of
 from striate.data.readers.cached_copy import cached_copy, numbered
+from striate.data.readers.unpacking import RATIO, most_unpacked
 from striate.errors import DataError
 from striate.files import fit_to_print, list_names, open_regular
 
 IMAGES = re.compile(r"(x|images?|imgs?|data|features|arr_0)")
 LABELS = re.compile(r"(y|labels?|targets?|classes|class|arr_1)")
 AT_A_TIME = 1 << 24  # bytes that are converted together
-RATIO = 200  # unpacked bytes a packed one, beyond which more than a gigabyte is a trap
-GB = 1 << 30
+MOST_LABELS = 1 << 30  # numbers, and the largest of them
 MOST_CLASSES = 10_000
 UNREADABLE = (  # what damaged archives and headers end in
     OSError,
@@ -132,7 +132,7 @@ def _labels_of(images: _Array, labels: Sequence[_Array], file: str) -> NDArray[n
             f"{list_names(each.name for each in same) or 'none'}."
         )
     array = same[0]
-    if array.dtype.kind not in "biuf" or len(array.shape) > 2 or math.prod(array.shape) > GB:
+    if array.dtype.kind not in "biuf" or len(array.shape) > 2 or math.prod(array.shape) > MOST_LABELS:
         raise DataError(f"{file}: expected labels that are numbers in `{array.name}`; got {array.dtype} {array.shape}.")
     if math.prod(array.shape[1:]) > MOST_CLASSES:
         raise DataError(f"{file}: expected at most {MOST_CLASSES:,} columns in `{array.name}`; got {array.shape}.")
@@ -140,7 +140,7 @@ def _labels_of(images: _Array, labels: Sequence[_Array], file: str) -> NDArray[n
         numbers = array.values()
     except UNREADABLE as error:
         raise DataError(f"{file}: expected labels in `{array.name}`; {fit_to_print(str(error), 200)}.") from error
-    if numbers.dtype.kind == "f" and not (np.isfinite(numbers) & (np.abs(numbers) < GB) & (numbers % 1 == 0)).all():
+    if numbers.dtype.kind == "f" and not _are_whole(numbers):
         raise DataError(f"{file}: expected labels that are whole numbers in `{array.name}`; got others.")
     values = numbers.astype(np.int64)
     if values.ndim == 1 or values.shape[1] == 1:
@@ -158,6 +158,11 @@ def _require_images(array: _Array, file: str) -> None:
             f"{file}: expected images N x H x W or N x H x W x 3 of numbers in `{array.name}`; "
             f"got {array.dtype} {shape}."
         )
+
+
+def _are_whole(numbers: NDArray[np.floating[Any]]) -> bool:
+    """Whether all can be the numbers of classes."""
+    return bool((np.isfinite(numbers) & (np.abs(numbers) < MOST_LABELS) & (numbers % 1 == 0)).all())
 
 
 def load_images(path: Path) -> NDArray[np.uint8]:
@@ -242,7 +247,7 @@ def arrays_of(path: Path) -> list[_Array]:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             members = [each for each in archive.infolist() if each.filename.endswith(".npy")]
             for each in members:
-                if each.file_size > GB and each.file_size > RATIO * max(each.compress_size, 1):
+                if each.file_size > most_unpacked(each.compress_size):
                     raise DataError(
                         f"{path}: expected at most {RATIO} times its size unpacked; `{each.filename}` says more."
                     )

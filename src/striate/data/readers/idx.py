@@ -22,14 +22,13 @@ from striate.data.layouts.layout import Layout
 from striate.data.layouts.names import parts_of
 from striate.data.layouts.options import ReadOptions
 from striate.data.readers.cached_copy import cached_copy, numbered
+from striate.data.readers.unpacking import RATIO, most_unpacked
 from striate.errors import DataError
 from striate.files import open_regular, regular
 
 CHUNK = 1 << 20
 UBYTE = 0x08
 DIMENSIONS = 4  # of images in colour: N x H x W x 3
-RATIO = 200  # unpacked bytes a packed one, beyond which a file of more than a gigabyte is a trap
-GB = 1 << 30
 SPLIT_PREFIXES = {"t10k": "test"}  # beside the words that folders have
 
 
@@ -147,7 +146,7 @@ def _unzip(path: Path, to: BinaryIO | None) -> None:
         start = content.read(4 + 4 * DIMENSIONS)
         shape, begin = _header(start, path)
         size = begin + math.prod(shape)
-        if size > GB and size > RATIO * path.stat().st_size:
+        if size > most_unpacked(path.stat().st_size):
             raise DataError(
                 f"{path}: expected at most {RATIO} times its own size unpacked; its header says {size:,} bytes. "
                 "Unpack it yourself if you trust it."
