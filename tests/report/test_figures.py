@@ -10,13 +10,12 @@ import torch
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
 from torch.nn.functional import one_hot
 
 from striate.data import Index, read
 from striate.evaluation import Scored, evaluate
 from striate.model import Model
-from striate.report.figures import draw_confusion, draw_filters, draw_mistakes, draw_summary, first_filters
+from striate.report.figures import draw_confusion, draw_filters, draw_mistakes, draw_summary
 from striate.tasks.answers import Answers
 from striate.tasks.classify import Classify
 
@@ -89,15 +88,6 @@ def test_a_matrix_of_many_classes_has_no_labels(canvas: SubFigure, scored: tuple
     names = tuple(f"class {number}" for number in range(21))
     draw_confusion(canvas, replace(found, model=replace(model, task=Classify(names))))
     assert not canvas.axes[0].texts
-
-
-def test_the_first_filters_are_those_of_the_first_convolution() -> None:
-    first = nn.Conv2d(3, 4, (5, 7))
-    weights = first_filters(nn.Sequential(nn.BatchNorm2d(3), first, nn.Conv2d(4, 2, 3)))
-    assert weights.shape == (4, 5, 7, 3)
-    assert weights[1, 2, 3, 0] == first.weight[1, 0, 2, 3]
-    with pytest.raises(ValueError, match="`net`: expected a convolution in it; got none in Linear"):
-        first_filters(nn.Linear(2, 2))
 
 
 @pytest.mark.parametrize(

@@ -75,11 +75,16 @@ def draw_filters(weights: NDArray[np.float32]) -> "Figure":
     """Up to 64 filters (out_channels, H, W, in_channels), each scaled by itself; grey is zero."""
     shown = weights[:SHOWN_FILTERS]
     figure, axes = _grid(len(shown), math.ceil(math.sqrt(len(shown))), cell=0.7)
-    for axis, weight in zip(axes, shown, strict=False):
+    show_filters(axes, shown)
+    return figure
+
+
+def show_filters(axes: Sequence["Axes"], weights: NDArray[np.float32]) -> None:
+    """Draws filters (out_channels, H, W, in_channels), one in each of as many axes as there are, grey for zero."""
+    for axis, weight in zip(axes, weights, strict=False):
         values = weight if weight.shape[-1] == 3 else weight.mean(axis=-1)
         largest = float(np.abs(values).max()) or 1.0
         axis.imshow(0.5 + 0.5 * values / largest, cmap="gray", vmin=0, vmax=1)
-    return figure
 
 
 def draw_images(rows: Sequence[Sequence[tuple[Pixels, str]]]) -> "Figure":

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
-from torch import nn
 
 from striate.data import Index, IndexedImages
 from striate.data.raw_pixels import first_bands
 from striate.evaluation import Scored
+from striate.explain.channels import first_filters
+from striate.explain.figures import show_filters
 from striate.files import write_whole
 from striate.model import Model
 
@@ -42,28 +42,11 @@ def draw_summary(model: Model, index: Index, scored: Scored, path: Path) -> None
     write_whole(path, lambda aside: figure.savefig(aside, format="png"))
 
 
-def first_filters(net: nn.Module) -> NDArray[np.float32]:
-    """The weights (out_channels, H, W, in_channels) of a net's first convolution.
-
-    Raises:
-        ValueError: if it has none.
-    """
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            with torch.inference_mode():
-                return np.asarray(module.weight.float().cpu().permute(0, 2, 3, 1).numpy(), np.float32)
-    raise ValueError(f"`net`: expected a convolution in it; got none in {type(net).__name__}.")
-
-
 def draw_filters(figure: SubFigure, weights: NDArray[np.float32]) -> None:
     """Draws up to 16 filters; grey is zero."""
     count = min(len(weights), SHOWN_FILTERS)
     figure.suptitle(f"First filters ({count} of {len(weights)})" if count < len(weights) else "First filters")
-    axes = _grid(figure, count)
-    for axis, weight in zip(axes, weights[:count], strict=True):
-        shown = weight if weight.shape[-1] == 3 else weight.mean(axis=-1)
-        scale = float(np.abs(shown).max()) or 1.0
-        axis.imshow(0.5 + 0.5 * shown / scale, cmap="gray", vmin=0, vmax=1)
+    show_filters(_grid(figure, count), weights)
 
 
 def draw_confusion(figure: SubFigure, scored: Scored) -> None:
