@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.tasks.wilson import wilson
+from striate.tasks.wilson import CONFIDENCE, wilson
 
-CONFIDENCE = 0.95
 DRAWS = 1000
 MOST_BLOCKS = 2_000  # more images than this are drawn in random blocks of equal size, at a bounded cost
 CHUNK = 100  # draws whose weights are in memory together

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.evaluation.intervals import CONFIDENCE, Floats, Interval, Resampling, finite, normal_quantile, sign_p
+from striate.evaluation.intervals import Floats, Interval, Resampling, finite, normal_quantile, sign_p
+from striate.tasks.wilson import CONFIDENCE
 
 MARGIN = 0.01  # of accuracy, within which two models count as equivalent
 POWER = 0.8  # share of the times that the images needed would tell

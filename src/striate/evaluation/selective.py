@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.evaluation.intervals import CONFIDENCE, UNKNOWN, Floats, Interval, Resampling
+from striate.evaluation.intervals import UNKNOWN, Floats, Interval, Resampling
+from striate.tasks.wilson import CONFIDENCE
 
 FEWER_DRAWS = 200
 MANY_IMAGES = 10_000  # above which fewer draws suffice, and take as long

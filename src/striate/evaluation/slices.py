@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.evaluation.intervals import CONFIDENCE, UNKNOWN, Interval, Resampling, sign_p
+from striate.evaluation.intervals import UNKNOWN, Interval, Resampling, sign_p
+from striate.tasks.wilson import CONFIDENCE
 
 MOST_VALUES = 30  # of a column that are shown; a column of numbers with more is cut into quarters
 QUARTERS = 4

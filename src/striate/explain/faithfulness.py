@@ -23,11 +23,11 @@ from torch.nn.functional import avg_pool2d
 from striate.explain.activation import Explanation, resized
 from striate.explain.capture import has_one_class, likeness_to, pixels, probabilities_of
 from striate.model import Model
+from striate.tasks.wilson import CONFIDENCE
 
 STEPS = 8  # at which a part of the places is taken away or brought back
 RANDOM_MAPS = 4  # an image
 COARSE = 7  # places a side of a random map, where the map itself has no coarse form
-CONFIDENCE = 0.95
 LIKE = 0.5  # rank correlation of two maps from which on they look the same
 
 Explain = Callable[[Model, Tensor, list[int]], Explanation]

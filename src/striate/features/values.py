@@ -14,9 +14,9 @@ from torch.linalg import cholesky
 
 from striate.augment import Stream, generator
 from striate.errors import DataError
+from striate.features.heads_problem import LEAST_STD
 
 STRENGTHS = tuple(10 ** (1.5 - i / 2) for i in range(8))  # penalties that are tried, the strongest first, 30 to 0.01
-LEAST_STD = 1e-6  # of a feature, below which it is taken for constant
 MOST_VECTORS = 6000  # that are solved between: of more, so many are drawn
 FOLDS = 4
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from striate.tasks.wilson import wilson
 
-CONFIDENCE = 0.95
 NORMAL = 1.959964  # standard deviations to either side that hold 95 % of a normal distribution
 
 # Share of a linear head's mistakes that fine-tuning the whole network did away with: least, median and largest of the
@@ -47,7 +46,7 @@ class Estimate:
 def share(hits: NDArray[np.bool_]) -> Estimate:
     """The share of images (N,) answered right, by Wilson's formula."""
     right, count = int(hits.sum()), len(hits)
-    low, high = wilson(right, count, CONFIDENCE)
+    low, high = wilson(right, count)
     return Estimate(right / count, float(low), float(high))
 
 

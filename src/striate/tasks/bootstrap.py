@@ -10,12 +10,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.tasks.wilson import wilson
+from striate.tasks.wilson import CONFIDENCE, wilson
 
 Values = NDArray[np.float64]
 Groups = NDArray[np.int64]  # (N,) numbers from 0 without a gap
 
-CONFIDENCE = 0.95
 RESAMPLES = 1000
 AT_A_TIME = 1 << 22  # draws of images, of which the counts take four times that in bytes
 SEED = 0  # the same images have the same interval, whoever asks and whenever
@@ -67,7 +66,7 @@ def share_interval(hits: Values, counted: Values, groups: Groups | None = None) 
     if groups is not None and count:
         units = len(np.unique(groups[counted > 0]))
         right, count = units * right / count, units
-    lower, upper = wilson(right, count, CONFIDENCE)
+    lower, upper = wilson(right, count)
     return float(lower), float(upper)
 
 

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from striate.tasks.bootstrap import CONFIDENCE, SEED, Groups, Values, interval
+from striate.tasks.bootstrap import SEED, Groups, Values, interval
+from striate.tasks.wilson import CONFIDENCE
 
 DRAWS = 400  # for the interval of the average precision, each of which sorts nothing but adds up all images
 AT_A_TIME = 1 << 22  # weights of images in the memory together

@@ -7,14 +7,15 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+CONFIDENCE = 0.95  # of every interval, wherever it comes from
 
-def wilson(successes: ArrayLike, counts: ArrayLike, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """The bounds of Wilson's score interval for shares; 0 and 1 where nothing was counted.
+
+def wilson(successes: ArrayLike, counts: ArrayLike) -> tuple[Floats, Floats]:
+    """The bounds of Wilson's two-sided 95 % score interval for shares; 0 and 1 where nothing was counted.
 
     Args:
         successes: of any shape; may be fractional, as an effective count is.
         counts: of the same shape, >= successes.
-        confidence: of the two-sided interval.
 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
 
@@ -22,7 +23,7 @@ def wilson(successes: ArrayLike, counts: ArrayLike, confidence: float = 0.95) ->
     [0.4902, 0.9433]
     """
     right, n = np.asarray(successes, np.float64), np.asarray(counts, np.float64)
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = right / n
         middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
