@@ -8,7 +8,7 @@ times are as before is therefore the same file. Where the times are too new to t
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from striate.data.index import Index, Rows
 from striate.data.paths import file_and_number, to_name, to_text
-from striate.data.workers import Workers
+from striate.data.workers import Done, Workers, silent
 from striate.files import open_regular, read_checked, write_checked
 
 SIZE = 16  # bytes of a digest
@@ -42,7 +42,7 @@ def digests(
     folder: Path,
     *,
     workers: int = 1,
-    advance: Callable[[int], None] = lambda count: None,
+    advance: Done = silent,
 ) -> list[bytes | None]:
     """The digest of each row's image, as by `digest_column`; None where its file cannot be read."""
     found: list[bytes | None] = digest_column(index, rows, folder, Workers(workers), advance).to_pylist()
@@ -54,7 +54,7 @@ def digest_column(
     rows: Rows,
     folder: Path,
     workers: Workers,
-    advance: Callable[[int], None] = lambda count: None,
+    advance: Done = silent,
 ) -> pa.Array:
     """The digest of each row's image, 16 bytes; null where its file cannot be read.
 
@@ -89,13 +89,11 @@ def digest_column(
 def file_digests(root: Path, files: Sequence[str], folder: Path) -> list[bytes | None]:
     """The digest of each file's bytes; None where it cannot be read. `root` is what `files` start from."""
     texts = pa.array(map(to_text, files), pa.string())
-    found: list[bytes | None] = _digests_of_files(root, texts, folder, Workers(1), lambda count: None).to_pylist()
+    found: list[bytes | None] = _digests_of_files(root, texts, folder, Workers(1), silent).to_pylist()
     return found
 
 
-def _digests_of_files(
-    root: Path, files: pa.Array, folder: Path, workers: Workers, advance: Callable[[int], None]
-) -> pa.Array:
+def _digests_of_files(root: Path, files: pa.Array, folder: Path, workers: Workers, advance: Done) -> pa.Array:
     """The digests of files, whose names are written as in an index; null where a file cannot be read."""
     root = root.absolute()
     started = time.time_ns()

@@ -27,6 +27,7 @@ from striate.data.index import Index, Rows
 from striate.data.pixel_file import SUFFIX, UNREADABLE, BrokenError, Kept, PixelFile, tidy, write
 from striate.data.pixel_policy import GB, CachedImage, Policy, choose
 from striate.data.raw_pixels import Levels
+from striate.data.workers import Done, silent
 from striate.files import cache_folder, write_whole
 from striate.recipe import DataRecipe
 
@@ -35,7 +36,6 @@ LIBRARIES = (simplejpeg.__version__, PIL.__version__, cv2.__version__)  # anothe
 AHEAD = 64  # images that are decoded before the first of them is written
 
 Say = Callable[[str], None]
-Advance = Callable[[int], None]
 
 
 @dataclass
@@ -97,7 +97,7 @@ def open_images(
     epochs: int,
     workers: int = 1,
     say: Say = print,
-    advance: Advance = lambda count: None,
+    advance: Done = silent,
 ) -> Images:
     """The images of an index, through a pixel cache where the recipe has one; it is made or renewed here.
 
@@ -178,7 +178,7 @@ def _made(
     policy: Policy,
     before: PixelFile | None,
     workers: int,
-    advance: Advance,
+    advance: Done,
 ) -> Generator[tuple[bytes, Kept], None, None]:
     """What is kept of each image: what the file `before` has is taken over, the rest is decoded, some ahead."""
 
@@ -203,7 +203,7 @@ def _made(
             yield _done(*pending.popleft(), advance)
 
 
-def _done(digest: bytes, job: Future[Kept], advance: Advance) -> tuple[bytes, Kept]:
+def _done(digest: bytes, job: Future[Kept], advance: Done) -> tuple[bytes, Kept]:
     kept = job.result()
     advance(1)
     return digest, kept

@@ -20,6 +20,11 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 LOST = (OSError, EOFError, pickle.UnpicklingError)  # what asking a worker that has ended comes to
 T = TypeVar("T")
 Process = subprocess.Popen[bytes]
+Done = Callable[[int], None]  # is told how many more are done
+
+
+def silent(count: int) -> None:
+    """Takes note of nothing that is done."""
 
 
 class Workers:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.augment import Stream, generator
+from striate.console import Advance
 from striate.device import Precision
 from striate.errors import DataError
 from striate.features.heads_linear import LinearHeads, ridge, softmax
@@ -33,7 +34,6 @@ from striate.tasks.temperature import fit_temperature
 __all__ = ["Fitted", "Kind", "dealt", "fit"]
 
 Kind = Literal["softmax", "ridge", "mlp", "cosine"]
-Advance = Callable[[int, str], None]  # (penalties done since the last call, what to say of it)
 
 FOLDS = 5
 FOLDED_WORK = 5e7  # products of a pass over the vectors, up to which each part is held out in turn

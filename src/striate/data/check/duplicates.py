@@ -15,10 +15,11 @@ from striate.data.check.findings import Finding, about
 from striate.data.check.images import BLANK
 from striate.data.check.near import close_pairs, same_detail
 from striate.data.check.scan import SIDE, contrast, thumbnail, view
-from striate.data.check.scan_index import Scan, in_parts, silent
+from striate.data.check.scan_index import Scan, in_parts
 from striate.data.decode import UnreadableError
 from striate.data.images import Images
 from striate.data.index import SPLITS, Index, Rows
+from striate.data.workers import silent
 from striate.files import list_names
 
 LIKENESS = ("the same file", "the same pixels", "nearly the same", "mirror images")  # from like to less alike

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from striate.augment.geometry import Size
 from striate.data.check.findings import Finding, about
-from striate.data.check.scan_index import Advance, Scan, in_parts, silent
+from striate.data.check.scan_index import Scan, in_parts
 from striate.data.decode import MAX_PIXELS, UnreadableError
 from striate.data.index import Index, Rows
 from striate.data.masks import classes_of, is_deep, stored_values, unknown_values
 from striate.data.paths import file_of
+from striate.data.workers import Done, silent
 from striate.files import list_names
 
 SAME_SHAPE = 0.01  # relative difference of width over height that rounding may explain
@@ -28,7 +29,7 @@ def masked(index: Index, scan: Scan) -> Rows:
 
 
 def mask_findings(
-    index: Index, scan: Scan, *, max_pixels: int = MAX_PIXELS, workers: int = 1, advance: Advance = silent
+    index: Index, scan: Scan, *, max_pixels: int = MAX_PIXELS, workers: int = 1, advance: Done = silent
 ) -> list[Finding]:
     """What is wrong with the masks of the images that can be read; each is decoded.
 

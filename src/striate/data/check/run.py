@@ -22,19 +22,19 @@ from striate.data.check.images import left_out, odd_images, wrong_suffixes
 from striate.data.check.leaks import Leak, leaks
 from striate.data.check.masks import mask_findings, masked
 from striate.data.check.scan import colour_sums
-from striate.data.check.scan_index import Advance, scan_index, silent
+from striate.data.check.scan_index import scan_index
 from striate.data.check.twins import shared, twin_findings
 from striate.data.decode import MAX_PIXELS
 from striate.data.identity import digest_column
 from striate.data.images import IndexedImages
 from striate.data.index import Index
 from striate.data.split import split
-from striate.data.workers import Workers
+from striate.data.workers import Done, Workers, silent
 from striate.errors import DataError
 from striate.files import cache_folder
 
 MAX_BAD = 0.01
-Progress = Callable[[str, int], AbstractContextManager[Advance]]
+Progress = Callable[[str, int], AbstractContextManager[Done]]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Check:
         }
 
 
-def no_progress(title: str, total: int) -> AbstractContextManager[Advance]:
+def no_progress(title: str, total: int) -> AbstractContextManager[Done]:
     """Shows nothing."""
     return nullcontext(silent)
 
@@ -189,7 +189,7 @@ def examine(
 
 
 def check(
-    index: Index, *, max_pixels: int = MAX_PIXELS, workers: int = 1, advance: Advance = silent
+    index: Index, *, max_pixels: int = MAX_PIXELS, workers: int = 1, advance: Done = silent
 ) -> tuple[Index, list[Finding]]:
     """Decodes every usable image of `index` at a small scale: what has to be known before it is trained on.
 

@@ -13,15 +13,10 @@ from striate.data.check.scan import RECORD, Records, scan_images
 from striate.data.decode import MAX_PIXELS
 from striate.data.images import GivenImages, IndexedImages
 from striate.data.index import Index, Rows
-from striate.data.workers import ALONE, Workers
+from striate.data.workers import ALONE, Done, Workers, silent
 
 AT_A_TIME = 1 << 14  # records
 PART = 64  # images that a worker takes at a time
-Advance = Callable[[int], None]
-
-
-def silent(count: int) -> None:
-    """Takes note of no progress."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ def scan_index(
     *,
     max_pixels: int = MAX_PIXELS,
     workers: Workers = ALONE,
-    advance: Advance = silent,
+    advance: Done = silent,
     digests: Digests | None = None,
     cache: Path | None = None,
 ) -> Scan:
@@ -97,7 +92,7 @@ def scan_files(files: list[Path], max_pixels: int) -> tuple[Records, dict[int, s
     return scan_images(GivenImages(files, max_pixels).open, range(len(files)))
 
 
-def in_parts(work: Callable[[Rows], None], rows: Rows, workers: int, advance: Advance) -> None:
+def in_parts(work: Callable[[Rows], None], rows: Rows, workers: int, advance: Done) -> None:
     """Lets threads work on `rows`, some at a time."""
     parts = [rows[start : start + PART] for start in range(0, len(rows), PART)]
     pool = ThreadPoolExecutor(workers)
