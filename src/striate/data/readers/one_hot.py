@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from striate.data.layouts.columns import FALSE, TRUE
 from striate.data.layouts.names import natural_key
 from striate.data.layouts.sheet import Sheet
+from striate.data.readers.labels import Labels, lists_by_row
 from striate.errors import DataError
 from striate.files import list_names
 
@@ -17,10 +18,8 @@ UNCERTAIN = pa.array(["-1", "-1.0"])
 NO = pa.array(["0", "0.0"])
 
 
-def one_hot_labels(
-    sheet: Sheet, texts: Mapping[str, pa.Array], names: Sequence[str]
-) -> tuple[NDArray[np.int64] | None, pa.Array | None, list[str], list[str]]:
-    """The class of each row where every row has exactly one, else the classes of each; names of classes; and notes.
+def one_hot_labels(sheet: Sheet, texts: Mapping[str, pa.Array], names: Sequence[str]) -> tuple[Labels, list[str]]:
+    """The labels of each row, one where every row has exactly one, else several; and notes on them.
 
     An empty cell says no. So does -1: where it stands beside 0, as "uncertain" does in chest X-rays, a note counts it.
     """
@@ -29,11 +28,9 @@ def one_hot_labels(
     hot = hot[:, [names.index(name) for name in order]]
     notes = _uncertain(texts, order)
     if (hot.sum(axis=1) == 1).all():
-        return hot.argmax(axis=1).astype(np.int64), None, order, notes
+        return Labels(order, one=hot.argmax(axis=1).astype(np.int64)), notes
     rows, classes = np.nonzero(hot)
-    ends = np.cumsum(np.bincount(rows, minlength=len(hot)))
-    offsets = pa.array(np.concatenate([[0], ends]), pa.int32())
-    return None, pa.ListArray.from_arrays(offsets, pa.array(classes, pa.int64())), order, notes
+    return Labels(order, several=lists_by_row(rows, classes, len(hot))), notes
 
 
 def _uncertain(texts: Mapping[str, pa.Array], names: Sequence[str]) -> list[str]:

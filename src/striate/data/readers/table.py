@@ -1,7 +1,6 @@
 """Tables of labels: CSV and its kin, and records in JSON, each row an image and its class or classes."""
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from striate.data.index import Index, build
 from striate.data.layouts.columns import FOLDS, require_columns, splits_of_values
@@ -24,19 +22,17 @@ from striate.data.layouts.tables import Table, open_table
 from striate.data.layouts.tree import Tree
 from striate.data.paths import SafePaths, to_text, to_texts
 from striate.data.readers.class_names import NAME_SUFFIXES, named
+from striate.data.readers.labels import CHOICES, are_lists, labels_of
 from striate.data.readers.one_hot import one_hot_labels
 from striate.data.readers.several import WHOLE, separator_of, with_rows_joined
 from striate.errors import DataError
 from striate.files import list_names
 
 SAMPLE = 200  # rows, spread evenly, that tell whether all paths begin and end in one way
-CHOICES = r'^\{"choices": *(\[.*\])\}$'  # several labels, as Label Studio writes them in CSV
 SHAPES = r"^\s*\[?\s*\{"  # an object of JSON, or a list of them
-LIST = r"^(\[.*\])?$"
 MEASURED = 20  # rows from which on numbers that are mostly different are no classes
 MISSING = ("nan", "NaN", "NULL", "null", "N/A", "#N/A", "<NA>")  # as pandas and spreadsheets write an empty cell
 Texts = dict[str, pa.Array]  # by the names of columns
-ITEM = re.compile(r"""'([^']*)'|"([^"]*)"|([^][,'"]+)""")  # of a list
 
 
 def read(layout: Layout, options: ReadOptions) -> Index:
@@ -110,14 +106,15 @@ def read_table(table: Table, texts: Texts, layout: Layout, options: ReadOptions,
     """The index of one table, from those of its columns that are read."""
     columns, named_by = table.columns, list[str]()
     if columns.one_hot:
-        label, labels, names, named_by = one_hot_labels(table.sheet, texts, columns.one_hot)
+        labels, named_by = one_hot_labels(table.sheet, texts, columns.one_hot)
+        names = labels.names
     elif columns.label is not None:
         if options.layout == "auto":
             _require_classes(table, texts[columns.label])
         _require_no_shapes(table, texts[columns.label])
         given, unnamed = _without_missing(texts[columns.label])
-        label, labels, names = labels_of(given, options.label_separator)
-        names, named_by = named(*_names_from(layout), names)
+        labels = labels_of(given, options.label_separator)
+        names, named_by = named(*_names_from(layout), labels.names)
         named_by += unnamed
     else:
         raise DataError(f"{table.sheet.path}: expected a column of labels; got boxes alone. Try --layout boxes.")
@@ -130,8 +127,8 @@ def read_table(table: Table, texts: Texts, layout: Layout, options: ReadOptions,
         layout.tree.root,
         names,
         paths,
-        label=label,
-        labels=labels,
+        label=labels.one,
+        labels=labels.several,
         split=splits_of(table.sheet, texts[columns.split], columns.split) if columns.split else None,
         weight=_weights(table.sheet, texts[options.weight_column]),
         reason=SafePaths(layout.tree.root).reasons(paths),
@@ -245,46 +242,6 @@ def _rule(text: str, path: str | None) -> _Rule | None:
         return None
     before, _, after = path.partition(text)
     return _Rule(before, after)
-
-
-def labels_of(texts: pa.Array, separator: str) -> tuple[NDArray[np.int64] | None, pa.Array | None, list[str]]:
-    """The class number of each row or, where a separator is given, its class numbers; and the names of the classes."""
-    if not separator and pc.any(pc.match_substring_regex(texts, CHOICES)).as_py():
-        lists = pc.replace_substring_regex(texts, CHOICES, r"\1")  # of one label, it is the label alone
-        texts = pc.if_else(pc.starts_with(lists, "["), lists, pc.binary_join_element_wise('["', lists, '"]', ""))
-    if not separator and are_lists(texts):
-        several = pa.array([[a or b or c.strip() for a, b, c in ITEM.findall(text)] for text in texts.to_pylist()])
-        return _several(several.cast(pa.list_(pa.string())), len(texts))
-    if not separator:
-        given = pc.utf8_trim_whitespace(texts)
-        names = _sorted(given)
-        return np.asarray(_numbers(given, names).fill_null(-1), np.int64), None, names
-    return _several(pc.split_pattern(texts, separator), len(texts))
-
-
-def are_lists(texts: pa.Array) -> bool:
-    """Whether each text is a list as Python or JSON writes it, such as ['ant', 'bee']."""
-    return bool(pc.any(pc.starts_with(texts, "[")).as_py() and pc.all(pc.match_substring_regex(texts, LIST)).as_py())
-
-
-def _several(several: pa.Array, count: int) -> tuple[None, pa.Array, list[str]]:
-    """The class numbers of each of so many rows of texts, and the names of the classes."""
-    given = pc.utf8_trim_whitespace(several.flatten())
-    names = _sorted(given)
-    numbers = _numbers(given, names)
-    rows = np.asarray(pc.list_parent_indices(several))[np.asarray(numbers.is_valid())]
-    ends = np.cumsum(np.bincount(rows, minlength=count))
-    offsets = pa.array(np.concatenate([[0], ends]), pa.int32())
-    return None, pa.ListArray.from_arrays(offsets, numbers.drop_null().cast(pa.int64())), names
-
-
-def _sorted(texts: pa.Array) -> list[str]:
-    """The class names among texts, of which an empty one is none."""
-    return sorted(set(pc.unique(texts).to_pylist()) - {"", None}, key=natural_key)
-
-
-def _numbers(texts: pa.Array, names: list[str]) -> pa.Array:
-    return pc.index_in(texts, value_set=pa.array(names, pa.string()))
 
 
 def splits_of(sheet: Sheet, texts: pa.Array, column: str) -> pa.Array:
