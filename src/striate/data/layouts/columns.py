@@ -291,21 +291,25 @@ def splits_of_values(texts: Iterable[str], column: str) -> dict[str, str | None]
 
 
 def _corners(sheet: Sheet, by_plain: dict[str, str]) -> tuple[tuple[str, ...], bool]:
-    for names in CORNERS:
-        if all(name in by_plain for name in names):
-            return tuple(by_plain[name] for name in names), False
-    for names in SIZES:
-        if all(name in by_plain for name in names):
-            return tuple(by_plain[name] for name in names), True
-    if not sheet.has_header and len(sheet.names) == 6:  # image, box, class; image, class, box; class, image, box
+    """The four columns of a box, none where there are none; and whether they are x, y, width and height."""
+    for choices, are_sizes in ((CORNERS, False), (SIZES, True)):
+        for names in choices:
+            if all(name in by_plain for name in names):
+                return tuple(by_plain[name] for name in names), are_sizes
+    return () if sheet.has_header else _unnamed_corners(sheet), False
+
+
+def _unnamed_corners(sheet: Sheet) -> tuple[str, ...]:
+    """The four columns of a box in a table without a header, by what its first rows hold."""
+    if len(sheet.names) == 6:  # image, box, class; image, class, box; class, image, box
         for first in (1, 2):
+            boxes = [values[first : first + 4] for values in sheet.head]
             others = [values[:first] + values[first + 4 :] for values in sheet.head]
-            rows = [all(four) and _are_numbers(four) for values in sheet.head for four in [values[first : first + 4]]]
-            if 2 * sum(rows) >= len(rows) > 0 and (first == 1 or not any(_are_numbers(values) for values in others)):
-                return sheet.names[first : first + 4], False
-    if not sheet.has_header and len(sheet.names) == AUTOML:
-        corners = tuple(sheet.names[place] for place in (3, 4, 7, 8))
-        rows = [_are_numbers(four) and all(four) for values in sheet.head for four in [values[3:5] + values[7:9]]]
-        if all(rows):
-            return corners, False
-    return (), False
+            count = sum(all(box) and _are_numbers(box) for box in boxes)
+            if 2 * count >= len(boxes) > 0 and (first == 1 or not any(_are_numbers(values) for values in others)):
+                return sheet.names[first : first + 4]
+    if len(sheet.names) == AUTOML:
+        boxes = [values[3:5] + values[7:9] for values in sheet.head]
+        if all(all(box) and _are_numbers(box) for box in boxes):
+            return tuple(sheet.names[place] for place in (3, 4, 7, 8))
+    return ()

@@ -155,19 +155,15 @@ def _said(index: Index) -> dict[str, _Said]:
     found: dict[str, _Said] = {}
     names = index.classes
     for path, label, labels, boxes, mask, split in zip(*columns.values(), strict=True):
+        objects: tuple[tuple[str, Box], ...] = ()
+        own: tuple[str, ...] = ()
         if boxes is not None:
             pairs = zip(labels or (), boxes, strict=True)
             objects = tuple(sorted((names[number], tuple(map(_rounded, box))) for number, box in pairs))
-            own: tuple[str, ...] = ()
-        else:
-            objects = ()
-            own = (
-                tuple(names[number] for number in labels)
-                if labels is not None
-                else (names[label],)
-                if label >= 0
-                else ()
-            )
+        elif labels is not None:
+            own = tuple(names[number] for number in labels)
+        elif label >= 0:
+            own = (names[label],)
         if own or objects or mask:
             found[path] = _Said(own, objects, mask, split)
     return found

@@ -174,18 +174,23 @@ def _write(to: Path, content: IO[bytes], size: int, path: Path) -> None:
 def _members(path: Path) -> Iterator[Member]:
     """The files of an archive that are no litter and stay within it."""
     with open_regular(path) as packed:
-        if path.name.lower().endswith(".zip"):
-            with zipfile.ZipFile(packed) as archive:
-                for each in archive.infolist():
-                    if not each.is_dir() and not _is_link(each) and _stays(each.filename):
-                        with archive.open(each) as content:
-                            yield each.filename, each.file_size, content
-        else:
-            with tarfile.open(fileobj=_Bounded(_decompressed(packed)), mode="r:") as tar:
-                for member in tar:
-                    extracted = tar.extractfile(member) if member.isreg() and _stays(member.name) else None
-                    if extracted is not None:
-                        yield member.name, member.size, extracted
+        yield from _zip_members(packed) if path.name.lower().endswith(".zip") else _tar_members(packed)
+
+
+def _zip_members(packed: BinaryIO) -> Iterator[Member]:
+    with zipfile.ZipFile(packed) as archive:
+        for each in archive.infolist():
+            if not each.is_dir() and not _is_link(each) and _stays(each.filename):
+                with archive.open(each) as content:
+                    yield each.filename, each.file_size, content
+
+
+def _tar_members(packed: BinaryIO) -> Iterator[Member]:
+    with tarfile.open(fileobj=_Bounded(_decompressed(packed)), mode="r:") as archive:
+        for each in archive:
+            content = archive.extractfile(each) if each.isreg() and _stays(each.name) else None
+            if content is not None:
+                yield each.name, each.size, content
 
 
 def _decompressed(packed: BinaryIO) -> IO[bytes]:
