@@ -13,9 +13,9 @@ def test_a_product_and_a_sum_are_two_operations() -> None:
 
 @pytest.mark.parametrize(("back", "passes"), [(False, 1), (True, 3)])
 def test_operations_of_a_convolution(back: bool, passes: int) -> None:
-    """Of 32 images: 9 weights a pair of channels, at each of 4 x 4 places."""
-    work = _convolution(choose("cpu"), torch.float32, 8, 4, back=back)
-    assert work() == passes * 32 * 2 * 9 * 8 * 8 * 4 * 4
+    """Of two images: 9 weights a pair of channels, at each of 4 x 4 places."""
+    work = _convolution(choose("cpu"), torch.float32, 8, 4, 2, back=back)
+    assert work() == passes * 2 * 2 * 9 * 8 * 8 * 4 * 4
 
 
 def test_gradients_of_images_and_weights_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,8 +26,8 @@ def test_gradients_of_images_and_weights_are_computed(monkeypatch: pytest.Monkey
         asked.extend(tuple(one.shape) for one in grad(output, inputs, gradient))
 
     monkeypatch.setattr(torch.autograd, "grad", counted)
-    _convolution(choose("cpu"), torch.bfloat16, 8, 4, back=True)()
-    assert asked == [(32, 8, 4, 4), (8, 8, 3, 3)]
+    _convolution(choose("cpu"), torch.bfloat16, 8, 4, 2, back=True)()
+    assert asked == [(2, 8, 4, 4), (8, 8, 3, 3)]
 
 
 def test_every_convolution_is_measured_and_the_best_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_every_convolution_is_measured_and_the_best_is_taken(monkeypatch: pytest
         measured.extend(works)
         return {name: Rate(value, value, value) for value, name in enumerate(works)}
 
-    def nothing(machine: Machine, dtype: torch.dtype, channels: int, size: int, *, back: bool) -> Work:
+    def nothing(machine: Machine, dtype: torch.dtype, channels: int, size: int, count: int, *, back: bool) -> Work:
         return lambda: 0
 
     monkeypatch.setattr(ceilings, "rates", rates)
@@ -46,6 +46,12 @@ def test_every_convolution_is_measured_and_the_best_is_taken(monkeypatch: pytest
     assert len(measured) == len(set(measured)) == 2 * 2 * len(ceilings.CONVOLUTIONS)
     for kind, rate in found.items():
         assert rate.median == max(i for i, name in enumerate(measured) if name.rpartition(" ")[0] == kind)
+
+
+@pytest.mark.parametrize(("lasts", "count"), [(0.3, 1), (0.05, 4), (1e-4, 32)])
+def test_slow_arithmetic_is_measured_on_few_images(lasts: float, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ceilings, "seconds", lambda work: lasts)
+    assert ceilings._images(choose("cpu"), lambda: 0, least_s=0.2) == count
 
 
 def test_memory_is_copied_and_taken_anew(monkeypatch: pytest.MonkeyPatch) -> None:

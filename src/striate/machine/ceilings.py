@@ -1,5 +1,6 @@
 """What the machine does at its best: matrix products, convolutions, memory."""
 
+import math
 import mmap
 from dataclasses import replace
 
@@ -8,12 +9,12 @@ from torch import nn
 from torch.nn.functional import conv2d
 
 from striate.device import Machine
-from striate.machine.timing import Rate, Work, rates
+from striate.machine.timing import Rate, Work, rates, seconds
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SIDES = (1024, 2048)  # rows and columns of the matrices
 CONVOLUTIONS = ((64, 56), (128, 28), (256, 14), (256, 28), (512, 14))  # channels, H = W; 3x3, as in ResNet and VGG
-IMAGES = 32
+IMAGES = 32  # at most
 LARGER = 4  # times the side of matrices, and the number of images, that keep a GPU busy
 COPIED = 1 << 28  # bytes: more than any cache holds
 
@@ -38,7 +39,11 @@ def convolutions(machine: Machine, rounds: int, least_s: float) -> dict[str, Rat
         for channels, size in CONVOLUTIONS:
             for way in ("forward", "forward and back"):
                 back = way == "forward and back"
-                works[f"{name}, {way} {channels}x{size}"] = _convolution(machine, dtype, channels, size, back=back)
+                one = _convolution(machine, dtype, channels, size, 1, back=back)
+                count = _images(machine, one, least_s)
+                works[f"{name}, {way} {channels}x{size}"] = _convolution(
+                    machine, dtype, channels, size, count, back=back
+                )
     return _best(works, rounds, least_s)
 
 
@@ -94,9 +99,13 @@ def _product(machine: Machine, dtype: torch.dtype, side: int) -> Work:
     return work
 
 
-def _convolution(machine: Machine, dtype: torch.dtype, channels: int, size: int, *, back: bool) -> Work:
+def _images(machine: Machine, one: Work, least_s: float) -> int:
+    """The images that last `least_s` seconds, as one says that it lasts: slow arithmetic is measured on few."""
+    return max(1, min(math.ceil(least_s / seconds(one)), IMAGES)) * _scale(machine)
+
+
+def _convolution(machine: Machine, dtype: torch.dtype, channels: int, size: int, count: int, *, back: bool) -> Work:
     placed = replace(machine, memory_format="channels_last")
-    count = IMAGES * _scale(machine)
     images = placed.images(torch.randn(count, channels, size, size)).to(dtype).requires_grad_(back)
     layer = placed.place(nn.Conv2d(channels, channels, 3, padding=1, bias=False))
     weight = layer.weight.detach().to(dtype).requires_grad_(back)

@@ -49,6 +49,16 @@ def rates(works: Mapping[str, Work], rounds: int, least_s: float) -> dict[str, R
     return {name: _summary(values) for name, values in found.items()}
 
 
+def seconds(work: Work) -> float:
+    """What a work lasts that has been done once, so that nothing is prepared any more."""
+    work()
+    _wait()
+    started = time.perf_counter()
+    work()
+    _wait()
+    return time.perf_counter() - started
+
+
 def _rate(work: Work, least_s: float) -> float:
     _wait()
     started = time.perf_counter()
