@@ -27,7 +27,7 @@ def test_a_layout_is_read_as_what_it_means(name: str, tmp_path: Path) -> None:
         with pytest.raises(StriateError) as caught:
             read(given, layout=means.layout_given, label_pattern=means.label_pattern)
         assert means.refused in str(caught.value)
-        assert len(str(caught.value)) <= 500
+        assert len(str(caught.value).replace(str(given), "data")) <= 480
         return
     index = read(given, layout=means.layout_given, label_pattern=means.label_pattern)
     assert index.notes[0].startswith(f"read as: {means.layout}")
