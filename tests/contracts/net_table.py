@@ -5,6 +5,8 @@
 
 from dataclasses import dataclass
 
+import pytest
+
 
 @dataclass(frozen=True)
 class Net:
@@ -163,3 +165,6 @@ NETS = (
         over_another=True,
     ),
 )
+
+LONG = {"resnet1202_cifar"}  # the layers of its shallower kin, many times
+EACH = [pytest.param(row, id=row.name, marks=[pytest.mark.slow] if row.name in LONG else []) for row in NETS]

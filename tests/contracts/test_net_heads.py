@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 import torch
-from net_table import NETS, Net
+from net_table import EACH, Net
 from torch import Tensor, nn
 
 from striate.errors import UsageError
 from striate.nets import create, heads_of, replace_head, takes_vectors
 
-pytestmark = pytest.mark.parametrize("row", NETS, ids=lambda row: row.name)
+pytestmark = pytest.mark.parametrize("row", EACH)
 
 
 def meta_net(row: Net, **arguments: Any) -> Any:

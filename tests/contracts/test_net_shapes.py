@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from net_table import NETS, Net
+from net_table import EACH, Net
 from torch import Tensor, nn
 
 from striate.errors import SizeError
 from striate.nets import CATALOGUE, create
 
-pytestmark = pytest.mark.parametrize("row", NETS, ids=lambda row: row.name)
+pytestmark = pytest.mark.parametrize("row", EACH)
 
 
 def meta_net(row: Net, **arguments: int) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from net_table import NETS, Net
+from net_table import EACH, Net
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
@@ -18,7 +18,7 @@ def _tanh_is_dispatched() -> None:
     torch.tanh(torch.zeros(1))
 
 
-@pytest.fixture(scope="module", params=NETS, ids=lambda row: row.name)
+@pytest.fixture(scope="module", params=EACH)
 def row(request: pytest.FixtureRequest) -> Net:
     assert isinstance(request.param, Net)
     return request.param

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from net_table import NETS, Net
+from net_table import EACH, Net
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 from torch.overrides import TorchFunctionMode
@@ -89,13 +89,7 @@ def nearest_unpool(x: Tensor, _positions: Tensor, size: tuple[int, int]) -> Tens
     return interpolate(x, size=size)
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        pytest.param(row, id=row.name, marks=[pytest.mark.slow] if row.name == "resnet1202_cifar" else [])
-        for row in NETS
-    ],
-)
+@pytest.mark.parametrize("row", EACH)
 def test_the_gradient_reaches_what_the_inspector_says(row: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("striate.nets.segnet.max_unpool", nearest_unpool)
     channels, height, width = row.input

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from net_table import NETS, Net
+from net_table import EACH, Net
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -12,8 +12,6 @@ from striate.graph.meta import build
 from striate.graph.shapes import SHAPES, result_of
 from striate.inspect import Inspection, find, inspect
 from striate.nets import create
-
-QUICK = [row for row in NETS if row.name != "resnet1202_cifar"]  # the same as its shallower kin, and long
 
 
 def of(net: Any, *shape: int) -> Inspection:
@@ -73,7 +71,7 @@ def test_published_numbers(name: str, parameters: int, macs: int, depth: int, fi
     assert found.receptive_field == (field, field)
 
 
-@pytest.mark.parametrize("row", QUICK, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", EACH)
 def test_every_net(row: Net) -> None:
     found = of_row(row)
     assert found.parameters == row.parameters
@@ -88,7 +86,7 @@ def test_every_net(row: Net) -> None:
     assert 2 * found.macs == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("row", QUICK, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", EACH)
 def test_the_quick_shapes_are_those_of_pytorch(row: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     differ: list[str] = []
 
