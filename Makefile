@@ -22,7 +22,7 @@ check: setup
 	$(BIN)/python -m pytest tests/test_imports.py
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist worksteal
 
 test-all: setup
 	$(BIN)/python -m pytest
