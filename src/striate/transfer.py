@@ -50,7 +50,7 @@ from striate.training.resolve import resolve as resolve_recipe
 from striate.training.resolve import without_colours
 from striate.training.run import Run
 from striate.training.snapshots import require_no_snapshots
-from striate.training.trial import Trial, try_bfloat16
+from striate.training.trial import try_bfloat16
 from striate.weights import load_into
 
 VIEWS = 8  # of each image, of which training on cached features shows one an epoch
@@ -171,22 +171,12 @@ def plan(
 
 def learn(run: Run, base: Callable[[], Pretrained]) -> None:
     """Fits a head, or trains; the weights are asked for where no checkpoint holds them."""
-    started = time.perf_counter()
     if run.checkpoint is None:
-        fitted = None
+        started, fitted = time.perf_counter(), None
         if run.recipe.transfer.freeze == "auto":
             run, fitted = _planned(run, base())
-        if _frozen(run, base().net) == base().net.stages and fit_parts_alone(run, base()):
-            return
-        net = base().net
-        problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
-        if problem is not None and _frozen(run, net) == net.stages and _why_not_fitted(net) is None:
-            require_no_snapshots(run)
-            run = run if fitted else in_suitable_precision(run, net, problem)
-            trial = fit_head_alone(run, base(), fitted or probe(run, net, problem), started)
-            if trial is not None:
-                run = run.in_float32(asdict(trial))
-                fit_head_alone(run, base(), probe(run, net, problem), started)
+        all_frozen = _frozen(run, base().net) == base().net.stages
+        if all_frozen and (fit_parts_alone(run, base()) or fit_head_alone(run, base(), fitted, started)):
             return
     net = pretrained_network(run, base)
     if run.checkpoint is None and _begins_fitted(run, base().net):
@@ -220,22 +210,34 @@ def inputs_of(run: Run, net: nn.Module) -> Inputs:
     return cached_features(run, net, frozen, count or VIEWS)
 
 
-def fit_head_alone(run: Run, base: Pretrained, fitted: Fitted, started: float) -> Trial | None:
-    """Gives the frozen network a head that was fitted to it, and leaves the run folder as training would.
+def fit_head_alone(run: Run, base: Pretrained, fitted: Fitted | None, started: float) -> bool:
+    """Fits the head of the frozen network, unless a plan has fitted it, and leaves the run folder as training would.
 
     Returns:
-        As `close_fitted` does.
+        Whether it has a head that can be fitted; if not, nothing was done.
     """
+    problem = run.task.head_problem(run.index, run.index.rows("train"), run.recipe)
+    if problem is None or _why_not_fitted(base.net) is not None:
+        return False
+    require_no_snapshots(run)
+    if fitted is None:
+        run = in_suitable_precision(run, base.net, problem)
+        fitted = probe(run, base.net, problem)
     net = _take_weights(create(run.network, **run.arguments), base, run).eval()
     install(net, fitted.head)
     freeze(net, _frozen(run, net))
     describe(run, net)
     head = {"strength": fitted.strength, "temperature": fitted.temperature}
-    return close_fitted(run, net, head, cross_validated(run, fitted), started)
+    trial = close_fitted(run, net, head, cross_validated(run, fitted), started)
+    return trial is None or fit_head_alone(run.in_float32(asdict(trial)), base, None, started)
 
 
 def fit_parts_alone(run: Run, base: Pretrained) -> bool:
-    """Fits each layer of a head of several, where the task has one, and leaves the run folder as training would."""
+    """Fits each layer of a head of several, and leaves the run folder as training would.
+
+    Returns:
+        Whether the task has such a head; if not, nothing was done.
+    """
     started = time.perf_counter()
     net = _take_weights(drawn_network(run), base, run).eval()
     found = fit_parts(run, net)
