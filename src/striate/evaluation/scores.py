@@ -130,13 +130,13 @@ def evaluate(
     images = IndexedImages(matched, model.max_pixels)
     unreadable: dict[int, str] = {}
     outputs: Iterable[tuple[Tensor, Batch]]
-    if answered is None or viewing != ONCE or not (np.array_equal(rows, answered.rows) and answered.is_of(model)):
-        answered = None
+    if answered and viewing == ONCE and np.array_equal(rows, answered.rows) and answered.is_of(model):
+        outputs, unreadable, seconds_before = answered.batches, dict(answered.unreadable), answered.seconds
+    else:
+        seconds_before = 0.0
         outputs = model.outputs_of(
             images, rows, batch_size, workers, viewing, unreadable=unreadable, annotations=task.annotations(matched)
         )
-    else:
-        outputs, unreadable = answered.batches, dict(answered.unreadable)
     started = time.perf_counter()
     shown = viewing.whole(model.preprocessing)
     found = []
@@ -145,7 +145,7 @@ def evaluate(
             found.append(task.observe(each, matched, batch, shown))
             advance(len(batch.rows))
     records = torch.cat(found)
-    seconds = time.perf_counter() - started + (0 if answered is None else answered.seconds)
+    seconds = time.perf_counter() - started + seconds_before
     read = np.array([row not in unreadable for row in rows.tolist()])
     if not read.any():
         raise DataError(f"{name}: expected at least one readable image; got none of {len(read)}.")

@@ -1,6 +1,7 @@
 """Answers: what a model answered to each image, as columns whose number does not depend on that of the classes."""
 
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -77,9 +78,9 @@ class Answers:
         true = logits.gather(1, labels[:, None])
         before = torch.arange(logits.shape[1]) < labels[:, None]
         ranks = ((logits > true) | ((logits == true) & before)).sum(dim=1)
-        scaled = _figures(logits.double() / temperature, answers, labels)
-        plain = _figures(logits.double(), answers, labels) if temperature != 1 else scaled
-        columns = (labels, answers, second, ranks, *scaled, plain[0], *plain[2:])
+        scaled = _Figures.of(logits.double() / temperature, answers, labels)
+        plain = scaled if temperature == 1 else _Figures.of(logits.double(), answers, labels)
+        columns = (labels, answers, second, ranks, *scaled, plain.confidence, plain.loss, plain.brier)
         return torch.stack([column.float() for column in columns], dim=1)
 
     @staticmethod
@@ -96,9 +97,19 @@ INTEGERS = 4  # fields that hold class numbers and ranks; they come first
 WIDTH = len(fields(Answers))
 
 
-def _figures(logits: Tensor, answers: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+class _Figures(NamedTuple):
     """(N,) each: the probability of the answer and of the truth, the loss, and Brier's score."""
-    log_p = logits.log_softmax(dim=1)
-    truth = log_p.gather(1, labels[:, None])[:, 0]
-    confidence = log_p.gather(1, answers[:, None])[:, 0].exp()
-    return confidence, truth.exp(), -truth, log_p.exp().square().sum(dim=1) - 2 * truth.exp() + 1
+
+    confidence: Tensor
+    truth: Tensor
+    loss: Tensor
+    brier: Tensor
+
+    @staticmethod
+    def of(logits: Tensor, answers: Tensor, labels: Tensor) -> "_Figures":
+        """Those that logits (N, classes) give."""
+        log_p = logits.log_softmax(dim=1)
+        truth = log_p.gather(1, labels[:, None])[:, 0]
+        confidence = log_p.gather(1, answers[:, None])[:, 0].exp()
+        brier = log_p.exp().square().sum(dim=1) - 2 * truth.exp() + 1
+        return _Figures(confidence, truth.exp(), -truth, brier)

@@ -28,10 +28,10 @@ def orthogonal(matrix: Tensor) -> Tensor:
     Returns:
         (M, N), float32; the iteration itself is in bfloat16, which it forgives.
     """
-    a, b, c = QUINTIC
-    x: Tensor = (matrix / matrix.norm().clamp(min=TINY)).bfloat16()
     if len(matrix) > matrix.shape[1]:
         return orthogonal(matrix.T).T  # the smaller product
+    a, b, c = QUINTIC
+    x: Tensor = (matrix / matrix.norm().clamp(min=TINY)).bfloat16()
     for _ in range(ITERATIONS):
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
