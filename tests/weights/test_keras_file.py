@@ -80,6 +80,50 @@ def test_tensors_come_by_the_names_of_their_layers(h5py: Any, tmp_path: Path, fo
     assert all(np.array_equal(tensors[name].numpy(), expected[name]) for name in expected)
 
 
+def test_names_of_keras_1(h5py: Any, tmp_path: Path) -> None:
+    former = {"kernel": "W", "bias": "b", "moving_mean": "running_mean", "moving_variance": "running_std"}
+    expected = {name: value for name, value in values().items() if not name.startswith("conv_dw")}  # it had none
+    with h5py.File(tmp_path / "a.h5", "w") as root:
+        for count, (path, value) in enumerate(expected.items()):
+            layer, _, name = path.partition("/")
+            root[f"{layer}/{layer}_{former.get(name, name)}{'_1' * (count % 2)}:0"] = value
+    tensors = read_tensors(tmp_path / "a.h5")
+    assert tensors.keys() == expected.keys()
+    assert all(np.array_equal(tensors[name].numpy(), expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_the_order_is_the_one_that_the_file_lists(h5py: Any, tmp_path: Path, parts: int) -> None:
+    layers = list(reversed(LAYERS))
+    with h5py.File(tmp_path / "a.h5", "w") as root:
+        write_keras2(root)
+        for part, names in enumerate(np.array_split(np.array(layers, "S"), parts)):
+            root.attrs[f"layer_names{part if parts > 1 else ''}"] = names
+        for layer in layers:
+            root[layer].attrs["weight_names"] = [f"{layer}/{name}:0" for name in LAYERS[layer][1]]
+    listed = [f"{layer}/{name}" for layer in layers for name in LAYERS[layer][1]]
+    assert list(read_tensors(tmp_path / "a.h5")) == listed
+
+
+def test_a_list_that_leads_out_of_the_file_is_not_followed(h5py: Any, tmp_path: Path) -> None:
+    """Groups of an optimiser are not looked into, and may hold links."""
+    with h5py.File(tmp_path / "a.h5", "w") as root:
+        write_keras2(root)
+        root["optimizer_weights/out"] = h5py.ExternalLink(str(tmp_path / "none.h5"), "/")
+        root.attrs["layer_names"] = ["a", "optimizer_weights/out", "/optimizer_weights/out", "./optimizer_weights/out"]
+        root["a"].attrs["weight_names"] = ["a/kernel:0"]
+    assert next(iter(read_tensors(tmp_path / "a.h5"))) == "a/kernel"
+
+
+@pytest.mark.parametrize("listed", [3, [b"\xff"]])
+def test_a_list_that_is_none(h5py: Any, tmp_path: Path, listed: Any) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as root:
+        write_keras2(root)
+        root.attrs["layer_names"] = listed
+    with pytest.raises(WeightsError, match=r"a\.h5: expected weights that Keras saved; "):
+        read_tensors(tmp_path / "a.h5")
+
+
 def test_a_network_of_keras_becomes_ours(h5py: Any, tmp_path: Path) -> None:
     """MobileNet v1 of width 0.25, written as Keras writes it from a net of ours."""
     net: Any = create("mobilenet_v1_025", num_classes=3).eval()

@@ -5,6 +5,8 @@ Keras is no dependency: `pip install keras h5py` beside PyTorch, and these tests
 
 import importlib
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,17 @@ import pytest
 import torch
 
 from striate.pretrained import pretrained
+from striate.weights.keras_order import orders
 
 FORMS = (".weights.h5", ".h5", ".keras", "_legacy.h5")
+FORMER = {  # names of tensors in Keras 1, by today's
+    "kernel": "W",
+    "bias": "b",
+    "gamma": "gamma",
+    "beta": "beta",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_std",
+}
 BLUE_FIRST = ("VGG", "ResNet")  # in Keras, as it prepares images for them
 Application = tuple[dict[str, float], str]  # arguments of Keras' function, and the net that it shall be taken for
 APPLICATIONS: dict[str, list[Application]] = {
@@ -102,6 +113,65 @@ def test_an_application_is_known_and_gives_its_logits(
         save(model, path)
         assert_same(model, path, None, net, function.startswith(BLUE_FIRST))
         path.unlink()
+
+
+def as_published(model: Any, path: Path, rename: Callable[[str], str], keras_1: bool = False) -> None:
+    """Writes a file of Keras 2, or of Keras 1, whose layers have other names."""
+    with importlib.import_module("h5py").File(path, "w") as file:
+        file.attrs["layer_names"] = [rename(layer.name).encode() for layer in model.layers]
+        for layer in model.layers:
+            name = rename(layer.name)
+            group, names = file.create_group(name), []
+            for weight in (w for w in layer.trainable_weights + layer.non_trainable_weights if w.name in FORMER):
+                deep = type(layer).__name__ == "DepthwiseConv2D"
+                leaf = "depthwise_kernel" if deep and weight.name == "kernel" else weight.name
+                names.append(f"{name}_{FORMER[weight.name]}_1:0" if keras_1 else f"{name}/{leaf}:0")
+                group[names[-1]] = np.asarray(weight.cpu())
+            group.attrs["weight_names"] = [each.encode() for each in names]
+
+
+def first_name(name: str) -> str:
+    """Of a layer of MobileNet v2, or of ResNet50, as it was called at first."""
+    name = re.sub(r"block_(\d+)_([a-z]+)$", r"mobl\1_conv_\1_\2", name)
+    name = re.sub(r"block_(\d+)_([a-z]+)_BN$", r"bn\1_conv_\1_bn_\2", name)
+    found = re.fullmatch(r"conv(\d)_block(\d)_(\d)_(conv|bn)", name)
+    if found:
+        kind, letter = ("res" if found[4] == "conv" else "bn"), " abcdef"[int(found[2])]
+        return f"{kind}{found[1]}{letter}_branch{('1', '2a', '2b', '2c')[int(found[3])]}"
+    return {"conv1_conv": "conv1", "conv1_bn": "bn_conv1"}.get(name, name)
+
+
+@pytest.mark.filterwarnings("ignore")  # Keras' own
+@pytest.mark.parametrize(
+    ("function", "net", "rename", "keras_1"),
+    [
+        ("MobileNetV2", "mobilenet_v2_tf_100", first_name, False),
+        pytest.param("InceptionV3", "inception_v3_tf", "of_mine_{}".format, False, marks=pytest.mark.slow),
+        pytest.param("ResNet101", "resnet101_v1", "of_mine_{}".format, False, marks=pytest.mark.slow),
+        pytest.param("ResNet50", "resnet50_v1", first_name, True, marks=pytest.mark.slow),
+        pytest.param("VGG16", "vgg16", str, True, marks=pytest.mark.slow),
+    ],
+)
+def test_files_with_other_names_of_layers(
+    keras: Any, tmp_path: Path, function: str, net: str, rename: Callable[[str], str], keras_1: bool
+) -> None:
+    keras.utils.clear_session()
+    model = getattr(keras.applications, function)(weights=None, classifier_activation=None)
+    for layer in model.layers if function == "ResNet50" else ():
+        if hasattr(layer, "epsilon"):
+            layer.epsilon = 1e-3  # as it was then
+    randomise(model)
+    as_published(model, tmp_path / "a.h5", rename, keras_1)
+    assert_same(model, tmp_path / "a.h5", None, net, function.startswith(BLUE_FIRST))
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if "ResNet" in name else ()) for name in orders()]
+)
+def test_layers_stand_in_the_order_of_keras(keras: Any, name: str) -> None:
+    keras.utils.clear_session()
+    model = getattr(keras.applications, name)(weights=None)
+    assert [layer.name for layer in model.layers if layer.weights] == [layer for layer, _ in orders()[name]]
 
 
 def lenet(keras: Any, names: tuple[str | None, ...]) -> Any:

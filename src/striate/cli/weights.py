@@ -39,7 +39,7 @@ class Where:
 
 HERE = Where()
 LINE_S = 10.0  # seconds between two lines of progress
-DIGESTS = {"whole": "whole", "prefix": "8 digits", "none": "none"}
+DIGESTS = {"whole": "whole", "prefix": "8 digits", "md5": "md5", "none": "none"}
 
 
 def _known(where: Where) -> "Mapping[str, Manifest]":
@@ -62,8 +62,8 @@ def _named(name: str, known: "Mapping[str, Manifest]", folder: Path | None) -> "
 def list_(*, json_output: JsonOutput = False, where: Where = HERE) -> None:
     """List the weights that striate knows, with their licence, accuracy, and whether their file is here.
 
-    Of a sha256 that is published whole, or in its first 8 digits, or not at all, these are checked; "pinned" is one of
-    which the rest is known since the file came.
+    Of a sha256 that is published whole, or in its first 8 digits, or as an md5 in its place, or not at all, these are
+    checked; "pinned" is one that is known whole since the file came.
 
     Args:
         json_output: Print every manifest in full, as JSON for a script.
@@ -188,9 +188,10 @@ class Form:
 
     layout: str | None = None
     """Whose names and layouts: striate (also torchvision, timm), module, keras, keras_numbered, keras_mobilenet_v1,
-    keras_mobilenet_v1_folded, keras_mobilenet_v2, keras_vgg, keras_resnet, keras_inception_v3,
-    keras_inception_resnet_v2, caffe, caffe_lenet, timm_vgg, timm_mobilenet_v2, fastai_resnet, numbered_resnet,
-    numbered_features, transformers_resnet, efficientnet_pytorch; with --model, those that fit unless given."""
+    keras_mobilenet_v1_folded, keras_mobilenet_v2, keras_vgg, keras_resnet, keras_resnet50_branches,
+    keras_inception_v3, keras_inception_resnet_v2, caffe, caffe_lenet, timm_vgg, timm_mobilenet_v2, fastai_resnet,
+    numbered_resnet, numbered_features, transformers_resnet, efficientnet_pytorch; with --model, those that fit unless
+    given."""
 
     model: Annotated[str | None, Parameter(alias="-m")] = None
     """Network, by its name in the catalogue: the result is then a model file, to evaluate and predict with."""

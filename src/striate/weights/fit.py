@@ -23,7 +23,7 @@ LEAST_SHARE = 1 / 8  # of the tensors: what stands before fewer is no network, b
 LEAVES = ("weight", "bias", "running_mean", "running_var")  # of the tensors of the catalogue's nets
 LAYOUTS_OF = {  # of nets that others are alike in their tensors: whose files are taken for theirs
     "mobilenetv1_100": ("striate",),
-    **dict.fromkeys(RESNET_NETS, ("keras_resnet",)),
+    **dict.fromkeys(RESNET_NETS, ("keras_resnet", "keras_resnet50_branches")),
     "mobilenet_v2_tf_100": ("keras_mobilenet_v2",),
     "inception_v3_tf": ("keras_inception_v3",),
 }

@@ -1,7 +1,8 @@
 """Files of Keras: the tensors of an HDF5 file, as `layer/kernel` and so on, which `from_keras` takes.
 
-Keras 2's files, which Keras Applications publishes, name every tensor (`conv1/conv1/kernel:0`). Keras 3's `.weights.h5`
-numbers the tensors of a layer and names the layer in an attribute; a `.keras` archive holds such a file.
+Keras 2's files, which Keras Applications publishes, name every tensor (`conv1/conv1/kernel:0`), and so do those of
+Keras 1 (`conv1/conv1_W:0`), such as the first of VGG and ResNet50. Keras 3's `.weights.h5` numbers the tensors of a
+layer and names the layer in an attribute; a `.keras` archive holds such a file.
 
 Source: keras/src/legacy/saving/legacy_h5_format.py and keras/src/saving/saving_lib.py of keras-team/keras; a network
 read from each format that Keras 3.15 writes gives Keras' logits.
@@ -10,7 +11,7 @@ read from each format that Keras 3.15 writes gives Keras' logits.
 import importlib
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,11 +24,13 @@ from striate.errors import WeightsError
 from striate.files import fit_to_print, open_regular
 from striate.tensors import MOST_TENSORS, unsound
 from striate.weights.checkpoint import Checkpoint
+from striate.weights.keras_order import todays_names
 
 HDF5 = b"\x89HDF\r\n\x1a\n"  # at the beginning of a file
 IN_ARCHIVE = "model.weights.h5"  # of a .keras archive
 OPTIMISER = "optimizer"  # what its groups' names begin with
 DEPTH = 12  # of groups within groups
+MOST_PARTS = 100  # of a list of names that is parted, each of up to 64 KB
 NUMBERED = {  # by the class of a layer, what Keras 3 numbers from 0
     "dense": ("kernel", "bias"),
     "conv2d": ("kernel", "bias"),
@@ -36,6 +39,15 @@ NUMBERED = {  # by the class of a layer, what Keras 3 numbers from 0
 }
 COUNT = re.compile(r"_\d+$")  # behind the second layer of a class, and on
 NO_SCALE = ("beta", "moving_mean", "moving_variance")  # of a batch norm with three tensors
+KERAS_1 = {  # running_std held the variance
+    "W": "kernel",
+    "b": "bias",
+    "gamma": "gamma",
+    "beta": "beta",
+    "running_mean": "moving_mean",
+    "running_std": "moving_variance",
+}
+IN_KERAS_1 = re.compile(rf"({'|'.join(KERAS_1)})(?:_\d+)?")  # behind the name of the layer; a second session counts
 DEPTHWISE = ("dw", "depthwise")  # in the names of such layers, whose kernel Keras 3 calls as any other
 
 
@@ -67,18 +79,49 @@ def read_keras(path: Path) -> Checkpoint:
         with open_regular(path) as file:
             size = file.seek(0, 2)
             with h5py.File(_content(file), "r") as root:
-                found = dict(_datasets(h5py, root, size))
+                arrays = list(_datasets(h5py, root, size))
+                order = _order(root)  # only now: nothing in the file leads outside
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         reason = fit_to_print(str(error).rstrip("."), 200)
         raise WeightsError(f"{path}: expected weights that Keras saved; {reason}.") from error
+    found = _by_layer(arrays, order)
+    problem = unsound(found, size)
+    if problem or not found:
+        raise WeightsError(f"{path}: {problem or 'expected weights that Keras saved; got none'}.")
+    if not order:
+        return Checkpoint(found)
+    try:
+        return Checkpoint(*todays_names(found))
+    except ValueError as error:
+        raise WeightsError(f"{path}: expected weights that Keras saved; {error}.") from error
+
+
+def _by_layer(arrays: Iterable[tuple[str, str, Tensor]], order: Sequence[str]) -> dict[str, Tensor]:
+    """`layer/kernel` and so on of (path, name, tensor) of arrays, in the order in which the file lists their paths."""
+    places = {path: place for place, path in enumerate(order)}
     tensors: dict[str, Tensor] = {}
-    for name, value in found.items():
+    for _, name, value in sorted(arrays, key=lambda each: places.get(each[0], len(places))):
         short = "/".join(name.split("/")[-2:])
         tensors[name if short in tensors else short] = value
-    problem = unsound(tensors, size)
-    if problem or not tensors:
-        raise WeightsError(f"{path}: {problem or 'expected weights that Keras saved; got none'}.")
-    return Checkpoint(tensors)
+    return tensors
+
+
+def _order(root: Any) -> list[str]:
+    """The paths of arrays in the order in which Keras 2 lists them; none where a file has no such list."""
+    within = "model_weights" if "model_weights" in root else ""
+    top = root[within] if within else root
+    return [
+        "/".join(part for part in (within, layer, name) if part)
+        for layer in _listed(top, "layer_names")
+        if layer in top and not any(part.startswith(OPTIMISER) for part in layer.split("/"))
+        for name in _listed(top[layer], "weight_names")
+    ]
+
+
+def _listed(group: Any, name: str) -> list[str]:
+    """A list of names, which Keras parts where it is long."""
+    parts = [name] if name in group.attrs else [f"{name}{i}" for i in range(MOST_PARTS) if f"{name}{i}" in group.attrs]
+    return [each.decode() if isinstance(each, bytes) else str(each) for part in parts for each in group.attrs[part]]
 
 
 def _content(file: BinaryIO) -> BinaryIO:
@@ -93,8 +136,8 @@ def _content(file: BinaryIO) -> BinaryIO:
         return BytesIO(archive.read(IN_ARCHIVE))
 
 
-def _datasets(h5py: Any, root: Any, size: int) -> Iterator[tuple[str, Tensor]]:
-    """(`layer/kernel`, tensor) of each array of layers; those of optimisers are left out."""
+def _datasets(h5py: Any, root: Any, size: int) -> Iterator[tuple[str, str, Tensor]]:
+    """(path, `layer/kernel`, tensor) of each array of layers; those of optimisers are left out."""
     count = 0
     waiting = [("", root, 0)]
     while waiting:
@@ -110,7 +153,7 @@ def _datasets(h5py: Any, root: Any, size: int) -> Iterator[tuple[str, Tensor]]:
                 if not (depth == 0 and name.startswith(OPTIMISER)):
                     waiting.append((inner, item, depth + 1))
             elif name != "seed_generator_state":
-                yield _named(inner, group), _tensor(item, inner, size)
+                yield inner, _named(inner, group), _tensor(item, inner, size)
 
 
 def _named(path: str, group: Any) -> str:
@@ -124,6 +167,9 @@ def _named(path: str, group: Any) -> str:
         layer = str(group.attrs.get("name", parts[-2]))
         return f"{layer}/{names[int(leaf)] if int(leaf) < len(names) else leaf}"
     layer, leaf = parts[-1] if parts else "", leaf.removesuffix(":0")
+    former = IN_KERAS_1.fullmatch(leaf.removeprefix(f"{layer}_")) if leaf.startswith(f"{layer}_") else None
+    if former is not None:
+        leaf = KERAS_1[former[1]]
     if leaf == "kernel" and any(mark in layer.split("_") for mark in DEPTHWISE):
         leaf = "depthwise_kernel"
     return f"{layer}/{leaf}"

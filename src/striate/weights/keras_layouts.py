@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from striate.errors import WeightsError
 from striate.files import list_names
 from striate.weights.convert import blocks, from_keras, is_keras, renamed_known, unfold_batch_norm, with_linear_head
+from striate.weights.keras_order import BRANCHES, NUMBERED
 
 Tensors = Mapping[str, Tensor]
 
@@ -23,7 +24,7 @@ MOBILENET_V1_NETS = ("mobilenet_v1", *(f"mobilenet_v1_{width}" for width in ("10
 MOBILENET_V2_NETS = tuple(f"mobilenet_v2_tf_{width}" for width in ("100", "035", "050", "075", "130", "140"))
 RESNET_NETS = ("resnet50_v1", "resnet101_v1", "resnet152_v1")
 RESNET_EPSILON = 1.001e-5  # of its batch norms
-NUMBERED = re.compile(r"(conv2d|depthwise_conv2d|batch_normalization|dense)(?:_(\d+))?")  # where nobody named a layer
+BRANCH_NUMBERS = ("1", "2a", "2b", "2c")  # by today's, of ResNet50
 
 
 def mobilenet_v1_layers() -> dict[str, str]:
@@ -71,6 +72,17 @@ def resnet_layers(names: Iterable[str]) -> dict[str, str]:
             stage, block, number, kind = found.groups()
             inside = f"{kind}{number}" if number != "0" else f"downsample.{int(kind == 'bn')}"
             layers[name] = f"layer{int(stage) - 1}.{int(block) - 1}.{inside}"
+    return layers
+
+
+def resnet50_branches(names: Iterable[str]) -> dict[str, str]:
+    """Today's name of each layer of Keras' ResNet50 as it was until Keras 2.3; `names` are those of its layers."""
+    layers = {"conv1": "conv1_conv", "bn_conv1": "conv1_bn", "fc1000": "predictions"}
+    for name in names:
+        if found := BRANCHES.fullmatch(name):
+            kind, stage, block, branch = found.groups()
+            number = BRANCH_NUMBERS.index(branch)
+            layers[name] = f"conv{stage}_block{ord(block) - ord('a') + 1}_{number}_{'conv' if kind == 'res' else 'bn'}"
     return layers
 
 
@@ -179,8 +191,21 @@ def keras_vgg(tensors: Tensors) -> dict[str, Tensor]:
 
 def keras_resnet(tensors: Tensors) -> dict[str, Tensor]:
     """Keras Applications' ResNet of the first version, which sees blue, green and red, and has biases before norms."""
-    ours = _without_biases(_of_keras(tensors))
+    return _resnet(_of_keras(tensors))
+
+
+def _resnet(tensors: Tensors) -> dict[str, Tensor]:
+    ours = _without_biases(tensors)
     return _red_first(renamed_known(ours, resnet_layers(_layers(ours))), "conv1")
+
+
+def keras_resnet50_branches(tensors: Tensors) -> dict[str, Tensor]:
+    """ResNet50 under the names that Keras Applications gave its layers at first, such as res2a_branch2a."""
+    theirs = _of_keras(tensors)
+    names = _layers(theirs)
+    if not any(map(BRANCHES.fullmatch, names)):
+        raise WeightsError(f"names: expected layers such as res2a_branch2a; got {list_names(sorted(names))}.")
+    return _resnet(renamed_known(theirs, resnet50_branches(names)))
 
 
 def keras_inception_v3(tensors: Tensors) -> dict[str, Tensor]:

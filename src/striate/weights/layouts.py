@@ -30,6 +30,7 @@ from striate.weights.keras_layouts import (
     keras_mobilenet_v1_folded,
     keras_mobilenet_v2,
     keras_resnet,
+    keras_resnet50_branches,
     keras_vgg,
 )
 
@@ -207,6 +208,14 @@ LAYOUTS = {
     ),
     "keras_vgg": Layout("Keras' VGG", keras_vgg, KERAS_EPSILON, CAFFE, blue_first=True),
     "keras_resnet": Layout("Keras' ResNet", keras_resnet, RESNET_EPSILON, CAFFE, blue_first=True, nets=RESNET_NETS),
+    "keras_resnet50_branches": Layout(
+        "Keras' ResNet50 until Keras 2.3",
+        keras_resnet50_branches,
+        KERAS_EPSILON,
+        CAFFE,
+        blue_first=True,
+        nets=RESNET_NETS[:1],
+    ),
     "keras_inception_v3": Layout(
         "Keras' Inception v3", keras_inception_v3, KERAS_EPSILON, CENTRED, nets=("inception_v3_tf",)
     ),
