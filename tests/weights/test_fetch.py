@@ -78,6 +78,24 @@ def test_a_pickle_is_kept_as_safetensors_and_pinned(plan: Plan, address: str, tm
     assert (pin.sha256, pin.size, pin.kept_sha256) == (whole, len(content), digest(kept))
 
 
+def test_an_md5_is_checked_and_the_sha256_pinned(plan: Plan, address: str, tmp_path: Path) -> None:
+    content = plan.files["/p"] = pickled(TENSORS)
+    fields = {"file": "mine-1.pth", "sha256": "", "size": 0, "url": f"{address}/p"}
+    md5 = hashlib.md5(content).hexdigest()
+    with pytest.raises(WeightsError) as caught:
+        fetch(manifest(**fields, md5="0" * 32), tmp_path / "here")
+    assert str(caught.value) == (
+        f"{address}/p: expected lenet5.mine, with md5 {'0' * 32}; got {md5}. It is another file, and was not kept."
+    )
+    assert names(tmp_path / "here") == []
+    published = manifest(**fields, md5=md5)
+    kept = fetch(published, tmp_path / "here")
+    pin = read_pin(published, tmp_path / "here")
+    assert pin is not None
+    assert pin.sha256 == hashlib.sha256(content).hexdigest()
+    assert fetch(published, tmp_path / "here") == kept
+
+
 def test_a_safetensors_file_without_a_whole_digest_is_pinned(plan: Plan, address: str, tmp_path: Path) -> None:
     published = manifest(sha256=SHA256[:8], url=f"{address}/mine")
     kept = fetch(published, tmp_path / "here")

@@ -126,7 +126,7 @@ def as_published(model: Any, path: Path, rename: Callable[[str], str], keras_1: 
                 deep = type(layer).__name__ == "DepthwiseConv2D"
                 leaf = "depthwise_kernel" if deep and weight.name == "kernel" else weight.name
                 names.append(f"{name}_{FORMER[weight.name]}_1:0" if keras_1 else f"{name}/{leaf}:0")
-                group[names[-1]] = np.asarray(weight.cpu())
+                group[names[-1]] = weight.numpy()
             group.attrs["weight_names"] = [each.encode() for each in names]
 
 

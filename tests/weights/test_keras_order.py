@@ -6,7 +6,7 @@ from torch import Tensor
 
 from striate.weights.keras_order import BIASED, CONV, DENSE, NORM, SHIFT, orders, todays_names
 
-LEAVES = {
+LEAVES: dict[str, dict[str, tuple[int, ...]]] = {
     CONV: {"kernel": (1, 1, 2, 2)},
     BIASED: {"kernel": (1, 1, 2, 2), "bias": (2,)},
     DENSE: {"kernel": (2, 2), "bias": (2,)},

@@ -58,6 +58,15 @@ def test_a_file_is_found_once_it_is_as_published(tmp_path: Path) -> None:
     )
 
 
+def test_a_file_is_known_by_its_md5_where_no_sha256_is_published(tmp_path: Path) -> None:
+    path = tmp_path / "copy"
+    path.write_bytes(CONTENT)
+    published = manifest(sha256="", md5=hashlib.md5(CONTENT).hexdigest())
+    assert recognised(path, [manifest(sha256="", md5="0" * 32), published]) == published
+    path.write_bytes(CONTENT[:-1] + b"x")
+    assert recognised(path, [published]) is None
+
+
 def test_nothing_to_digest(tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         digest(tmp_path)
@@ -97,6 +106,17 @@ def of(path: Path, digits: int = 64, **values: Any) -> Manifest:
     """The manifest of a file, with so many digits of its sha256."""
     about = {"file": path.name, "sha256": digest(path)[:digits], "size": path.stat().st_size}
     return manifest(**(about | values))
+
+
+def test_what_keras_has_downloaded_is_found_by_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    path = tmp_path / "keras" / "models" / "mine.h5"
+    path.parent.mkdir(parents=True)
+    save_file(TENSORS, path)
+    assert is_here(of(path), tmp_path)
+    assert read_tensors(find(of(path), tmp_path)).keys() == TENSORS.keys()
+    assert not is_here(of(path, size=path.stat().st_size + 1), tmp_path / "other")
 
 
 @pytest.mark.parametrize("digits", [64, 8, 0])

@@ -77,7 +77,7 @@ def _download(manifest: Manifest, part: Path, pin: Pin | None, progress: Progres
     for again in (True, False):
         came = download(manifest.address, part, manifest.most_bytes, progress, limits)
         try:
-            require_published(manifest, came.sha256, part.stat().st_size, manifest.address, pin)
+            require_published(manifest, part, came.sha256, manifest.address, pin)
             return
         except WeightsError:
             part.unlink()

@@ -173,7 +173,7 @@ def _number(name: str) -> int:
 
 def _renamed(layers: Mapping[str, Mapping[str, Tensor]], names: Mapping[str, str]) -> dict[str, Tensor]:
     """`layer/tensor` with the layers' names replaced; kernels of depthwise layers are called so, whoever wrote them."""
-    found = {}
+    found: dict[str, Tensor] = {}
     for layer, tensors in layers.items():
         name = names.get(layer, layer)
         deep = DEPTHWISE.fullmatch(name)

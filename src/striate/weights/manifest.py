@@ -19,6 +19,7 @@ from striate.weights.names import names_of
 
 WHOLE = 64  # hexadecimal digits of a sha256
 DIGITS = re.compile(r"(?:[0-9a-f]{8,64})?")
+MD5 = re.compile(r"(?:[0-9a-f]{32})?")
 NAME = re.compile(r"(?:timm/)?[a-z0-9_]+\.[a-z0-9_.]+")
 LOCAL = ("localhost", "127.0.0.1", "::1")
 MOST_BYTES = 1 << 24  # of a file of manifests
@@ -76,6 +77,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sha256: str = ""
     """Of the file: all 64 digits, or the first 8 or more where no more are published, or none."""
 
+    md5: str = ""
+    """Of the file, 32 hexadecimal digits, where that is what is published in place of a sha256."""
+
     size: Bytes = 0
     """In bytes; 0 where it is not published."""
 
@@ -86,7 +90,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Where it is from, in words."""
 
     sources: dict[str, str] = {}
-    """Who says it, by the names of these fields: address, sha256, size, licence, preprocessing, accuracy."""
+    """Who says it, by the names of these fields: address, sha256, md5, size, licence, preprocessing, accuracy."""
 
     licence: str
     """As an SPDX name; "none stated" where the source states none."""
@@ -125,6 +129,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for field, value, good, what in (
             ("name", self.name, NAME.fullmatch(self.name), "`arch.tag` in lower case"),
             ("sha256", self.sha256, DIGITS.fullmatch(self.sha256), "64 hexadecimal digits in lower case, or the first"),
+            ("md5", self.md5, MD5.fullmatch(self.md5), "32 hexadecimal digits in lower case"),
             ("file", self.file, _is_plain(self.file), "the name of a file, without a folder"),
             ("url", self.url, re.match(r"https?://|$", self.url), "an address that starts with https:// or http://"),
             (
@@ -166,9 +171,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.file if self.file.endswith(".safetensors") else f"{Path(self.file).stem}.safetensors"
 
     @property
-    def digest(self) -> Literal["whole", "prefix", "none"]:
-        """How much of its sha256 is published."""
-        return "none" if not self.sha256 else "whole" if len(self.sha256) == WHOLE else "prefix"
+    def digest(self) -> Literal["whole", "prefix", "md5", "none"]:
+        """How much of its sha256 is published, or that its md5 is in its place."""
+        if not self.sha256:
+            return "md5" if self.md5 else "none"
+        return "whole" if len(self.sha256) == WHOLE else "prefix"
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 What was published as safetensors is kept as it is. Of a pickle, or a file of Keras, the tensors are kept as
 safetensors, under their published names; beside them stands a pin, which says the sha256 of the file they came from
-and of the file that is kept. So a digest of which only the first digits are published is known whole from the first
-time on.
+and of the file that is kept. So a digest of which only the first digits are published, or an md5, is known whole from
+the first time on.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import importlib.metadata
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from torch import Tensor
@@ -49,18 +50,18 @@ def weights_folder() -> Path:
     return Path(named) if named else cache_folder("weights", lasting=True)
 
 
-def digest(path: Path) -> str:
-    """The sha256 of a file, as hexadecimal digits.
+def digest(path: Path, algorithm: Literal["sha256", "md5"] = "sha256") -> str:
+    """The sha256 of a file, or its md5, as hexadecimal digits.
 
     Raises:
         WeightsError: nothing is there, or no regular file.
     """
     try:
-        sha256 = hashlib.sha256()
+        found = hashlib.new(algorithm, usedforsecurity=algorithm != "md5")
         with open_regular(path) as file:
             while chunk := file.read(CHUNK):
-                sha256.update(chunk)
-        return sha256.hexdigest()
+                found.update(chunk)
+        return found.hexdigest()
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: expected a file of weights; got nothing there.") from error
     except OSError as error:
@@ -70,14 +71,14 @@ def digest(path: Path) -> str:
 def recognised(path: Path, manifests: Iterable[Manifest]) -> Manifest | None:
     """The manifest that a file is as published of, or was kept of; None where it is of none.
 
-    A file is known by its sha256 and its size; a kept one by its sha256 in the pin beside it.
+    A file is known by its sha256, or its md5, and its size; a kept one by its sha256 in the pin beside it.
 
     Raises:
         WeightsError: nothing is there.
     """
     found, size = digest(path), path.stat().st_size
     for manifest in manifests:
-        if manifest.sha256 and _is_published(manifest, found, size):
+        if manifest.digest != "none" and _is_published(manifest, found, size) and _has_md5(manifest, path):
             return manifest
         if path.name == manifest.kept:
             pin = read_pin(manifest, path.parent)
@@ -97,16 +98,23 @@ def verify(manifest: Manifest, path: Path, pin: Pin | None = None) -> None:
     Raises:
         WeightsError: it is not as published, not what it was before, or not there.
     """
-    found = digest(path)
-    require_published(manifest, found, path.stat().st_size, path, pin)
+    require_published(manifest, path, digest(path), path, pin)
 
 
-def require_published(manifest: Manifest, found: str, size: int, where: Path | str, pin: Pin | None = None) -> None:
-    """Does nothing where a sha256 and a size are those of the published file.
+def require_published(manifest: Manifest, path: Path, found: str, where: Path | str, pin: Pin | None = None) -> None:
+    """Does nothing where a file is as published.
+
+    Args:
+        manifest: what was published.
+        path: of the file.
+        found: its sha256.
+        where: what a message calls it: the path or, for a file that is not kept, its address.
+        pin: as in `verify`.
 
     Raises:
-        WeightsError: they are not.
+        WeightsError: it is not.
     """
+    size = path.stat().st_size
     remedy = "It is another file, or not whole: remove it and get it anew."
     if not isinstance(where, Path):
         remedy = "It is another file, and was not kept."
@@ -116,11 +124,22 @@ def require_published(manifest: Manifest, found: str, size: int, where: Path | s
         raise WeightsError(f"{where}: expected {manifest.name}, with {known} {expected}; got {found}. {remedy}")
     if not _is_published(manifest, found, size):
         raise WeightsError(f"{where}: expected {manifest.name}, with {manifest.size:,} bytes; got {size:,}. {remedy}")
+    if pin is None and not _has_md5(manifest, path):
+        got = digest(path, "md5")
+        raise WeightsError(f"{where}: expected {manifest.name}, with md5 {manifest.md5}; got {got}. {remedy}")
+
+
+def _has_md5(manifest: Manifest, path: Path) -> bool:
+    """Whether a file has the md5 that is published in place of a sha256; yes where none is."""
+    return manifest.digest != "md5" or digest(path, "md5") == manifest.md5
 
 
 def _is_published(manifest: Manifest, found: str, size: int) -> bool:
-    right_size = not manifest.size or abs(size - manifest.size) <= manifest.size_within
-    return found.startswith(manifest.sha256) and right_size
+    return found.startswith(manifest.sha256) and _right_size(manifest, size)
+
+
+def _right_size(manifest: Manifest, size: int) -> bool:
+    return not manifest.size or abs(size - manifest.size) <= manifest.size_within
 
 
 def read_pin(manifest: Manifest, folder: Path) -> Pin | None:
@@ -227,6 +246,8 @@ def _published_file(manifest: Manifest, folder: Path) -> Path | None:
     places = [folder / manifest.file]
     if manifest.file.endswith((".pth", ".pt", ".th")):
         places.append(_torch_hub() / manifest.file)
+    if manifest.file.endswith(".h5"):
+        places += _in_keras_cache(manifest)
     if manifest.hub:
         places += _in_hub_cache(manifest.hub)
     if manifest.package:
@@ -238,6 +259,12 @@ def _torch_hub() -> Path:
     """Where torch.hub, and with it torchvision and timm, keep what they download."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torch"
     return Path(os.environ.get("TORCH_HOME") or cache) / "hub" / "checkpoints"
+
+
+def _in_keras_cache(manifest: Manifest) -> list[Path]:
+    """Where Keras keeps what it downloads; nothing where that is another file, as of ResNet50 under its first names."""
+    path = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / manifest.file
+    return [path] if path.is_file() and _right_size(manifest, path.stat().st_size) else []
 
 
 def _in_hub_cache(hub: Hub) -> list[Path]:
