@@ -3,9 +3,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, pad
 
-from striate.layers.same_padding import SameConv2d
+from striate.errors import UsageError
+from striate.layers.same_padding import SameConv2d, padded_conv
 
 
 @settings(deadline=None, max_examples=60)
@@ -59,3 +60,16 @@ def test_a_filter_narrower_than_its_stride_pads_nothing() -> None:
     layer = SameConv2d(1, 1, 1, stride=2, bias=False)
     x = torch.randn(1, 1, 6, 6)
     torch.testing.assert_close(layer(x), x[:, :, ::2, ::2] * layer.weight)
+
+
+@pytest.mark.parametrize(("padding", "before"), [("same", 0), ("symmetric", 1)])
+def test_an_even_input_at_stride_2_by_either_padding(padding: str, before: int) -> None:
+    layer, x = padded_conv(2, 4, 3, stride=2, padding=padding, groups=2), torch.randn(1, 2, 8, 8)
+    expected = conv2d(pad(x, (before, 1, before, 1)), layer.weight, stride=2, groups=2)
+    torch.testing.assert_close(layer(x), expected[:, :, :4, :4])
+    assert layer.bias is None
+
+
+def test_another_padding_is_refused() -> None:
+    with pytest.raises(UsageError, match="expected one of same, symmetric; got `sames`"):
+        padded_conv(2, 4, 3, padding="sames")

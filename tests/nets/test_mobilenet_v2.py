@@ -76,7 +76,7 @@ def test_channels_are_multiples_of_8_and_no_less_than_nine_tenths(channels: int,
     ("argument", "value", "sentence"),
     [
         ("width", 0.0, "`width`: expected a number above 0; got 0.0. Try 0.35, 0.5, 0.75, 1.0, 1.3 or 1.4."),
-        ("padding", "sames", "`padding`: expected one of symmetric, same; got `sames`. Did you mean `same`?"),
+        ("padding", "sames", "`padding`: expected one of same, symmetric; got `sames`. Did you mean `same`?"),
     ],
 )
 def test_an_argument_out_of_range_is_refused(argument: str, value: Any, sentence: str) -> None:

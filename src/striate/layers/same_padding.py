@@ -1,9 +1,12 @@
-"""Convolution padded as TensorFlow pads it, at any stride."""
+"""Convolution padded as TensorFlow pads it, at any stride, and the choice between that and padding evenly."""
 
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
 from striate.arithmetic import same_padding
+from striate.errors import UsageError, nearest
+
+PADDINGS = ("same", "symmetric")
 
 
 class SameConv2d(nn.Conv2d):
@@ -40,3 +43,25 @@ class SameConv2d(nn.Conv2d):
             return conv2d(x, self.weight, self.bias, self.stride, (top, left), self.dilation, self.groups)
         x = pad(x, (left, right, top, bottom))
         return conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+def padded_conv(
+    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, *, padding: str, groups: int = 1
+) -> nn.Conv2d:
+    """A convolution without bias to ceil(H / stride) x ceil(W / stride).
+
+    Args:
+        in_channels, out_channels, stride, groups: of the convolution.
+        kernel_size: odd.
+        padding: "same", as TensorFlow pads, or "symmetric", as many pixels on either side.
+
+    Raises:
+        UsageError: `padding` is neither.
+    """
+    if padding not in PADDINGS:
+        raise UsageError(
+            f"`padding`: expected one of {', '.join(PADDINGS)}; got `{padding}`. {nearest(padding, PADDINGS)}"
+        )
+    if padding == "same":
+        return SameConv2d(in_channels, out_channels, kernel_size, stride, groups=groups, bias=False)
+    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False)

@@ -12,18 +12,10 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn.functional import relu6
 
-from striate.errors import UsageError, nearest
-from striate.layers.same_padding import SameConv2d
+from striate.errors import UsageError
+from striate.layers.same_padding import padded_conv
 
-PADDINGS = ("same", "symmetric")
 STAGES = ((64, 1, 1), (128, 2, 2), (256, 2, 2), (512, 6, 2), (1024, 2, 2))  # table 1: channels, depth, first stride
-
-
-def conv3x3(in_channels: int, out_channels: int, stride: int, groups: int, padding: str) -> nn.Conv2d:
-    """A 3x3 convolution to ceil(H / stride) x ceil(W / stride); `padding` says which pixels its windows stand on."""
-    if padding == "same":
-        return SameConv2d(in_channels, out_channels, 3, stride, groups=groups, bias=False)
-    return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, groups=groups, bias=False)
 
 
 class DepthwiseSeparable(nn.Module):
@@ -31,7 +23,7 @@ class DepthwiseSeparable(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, padding: str) -> None:
         super().__init__()
-        self.conv_dw = conv3x3(in_channels, in_channels, stride, in_channels, padding)
+        self.conv_dw = padded_conv(in_channels, in_channels, 3, stride, padding=padding, groups=in_channels)
         self.bn1 = nn.BatchNorm2d(in_channels)
         self.conv_pw = nn.Conv2d(in_channels, out_channels, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(out_channels)
@@ -64,12 +56,8 @@ class MobileNetV1(nn.Module):
         super().__init__()
         if width <= 0:
             raise UsageError(f"`width`: expected a number above 0; got {width}. Try 0.25, 0.5, 0.75 or 1.0.")
-        if padding not in PADDINGS:
-            raise UsageError(
-                f"`padding`: expected one of {', '.join(PADDINGS)}; got `{padding}`. {nearest(padding, PADDINGS)}"
-            )
         channels = max(int(32 * width), 8)
-        self.conv_stem = conv3x3(in_channels, channels, 2, 1, padding)
+        self.conv_stem = padded_conv(in_channels, channels, 3, stride=2, padding=padding)
         self.bn1 = nn.BatchNorm2d(channels)
         self.blocks = nn.Sequential()
         for base_channels, depth, first_stride in STAGES:

@@ -12,10 +12,8 @@ from functools import partial
 from torch import Tensor, nn
 
 from striate.blocks import Features
-from striate.errors import UsageError, nearest
-from striate.layers.same_padding import SameConv2d
-
-PADDINGS = ("symmetric", "same")
+from striate.errors import UsageError
+from striate.layers.same_padding import padded_conv
 
 # table 2: expansion, channels, depth, stride of the first
 STAGES = (
@@ -43,11 +41,7 @@ def conv(
     in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1, padding: str = "symmetric"
 ) -> nn.Sequential:
     """A convolution that keeps H and W at stride 1, normalised, and cut to between 0 and 6."""
-    if padding == "same":
-        layer: nn.Conv2d = SameConv2d(in_channels, out_channels, kernel_size, stride, groups=groups, bias=False)
-    else:
-        around = kernel_size // 2
-        layer = nn.Conv2d(in_channels, out_channels, kernel_size, stride, around, groups=groups, bias=False)
+    layer = padded_conv(in_channels, out_channels, kernel_size, stride, padding=padding, groups=groups)
     return nn.Sequential(layer, nn.BatchNorm2d(out_channels), nn.ReLU6())
 
 
@@ -94,10 +88,6 @@ class MobileNetV2(nn.Module):
         super().__init__()
         if width <= 0:
             raise UsageError(f"`width`: expected a number above 0; got {width}. Try 0.35, 0.5, 0.75, 1.0, 1.3 or 1.4.")
-        if padding not in PADDINGS:
-            raise UsageError(
-                f"`padding`: expected one of {', '.join(PADDINGS)}; got `{padding}`. {nearest(padding, PADDINGS)}"
-            )
         channels = scaled(32, width)
         layers: list[nn.Module] = [conv(in_channels, channels, 3, stride=2, padding=padding)]
         for expansion, base_channels, depth, first_stride in STAGES:
