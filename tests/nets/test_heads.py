@@ -77,3 +77,5 @@ def test_a_head_that_is_asked_for_by_name_and_arguments_it_has_not() -> None:
     assert isinstance(create("resnet20_cifar", num_classes=3, head="mlp").get_submodule("linear"), Perceptron)
     with pytest.raises(UsageError, match="`lenet5`: expected an argument that it takes; got `hiden`"):
         create("lenet5", hiden=3)
+    with pytest.raises(UsageError, match="`lenet5`: expected `hidden` beside a `head`; got it alone"):
+        create("lenet5", hidden=3)

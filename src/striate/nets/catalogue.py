@@ -35,7 +35,7 @@ from striate.nets import (
     timm_nets,
     vgg,
 )
-from striate.nets.heads import replace_head
+from striate.nets.heads import HIDDEN, replace_head
 from striate.records import require_in_range
 
 Variant = Callable[..., nn.Module]
@@ -114,10 +114,15 @@ def make(name: str, variant: Variant, arguments: Mapping[str, Any]) -> nn.Module
         kind = parameters[argument].annotation if argument in parameters else HEAD_ARGUMENTS.get(argument, Any)
         require_in_range(argument, RANGES.get(kind, kind), value)
     own = {key: value for key, value in arguments.items() if key in accepted}
+    of_head = {key: value for key, value in arguments.items() if key not in own}
+    if of_head.keys() == {"hidden"}:
+        raise UsageError(
+            f"`{name}`: expected `hidden` beside a `head`; got it alone. Try head mlp, whose units it counts."
+        )
     net = variant(**own)
-    if "head" in arguments and "head" not in own:
+    if of_head:
         num_classes = arguments.get("num_classes", parameters["num_classes"].default)
-        replace_head(net, num_classes, arguments["head"], **{k: arguments[k] for k in ("hidden",) if k in arguments})
+        replace_head(net, num_classes, of_head["head"], of_head.get("hidden", HIDDEN))
     return net
 
 
