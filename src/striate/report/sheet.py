@@ -56,6 +56,22 @@ class Marks:
     """(H, W) class numbers; it covers the image, in its size or another."""
 
 
+@dataclass(frozen=True)
+class _Row:
+    """An image of the sheet, as it is evaluated."""
+
+    number: int
+    """Its row of the index."""
+
+    pixels: NDArray[np.uint8]
+    """(H, W, C)."""
+
+    map: Map
+    """From the points of `pixels` to those of the image."""
+
+    marks: Marks
+
+
 def draw_sheet(
     index: Index,
     augment: AugmentRecipe,
@@ -92,30 +108,28 @@ def draw_sheet(
         DataError: if there is none that can be read.
     """
     images = IndexedImages(index, max_pixels)
-    rows, pixels, maps, marks, skipped = [], [], [], [], []
     wanted = spread(np.flatnonzero(index.usable()), count).tolist()
     if preprocessing.pixel_range is None:
         preprocessing = replace(preprocessing, pixel_range=_levels(images, wanted))
-    for row in wanted:
+    rows, skipped = [], []
+    for number in wanted:
         try:
-            shown, map_ = _evaluated(images, row, preprocessing)
-            marks.append(_marks(index, images, row, max_pixels, boxes))
+            shown, map_ = _evaluated(images, number, preprocessing)
+            rows.append(_Row(number, shown, map_, _marks(index, images, number, max_pixels, boxes)))
         except UnreadableError as error:
-            skipped.append(f"{images.path(row)}: {error}")
-        else:
-            rows.append(row)
-            pixels.append(shown)
-            maps.append(map_)
+            skipped.append(f"{images.path(number)}: {error}")
     if not rows:
         reason = f"; {skipped[0]}" if skipped else ""
         raise DataError(f"{index.root}: expected an image that can be read; got none{reason}.")
     if wants_components(augment):
         sums = ColourSums()
-        for shown in pixels:
-            sums = sums.add(shown)
+        for row in rows:
+            sums = sums.add(row.pixels)
         augment = measured(augment, sums)
-    views = [trained_on(images, rows, augment, preprocessing, seed, epoch) for epoch in range(epochs)]
-    sheet = _lay_out([View("evaluation", np.stack(pixels), maps), *views], marks)
+    numbers = [row.number for row in rows]
+    evaluated = View("evaluation", np.stack([row.pixels for row in rows]), [row.map for row in rows])
+    trained = [trained_on(images, numbers, augment, preprocessing, seed, epoch) for epoch in range(epochs)]
+    sheet = _lay_out([evaluated, *trained], [row.marks for row in rows])
     write_whole(path, lambda aside: sheet.save(aside, format="PNG"))
     return skipped
 
@@ -148,7 +162,7 @@ def _evaluated(images: Images, row: int, preprocessing: Preprocessing) -> tuple[
     return preprocessing.read(image, map_), map_
 
 
-def _marks(index: Index, images: Images, row: int, max_pixels: int, used: NDArray[np.float32] | None = None) -> Marks:
+def _marks(index: Index, images: Images, row: int, max_pixels: int, used: NDArray[np.float32] | None) -> Marks:
     columns = {name: index.table[name][row].as_py() for name in ("boxes", "box", "mask")}
     boxes = np.array(columns["boxes"] or [columns["box"] or []], np.float32).reshape(-1, 4)
     if used is not None:
