@@ -116,10 +116,11 @@ class ForwardGraph:
     def __init__(self, net: nn.Module, input_size: tuple[int, int, int]) -> None:
         self.net = net
         self.stages: tuple[str, ...] = tuple(getattr(net, "stages", ()))
-        self._values = _Values(skeleton(net).eval(), input_size)
+        bare = skeleton(net).eval()
+        self._values = _Values(bare, input_size)
         try:
             with torch.no_grad(), Shapes():  # without gradients, as in evaluation, which a net may ask for
-                self.graph = _Tracer(self._values).trace(skeleton(net).eval())
+                self.graph = _Tracer(self._values).trace(bare)
         except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
             raise UsageError(
                 f"`{type(net).__name__}`: expected a network whose forward pass can be followed; {error}. "
