@@ -79,9 +79,12 @@ def test_the_rest_alone_is_that_of_a_cut(name: str) -> None:
     whole = ForwardGraph(net, (3, 64, 64))
     for count in range(len(stages_of(net)) + 1):
         parts = cut(net, stages_of(net)[:count], (3, 64, 64))
-        rest, values = remainder(whole, stages_of(net)[:count])
-        assert rest.code == parts.rest.code
-        assert tuple(tuple(value.shape[1:]) for value in values) == parts.shapes
+        rest = remainder(whole, stages_of(net)[:count])
+        placeholders = {node.name for node in parts.rest.graph.nodes if node.op == "placeholder"}
+        assert rest.operations == {node.name for node in parts.rest.graph.nodes} - placeholders
+        assert rest.crossing.keys() == placeholders
+        assert tuple(tuple(value.shape[1:]) for value in rest.crossing.values()) == parts.shapes
+        assert rest.learning <= rest.operations
 
 
 def test_another_number_of_images_than_was_traced() -> None:

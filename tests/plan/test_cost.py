@@ -3,20 +3,25 @@
 import math
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from net_table import NETS, Net
+from torch import Tensor
 
 from striate.data import Preprocessing, read, split
 from striate.device import choose
+from striate.graph import META, cut
+from striate.graph.memory import training_cost
 from striate.inspect import inspect
 from striate.nets import create
-from striate.plan.cost import Learning, Rates, choices, counted, followed, learning, learning_seconds, measured
+from striate.plan.cost import Learning, Rates, choices, counted, learning_seconds, measured
 from striate.recipe import DataRecipe, MachineRecipe, Recipe, TrainingRecipe, TransferRecipe
 
 SHOWN = Preprocessing((1, 32, 32), (0.5,), (0.5,), crop_pct=1.0)
@@ -32,9 +37,8 @@ def test_multiplications_parameters_and_memory_are_those_of_inspect(row: Net) ->
     with torch.device("meta"):
         net = create(row.name)
     stages: tuple[str, ...] = net.stages  # type: ignore[assignment]
-    whole, half, head = (
-        learning(followed(net, row.input), stages[:number]) for number in (0, len(stages) // 2, len(stages))
-    )
+    parts = counted(net, stages, row.input)
+    whole, half, head = (parts[number] for number in (0, len(stages) // 2, len(stages)))
     found = inspect(net, row.input)
     assert whole.macs == found.macs
     assert whole.parameters == found.parameters
@@ -46,10 +50,25 @@ def test_multiplications_parameters_and_memory_are_those_of_inspect(row: Net) ->
     assert whole.parameters > half.parameters >= head.parameters
 
 
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in NETS if row.name in QUICK])
+def test_what_learns_costs_what_it_costs_by_itself(row: Net) -> None:
+    """Dropout behind frozen stages keeps no mask, and values that cross are kept whatever reads them."""
+    with torch.device("meta"):
+        net: Any = create(row.name).train()
+    for number, part in enumerate(counted(net, net.stages, row.input)):
+        alone = cut(net, net.stages[:number], row.input)
+
+        def values(count: int, shapes: Sequence[tuple[int, ...]] = alone.shapes) -> list[Tensor]:
+            return [torch.empty(count, *shape, device=META) for shape in shapes]
+
+        cost = training_cost(net, alone.rest, values)
+        assert (part.macs, part.kept_bytes) == (cost.macs, cost.kept_bytes)
+        assert part.values == sum(math.prod(shape) for shape in alone.shapes)
+
+
 def test_what_is_left_of_lenet() -> None:
     net = create("lenet5", activation="relu", num_classes=3)
-    found = learning(followed(net, (1, 32, 32)), ("conv1", "conv2", "fc1"))
-    assert found == Learning(
+    assert counted(net, STAGES, (1, 32, 32))[3] == Learning(
         macs=120 * 84 + 84 * 3,
         kept_bytes=4 * (120 + 84 + 3),  # the inputs of two dense layers, the second of which relu needs too; the logits
         parameters=121 * 84 + 85 * 3,
@@ -92,7 +111,7 @@ def test_views_that_are_not_kept_are_computed_in_every_epoch(views: int, passes:
     net = create("lenet5", activation="relu")
     recipe = replace(RECIPE, transfer=TransferRecipe(views=views))
     choice = choices(STAGES, counted(net, STAGES, (1, 32, 32)), replace(RATES, step=0.0), recipe, images=100)[2]
-    whole, part = (learning(followed(net, (1, 32, 32)), frozen) for frozen in ((), ("conv1", "conv2")))
+    whole, _, part, *_ = counted(net, STAGES, (1, 32, 32))
     assert math.isclose(choice.seconds, 100 * (0.002 + passes * (0.001 + 0.01 * (1 - part.macs / whole.macs))))
     assert choice.disk_bytes == 100 * 400 * 2 * views
 
@@ -108,7 +127,7 @@ def test_no_view_is_kept_where_they_would_not_fit() -> None:
 
 def test_memory_is_that_of_a_batch_or_of_all_images_where_they_are_fewer() -> None:
     net = create("lenet5", activation="relu")
-    part = learning(followed(net, (1, 32, 32)), ())
+    part = counted(net, STAGES, (1, 32, 32))[0]
     for images, batch_size, in_batch in ((100, 8, 8), (5, 8, 5)):
         recipe = replace(RECIPE, training=TrainingRecipe(batch_size=batch_size))
         found = choices(STAGES, counted(net, STAGES, (1, 32, 32)), RATES, recipe, images)[-1]

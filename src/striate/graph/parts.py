@@ -55,14 +55,38 @@ def cut(net: nn.Module, frozen: Sequence[str], input_size: tuple[int, int, int])
     )
 
 
-def remainder(whole: ForwardGraph, frozen: Sequence[str]) -> tuple[fx.GraphModule, list[Tensor]]:
-    """The rest alone, as `cut` gives it, and what it takes: a meta tensor for each value that crosses, of two images.
+@dataclass(frozen=True)
+class Remainder:
+    """What is left of a net behind its frozen stages, by the names that the net's graph has for its operations."""
 
-    No frozen layer is copied, which takes most of the time of a cut.
+    operations: frozenset[str]
+    learning: frozenset[str]
+    """Of the operations, those that trained parameters have an influence on; a dropout before them is none."""
+
+    crossing: dict[str, Tensor]
+    """What the operations take: a meta tensor for each value that crosses, of two images."""
+
+
+def remainder(whole: ForwardGraph, frozen: Sequence[str]) -> Remainder:
+    """The rest alone, as `cut` gives it; nothing is copied, which takes most of the time of a cut.
+
+    Args:
+        whole: of a net with `stages`.
+        frozen: the first of these.
     """
-    rest = _rest(whole, frozen)
+    learning, rest = _learning(whole, frozen), _rest(whole, frozen)
     crossing = _crossing(whole, rest)
-    return _rest_module(whole, rest, crossing), [whole.value(node) for node in crossing]
+    return Remainder(
+        frozenset(node.name for node in rest),
+        frozenset(node.name for node in learning),
+        {node.name: whole.value(node) for node in crossing},
+    )
+
+
+def learning_module(whole: ForwardGraph) -> fx.GraphModule:
+    """All that learns where nothing is frozen, which takes what crosses to it; it shares the net's layers."""
+    rest = _rest(whole, ())
+    return _rest_module(whole, rest, _crossing(whole, rest))
 
 
 class Prefix(nn.Module):
@@ -99,7 +123,8 @@ class Vectors(Prefix):
 
 def pooled(values: Sequence[Tensor]) -> Tensor:
     """Maps (N, D, H, W), each averaged, and vectors (N, D) as they are, side by side: (N, sum of D), float32."""
-    return torch.cat([v.float().flatten(2).mean(dim=2) if v.ndim > 2 else v.float() for v in values], dim=1)
+    places = [tuple(range(2, value.ndim)) for value in values]  # not flattened, which would copy channels_last maps
+    return torch.cat([v.float().mean(dim=p) if p else v.float() for v, p in zip(values, places, strict=True)], dim=1)
 
 
 def vectors(net: nn.Module, depths: Sequence[str], input_size: tuple[int, int, int]) -> Vectors:
@@ -149,13 +174,19 @@ def _within(name: str, stages: Iterable[str]) -> bool:
     return any(name == stage or name.startswith(f"{stage}.") for stage in stages)
 
 
-def _rest(whole: ForwardGraph, frozen: Sequence[str]) -> set[fx.Node]:
-    """The operations that trained parameters, or dropouts before nothing frozen, have an influence on."""
-    rest: set[fx.Node] = set()
+def _learning(whole: ForwardGraph, frozen: Sequence[str]) -> set[fx.Node]:
+    """The operations that trained parameters have an influence on, and the output."""
+    found: set[fx.Node] = set()
     for node in whole.nodes:
         trained = whole.parameters(node) and not _within(str(node.target), frozen)
-        if trained or node.op == "output" or not rest.isdisjoint(node.all_input_nodes):
-            rest.add(node)
+        if trained or node.op == "output" or not found.isdisjoint(node.all_input_nodes):
+            found.add(node)
+    return found
+
+
+def _rest(whole: ForwardGraph, frozen: Sequence[str]) -> set[fx.Node]:
+    """The operations that trained parameters, or dropouts before nothing frozen, have an influence on."""
+    rest = _learning(whole, frozen)
     feeds_frozen: set[fx.Node] = set()
     for node in reversed(whole.nodes):
         if node not in rest and (whole.parameters(node) or not feeds_frozen.isdisjoint(node.users)):

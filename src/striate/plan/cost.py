@@ -2,13 +2,14 @@
 
 Multiplications and activations are counted; a few images are decoded, run and trained on, which gives seconds a
 image. What lies between is in proportion to multiplications. They are not all equally fast, so the proportion is
-held against a step that starts half way, and how far it is off is part of the answer.
+held against what the later half of a step takes, and how far it is off is part of the answer.
 """
 
 import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +17,10 @@ from torch import Tensor, nn
 from striate.data import Index, IndexedImages, Loader, Preprocessing, Rows, batches
 from striate.device import Machine
 from striate.features.store import GB
-from striate.graph.memory import training_cost
+from striate.graph.memory import CountedParts
 from striate.graph.meta import skeleton
-from striate.graph.parts import cut, remainder, vectors
+from striate.graph.op_rules import tensors_in
+from striate.graph.parts import learning_module, remainder, vectors
 from striate.graph.runtime import Extractor, extractor
 from striate.graph.symbolic import ForwardGraph
 from striate.processors import cores
@@ -65,7 +67,7 @@ class Rates:
     """Forward and backward, the whole network learning."""
 
     error: float
-    """By what factor a step that starts half way takes longer or shorter than its multiplications say; at least 1."""
+    """By what factor the later half of a step takes longer or shorter than its multiplications say; at least 1."""
 
     head: float
     """To fit a head, cross-validated."""
@@ -86,34 +88,40 @@ class Learning:
     """How many values of an image it takes from the frozen part."""
 
 
-def followed(net: nn.Module, input_size: tuple[int, int, int]) -> ForwardGraph:
-    """The graph of a net without memory, of which `learning` counts parts."""
-    return ForwardGraph(skeleton(net).train(), input_size)
+def counted(net: nn.Module, stages: Sequence[str], input_size: tuple[int, int, int]) -> tuple[Learning, ...]:
+    """Counts what learns by how many of the stages are frozen, from none to all.
 
-
-def learning(whole: ForwardGraph, frozen: Sequence[str]) -> Learning:
-    """Counts what is not frozen, exactly, with no arithmetic done and no memory taken.
+    It is exact, with no arithmetic done and no memory taken. All operations run by shape alone, once for all stages;
+    what is frozen is left out of the sum, but for the values that cross from there.
 
     Args:
-        whole: of a net with `stages`, as `followed` gives it.
-        frozen: the first of these.
+        net: it stays as it is.
+        stages: of the net, that can be frozen.
+        input_size: channels, height and width of the images.
+
+    Raises:
+        UsageError: the net cannot be followed.
     """
-    bare = whole.net
-    rest, values = remainder(whole, frozen)
-    held = {id(parameter) for stage in frozen for parameter in bare.get_submodule(stage).parameters()}
-    cost = training_cost(bare, rest, lambda count: [value.new_empty(count, *value.shape[1:]) for value in values])
+    bare = skeleton(net).train()
+    whole = ForwardGraph(bare, input_size)
+    taken = remainder(whole, ()).crossing.values()
+    parts = CountedParts(
+        bare, learning_module(whole), lambda count: [value.new_empty(count, *value.shape[1:]) for value in taken]
+    )
+    return tuple(_learning(whole, stages[:number], parts) for number in range(len(stages) + 1))
+
+
+def _learning(whole: ForwardGraph, frozen: Sequence[str], parts: CountedParts) -> Learning:
+    """What is not frozen of a net on the meta device."""
+    rest = remainder(whole, frozen)
+    cost = parts.cost(rest.operations, rest.learning, [*rest.crossing, "output"])
+    held = {id(parameter) for stage in frozen for parameter in whole.net.get_submodule(stage).parameters()}
     return Learning(
         macs=cost.macs,
         kept_bytes=cost.kept_bytes,
-        parameters=sum(parameter.numel() for parameter in bare.parameters() if id(parameter) not in held),
-        values=sum(value[0].numel() for value in values),
+        parameters=sum(parameter.numel() for parameter in whole.net.parameters() if id(parameter) not in held),
+        values=sum(value[0].numel() for value in rest.crossing.values()),
     )
-
-
-def counted(net: nn.Module, stages: Sequence[str], input_size: tuple[int, int, int]) -> tuple[Learning, ...]:
-    """What learns by how many of the stages are frozen, from none to all; see `learning`."""
-    whole = followed(net, input_size)
-    return tuple(learning(whole, stages[:number]) for number in range(len(stages) + 1))
 
 
 def choices(
@@ -207,10 +215,9 @@ def measured(
         run = frozen or extractor(vectors(net, stages, preprocessing.input_size), machine)
         forward = _seconds(lambda: run(images), machine) / len(images)
     half = len(stages) // 2
-    copied = machine.place(copy.deepcopy(net)).train()
-    step = _step_seconds(copied, (), images, machine)
-    half_step = _step_seconds(copied, stages[:half], images, machine, times=1)  # the same layers have run just now
-    factor = half_step / (step * parts[half].macs / parts[0].macs)
+    middle = stages[half - 1] if half else None
+    step, behind = _step_seconds(machine.place(copy.deepcopy(net)).train(), images, machine, middle)
+    factor = behind / (step * parts[half].macs / parts[0].macs)
     return Rates(decode, forward, step, max(factor, 1 / factor), head)
 
 
@@ -230,7 +237,7 @@ def learning_seconds(
     started = time.perf_counter()
     images = _decoded(index, rows[:SAMPLE], preprocessing, recipe)
     decode = (time.perf_counter() - started) / len(images)
-    step = _step_seconds(machine.place(copy.deepcopy(net)).train(), (), images, machine)
+    step, _ = _step_seconds(machine.place(copy.deepcopy(net)).train(), images, machine)
     return (decode + step) * len(rows) * recipe.training.epochs
 
 
@@ -242,40 +249,56 @@ def _decoded(index: Index, rows: Rows, preprocessing: Preprocessing, recipe: Rec
     return torch.cat([preprocessing.normalise(batch.images) for batch in loader])
 
 
-def _step_seconds(
-    net: nn.Module, frozen: Sequence[str], images: Tensor, machine: Machine, *, times: int = TIMES
-) -> float:
-    """An image, of forward and backward through what is not frozen of a net that may be changed."""
+def _step_seconds(net: nn.Module, images: Tensor, machine: Machine, middle: str | None = None) -> tuple[float, float]:
+    """An image, of forward and backward through a net that may be changed, and of what of it lies behind a stage.
+
+    All of it lies behind None. The gradient of what the stage gives is taken too, which a step that begins there is
+    spared; such a step would have to be cut and run by itself.
+    """
     images = machine.images(images[:STEPPED] if machine.device.type == "cpu" else images)
-    rest: nn.Module = net
-    values: tuple[Tensor, ...] = (images,)
-    if frozen:
-        parts = cut(net, frozen, tuple(images.shape[1:]))  # type: ignore[arg-type]
-        with torch.no_grad():
-            rest, values = parts.rest, parts.prefix(images)
-    faster = bfloat16_backward(rest, machine)
+    faster = bfloat16_backward(net, machine)
+    moments: list[float] = []  # when the middle is left, and when the backward pass is back there
+
+    def note(*_: Any) -> None:
+        moments.append(_now(machine))
+
+    def leave(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        note()
+        next(iter(tensors_in(output))).register_hook(note)
 
     def step() -> None:
+        moments.clear()
         with machine.autocast():
-            outputs = rest(*values)
+            outputs = net(images)
         loss = outputs.float().logsumexp(dim=1).mean()  # of any outputs: what a loss takes is next to nothing
         with faster:
             loss.backward()
 
-    return _seconds(step, machine, times) / len(images)
+    if middle is None:
+        seconds = _seconds(step, machine)
+        return seconds / len(images), seconds / len(images)
+    net.get_submodule(middle).register_forward_hook(leave)
+    seconds = _seconds(step, machine)
+    left, back = moments
+    return seconds / len(images), (back - left) / len(images)
 
 
-def _seconds(work: Callable[[], object], machine: Machine, times: int = TIMES) -> float:
+def _seconds(work: Callable[[], object], machine: Machine) -> float:
     """The last time of a few, which takes no more than it must, unless one before has taken long.
 
     More times would cost more than planning saves.
     """
-    for _ in range(times):
-        started = time.perf_counter()
+    for _ in range(TIMES):
+        started = _now(machine)
         work()
-        if machine.device.type == "cuda":
-            torch.cuda.synchronize(machine.device)
-        seconds = time.perf_counter() - started
+        seconds = _now(machine) - started
         if seconds > LONG_S:
             break
     return seconds
+
+
+def _now(machine: Machine) -> float:
+    """Seconds of a clock, when all that was asked of a device is done."""
+    if machine.device.type == "cuda":
+        torch.cuda.synchronize(machine.device)
+    return time.perf_counter()
