@@ -78,6 +78,30 @@ def test_a_start_nearby_needs_fewer_passes(monkeypatch: pytest.MonkeyPatch) -> N
     torch.testing.assert_close(again, anew, rtol=0, atol=2e-3)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_heads_of_one_class_alone_end_soon(monkeypatch: pytest.MonkeyPatch, several: bool) -> None:
+    """Their bias has no best value, and their loss falls with every step."""
+    vectors, labels = blobs(2, classes=2)
+    truth = torch.nn.functional.one_hot(labels, 2) > 0 if several else labels
+    problem = Problem(vectors, truth, torch.eye(2), 2)  # each head leaves one of the two images out
+    passes = 0
+    slopes = Problem.slopes
+
+    def counted(self: Problem, weight: Tensor) -> Slopes:
+        nonlocal passes
+        passes += 1
+        return slopes(self, weight)
+
+    monkeypatch.setattr(Problem, "slopes", counted)
+    heads = None
+    for strength in (10.0, 1.0, 0.1):
+        heads = softmax(problem, strength, heads, 1e-4)
+    assert passes < 40
+    assert heads is not None
+    logits = heads.logits(vectors)  # (images, heads, classes)
+    assert (logits.argmax(dim=2) == labels).all()  # each head answers its own class
+
+
 def test_what_is_known_of_a_part_is_not_computed_again_for_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, labels = blobs()
     whole = Problem(vectors, labels, torch.ones(60, 1), 3)

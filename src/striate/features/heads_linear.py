@@ -64,7 +64,7 @@ def softmax(problem: Problem, strength: float, start: LinearHeads | None, tolera
     for _ in range(MOST_STEPS):
         step = _direction(at.gradient, turned, pairs)
         promised = -_inner(at.gradient, step)  # (heads,)
-        open_ = promised / 2 > tolerance * at.value
+        open_ = (promised / 2 > tolerance * at.value) & (at.value > NOISE)  # of one class alone, it falls for ever
         if not open_.any():
             break
         before, at = at, _stepped(problem, at, step, promised, open_, penalty)
