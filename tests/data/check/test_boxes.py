@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from striate.data import Index, build
 from striate.data.check.boxes import box_findings, boxes_of
@@ -52,6 +53,22 @@ def test_each_box_has_one_fault_at_most(three: Index, box: Sequence[float], kind
     index = with_boxes(three, [None, box, None])
     text = f"({', '.join(f'{value:g}' for value in box)}) on 40 x 30 pixels"
     assert found(index) == ([(kind, "2.png", text)] if kind else [])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(("box", "kind"), [((5, 5, 38, 9), "box-clipped"), ((31, 5, 39, 9), "box-outside")])
+def test_a_box_of_the_image_before_it_was_turned(
+    tmp_path: Path, orientation: int, box: Sequence[float], kind: str
+) -> None:
+    """Stored with 40 x 30 pixels, it is shown with 30 x 40 where it is turned by a quarter."""
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    Image.new("RGB", (40, 30)).save(tmp_path / "1.jpg", exif=exif)
+    index = with_boxes(build(tmp_path, ("ant",), ["1.jpg"]), [box])
+    assert [each[0] for each in found(index)] == (["box-turned"] if orientation > 4 else [])
+    if orientation > 4:
+        over_both = with_boxes(index, [(*box[:3], 50)])
+        assert [each[0] for each in found(over_both)] == [kind]
 
 
 def test_all_boxes_of_an_image_are_looked_at(three: Index) -> None:

@@ -1,4 +1,4 @@
-"""Boxes that cannot be right: without width or height, or outside their image."""
+"""Boxes that cannot be right: without width or height, outside their image, or of an image before it was turned."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from striate.data.check.findings import Finding, about
 from striate.data.check.scan_index import Scan
+from striate.data.decode import QUARTER_TURNS
 from striate.data.index import Index, Rows
 
 SLACK = 1.0  # pixels over the edge that are not worth a word: many tools count from 1
@@ -23,14 +24,22 @@ def box_findings(index: Index, scan: Scan) -> Iterator[Finding]:
     first, last = boxes[:, :2], boxes[:, 2:]
     empty = ~(last > first).all(axis=1)  # also where one of them is NaN
     outside = ~empty & ((last <= 0) | (first >= size)).any(axis=1)
-    over = ~empty & ~outside & ((first < -SLACK) | (last > size + SLACK)).any(axis=1)
-    for kind, wrong in (("box-empty", empty), ("box-outside", outside), ("box-clipped", over)):
+    over = ~empty & ~outside & _is_over(boxes, size)
+    lying = np.isin(scan.records["orientation"][rows], QUARTER_TURNS) & ~_is_over(boxes, size[:, ::-1])
+    turned = (outside | over) & lying
+    kinds = {"box-empty": empty, "box-turned": turned, "box-outside": outside & ~turned, "box-clipped": over & ~turned}
+    for kind, wrong in kinds.items():
         for row in np.unique(rows[wrong]).tolist():
             which = boxes[wrong & (rows == row)]
             more = f", and {len(which) - 1} more" if len(which) > 1 else ""
             corners = ", ".join(f"{value:g}" for value in which[0])
             of = f"{scan.records['width'][row]} x {scan.records['height'][row]} pixels"
             yield about(kind, f"({corners}) on {of}{more}", index, [row])
+
+
+def _is_over(boxes: Boxes, size: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(M,) whether boxes reach over the edge of images of sizes (M, 2)."""
+    return np.asarray(((boxes[:, :2] < -SLACK) | (boxes[:, 2:] > size + SLACK)).any(axis=1))
 
 
 def boxes_of(index: Index) -> tuple[Rows, Boxes]:

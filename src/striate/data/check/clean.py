@@ -9,7 +9,7 @@ from striate.data.check.findings import KINDS
 from striate.data.check.run import Check
 from striate.data.index import Index
 
-DROPPED = ("box-empty", "box-outside", "mask-unreadable", "mask-shape", "tiny", "blank")  # besides copies
+DROPPED = ("box-empty", "box-outside", "box-turned", "mask-unreadable", "mask-shape", "tiny", "blank")  # besides copies
 UNTAUGHT = "train has no image of its class"
 BEST_KEPT = ("test", "val", "train", None)  # the split in which a copy stays, if it is in several
 

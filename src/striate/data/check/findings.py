@@ -50,6 +50,11 @@ KINDS = {
     "left-out": Kind(WARNING, "left out already", "Left out of everything."),
     "box-empty": Kind(WARNING, "boxes without width or height", "Draw them again."),
     "box-outside": Kind(WARNING, "boxes wholly outside their image", "Look for swapped or rescaled coordinates."),
+    "box-turned": Kind(
+        WARNING,
+        "boxes of images as they are stored, before their EXIF orientation turns them",
+        "Remove the EXIF orientation of all images, if all were annotated so.",
+    ),
     "mask-unreadable": Kind(WARNING, "masks that cannot be used", "Mend or remove them."),
     "mask-missing": Kind(WARNING, "images without a mask", "They are not trained on where masks are learned."),
     "mask-classes": Kind(
