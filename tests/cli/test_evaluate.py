@@ -87,6 +87,17 @@ def test_class_names_are_printed_as_they_are(
     assert "\n [red]b " in out
 
 
+def test_classes_that_were_not_asked_for_are_named(
+    striate: Striate, untrained: Callable[..., Model], write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    untrained(classes=("dark", "light")).save(tmp_path / "m.safetensors")
+    line = "no image of light, so that the scores say nothing of that\n"
+    for counts in ({"dark": 3}, {"dark": 3, "light": 3}):
+        data = write_pictures(tmp_path / str(len(counts)), counts)
+        out = striate("evaluate", tmp_path / "m.safetensors", data)[1]
+        assert (line in out) is ("light" not in counts)
+
+
 def test_names_of_classes_are_whole_in_a_narrow_table(
     striate: Striate, untrained: Callable[..., Model], write_pictures: WritePictures, tmp_path: Path
 ) -> None:

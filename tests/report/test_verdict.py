@@ -54,6 +54,18 @@ def test_a_model_no_better_than_the_most_frequent_class_is_told_first() -> None:
     assert said(facts).startswith("bad: It is not shown to be better than always answering “a”")
 
 
+def test_a_class_of_which_no_image_was_scored() -> None:
+    facts = Facts(planted([[90, 5, 0], [5, 90, 0], [0, 0, 0]]))
+    assert "watch: Nothing is known about class “c”: no image was scored." in said(facts)
+    assert "Nothing is known" not in said(Facts(planted(GOOD)))
+
+
+def test_a_model_that_was_scored_on_one_class_alone() -> None:
+    facts = Facts(planted([[31, 0], [0, 0]]))
+    assert said(facts).startswith("bad: It is not shown to tell classes apart: images of “a” alone were scored")
+    assert "Nothing is known about class “b”" in said(facts)
+
+
 def test_a_model_a_little_better_than_that() -> None:
     assert "watch: Only a little better than always answering" in said(Facts(planted([[600, 400], [400, 600]], 0.6)))
 

@@ -135,6 +135,16 @@ def test_where_nothing_is_held_out_a_line_says_why(
     assert ("no image is held out" in run.log.read_text()) is bool(why)
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_class_of_which_no_image_is_held_out_is_named(
+    write_pictures: WritePictures, tiny_recipe: MakeRecipe, silent: Reporter, tmp_path: Path, count: int
+) -> None:
+    data = write_pictures(tmp_path / "data", {"dark": count, "light": 9})
+    run = train(data, tiny_recipe(epochs=1), tmp_path / "run", silent)
+    line = "warning: val has no image of dark, so that its scores say nothing of that."
+    assert (line in run.log.read_text()) is (count < 3)
+
+
 @pytest.mark.parametrize("cache", ["on", "off"])
 def test_a_run_on_bands_of_12_bits(tiny_recipe: MakeRecipe, tmp_path: Path, cache: str) -> None:
     """What is found of the data is said, kept in the model file, and used in prediction and evaluation."""

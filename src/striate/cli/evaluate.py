@@ -105,6 +105,7 @@ def _plainer(model: "Model", viewing: "Viewing") -> tuple[list["Model"], str]:
 def _print_text(found: "Evaluation") -> None:
     """Prints what the data was read as, the scores with their intervals, what was left out, and a row a class."""
     from striate.console import Page
+    from striate.files import list_names
 
     console = Page(highlight=False, markup=False, emoji=False)
     for line in _lines(found):
@@ -118,6 +119,8 @@ def _print_text(found: "Evaluation") -> None:
     if len(found.classes) > MANY_CLASSES:
         console.print(f"the {WORST} classes of lowest recall; --json has all")
     console.print(table)
+    if unseen := [row.name for row in found.per_class if not row.count]:
+        console.print(f"no image of {list_names(unseen)}, so that the scores say nothing of that", soft_wrap=True)
     of_class = {row.name: row.count for row in found.per_class}
     for pair in found.confused[:CONFUSED]:
         taken = f"{pair.count:,} of its {of_class[pair.truth]:,} images, {pair.share:.3f}"

@@ -85,9 +85,16 @@ def _unsound(facts: Facts) -> Iterator[Remark]:
 
 
 def _against_chance(facts: Facts) -> Iterator[Remark]:
-    if not facts.names_images or len(facts.scored_classes) < 2:
+    if not facts.names_images:
         return
     name, share = facts.most_frequent
+    if share == 1:
+        yield Remark(
+            "bad",
+            f"It is not shown to tell classes apart: images of {quoted(name)} alone were scored, and always "
+            "answering that would be right for all of them.",
+        )
+        return
     if facts.value.low <= share:
         yield Remark(
             "bad",
@@ -105,6 +112,10 @@ def _against_chance(facts: Facts) -> Iterator[Remark]:
 def _classes(facts: Facts) -> Iterator[Remark]:
     if not facts.names_images:
         return
+    unseen = [each.name for each in facts.evaluation.per_class if not each.count]
+    if unseen:
+        classes = f"class {quoted(unseen[0])}" if len(unseen) == 1 else f"{len(unseen):,} classes"
+        yield Remark("watch", f"Nothing is known about {classes}: no image was scored.")
     few = [each for each in facts.scored_classes if each.count < FEW]
     weak = [each for each in facts.scored_classes if each.recall.high < facts.value.value and each not in few]
     if weak:

@@ -22,7 +22,7 @@ from striate.data import (
 from striate.data.check import KINDS, Check, Finding, Severity, by_kind, examine, leaks, left_out_lines, lines_of
 from striate.data.index_file import load_index
 from striate.device import Machine, arithmetic_threads, choose, keep_memory
-from striate.files import cache_folder
+from striate.files import cache_folder, list_names
 from striate.processors import cores
 from striate.recipe import NO_WEIGHTS, Recipe
 from striate.recipe.size import height_and_width
@@ -173,6 +173,10 @@ def checked_and_split(
     if not len(index.rows("val")):
         why = "it takes 3 images of a class that are no copies" if data.val_fraction else "--val-fraction is 0"
         reporter.info(f"warning: val: no image is held out, so that no score is one of new images: {why}.")
+        return index, found
+    taught = index.counts("train")
+    if unseen := [name for name, count in index.counts("val").items() if taught[name] and not count]:
+        reporter.info(f"warning: val has no image of {list_names(unseen)}, so that its scores say nothing of that.")
     return index, found
 
 
