@@ -8,7 +8,7 @@ from striate.machine.timing import Rate, Work
 
 
 def test_a_product_and_a_sum_are_two_operations() -> None:
-    assert _product(choose("cpu"), torch.float32, 8)() == 2 * 8**3
+    assert _product(choose("cpu"), torch.float32, 8, 3)() == 2 * 3 * 8**2
 
 
 @pytest.mark.parametrize(("back", "passes"), [(False, 1), (True, 3)])
@@ -48,10 +48,11 @@ def test_every_convolution_is_measured_and_the_best_is_taken(monkeypatch: pytest
         assert rate.median == max(i for i, name in enumerate(measured) if name.rpartition(" ")[0] == kind)
 
 
-@pytest.mark.parametrize(("lasts", "count"), [(0.3, 1), (0.05, 4), (1e-4, 32)])
+@pytest.mark.parametrize(("lasts", "count"), [(0.3, 2), (0.1, 6), (1e-4, 32)])
 def test_slow_arithmetic_is_measured_on_few_images(lasts: float, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`lasts` are the seconds of two images; a quarter of a second is long."""
     monkeypatch.setattr(ceilings, "seconds", lambda work: lasts)
-    assert ceilings._images(choose("cpu"), lambda: 0, least_s=0.2) == count
+    assert ceilings._enough(lambda images: lambda: images, 2, 32)() == count
 
 
 def test_memory_is_copied_and_taken_anew(monkeypatch: pytest.MonkeyPatch) -> None:

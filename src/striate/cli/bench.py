@@ -83,7 +83,7 @@ def _shown(rate: "Rate", unit: float = 1, digits: int = 1) -> str:
 def _ceilings(found: "Bench") -> "Table":
     from rich.table import Table
 
-    table = Table("at its best", "float32", "bfloat16", title="teraoperations a second; memory in GB a second")
+    table = Table("at its best", "float32", "bfloat16", title="billions of operations a second; memory in GB a second")
     rows = {
         "matrix product": [found.products[name] for name in found.products],
         **{
@@ -92,7 +92,7 @@ def _ceilings(found: "Bench") -> "Table":
         },
     }
     for title, rates in rows.items():
-        table.add_row(title, *(_shown(rate, 1e12, 2) for rate in rates))
+        table.add_row(title, *(_shown(rate, 1e9) for rate in rates))
     for title, rate in found.memory.items():
         table.add_row(f"memory, {'new from the kernel' if title == 'fresh' else title}", _shown(rate, 1e9))
     return table

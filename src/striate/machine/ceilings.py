@@ -2,7 +2,9 @@
 
 import math
 import mmap
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -13,6 +15,8 @@ from striate.machine.timing import Rate, Work, rates, seconds
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SIDES = (1024, 2048)  # rows and columns of the matrices
+FEWEST_ROWS = 32
+LONG_S = 0.25  # a work that lasts longer is done on fewer rows or images
 CONVOLUTIONS = ((64, 56), (128, 28), (256, 14), (256, 28), (512, 14))  # channels, H = W; 3x3, as in ResNet and VGG
 IMAGES = 32  # at most
 LARGER = 4  # times the side of matrices, and the number of images, that keep a GPU busy
@@ -20,16 +24,12 @@ COPIED = 1 << 28  # bytes: more than any cache holds
 
 
 def products(machine: Machine, rounds: int, least_s: float) -> dict[str, Rate]:
-    """Operations a second of the best square matrix product, by precision; a product and a sum are two."""
-    return _best(
-        {
-            f"{name} {side}": _product(machine, dtype, side * _scale(machine))
-            for name, dtype in DTYPES.items()
-            for side in SIDES
-        },
-        rounds,
-        least_s,
-    )
+    """Operations a second of the best matrix product, by precision; a product and a sum are two."""
+    works: dict[str, Work] = {}
+    for name, dtype in DTYPES.items():
+        for side in (side * _scale(machine) for side in SIDES):
+            works[f"{name} {side}"] = _enough(partial(_product, machine, dtype, side), FEWEST_ROWS, side)
+    return _best(works, rounds, least_s)
 
 
 def convolutions(machine: Machine, rounds: int, least_s: float) -> dict[str, Rate]:
@@ -38,12 +38,8 @@ def convolutions(machine: Machine, rounds: int, least_s: float) -> dict[str, Rat
     for name, dtype in DTYPES.items():
         for channels, size in CONVOLUTIONS:
             for way in ("forward", "forward and back"):
-                back = way == "forward and back"
-                one = _convolution(machine, dtype, channels, size, 1, back=back)
-                count = _images(machine, one, least_s)
-                works[f"{name}, {way} {channels}x{size}"] = _convolution(
-                    machine, dtype, channels, size, count, back=back
-                )
+                of = partial(_convolution, machine, dtype, channels, size, back=way == "forward and back")
+                works[f"{name}, {way} {channels}x{size}"] = _enough(of, 1, IMAGES * _scale(machine))
     return _best(works, rounds, least_s)
 
 
@@ -79,6 +75,12 @@ def _scale(machine: Machine) -> int:
     return 1 if machine.device.type == "cpu" else LARGER
 
 
+def _enough(work_on: Callable[[int], Work], fewest: int, most: int) -> Work:
+    """The work on as many rows or images as last `LONG_S` seconds, as the fewest say: the slow is measured on few."""
+    count = fewest * math.ceil(LONG_S / seconds(work_on(fewest)))
+    return work_on(min(count, most))
+
+
 def _best(works: dict[str, Work], rounds: int, least_s: float) -> dict[str, Rate]:
     """The best rate among works whose names are equal up to the last word, which says the size."""
     best: dict[str, Rate] = {}
@@ -89,19 +91,14 @@ def _best(works: dict[str, Work], rounds: int, least_s: float) -> dict[str, Rate
     return best
 
 
-def _product(machine: Machine, dtype: torch.dtype, side: int) -> Work:
-    a, b = (torch.randn(side, side).to(machine.device, dtype) for _ in range(2))
+def _product(machine: Machine, dtype: torch.dtype, side: int, rows: int) -> Work:
+    a, b = (torch.randn(count, side).to(machine.device, dtype) for count in (rows, side))
 
     def work() -> float:
         torch.mm(a, b)
-        return 2 * side**3
+        return 2 * rows * side**2
 
     return work
-
-
-def _images(machine: Machine, one: Work, least_s: float) -> int:
-    """The images that last `least_s` seconds, as one says that it lasts: slow arithmetic is measured on few."""
-    return max(1, min(math.ceil(least_s / seconds(one)), IMAGES)) * _scale(machine)
 
 
 def _convolution(machine: Machine, dtype: torch.dtype, channels: int, size: int, count: int, *, back: bool) -> Work:
