@@ -10,6 +10,7 @@ after it no longer computes; medians of 3 rounds unless given. Other programs th
 processor's seconds little, and those of the wall much; set OMP_NUM_THREADS=1 where there are such.
 """
 
+import compileall
 import os
 import resource
 import statistics
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+import striate
 from striate.data import IndexedImages, read
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -73,6 +75,7 @@ def main() -> None:
     if missing:
         print(f"plan: skipped, because {missing[0]} is not there")
         return
+    compileall.compile_dir(Path(striate.__file__).parent, quiet=1)  # as an installation does, not each process anew
     print(f"{'classes':>8}{'seconds of':>12}{'plan':>8}{'run':>8}{'after':>8}{'gross':>8}{'net':>8}")
     with tempfile.TemporaryDirectory() as name:
         for classes in wanted:
