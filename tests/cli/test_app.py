@@ -179,6 +179,16 @@ def test_help_needs_nothing_heavy() -> None:
         assert f"'{name}'" not in loaded, name
 
 
+def test_what_imports_make_is_not_searched_for_garbage() -> None:
+    code = (
+        "import gc, sys\n"
+        "from striate.cli.app import main\n"
+        "try: main(['train', 'none'])\n"
+        "except SystemExit: print('torch' in sys.modules, gc.get_stats()[2]['collections'])\n"
+    )
+    assert python("-c", code).stdout == "True 0\n"
+
+
 def test_the_package_runs_as_a_module() -> None:
     done = python("-m", "striate", "trian")
     assert done.returncode == 2

@@ -47,6 +47,15 @@ def test_batches_of_any_size(precision: str, error: float) -> None:
             assert (actual - expected).norm() <= error * expected.norm()
 
 
+def test_maps_of_depths_are_averaged_as_they_lie() -> None:
+    """A map that is flattened first is copied into another order of its values."""
+    net: Any = create("resnet20_cifar").eval()
+    network = network_of(vectors(net, net.stages, (3, 16, 16)), (3, 16, 16))
+    found = [operation.get_type_name() for operation in network.get_ops()]
+    assert found.count("ReduceMean") == len(net.stages)
+    assert "Reshape" not in found
+
+
 def test_many_images_are_run_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     prefix, images = (

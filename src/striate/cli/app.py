@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 failed; 2 misuse; 3 the data did not pass its checks; 130 
 143 told to end (SIGTERM).
 """
 
+import gc
 import io
 import logging
 import os
@@ -39,6 +40,7 @@ from striate.files import fit_to_print
 
 FAILED, MISUSE, INTERRUPTED = 1, 2, 130
 DEBUG_LENGTH = 2000  # characters of a line of a traceback
+COLLECT_AFTER = 50_000  # new objects; of PyTorch's import 350,000 stay, and the default looks at them every 700
 
 app = App(
     name="striate",
@@ -76,6 +78,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     Args:
         arguments: the words after `striate`; those of this process unless given.
     """
+    gc.set_threshold(COLLECT_AFTER)
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     _open_streams()
