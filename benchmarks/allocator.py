@@ -21,7 +21,7 @@ IMG_SIZE, STEPS = 224, 5
 
 
 def measure(name: str, kept: bool) -> None:
-    """Prints pictures a second, the median step of a few, and the most memory that this process had, in GB."""
+    """Prints images a second, the median step of a few, and the most memory that this process had, in GB."""
     if kept:
         keep_memory()
     machine = choose("cpu")
@@ -48,7 +48,7 @@ def main() -> None:
         measure(sys.argv[2], sys.argv[3] == "kept")
         return
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    print(f"{choose('cpu')}; training step, pictures a second and peak memory, medians of {rounds}")
+    print(f"{choose('cpu')}; training step, images a second and peak memory, medians of {rounds}")
     print(f"{'':14}{'default':>10}{'kept':>8}{'ratio':>8}{'GB':>8}{'GB':>7}")
     for name in NETS:
         found: dict[str, list[tuple[float, float]]] = {"default": [], "kept": []}

@@ -24,7 +24,7 @@ from striate.graph.parts import vectors
 from striate.pretrained import Pretrained, pretrained
 from striate.tasks.temperature import fit_temperature
 
-PICTURES, SEEDS = (30, 100, 300), range(5)
+COUNTS, SEEDS = (30, 100, 300), range(5)
 
 
 def features(index: Index, part: str, base: Pretrained) -> tuple[Tensor, Tensor]:
@@ -53,7 +53,7 @@ def main() -> None:
         index = parted(data, 1000)
         known, labels = features(index, "train", base)
         asked, truth = features(index, "test", base)
-        for images in PICTURES:
+        for images in COUNTS:
             rows = []
             for seed in SEEDS:
                 drawn = torch.from_numpy(np.random.default_rng(seed).permutation(len(labels))[:images])

@@ -103,7 +103,7 @@ def all_of(folder: Path) -> Index:
     """All images below a folder, whatever they are of."""
     if any(folder.glob("*.parquet")):
         return read(folder)
-    return build(folder, ("picture",), [str(path.relative_to(folder)) for path in image_files(folder)])
+    return build(folder, ("image",), [str(path.relative_to(folder)) for path in image_files(folder)])
 
 
 def count_pairs(name: str) -> None:

@@ -2,7 +2,7 @@
 
 usage: python benchmarks/compile.py [NET ...]
 
-A B A B; "ready after" is the first compiled step, "won back by" the pictures after which it has paid.
+A B A B; "ready after" is the first compiled step, "won back by" the images after which it has paid.
 """
 
 import sys
@@ -27,7 +27,7 @@ NETS = {  # batch, height and width, steps of a timed piece of work
 
 
 def stepper(name: str, *, compiled: bool) -> tuple[Callable[[], int], float]:
-    """A function that takes some steps and returns how many pictures it used; the seconds of the first one."""
+    """A function that takes some steps and returns how many images it used; the seconds of the first one."""
     machine = choose()
     batch, size, steps = NETS[name]
     torch.manual_seed(0)
@@ -62,12 +62,12 @@ def stepper(name: str, *, compiled: bool) -> tuple[Callable[[], int], float]:
 
 def main() -> None:
     keep_memory()
-    print(f"training steps, pictures a second, medians of 5; {choose()}")
+    print(f"training steps, images a second, medians of 5; {choose()}")
     print(f"{'net':16}{'compiled':>10}{'as it is':>10}{'ratio':>8}{'ready after':>13}{'won back by':>20}")
     for name in sys.argv[1:] or NETS:
         (ours, ready), (reference, _) = (stepper(name, compiled=compiled) for compiled in (True, False))
         a, b, ratio = compare(ours, reference, rounds=5)
-        back = f"{ready / (1 / b - 1 / a):,.0f} pictures" if a > b else "never"
+        back = f"{ready / (1 / b - 1 / a):,.0f} images" if a > b else "never"
         print(f"{name:16}{a:10.1f}{b:10.1f}{ratio:7.2f}x{ready:11.1f} s{back:>20}", flush=True)
 
 

@@ -64,11 +64,11 @@ def striate_works(folder: Path) -> dict[str, Work]:
     machine = choose("cpu")
     epochs: Iterator[int] = iter(range(1_000_000))
 
-    def work(pictures: Images) -> Callable[[], int]:
+    def work(images: Images) -> Callable[[], int]:
         def once() -> int:
             epoch = next(epochs)
             view = training_view(AUGMENT, preprocessing, 0, epoch)
-            loader = Loader(pictures, Order(rows, 0, epoch, BATCH), preprocessing, view, workers=cores())
+            loader = Loader(images, Order(rows, 0, epoch, BATCH), preprocessing, view, workers=cores())
             count = 0
             for batch in loader:
                 count += len(machine.images(preprocessing.normalise(batch.images, batch.colour)))
@@ -206,7 +206,7 @@ PEERS: dict[str, tuple[str, Callable[[list[Path]], Work]]] = {
 
 
 def measure(name: str, count: int, rounds: int) -> None:
-    """Prints one table: pictures a second and core, and how many times faster striate is."""
+    """Prints one table: images a second and core, and how many times faster striate is."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["STRIATE_CACHE"] = f"{folder}-cache"
         paths = write_photos(Path(folder), SIZES[name], count)

@@ -1,10 +1,10 @@
-"""JPEG decoders beside each other: milliseconds a picture on one thread, whole and at the scales that JPEG has.
+"""JPEG decoders beside each other: milliseconds an image on one thread, whole and at the scales that JPEG has.
 
 usage: python benchmarks/decode.py [ROUNDS]
 
 A B C A B C, medians of the rounds. The files are a real photo brought to 640x480 and 4000x3000 pixels, with noise like
 a sensor's, because enlarging alone makes files that are too easy to decode. Then, on the photos of a data set as they
-are: how far a picture decoded at a scale is from the whole one averaged by area, and Pillow's reading from ours. Last,
+are: how far an image decoded at a scale is from the whole one averaged by area, and Pillow's reading from ours. Last,
 what the pixel cache wins: random crops of ever larger files, from the file, from raw pixels and from a JPEG kept of it.
 """
 
@@ -29,8 +29,8 @@ PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "hymenoptera"
 SIZES = {"640x480": ((640, 480), 60), "12 megapixels": ((4000, 3000), 4)}  # and how often each is decoded at a time
 QUALITY, NOISE = 90, 4.0
 SCALES = (1, 2, 4, 8)
-WIDTHS = (500, 640, 800, 1024, 1280, 1600, 2048, 4000)  # of pictures of 4:3
-IMG_SIZE, CROPS = 224, 20  # what the network sees, and crops of a picture that are timed at a time
+WIDTHS = (500, 640, 800, 1024, 1280, 1600, 2048, 4000)  # of images of 4:3
+IMG_SIZE, CROPS = 224, 20  # what the network sees, and crops of an image that are timed at a time
 LIGHT = Augmentation(crop_scale=(0.35, 1.0), mirror=0.5)
 
 
@@ -72,7 +72,7 @@ def measure(name: str, rounds: int) -> None:
     """Prints one table of milliseconds."""
     size, repeats = SIZES[name]
     data = photo(size)
-    print(f"\n{name}, {len(data) / 1e3:.0f} kB: milliseconds a picture, one thread, medians of {rounds} rounds")
+    print(f"\n{name}, {len(data) / 1e3:.0f} kB: milliseconds an image, one thread, medians of {rounds} rounds")
     print(f"{'':20}" + "".join(f"{'whole' if scale == 1 else f'1/{scale}':>10}" for scale in SCALES))
     works = {
         f"{decoder}/{scale}": lambda decode=decode, scale=scale: len([decode(data, scale) for _ in range(repeats)])
@@ -109,7 +109,7 @@ def errors(count: int = 100) -> None:
 
 
 def keeping(width: int, rounds: int) -> None:
-    """Prints what reading a crop of a picture takes, and what making what is kept of it."""
+    """Prints what reading a crop of an image takes, and what making what is kept of it."""
     data, size = photo((width, width * 3 // 4)), (width, width * 3 // 4)
     maps = [draw_map(LIGHT, size, (IMG_SIZE, IMG_SIZE), 0.875, 0, 0, row) for row in range(CROPS)]
     policy = Policy(2 * IMG_SIZE, 3, "raw")

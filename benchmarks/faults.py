@@ -2,7 +2,7 @@
 
 usage: python benchmarks/faults.py [TIMES]
 
-Prints Markdown. The faults are those of tests/faults; each run is one of a small network on 28 pictures, 20 steps long.
+Prints Markdown. The faults are those of tests/faults; each run is one of a small network on 28 images, 20 steps long.
 Identical are, by sha256, the best model's weights, the weights, average and optimiser after the last step, metrics.csv
 but for the columns that the clock decides, and the rows of every step.
 """

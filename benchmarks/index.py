@@ -1,9 +1,9 @@
-"""A table of a million pictures: how long it takes to open, and in how much memory, from CSV and as a saved index.
+"""A table of a million images: how long it takes to open, and in how much memory, from CSV and as a saved index.
 
 usage: python benchmarks/index.py [ROWS]
 
 Each way runs in a process of its own, one after another, twice round: seconds and the peak of memory are of opening
-alone; the first line is what Python and the libraries take by themselves. The pictures are not there: opening an index
+alone; the first line is what Python and the libraries take by themselves. The images are not there: opening an index
 does not need them. The reference is `csv.DictReader`, which keeps every row as a dict and checks nothing. "ready" is
 what a run does before its first epoch: split, count, name the data.
 """
@@ -27,7 +27,7 @@ MEGABYTE = 1e6
 
 
 def write_table(path: Path, rows: int) -> None:
-    """A table as users have it: pictures in folders, one label of many, a weight."""
+    """A table as users have it: images in folders, one label of many, a weight."""
     rng = random.Random(0)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -1,9 +1,9 @@
 """The loader's threads beside torch's worker processes: the same decoding, the same warp, the same colour matrices.
 
-usage: python benchmarks/loader.py [PICTURES]
+usage: python benchmarks/loader.py [IMAGES]
 
-Both run the same code for each picture and hand over the same batches of uint8; what differs is who runs it. Rates are
-of whole passes, PICTURES long (640 unless given; eight times that of MNIST), by workers that have started. Start and
+Both run the same code for each image and hand over the same batches of uint8; what differs is who runs it. Rates are
+of whole passes, IMAGES long (640 unless given; eight times that of MNIST), by workers that have started. Start and
 memory are measured in a process of their own: the time to the first batch, and what that process and its children take
 while a few batches are made beyond what it took before; pages that several share are parted between them.
 """
@@ -29,30 +29,30 @@ from striate.data import MEAN_STD, Batch, IndexedImages, Loader, Order, Preproce
 from striate.processors import cores
 from striate.recipe import AugmentRecipe
 
-PICTURES, BATCH = 640, 32
+IMAGES, BATCH = 640, 32
 LARGE, LARGE_FILES = (4000, 3000), 16  # 12 megapixels
 DATA = Path(__file__).parents[2] / "shared" / "data"
 AUGMENT = AugmentRecipe(augment="medium")
 
 
 class Shown(Dataset[tuple[Tensor, Tensor]]):
-    """Pictures as torch's workers take them: (H, W, C), uint8, each with its colour (C, C + 1)."""
+    """Images as torch's workers take them: (H, W, C), uint8, each with its colour (C, C + 1)."""
 
-    def __init__(self, pictures: IndexedImages, preprocessing: Preprocessing, view: View) -> None:
-        self.pictures = pictures
+    def __init__(self, images: IndexedImages, preprocessing: Preprocessing, view: View) -> None:
+        self.images = images
         self.preprocessing = preprocessing
         self.view = view
 
     def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
-        picture = self.pictures.open(row)
-        map_, colour = self.view(row, picture.size)
-        pixels = picture.read(map_, self.preprocessing.size, self.preprocessing.channels)
+        image = self.images.open(row)
+        map_, colour = self.view(row, image.size)
+        pixels = image.read(map_, self.preprocessing.size, self.preprocessing.channels)
         return torch.from_numpy(np.ascontiguousarray(pixels)), torch.from_numpy(colour)
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to make of which pictures."""
+    """What to make of which images."""
 
     folder: Path
     img_size: int
@@ -61,14 +61,14 @@ class Job:
 
     def threads(self, workers: int) -> Iterable[Batch]:
         """Batches by striate's loader."""
-        pictures, order, preprocessing, view = self._parts()
-        return Loader(pictures, order, preprocessing, view, workers=workers)
+        images, order, preprocessing, view = self._parts()
+        return Loader(images, order, preprocessing, view, workers=workers)
 
     def processes(self, workers: int) -> Iterable[list[Tensor]]:
         """The same batches by torch's loader, whose workers stay from pass to pass."""
-        pictures, order, preprocessing, view = self._parts()
+        images, order, preprocessing, view = self._parts()
         sampler = [rows.tolist() for rows in order]
-        shown = Shown(pictures, preprocessing, view)
+        shown = Shown(images, preprocessing, view)
         return DataLoader(
             shown, batch_sampler=sampler, num_workers=workers, persistent_workers=True, multiprocessing_context="fork"
         )
@@ -77,10 +77,10 @@ class Job:
         index = read(self.folder)
         rows = np.resize(np.flatnonzero(index.usable()), self.count)  # again from the first, where there are fewer
         preprocessing = Preprocessing((self.channels, self.img_size, self.img_size), *MEAN_STD[self.channels])
-        pictures = IndexedImages(index)
-        pictures.open(0)  # reads a file that holds many pictures, before processes would do so one by one
+        images = IndexedImages(index)
+        images.open(0)  # reads a file that holds many images, before processes would do so one by one
         view = training_view(AUGMENT, preprocessing, seed=0, epoch=0)
-        return pictures, Order(rows, seed=0, epoch=0, batch_size=BATCH), preprocessing, view
+        return images, Order(rows, seed=0, epoch=0, batch_size=BATCH), preprocessing, view
 
 
 def begin(job: Job, side: str, workers: int) -> tuple[float, float]:
@@ -127,9 +127,9 @@ def write_large(folder: Path) -> Path:
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else PICTURES
-    print(f"{count} pictures a pass, batches of {BATCH}, {cores()} cores")
-    print(f"{'data':14}{'workers':>8}  {'side':10}{'pictures/s':>12}{'start, s':>10}{'MB':>10}{'ratio':>8}")
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
+    print(f"{count} images a pass, batches of {BATCH}, {cores()} cores")
+    print(f"{'data':14}{'workers':>8}  {'side':10}{'images/s':>12}{'start, s':>10}{'MB':>10}{'ratio':>8}")
     with tempfile.TemporaryDirectory() as folder:
         jobs = {
             "hymenoptera": Job(DATA / "hymenoptera", 224, 3, count),

@@ -4,7 +4,7 @@ usage: python benchmarks/record.py [SEEDS [TIMES]]
 
 Ours is run as at the prompt, seconds from command to model file, the check of the data among them; its answers are
 those of `striate evaluate --mirror`. The plain loop is what people write: a ResNet-18 with a 3x3 stem,
-shifted and mirrored pictures from two worker processes, SGD with momentum, one cycle, default layout. It gets TIMES (8)
+shifted and mirrored images from two worker processes, SGD with momentum, one cycle, default layout. It gets TIMES (8)
 times the median of our seconds, and a schedule that ends just then; decoding and start-up are not counted against it.
 With TIMES 0 it is left out.
 """
@@ -58,7 +58,7 @@ def ours(seed: int) -> tuple[float, float]:
 
 
 class Shifted(Dataset[tuple[Tensor, Tensor]]):
-    """Training pictures, each padded by 4, cropped at random, and mirrored every other time."""
+    """Training images, each padded by 4, cropped at random, and mirrored every other time."""
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         self._images = images
@@ -74,7 +74,7 @@ class Shifted(Dataset[tuple[Tensor, Tensor]]):
         return image.flip(-1) if mirrored else image, self._labels[i]
 
 
-def pictures(split: str) -> tuple[Tensor, Tensor]:
+def split_of(split: str) -> tuple[Tensor, Tensor]:
     """All of a split, normalised (N, 3, 32, 32), and their labels."""
     index = read(DATA)
     rows, preprocessing = index.rows(split), Preprocessing((3, 32, 32), MEAN, STD, 1.0)
@@ -83,7 +83,7 @@ def pictures(split: str) -> tuple[Tensor, Tensor]:
 
 
 def small_resnet18() -> nn.Module:
-    """ResNet-18 for 32x32 pictures: a 3x3 stem and no pooling after it, as is usual there."""
+    """ResNet-18 for 32x32 images: a 3x3 stem and no pooling after it, as is usual there."""
     stem = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU()
     sizes = ((64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2))
     stages = (stage(BasicBlock, before, after, 2, stride) for before, after, stride in sizes)
@@ -98,7 +98,7 @@ def endless(loader: DataLoader[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor,
 def plain(budget: float) -> None:
     """Trains for `budget` seconds and prints what the test says then."""
     torch.manual_seed(0)
-    loader = DataLoader(Shifted(*pictures("train")), BATCH, shuffle=True, num_workers=2, persistent_workers=True)
+    loader = DataLoader(Shifted(*split_of("train")), BATCH, shuffle=True, num_workers=2, persistent_workers=True)
     net = small_resnet18().train()
     optimizer = torch.optim.SGD(net.parameters(), LR, momentum=0.9, weight_decay=WEIGHT_DECAY)
     schedule: torch.optim.lr_scheduler.OneCycleLR | None = None
@@ -121,7 +121,7 @@ def plain(budget: float) -> None:
             schedule.step()
         if steps % 100 == 0:
             print(f"plain: {steps} steps, {spent:.0f} s, loss {loss.item():.3f}", file=sys.stderr, flush=True)
-    images, named = pictures("test")
+    images, named = split_of("test")
     with torch.inference_mode():
         answers = torch.cat([net.eval()(part).argmax(dim=1) for part in images.split(500)])
     right = float((answers == named).float().mean())

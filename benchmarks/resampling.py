@@ -31,7 +31,7 @@ FINE = 12  # points along a side of an output pixel, of which its area is the me
 
 
 def exact(source: NDArray[np.uint8], map_: Map, size: tuple[int, int]) -> NDArray[np.float64]:
-    """What a map shows, interpolated in float64; beyond the border the picture is reflected."""
+    """What a map shows, interpolated in float64; beyond the border the image is reflected."""
     height, width = source.shape[:2]
     u, v = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
     x, y = (map_.points(np.stack([u.ravel(), v.ravel()], axis=-1), size) - 0.5).T
@@ -82,7 +82,7 @@ def area(source: NDArray[np.uint8], map_: Map, side: int) -> NDArray[np.float64]
 
 
 def shrinking(count: int) -> None:
-    """Prints errors where a picture is shrunk and turned."""
+    """Prints errors where an image is shrunk and turned."""
     print(f"\nshrunk and turned by 10 degrees, {count} photos: root mean square error against the exact area")
     print(f"{'times':>6}{'once':>8}{'chained':>9}{'bilinear':>10}{'once / chained':>16}")
     for side in SHRUNK_TO:
@@ -133,7 +133,7 @@ def times() -> None:
 
 
 def from_two_threads(source: NDArray[np.uint8], map_: Map) -> None:
-    """Prints pictures a second where two threads resample, each with all of OpenCV's threads, and with one."""
+    """Prints images a second where two threads resample, each with all of OpenCV's threads, and with one."""
 
     def work(pool: ThreadPoolExecutor, threads: int) -> Work:
         def once() -> int:
@@ -144,7 +144,7 @@ def from_two_threads(source: NDArray[np.uint8], map_: Map) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         rates = race({"OpenCV's own threads": work(pool, -1), "one thread each": work(pool, 1)}, 5)
-    print("\nthe second rotation, from two threads: pictures a second, medians of 5 rounds, least and most")
+    print("\nthe second rotation, from two threads: images a second, medians of 5 rounds, least and most")
     for name, values in rates.items():
         print(f"{name:30}{median(values):8.0f}{min(values):8.0f}{max(values):8.0f}")
 

@@ -17,7 +17,7 @@ DEFAULT_INTERVAL_S = 0.005  # Python's
 
 
 def work() -> float:
-    """Pictures a second of LeNet-5 on noise, fed by the loader."""
+    """Images a second of LeNet-5 on noise, fed by the loader."""
     import numpy as np
     import torch
 
@@ -66,7 +66,7 @@ def main() -> None:
     for _ in range(ROUNDS):
         for name, setting in settings.items():
             rates[name].append(process(*setting))
-    print("LeNet-5 trained while two threads decode, pictures a second, medians of", ROUNDS)
+    print("LeNet-5 trained while two threads decode, images a second, medians of", ROUNDS)
     for name, values in rates.items():
         ratio = statistics.median(a / b for a, b in zip(values, rates["defaults"], strict=True))
         print(f"{name:24}{statistics.median(values):8.0f}   {min(values):.0f} to {max(values):.0f}   ratio {ratio:.2f}")

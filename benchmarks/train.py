@@ -51,7 +51,7 @@ def network(who: str, name: str) -> nn.Module:
 
 
 def measure(who: str, name: str, size: int) -> float:
-    """Pictures a second of the median step."""
+    """Images a second of the median step."""
     machine = choose("cpu") if who == "striate" else PLAIN
     if who == "striate":
         keep_memory()
@@ -120,7 +120,7 @@ def main() -> None:
         print(f"{name} is not installed, and left out")
     most = max(figure("ceiling") for _ in range(3))
     print(f"{choose('cpu')}; best convolution {most / 1e12:.2f} tera-operations a second")
-    print(f"training step, pictures a second, medians of {rounds}")
+    print(f"training step, images a second, medians of {rounds}")
     print(
         f"{'net':14}{'size':>5}{'striate':>10}" + "".join(f"{name:>13}{'ratio':>7}" for name in peers) + f"{'share':>8}"
     )
@@ -140,7 +140,7 @@ def main() -> None:
 
 
 def multiplications(name: str, size: int) -> int:
-    """Of one forward pass of one picture."""
+    """Of one forward pass of one image."""
     with torch.device("meta"):
         net = create(name, num_classes=CLASSES)
     return inspect(net, (3, size, size)).macs

@@ -73,7 +73,7 @@ def measure(name: str, size: int, batch_size: int) -> None:
             loss = cross_entropy(net(images), labels)
         with both:
             loss.backward()
-    print(f"{name}, {batch_size} pictures of {size} x {size}; {machine}")
+    print(f"{name}, {batch_size} images of {size} x {size}; {machine}")
     print("   in   out kernel stride  map  count  oneDNN product  taken")
     totals = [0.0, 0.0]
     for key, (theirs, ours) in both.seconds.items():
