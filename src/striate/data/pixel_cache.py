@@ -25,10 +25,10 @@ from striate.data.identity import digests
 from striate.data.images import Images, IndexedImages
 from striate.data.index import Index, Rows
 from striate.data.pixel_file import SUFFIX, UNREADABLE, BrokenError, Kept, PixelFile, tidy, write
-from striate.data.pixel_policy import GB, CachedImage, Policy, choose
+from striate.data.pixel_policy import CachedImage, Policy, choose
 from striate.data.raw_pixels import Levels
 from striate.data.workers import Done, silent
-from striate.files import cache_folder, write_whole
+from striate.files import GB, cache_folder, write_whole
 from striate.recipe import DataRecipe
 
 VERSION = 1

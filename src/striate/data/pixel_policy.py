@@ -15,11 +15,10 @@ from striate.data.decode import OpenedImage, UnreadableError, open_image
 from striate.data.images import IndexedImages
 from striate.data.index import Rows
 from striate.data.raw_pixels import Levels
-from striate.files import format_bytes
+from striate.files import GB, format_bytes
 from striate.recipe import DataRecipe
 
 QUALITY = 95  # of JPEG, with its colours at full resolution
-GB = 10**9
 SAMPLE = 200  # images, spread evenly, that tell the size of all
 JPEG_SAMPLE = 20  # images, spread evenly, that tell the length of a JPEG
 WORTH = 4  # how many times the pixels that would be kept an image has, on average, where `auto` keeps them
