@@ -13,6 +13,7 @@ from statistics import median
 import numpy as np
 
 from striate.data import Index, IndexedImages, OpenedImage, UnreadableError
+from striate.data.image_formats import GREY_MODES
 from striate.errors import UsageError
 from striate.nets import arguments_of, encoder_name
 from striate.recipe import AUTO_WEIGHTS, NO_WEIGHTS, Recipe
@@ -33,7 +34,6 @@ SMALLEST_TRIED = 32  # pixels: of anything smaller, it was not measured what pub
 GAINED_BY_SMALL = "on 2,000 of 32 pixels it gave 0.77 in place of 0.49"  # benchmarks/small_photos.py, cifar10
 GAINED_BY_GREY = "on 244 of 96 pixels it gave 0.89 in place of 0.61"  # likewise, grey hymenoptera
 GREY_RANGE = 4  # of 255: how far red, green and blue of grey may lie apart, as rounding of a JPEG leaves them
-GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")  # Pillow's
 
 
 @dataclass(frozen=True)

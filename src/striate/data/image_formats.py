@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 
 from PIL import Image
 
+GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")  # Pillow's, of images without colours
 SUFFIXES = {  # of each format that is read, by Pillow's name
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "MPO": (".jpg", ".jpeg", ".mpo"),

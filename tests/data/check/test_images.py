@@ -67,6 +67,14 @@ def test_grey_among_grey_is_not_odd(tmp_path: Path) -> None:
     assert found(build(tmp_path, ("ant",), ["1.png", "2.png"])) == []
 
 
+def test_grey_of_any_depth_is_odd_among_colours(tmp_path: Path, save_picture: Save) -> None:
+    values = np.random.default_rng(0).random((20, 20), np.float32)
+    Image.fromarray(values).save(tmp_path / "float.tif")
+    Image.fromarray((values * 60000).astype(np.uint16)).save(tmp_path / "deep.png")
+    names = ["float.tif", "deep.png", save_picture(tmp_path / "1.png", size=(20, 20)).name]
+    assert found(build(tmp_path, ("ant",), names)) == [("mixed-grey", "2 of 3 images", ("float.tif", "deep.png"))]
+
+
 def test_rows_that_are_not_used(tmp_path: Path, save_picture: Save) -> None:
     save_picture(tmp_path / "1.png")
     (tmp_path / "2.png").write_bytes(b"")

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from striate.data.check.findings import Finding, about
 from striate.data.check.scan import Records, contrast
 from striate.data.check.scan_index import Scan
-from striate.data.image_formats import SUFFIXES
+from striate.data.image_formats import GREY_MODES, SUFFIXES
 from striate.data.index import Index, Rows
 from striate.data.layouts.tree import has_no_suffix, suffix_of
 
-GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B")
 ALPHA_MODES = ("LA", "PA", "RGBA")
 TINY = 8  # pixels
 NARROW = 10  # times as long as the other side
