@@ -1,6 +1,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from striate.data import Index, build
@@ -46,6 +47,13 @@ def test_small_classes() -> None:
         ("few", "fewer than 10 images: bee and cat"),
         ("imbalance", "20 images of emu, 1 of ant: 20 times as many"),
     ]
+
+
+def test_one_class_alone_is_too_few_unless_it_is_marked() -> None:
+    assert found(index_of({"train": {"ant": 20, "bee": 0}})) == [("one-class", "ant alone")]
+    marked = index_of({None: {"ant": 20}})
+    boxes = pa.array([[0, 0, 1, 1]] * 20, pa.list_(pa.float32(), 4))
+    assert found(marked.with_column("box", boxes)) == []
 
 
 def test_without_splits_all_images_count() -> None:

@@ -32,6 +32,28 @@ def test_sizes(tmp_path: Path, save_picture: Save, size: tuple[int, int], kinds:
     assert found(build(tmp_path, ("ant",), ["1.png"])) == [(kind, reason, ("1.png",)) for kind in kinds]
 
 
+@pytest.mark.parametrize(("size", "usual", "odd"), [
+    ((80, 20), (20, 20), True), ((79, 20), (20, 20), False), ((20, 80), (20, 20), True),
+    ((80, 20), (60, 20), False), ((20, 20), (80, 20), True),
+])  # fmt: skip
+def test_an_image_of_another_shape_than_the_others(
+    tmp_path: Path, save_picture: Save, size: tuple[int, int], usual: tuple[int, int], odd: bool
+) -> None:
+    names = [save_picture(tmp_path / f"{n}.png", size=size if n == 0 else usual, seed=n).name for n in range(4)]
+    reason = f"{size[0]} x {size[1]} pixels"
+    assert found(build(tmp_path, ("ant",), names)) == ([("narrow", reason, ("0.png",))] if odd else [])
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P"])
+def test_a_transparent_colour_is_transparency(tmp_path: Path, save_picture: Save, mode: str) -> None:
+    with Image.open(save_picture(tmp_path / "0.png", size=(20, 20))) as photo:
+        shown = photo.quantize(8) if mode == "P" else photo.convert(mode)
+    shown.save(tmp_path / "1.png")
+    shown.save(tmp_path / "2.png", transparency=(0, 0, 0) if mode == "RGB" else 0)
+    said = {kind: paths for kind, _, paths in found(build(tmp_path, ("ant",), ["0.png", "1.png", "2.png"]))}
+    assert said["alpha"] == ("2.png",)
+
+
 def test_images_that_hold_nothing(tmp_path: Path) -> None:
     noisy = np.random.default_rng(0).normal((250, 100, 20), 1, (40, 40, 3))
     Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(tmp_path / "sensor.png")

@@ -16,7 +16,7 @@ from striate.data.check.scan import RECORD, Records
 from striate.files import read_checked, write_checked
 
 PART = 1 << 16  # records that are copied at a time
-VERSION = 2  # of what a record means: raised when the same file would be seen differently
+VERSION = 3  # of what a record means: raised when the same file would be seen differently
 ENTRY = np.dtype([("digest", "V16"), ("record", RECORD)])
 DIGEST = pa.binary(16)
 Digests: TypeAlias = (

@@ -28,6 +28,8 @@ def class_findings(index: Index) -> Iterator[Finding]:
     if "train" in counts:
         yield from _splits(counts, given)
     taught = counts.get("train") or counts.get("") or {}
+    if sum(count > 0 for count in taught.values()) == 1 and not _is_marked(index):
+        yield Finding("one-class", f"{list_names(name for name, count in taught.items() if count)} alone")
     yield from _sizes(taught)
     yield from _names(index.classes)
     unmasked = np.asarray(index.table["mask"].is_null())
@@ -35,6 +37,11 @@ def class_findings(index: Index) -> Iterator[Finding]:
     if len(unlabelled):
         reason = f"{len(unlabelled):,} of {int(index.usable().sum()):,} images"
         yield about("unlabelled", reason, index, unlabelled.tolist())
+
+
+def _is_marked(index: Index) -> bool:
+    """Whether images have boxes or masks, of which one class is enough to learn from."""
+    return any(index.table[name].null_count < len(index) for name in ("box", "boxes", "mask"))
 
 
 def split_counts(index: Index) -> dict[str, int]:

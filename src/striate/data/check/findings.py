@@ -69,9 +69,12 @@ KINDS = {
     ),
     "suffix": Kind(WARNING, "names that do not fit the content", "They are read by their content; rename them."),
     "tiny": Kind(WARNING, "tiny images", "They hold next to nothing."),
-    "narrow": Kind(WARNING, "extremely long or narrow images", "A square crop sees a small part of them."),
+    "narrow": Kind(WARNING, "long or narrow images", "A square crop sees a small part of them."),
     "blank": Kind(WARNING, "images of one colour alone", "They hold nothing to learn from."),
     "animated": Kind(WARNING, "files of several images", "Only the first of each is used."),
+    "one-class": Kind(
+        WARNING, "images of one class alone", "Training takes two or more: add images of something else."
+    ),
     "few": Kind(WARNING, "classes with few images in train", "Nobody can tell how well they are learned."),
     "imbalance": Kind(WARNING, "classes of very different sizes", "Try --sampling balanced."),
     "similar-names": Kind(WARNING, "class names that look like the same", "Rename one of them, if they mean the same."),

@@ -18,6 +18,7 @@ from striate.data.layouts.tree import has_no_suffix, suffix_of
 ALPHA_MODES = ("LA", "PA", "RGBA")
 TINY = 8  # pixels
 NARROW = 10  # times as long as the other side
+NARROWER = 4  # times as long or narrow as the median
 Test = Callable[[Records], NDArray[np.bool_]]
 BLANK = 2.0  # of 255: what noise of compression may reach
 
@@ -74,7 +75,7 @@ def _oddly_named(index: Index, scan: Scan) -> Rows:
 
 def odd_images(index: Index, scan: Scan) -> Iterator[Finding]:
     """Images of odd size or content, each by itself, then what many of them have in common."""
-    for kind, is_odd in ODD.items():
+    for kind, is_odd in {**ODD, "narrow": _narrow(scan)}.items():
         for row in scan.rows_where(is_odd).tolist():
             record = scan.records[row]
             size = f"{record['width']} x {record['height']} pixels"
@@ -87,10 +88,22 @@ def odd_images(index: Index, scan: Scan) -> Iterator[Finding]:
             yield _shared(kind, index, rows, total)
 
 
-def _is_narrow(records: Records) -> NDArray[np.bool_]:
-    short = np.minimum(records["width"], records["height"])
-    long = np.maximum(records["width"], records["height"])
-    return np.asarray((long >= NARROW * short) & (long >= TINY))
+def _narrow(scan: Scan) -> Test:
+    """Whether images are long or narrow, by themselves or beside the others, in whose shape training may show all."""
+    usual = float(np.median(_shapes(scan.records[scan.rows]))) if len(scan.rows) else 1.0
+
+    def is_narrow(records: Records) -> NDArray[np.bool_]:
+        shape, long = _shapes(records), np.maximum(records["width"], records["height"])
+        beside = shape / usual
+        odd = (np.maximum(shape, 1 / shape) >= NARROW) | (np.maximum(beside, 1 / beside) >= NARROWER)
+        return np.asarray(odd & (long >= TINY))
+
+    return is_narrow
+
+
+def _shapes(records: Records) -> NDArray[np.float64]:
+    """(N,) width over height."""
+    return np.asarray(records["width"] / records["height"])
 
 
 def _has_mode(modes: tuple[str, ...]) -> Test:
@@ -99,7 +112,6 @@ def _has_mode(modes: tuple[str, ...]) -> Test:
 
 ODD: dict[str, Test] = {
     "tiny": lambda records: np.minimum(records["width"], records["height"]) < TINY,
-    "narrow": _is_narrow,
     "blank": lambda records: contrast(records) < BLANK,
     "animated": lambda records: records["frames"] > 1,
 }

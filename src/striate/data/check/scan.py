@@ -39,6 +39,7 @@ RECORD = np.dtype(
     ]
 )
 Records = NDArray[np.void]  # of dtype RECORD
+WITH_ALPHA = {"P": "PA", "L": "LA", "RGB": "RGBA"}  # Pillow's modes
 
 WAVES = np.cos(np.pi / SIDE * np.outer(np.arange(FREQUENCIES), np.arange(SIDE) + 0.5))  # of the DCT-II
 ODD = np.where(np.arange(FREQUENCIES) % 2, -1.0, 1.0)  # what a mirror does to each wave
@@ -75,6 +76,8 @@ def scan_images(open_row: Callable[[int], OpenedImage], rows: Sequence[int]) -> 
 def _described(image: OpenedImage, pixels: NDArray[np.uint8]) -> tuple[Any, ...]:
     """The fields of a record that are told of each image by itself; zeros for the others."""
     kind, mode = image.format_and_mode
+    if not image.jpeg_mode and "transparency" in image.pillow.info:  # of a colour, or of a palette's
+        mode = WITH_ALPHA.get(mode, mode)
     width, height = image.size
     digest = hashlib.blake2b(pixels.tobytes(), digest_size=8, salt=f"{width}x{height}".encode()[:16])
     return (
