@@ -17,8 +17,8 @@ from typing import IO, BinaryIO, cast
 from striate.data.identity import file_digests
 from striate.data.layouts.names import is_litter
 from striate.data.layouts.tree import Tree
-from striate.data.readers.unpacking import RATIO, most_unpacked
-from striate.errors import DataError
+from striate.data.readers.unpacking import MAKE_ROOM, RATIO, most_unpacked, require_room
+from striate.errors import DataError, StriateError
 from striate.files import (
     cache_folder,
     fit_to_print,
@@ -74,6 +74,7 @@ def unpacked(*paths: Path) -> Path:
 
     Raises:
         DataError: if an archive cannot be read, or would be far larger unpacked.
+        StriateError: if the cache has no room for it.
     """
     path = paths[0]
     try:
@@ -105,6 +106,7 @@ def unpacked(*paths: Path) -> Path:
         lzma.LZMAError,
         ValueError,
     ) as error:
+        require_room(path, error)
         raise DataError(
             f"{path}: expected an archive that can be unpacked; {fit_to_print(str(error), 200)}."
         ) from error
@@ -153,7 +155,9 @@ def _unpack(path: Path, folder: Path) -> None:
                     "if you trust it."
                 )
             if total > shutil.disk_usage(aside).free + total - size:
-                raise DataError(f"{path}: expected room for {total:,} bytes in {aside.parent}; the disk is full.")
+                raise StriateError(
+                    f"{path}: expected room for {total:,} bytes in {aside.parent}; the disk is full. {MAKE_ROOM}"
+                )
             _write(aside / name, content, size, path)
         aside.rename(folder)
     finally:

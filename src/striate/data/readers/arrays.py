@@ -29,7 +29,7 @@ from striate.data.layouts.names import parts_of
 from striate.data.layouts.options import ReadOptions
 from striate.data.paths import file_of
 from striate.data.readers.cached_copy import cached_copy, numbered
-from striate.data.readers.unpacking import RATIO, most_unpacked
+from striate.data.readers.unpacking import RATIO, most_unpacked, require_room
 from striate.errors import DataError
 from striate.files import fit_to_print, list_names, open_regular
 
@@ -177,6 +177,7 @@ def load_images(path: Path) -> NDArray[np.uint8]:
         copy = cached_copy(path, "arrays", partial(_convert, path))
         return np.load(copy, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
     except UNREADABLE as error:
+        require_room(path, error)
         raise DataError(f"{path}: expected arrays of images; {error}.") from error
 
 

@@ -20,6 +20,7 @@ from striate.data.layouts.options import LABEL_COLUMN, ReadOptions
 from striate.data.layouts.packed import parquet_split
 from striate.data.paths import open_arrow
 from striate.data.readers.cached_copy import cached_copy, numbered
+from striate.data.readers.unpacking import require_room
 from striate.errors import DataError
 from striate.files import list_names
 
@@ -187,6 +188,7 @@ def load_images(path: Path) -> pa.ChunkedArray:
         copy = cached_copy(path, "parquet", partial(_unpack, path))
         return pa.ipc.open_file(open_arrow(copy, mapped=True)).read_all()["bytes"]
     except (OSError, AttributeError, LookupError, ValueError, pa.ArrowException) as error:
+        require_room(path, error)
         raise DataError(f"{path}: expected a Parquet file of images; {error}.") from error
 
 
