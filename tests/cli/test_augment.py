@@ -57,6 +57,19 @@ def test_a_recipe_gives_what_is_not_typed(striate: Striate, two_classes: Path, t
     assert (tmp_path / "other.png").read_bytes() != (tmp_path / "file.png").read_bytes()
 
 
+def test_long_photographs_are_shown_in_their_shape(striate: Striate, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        Image.new("RGB", (400, 100), "red").save(tmp_path / "data" / name / "0.png")
+    sheets = {}
+    for words in ((), ("--img-size", 224)):
+        out = tmp_path / f"{len(words)}.png"
+        assert striate("augment", tmp_path / "data", "-o", out, "--epochs", 1, *words)[0] == 0
+        with Image.open(out) as sheet:
+            sheets[words] = sheet.size
+    assert sheets[()][0] > 800 > sheets["--img-size", 224][0]  # two views of 448 pixels beside each other
+
+
 def test_a_image_that_cannot_be_read_is_named(striate: Striate, two_classes: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data" / "a"
     folder.mkdir(parents=True)

@@ -50,7 +50,7 @@ def augment(
     Images with one box, or with masks, are shown whole and are not mixed, because that is how their tasks train.
 
     Each row is one image: first what evaluation sees, then what the first epochs of training would see. A view is 224
-    pixels wide and high unless --img-size says otherwise.
+    pixels wide and high, and of long photographs in their shape, unless --img-size says otherwise.
 
     Args:
         data: Images, as for `striate train`.
@@ -113,7 +113,10 @@ def _as_trained(recipe: Recipe, index: "Index") -> "tuple[Recipe, Index, NDArray
         matched = task.match(index)
     except DataError:  # such as images of several objects, whose boxes a sheet can show all the same
         return recipe, index, None
-    asked = replace(found, data=replace(found.data, img_size=recipe.data.img_size))
+    height, width = height_and_width(found.data.img_size or SIZE)
+    of_shape = height != width and max(height, width) >= SIZE  # as long photographs are shown
+    size = found.data.img_size if of_shape else recipe.data.img_size
+    asked = replace(found, data=replace(found.data, img_size=size))
     if not matched.usable().any():  # such as images without labels, which augmentation does not ask for
         return asked, index, None
     for note in matched.notes:
