@@ -318,7 +318,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
 
 
 def test_a_bomb_is_refused() -> None:
-    assert "exceeds limit" in reason(png_header(65_000, 65_000))
+    assert reason(png_header(65_000, 65_000)) == "more pixels than the limit of 178,956,970"
 
 
 def test_an_empty_file(tmp_path: Path) -> None:

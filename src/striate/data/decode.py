@@ -326,6 +326,8 @@ def _opened(data: bytes, suffix: str = "") -> Image.Image:
         return Image.open(io.BytesIO(data), formats=formats_of(suffix))
     except UnidentifiedImageError as error:
         raise UnreadableError(why_unknown(data)) from error
+    except Image.DecompressionBombError as error:
+        raise UnreadableError(f"more pixels than the limit of {2 * MAX_PIXELS:,}") from error
     except FAILURES as error:
         raise UnreadableError(_reason(error)) from error
 
