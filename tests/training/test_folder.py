@@ -39,7 +39,13 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     assert str(caught.value) == expected
 
 
-@pytest.mark.parametrize("present", [[], ["recipe.toml"], ["index.parquet"]])
+def test_a_run_that_stopped_before_its_images_were_checked(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").touch()
+    with pytest.raises(UsageError, match=r"^resume: expected a run that had checked its images; got .*, which stopped"):
+        RunFolder.find(tmp_path)
+
+
+@pytest.mark.parametrize("present", [[], ["index.parquet"]])
 def test_what_is_no_run_folder(tmp_path: Path, present: list[str]) -> None:
     for name in present:
         (tmp_path / name).touch()

@@ -92,7 +92,12 @@ class RunFolder:
             UsageError: if `path` is not one.
         """
         folder = RunFolder(path)
-        if not (folder.recipe.exists() and folder.index.exists()):
+        if folder.recipe.exists() and not folder.index.exists():
+            raise UsageError(
+                f"resume: expected a run that had checked its images; got {path}, which stopped before. "
+                "Train on the data again."
+            )
+        if not folder.recipe.exists():
             raise UsageError(f"resume: expected the folder of a run, with recipe.toml and index.parquet; got {path}.")
         return folder
 
