@@ -328,7 +328,7 @@ def load(path: Path | str, *, device: str = "auto", precision: str = "auto") -> 
     except FileNotFoundError as error:
         raise ModelFileError(f"{path}: expected a model file; got nothing there.") from error
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path}: expected a safetensors file that is whole; {error}.") from error
+        raise ModelFileError(model_file.why_unread(path, error)) from error
     about, values = model_file.parse(path, metadata)
     task = _task(path, about, values["task"])
     module = _net(path, about, task)

@@ -126,6 +126,15 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     """Of an ensemble, which has no net of the catalogue."""
 
 
+def why_unread(path: Path, error: Exception) -> str:
+    """The sentence for a path at which there is something, and no safetensors file that is whole."""
+    if path.is_dir():
+        within = path / "model.safetensors"
+        tried = f" Try {within}." if within.is_file() else ""
+        return f"{path}: expected a model file; got a folder.{tried}"
+    return f"{path}: expected a safetensors file that is whole; {error}."
+
+
 def parse(path: Path, metadata: dict[str, str]) -> tuple[About, dict[str, Any]]:
     """The checked record, and all that the file says of itself as plain values.
 

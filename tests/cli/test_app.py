@@ -117,7 +117,7 @@ def test_a_value_out_of_range_is_misuse(striate: Striate, words: list[str], expe
         (MemoryError(), 1, "out of memory. Try a smaller --batch-size or --img-size."),
         (RuntimeError("CUDA out of memory."), 1, "out of memory. Try a smaller --batch-size or --img-size."),
         (OSError(28, "No space left on device", "a.csv"), 1, "a.csv: No space left on device."),
-        (OSError(28, "No space left on device"), 1, "[Errno 28] No space left on device."),
+        (OSError(28, "No space left on device"), 1, "No space left on device."),
     ],
 )
 def test_every_failure_has_a_code_and_a_sentence(
@@ -130,6 +130,10 @@ def test_every_failure_has_a_code_and_a_sentence(
 
     monkeypatch.setattr(app_module, "app", fail)
     assert striate("train") == (code, "", f"striate: {text}\n")
+
+
+def test_a_pipe_that_nobody_reads_any_more_is_worth_no_word() -> None:
+    assert verdict(BrokenPipeError(32, "Broken pipe")) == (1, "")
 
 
 def test_an_error_of_ours_that_nobody_foresaw_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

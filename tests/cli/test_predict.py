@@ -37,6 +37,21 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             return rows
 
 
+def test_bad_files_alone(striate: Striate, finished: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    code, _, err = striate("predict", finished.model, tmp_path / "a.png")
+    expected = f"striate: 1 of 1 images could not be read. {tmp_path / 'a.png'}: the file is empty\n"
+    assert (code, err) == (3, expected)
+
+
+def test_a_run_folder_in_place_of_its_model(striate: Striate, finished: RunFolder, mixed: Path) -> None:
+    code, _, err = striate("predict", finished.path, mixed)
+    got = "expected a model file; got a folder."
+    assert (code, err) == (1, f"striate: {finished.path}: {got} Try {finished.model}.\n")
+    code, _, err = striate("predict", mixed, mixed)
+    assert (code, err) == (1, f"striate: {mixed}: {got}\n")
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_a_bad_file_among_good_ones(
     striate: Striate, finished: RunFolder, mixed: Path, tmp_path: Path, suffix: str

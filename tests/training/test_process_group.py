@@ -220,7 +220,7 @@ def strike(act: str, at: int) -> list[dict[str, object]]:
 def test_a_failure_of_one_ends_all_with_its_message(launcher: Launcher, rank: str) -> None:
     code, said = launcher.launch(Job([launcher.words("run", PLAIN)], strikes={rank: strike("ENOSPC", 3)}))
     assert code != 0
-    assert sentences(said) == ["striate: [Errno 28] No space left on device."]
+    assert sentences(said) == ["striate: No space left on device."]
     assert "OSError: [Errno 28] No space left on device" in said.split("Root Cause")[1]  # torchrun's report
 
 

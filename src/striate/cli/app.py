@@ -138,15 +138,15 @@ def verdict(error: BaseException) -> tuple[int, str]:
         case KeyboardInterrupt():
             sentence = str(error) or "interrupted. Try it again; a training goes on with `striate train --resume RUN`."
             return getattr(error, "exit_code", INTERRUPTED), sentence  # a run that saved itself says how it goes on
-        case RuntimeError() if _is_link_to_itself(error):
-            return FAILED, f"{error}."
-        case MemoryError() | RuntimeError():
+        case MemoryError() | RuntimeError() if not _is_link_to_itself(error):
             return FAILED, "out of memory. Try a smaller --batch-size or --img-size."
-    named = getattr(error, "filename", None)
-    return FAILED, f"{named}: {error.strerror}." if isinstance(error, OSError) and named else f"{error}."
+        case BrokenPipeError():  # `| head`: the reader has enough
+            return FAILED, ""
+    named, reason = getattr(error, "filename", None), getattr(error, "strerror", None) or error
+    return FAILED, f"{named}: {reason}." if named else f"{reason}."
 
 
-def _is_link_to_itself(error: RuntimeError) -> bool:
+def _is_link_to_itself(error: BaseException) -> bool:
     """Whether `Path.resolve` raised it, on a link that leads to itself."""
     return str(error).startswith("Symlink loop")
 

@@ -68,9 +68,8 @@ def predict(
         predictions = drawing(predictions, draw, loaded.classes)
     write(predictions, kind, output, loaded.classes, min(top_k, len(loaded.classes)))
     if bad:
-        raise DataError(
-            f"{len(bad)} of {len(sources)} images could not be read; the others are predicted. {'; '.join(bad)}"
-        )
+        others = "; the others are predicted" if len(bad) < len(sources) else ""
+        raise DataError(f"{len(bad)} of {len(sources)} images could not be read{others}. {'; '.join(bad)}")
 
 
 def _noting(predictions: "Iterable[Prediction]", bad: list[str]) -> "Iterator[Prediction]":
