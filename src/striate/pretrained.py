@@ -26,7 +26,7 @@ from striate.weights import (
     LAYOUTS,
     Fit,
     Manifest,
-    digest,
+    digest_with_parts,
     encoder_of,
     file_in,
     fit_to,
@@ -259,6 +259,10 @@ def _foreign(path: Path, model: str | None, arguments: dict[str, Any], layout: s
         _require_net(model, fit.layout)
         channels = fit.channels or default_of(model, "in_channels")
         mean, std = _assumed_mean_and_std(model, fit)
+        scaled = checkpoint.scaling if not LAYOUTS[fit.layout].blue_first else None
+        if scaled is not None:
+            scale, offset = scaled
+            mean, std = (0.0 - offset / (255 * scale),) * channels, (1 / (255 * scale),) * channels
         if encoder is not None:
             model, arguments = "headed", {"encoder": encoder}
             fit = replace(fit, tensors={f"encoder.{name}": tensor for name, tensor in fit.tensors.items()})
@@ -271,12 +275,13 @@ def _foreign(path: Path, model: str | None, arguments: dict[str, Any], layout: s
     if LAYOUTS[fit.layout].blue_first and channels == COLOURS:
         said.append(BLUE_FIRST)
     size = int(net.image_size)
-    said.append(
-        f"How its images were prepared is not in the file: {size} pixels, mean {_numbers(mean)} and deviation "
-        f"{_numbers(std)} are assumed."
-    )
+    prepared = f"mean {_numbers(mean)} and deviation {_numbers(std)}"
+    if scaled is None:
+        said.append(f"How its images were prepared is not in the file: {size} pixels, {prepared} are assumed.")
+    else:
+        said.append(f"The file scales its images itself, from which follow {prepared}; {size} pixels are assumed.")
     record = Preprocessing((channels, size, size), mean, std, CROP_PCT)
-    about = {"file": path.name, "sha256": digest(path)}
+    about = {"file": path.name, "sha256": digest_with_parts(path)}
     return Pretrained(net, model, arguments, record, outputs=fit.classes, said=tuple(said), about=about)
 
 

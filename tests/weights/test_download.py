@@ -3,6 +3,7 @@
 import hashlib
 import http
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,20 @@ def test_nobody_there(tmp_path: Path) -> None:
     with serving(Plan()) as address:
         pass
     assert refused(f"{address}/a", tmp_path / "a") == "the connection broke off: Connection refused."
+
+
+def test_a_name_that_is_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(WeightsError) as caught:
+        download("https://weights.invalid/a", tmp_path / "a", 10)
+    assert str(caught.value) == (
+        "https://weights.invalid/a: its server, or a proxy, is not found by its name from here "
+        "(Name or service not known). Try again with a connection."
+    )
 
 
 def test_a_disk_without_room_is_told_before(

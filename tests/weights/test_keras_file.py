@@ -1,5 +1,6 @@
 """Files of Keras, made by hand in the forms that Keras 2 and Keras 3 give them."""
 
+import json
 import sys
 import zipfile
 from pathlib import Path
@@ -11,7 +12,8 @@ import torch
 
 from striate.errors import WeightsError
 from striate.nets import create
-from striate.weights import load_into, read_tensors, tensors_for
+from striate.pretrained import pretrained
+from striate.weights import load_into, read_checkpoint, read_tensors, tensors_for
 from striate.weights.keras_layouts import mobilenet_v1_layers
 
 LAYERS: dict[
@@ -124,25 +126,30 @@ def test_a_list_that_is_none(h5py: Any, tmp_path: Path, listed: Any) -> None:
         read_tensors(tmp_path / "a.h5")
 
 
+def write_mobilenet(root: Any, net: Any) -> None:
+    """Writes MobileNet v1 as Keras writes it, from a net of ours."""
+    theirs = {ours: keras for keras, ours in mobilenet_v1_layers().items()}
+    names = {"running_mean": "moving_mean", "running_var": "moving_variance"}
+    for name, tensor in net.state_dict().items():
+        layer, _, leaf = name.rpartition(".")
+        keras, value = theirs[layer], tensor.numpy()
+        if leaf == "num_batches_tracked":
+            continue
+        if keras.endswith("_bn"):
+            leaf = names.get(leaf, "gamma" if leaf == "weight" else "beta")
+        elif leaf == "weight":
+            depthwise = "_dw_" in keras
+            leaf = "depthwise_kernel" if depthwise else "kernel"
+            value = value.reshape(*value.shape, *[1] * (4 - value.ndim))
+            value = value.transpose(2, 3, 0, 1) if depthwise else value.transpose(2, 3, 1, 0)
+        root[f"{keras}/{keras}/{leaf}:0"] = value
+
+
 def test_a_network_of_keras_becomes_ours(h5py: Any, tmp_path: Path) -> None:
     """MobileNet v1 of width 0.25, written as Keras writes it from a net of ours."""
     net: Any = create("mobilenet_v1_025", num_classes=3).eval()
-    theirs = {ours: keras for keras, ours in mobilenet_v1_layers().items()}
-    names = {"running_mean": "moving_mean", "running_var": "moving_variance"}
     with h5py.File(tmp_path / "a.h5", "w") as root:
-        for name, tensor in net.state_dict().items():
-            layer, _, leaf = name.rpartition(".")
-            keras, value = theirs[layer], tensor.numpy()
-            if leaf == "num_batches_tracked":
-                continue
-            if keras.endswith("_bn"):
-                leaf = names.get(leaf, "gamma" if leaf == "weight" else "beta")
-            elif leaf == "weight":
-                depthwise = "_dw_" in keras
-                leaf = "depthwise_kernel" if depthwise else "kernel"
-                value = value.reshape(*value.shape, *[1] * (4 - value.ndim))
-                value = value.transpose(2, 3, 0, 1) if depthwise else value.transpose(2, 3, 1, 0)
-            root[f"{keras}/{keras}/{leaf}:0"] = value
+        write_mobilenet(root, net)
     other = create("mobilenet_v1_025", num_classes=3).eval()
     load_into(other, tensors_for(other, read_tensors(tmp_path / "a.h5"), "keras_mobilenet_v1"))
     images = torch.randn(1, 3, 64, 64)
@@ -150,6 +157,48 @@ def test_a_network_of_keras_becomes_ours(h5py: Any, tmp_path: Path) -> None:
         if isinstance(module, torch.nn.BatchNorm2d):  # Keras adds another epsilon, for which the variance makes up
             module.get_buffer("running_var").add_(module.eps - 1e-3)
     torch.testing.assert_close(other(images), net(images))
+
+
+RESCALING = {"class_name": "Rescaling", "config": {"scale": 1 / 255, "offset": 0.0}}
+NESTED = {"class_name": "Functional", "config": {"layers": [{"class_name": "InputLayer"}, RESCALING]}}
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_a_layer_that_scales_images_says_how_they_were_prepared(h5py: Any, tmp_path: Path, archive: bool) -> None:
+    config = json.dumps({"config": {"layers": [NESTED]}})
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as root:
+        write_mobilenet(root, create("mobilenet_v1_025", num_classes=3))
+        root.attrs["model_config"] = "" if archive else config
+    if archive:
+        path = tmp_path / "a.keras"
+        with zipfile.ZipFile(path, "w") as written:
+            written.write(tmp_path / "a.h5", "model.weights.h5")
+            written.writestr("config.json", config)
+    found = pretrained(path)
+    assert found.preprocessing.mean == pytest.approx((0, 0, 0))
+    assert found.preprocessing.std == pytest.approx((1, 1, 1))
+    assert found.said[-1] == (
+        "The file scales its images itself, from which follow mean 0, 0, 0 and deviation 1, 1, 1; "
+        "224 pixels are assumed."
+    )
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [RESCALING, RESCALING],
+        [{"class_name": "Rescaling", "config": {"scale": [0.1, 0.2]}}],
+        [{"class_name": "Rescaling", "config": {"scale": -1}}],
+        [{"class_name": "Rescaling", "config": None}],
+        [],
+    ],
+)
+def test_what_says_nothing_of_images(h5py: Any, tmp_path: Path, layers: list[Any]) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as root:
+        write_keras2(root)
+        root.attrs["model_config"] = json.dumps({"config": {"layers": layers}})
+    assert read_checkpoint(tmp_path / "a.h5").scaling is None
 
 
 def outside(h5py: Any, root: Any, folder: Path) -> None:

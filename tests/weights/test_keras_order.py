@@ -46,6 +46,13 @@ def test_layers_with_other_names_are_taken_in_their_order(network: str, head: bo
     )
 
 
+def test_numbers_in_other_names_that_say_another_order_are_told() -> None:
+    """Two layers of one shape in each other's place would raise no error."""
+    theirs = tensors(swapped(own("MobileNetV2"), "layer_24_of_mine", "layer_30_of_mine"))
+    _, said = todays_names(theirs)
+    assert said[0].endswith("as Keras does; the numbers in layer_31_of_mine and layer_26_of_mine say another order.")
+
+
 def test_layers_that_follow_keep_their_names() -> None:
     theirs = tensors([*own("MobileNetV2")[:-1], ("hidden", DENSE), ("answer", DENSE)])
     ours, _ = todays_names(theirs)

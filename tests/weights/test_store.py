@@ -12,7 +12,18 @@ from manifests import manifest_fields
 from safetensors.torch import load_file, save_file
 
 from striate.errors import WeightsError
-from striate.weights import Manifest, digest, find, is_here, named, read_pin, read_tensors, recognised, weights_folder
+from striate.weights import (
+    Manifest,
+    digest,
+    digest_with_parts,
+    find,
+    is_here,
+    named,
+    read_pin,
+    read_tensors,
+    recognised,
+    weights_folder,
+)
 from striate.weights.manifest import Package
 
 CONTENT = b"weights" * 1000
@@ -65,6 +76,20 @@ def test_a_file_is_known_by_its_md5_where_no_sha256_is_published(tmp_path: Path)
     assert recognised(path, [manifest(sha256="", md5="0" * 32), published]) == published
     path.write_bytes(CONTENT[:-1] + b"x")
     assert recognised(path, [published]) is None
+
+
+def test_the_digest_of_weights_in_several_files_is_of_them_all(tmp_path: Path) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    parts = {"b.safetensors": b"b", "a.safetensors": b"a"}
+    index.write_text(json.dumps({"weight_map": {name[0]: name for name in parts}}), encoding="utf-8")
+    for name, content in parts.items():
+        (tmp_path / name).write_bytes(content)
+    files = [index, tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    listed = "".join(f"{digest(file)}  {file.name}\n" for file in files)
+    assert digest_with_parts(index) == hashlib.sha256(listed.encode()).hexdigest()
+    (tmp_path / "a.safetensors").write_bytes(b"other")
+    assert digest_with_parts(index) != hashlib.sha256(listed.encode()).hexdigest()
+    assert digest_with_parts(files[2]) == digest(files[2])
 
 
 def test_nothing_to_digest(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from striate.weights.names import class_names, imagenet_classes, names_digest, w
 from striate.weights.read import read_checkpoint, read_pickle, read_safetensors, read_tensors, within
 from striate.weights.store import (
     digest,
+    digest_with_parts,
     find,
     hint,
     is_here,
@@ -39,6 +40,7 @@ __all__ = [
     "Manifest",
     "class_names",
     "digest",
+    "digest_with_parts",
     "encoder_of",
     "fetch",
     "file_in",

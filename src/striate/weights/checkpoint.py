@@ -51,6 +51,9 @@ class Checkpoint:
     said: tuple[str, ...] = ()
     """A sentence for each choice that was made, and for what was left out."""
 
+    scaling: tuple[float, float] | None = None
+    """(scale, offset), where a layer of the file's network makes scale * x + offset of pixels x of 0 to 255."""
+
 
 def unwrapped(content: object) -> Checkpoint | None:
     """The tensors of what `torch.save` was given: itself a dict of them, or one that holds such a dict.

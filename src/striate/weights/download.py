@@ -343,7 +343,10 @@ def _as_ours(error: Exception) -> Exception:
 
 def _told(reason: object) -> str:
     text = (reason.strerror if isinstance(reason, OSError) else None) or str(reason) or type(reason).__name__
-    return fit_to_print(text.rstrip("."), 160)
+    told = fit_to_print(text.rstrip("."), 160)
+    if isinstance(reason, socket.gaierror):
+        return f"its server, or a proxy, is not found by its name from here ({told}). Try again with a connection"
+    return told
 
 
 @contextlib.contextmanager

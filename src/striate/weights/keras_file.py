@@ -8,7 +8,9 @@ Source: keras/src/legacy/saving/legacy_h5_format.py and keras/src/saving/saving_
 read from each format that Keras 3.15 writes gives Keras' logits.
 """
 
+import contextlib
 import importlib
+import math
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,6 +31,8 @@ from striate.weights.keras_order import todays_names
 
 HDF5 = b"\x89HDF\r\n\x1a\n"  # at the beginning of a file
 IN_ARCHIVE = "model.weights.h5"  # of a .keras archive
+CONFIG = "config.json"  # of it too
+MOST_CONFIG = 1 << 24  # bytes
 OPTIMISER = "optimizer"  # what its groups' names begin with
 DEPTH = 12  # of groups within groups
 MOST_PARTS = 100  # of a list of names that is parted, each of up to 64 KB
@@ -78,7 +83,9 @@ def read_keras(path: Path) -> Checkpoint:
     try:
         with open_regular(path) as file:
             size = file.seek(0, 2)
-            with h5py.File(_content(file), "r") as root:
+            content, config = _content(file)
+            with h5py.File(content, "r") as root:
+                config = config or root.attrs.get("model_config", "")
                 arrays = list(_datasets(h5py, root, size))
                 order = _order(root)  # only now: nothing in the file leads outside
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
@@ -89,9 +96,9 @@ def read_keras(path: Path) -> Checkpoint:
     if problem or not found:
         raise WeightsError(f"{path}: {problem or 'expected weights that Keras saved; got none'}.")
     if not order:
-        return Checkpoint(found)
+        return Checkpoint(found, scaling=_scaling(config))
     try:
-        return Checkpoint(*todays_names(found))
+        return Checkpoint(*todays_names(found), scaling=_scaling(config))
     except ValueError as error:
         raise WeightsError(f"{path}: expected weights that Keras saved; {error}.") from error
 
@@ -124,16 +131,38 @@ def _listed(group: Any, name: str) -> list[str]:
     return [each.decode() if isinstance(each, bytes) else str(each) for part in parts for each in group.attrs[part]]
 
 
-def _content(file: BinaryIO) -> BinaryIO:
-    """The HDF5 file itself, or the one in a .keras archive."""
+def _content(file: BinaryIO) -> tuple[BinaryIO, bytes]:
+    """The HDF5 file itself, or the one in a .keras archive, with the description of its network."""
     file.seek(0)
     if file.read(len(HDF5)) == HDF5:
         file.seek(0)
-        return file
+        return file, b""
     with zipfile.ZipFile(file) as archive:
         if archive.getinfo(IN_ARCHIVE).compress_type != zipfile.ZIP_STORED:
             raise ValueError("expected an archive without compression, as Keras writes it; got a compressed one")
-        return BytesIO(archive.read(IN_ARCHIVE))
+        about = archive.getinfo(CONFIG) if CONFIG in archive.namelist() else None
+        config = archive.read(about) if about is not None and about.file_size <= MOST_CONFIG else b""
+        return BytesIO(archive.read(IN_ARCHIVE)), config
+
+
+def _scaling(config: str | bytes) -> tuple[float, float] | None:
+    """(scale, offset) of the layer Rescaling of a network, by its description; None where it has none, or several."""
+    found, waiting = [], []
+    with contextlib.suppress(msgspec.DecodeError, TypeError):
+        waiting = [msgspec.json.decode(config)]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if part.get("class_name") == "Rescaling" and isinstance(part.get("config"), dict):
+                found.append((part["config"].get("scale"), part["config"].get("offset", 0.0)))
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    if len(found) != 1:
+        return None
+    [(scale, offset)] = found
+    numbers = all(isinstance(each, int | float) and math.isfinite(each) for each in (scale, offset))
+    return (float(scale), float(offset)) if numbers and scale > 0 else None
 
 
 def _datasets(h5py: Any, root: Any, size: int) -> Iterator[tuple[str, str, Tensor]]:

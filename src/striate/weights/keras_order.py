@@ -15,12 +15,13 @@ from functools import cache
 
 from torch import Tensor
 
-from striate.files import list_names
+from striate.files import fit_to_print, list_names
 
 Order = tuple[tuple[str, str], ...]  # the name and the kind of each layer that has weights
 CONV, BIASED, NORM, SHIFT, DENSE = "conv", "conv with bias", "norm", "norm without gamma", "dense"
 AFTER = (DENSE, NORM, SHIFT)  # what may follow a network without its own last layer
 NUMBERED = re.compile(r"(conv2d|depthwise_conv2d|batch_normalization|dense)(?:_(\d+))?")  # where nobody named a layer
+DIGITS = re.compile(r"[0-9]+")
 DEPTHWISE = re.compile(r".*_depthwise|conv_dw_\d+")
 BRANCHES = re.compile(r"(res|bn)([2-5])([a-z])_branch(1|2[abc])")  # of ResNet50 until Keras 2.3
 OTHER_ORDER = "Its layers stand in another order than those of"
@@ -137,8 +138,10 @@ def todays_names(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tupl
             if network == "InceptionV3":
                 _require_order(body, ours)
             break
+        falling = _falling(body)
+        odd = f"; the numbers in {' and '.join(falling)} say another order" if falling else ""
         return _renamed(layers, dict(zip(theirs, ours, strict=False))), (
-            f"{OTHER_NAMES} Keras' {network}, and are taken in its order, as Keras does.",
+            f"{OTHER_NAMES} Keras' {network}, and are taken in its order, as Keras does{odd}.",
         )
     return dict(tensors), ()
 
@@ -164,6 +167,21 @@ def _require_order(theirs: Sequence[str], ours: Sequence[str]) -> None:
             "the numbers of its layers and the order in which they stand do not go together as in Keras' "
             f"InceptionV3: {list_names(wrong)}"
         )
+
+
+def _falling(names: Sequence[str]) -> list[str]:
+    """The first two names that differ in their numbers alone, and in these fall; none where there are none."""
+    last: dict[str, str] = {}
+    for name in names:
+        alike = DIGITS.sub("#", name)
+        if alike in last and _numbers(name) < _numbers(last[alike]):
+            return [fit_to_print(last[alike], 80), fit_to_print(name, 80)]
+        last[alike] = name
+    return []
+
+
+def _numbers(name: str) -> list[int]:
+    return [int(each[-9:]) for each in DIGITS.findall(name)]
 
 
 def _number(name: str) -> int:

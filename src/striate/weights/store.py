@@ -20,6 +20,7 @@ from torch import Tensor
 from striate.errors import WeightsError
 from striate.files import cache_folder, open_regular, read_bytes, read_text, write_whole
 from striate.tensors import save_file
+from striate.weights.folder import INDEX, parts_of
 from striate.weights.manifest import WHOLE, Hub, Manifest
 from striate.weights.read import read_safetensors, read_tensors
 from striate.weights.timm_weights import TIMM, timm_manifest
@@ -66,6 +67,18 @@ def digest(path: Path, algorithm: Literal["sha256", "md5"] = "sha256") -> str:
         raise WeightsError(f"{path}: expected a file of weights; got nothing there.") from error
     except OSError as error:
         raise WeightsError(f"{path}: expected a file of weights; {error.strerror}.") from error
+
+
+def digest_with_parts(path: Path) -> str:
+    """The sha256 of a file; of an index of weights in several files, that of what `sha256sum` prints of it and of them.
+
+    Raises:
+        WeightsError, ValueError: one is not there, or it is no such index.
+    """
+    if not path.name.endswith(INDEX):
+        return digest(path)
+    files = (path, *(path.with_name(file) for file in sorted(parts_of(path))))
+    return hashlib.sha256("".join(f"{digest(file)}  {file.name}\n" for file in files).encode()).hexdigest()
 
 
 def recognised(path: Path, manifests: Iterable[Manifest]) -> Manifest | None:
