@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from striate.augment.colour import measured
@@ -39,6 +39,16 @@ LEFT_OUT = "left-out"  # the kind of images that the index says are not used
 TOO_MANY_BAD = "too-many-bad"  # the kind of what stops the run, in a sentence of its own
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """What the first process tells the others of a run folder, which it holds."""
+
+    folder: RunFolder
+    recipe: Recipe
+    index: Index
+    checkpoint: Checkpoint | None = None
+
+
 @contextmanager
 def prepare(
     data: Path | Index,
@@ -70,9 +80,9 @@ def prepare(
         recipe = pinned(recipe, machine)
         first_reporter = _for_first(reporter, processes)
         opening = (*_opening(processes, machine), *said)
-        folder, recipe, index = processes.from_first(lambda: _new(found, recipe, output, first_reporter, opening, held))
-        logging = _logging(first_reporter, folder, processes)
-        yield _run(folder, index, recipe, machine, logging, processes)
+        opened = processes.from_first(lambda: _new(found, recipe, output, first_reporter, opening, held))
+        logging = _logging(first_reporter, opened.folder, processes)
+        yield _run(opened, opened.recipe, machine, logging, processes)
 
 
 @contextmanager
@@ -92,8 +102,9 @@ def reopen(path: Path, recipe: Recipe | None = None, reporter: Reporter | None =
     """
     with JoinedProcesses() as processes, ExitStack() as held:
         first_reporter = _for_first(reporter, processes)
-        folder, recipe, index, last = processes.from_first(lambda: _stopped(path, recipe, first_reporter, held))
-        began, recipe = folder.read_recipe(), possible(recipe)
+        opened = processes.from_first(lambda: _stopped(path, recipe, first_reporter, held))
+        folder = opened.folder
+        began, recipe = folder.read_recipe(), possible(opened.recipe)
         held.enter_context(arithmetic_threads(recipe.machine.threads))
         machine = processes.place(machine_of(recipe))
         recipe = pinned(recipe, machine)
@@ -102,12 +113,12 @@ def reopen(path: Path, recipe: Recipe | None = None, reporter: Reporter | None =
         processes.from_first(lambda: folder.write_recipe(recipe))  # once all have read the one before
         for sentence in opening:
             reporter.info(sentence)
-        yield replace(_run(folder, index, recipe, machine, reporter, processes), checkpoint=last)
+        yield _run(opened, recipe, machine, reporter, processes)
 
 
 def _new(
     index: Index, recipe: Recipe, output: Path, reporter: Reporter, opening: Sequence[str], held: ExitStack
-) -> tuple[RunFolder, Recipe, Index]:
+) -> _Opened:
     """A new run folder, held, with the recipe and the checked and split index that the run goes by."""
     index = task_of(index, recipe).match(index)
     folder = RunFolder.create(output)
@@ -123,7 +134,7 @@ def _new(
         recipe = replace(recipe, augment=measured(recipe.augment, found.colours))
         folder.write_recipe(recipe)
     folder.write_index(index)
-    return folder, recipe, index
+    return _Opened(folder, recipe, index)
 
 
 def _unkept() -> Iterator[str]:
@@ -238,9 +249,7 @@ def _lines(kind: str, findings: Sequence[Finding], where: str) -> Iterator[str]:
     yield from lines_of(kind, findings, f", {where}")
 
 
-def _stopped(
-    path: Path, recipe: Recipe | None, reporter: Reporter, held: ExitStack
-) -> tuple[RunFolder, Recipe, Index, Checkpoint | None]:
+def _stopped(path: Path, recipe: Recipe | None, reporter: Reporter, held: ExitStack) -> _Opened:
     """The folder of a run that stopped, held, with what it goes on by and its last checkpoint."""
     folder = RunFolder.find(path)
     held.enter_context(folder.held())
@@ -254,7 +263,7 @@ def _stopped(
     require_resumable(before, recipe)
     if moved:
         folder.write_index(index)
-    return folder, recipe, index, last
+    return _Opened(folder, recipe, index, last)
 
 
 def _decided(recipe: Recipe, index: Index, task: str) -> Recipe:
@@ -264,25 +273,24 @@ def _decided(recipe: Recipe, index: Index, task: str) -> Recipe:
     return settled(recipe, index)
 
 
-def _run(
-    folder: RunFolder, index: Index, recipe: Recipe, machine: Machine, reporter: Reporter, processes: Processes
-) -> Run:
-    """The run, with what follows from its recipe and index."""
-    task, preprocessing = task_of(index, recipe), preprocessing_of(recipe)
+def _run(opened: _Opened, recipe: Recipe, machine: Machine, reporter: Reporter, processes: Processes) -> Run:
+    """The run of a folder by a recipe, with what follows from that and the index."""
+    task, preprocessing = task_of(opened.index, recipe), preprocessing_of(recipe)
     given = {**recipe.network.model_args, "in_channels": preprocessing.channels}
     network, arguments = task.net(recipe.network.name, given)
     return Run(
         recipe,
-        index,
+        opened.index,
         task,
         preprocessing,
         machine,
         recipe.machine.workers or processes.cores,
-        folder,
+        opened.folder,
         reporter,
         network,
         arguments,
         processes,
+        opened.checkpoint,
     )
 
 
