@@ -15,10 +15,10 @@ from torch import Tensor
 
 import striate
 from striate.data import Preprocessing, Source
-from striate.data.decode import MAX_PIXELS
 from striate.errors import DataError, ModelFileError, UsageError
 from striate.model import Model, load
 from striate.nets import create
+from striate.recipe.ranges import MAX_PIXELS
 from striate.tasks import TASKS, Prediction
 from striate.tasks.classify import Classify
 from striate.training import RunFolder

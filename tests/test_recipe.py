@@ -54,7 +54,7 @@ RECIPES = st.builds(
         test_fraction=st.floats(0, 0.5),
         label_separator=TEXT,
         max_bad=st.floats(0, 1),
-        max_pixels=st.integers(1, 178_956_970),
+        max_pixels=st.integers(1, 1_000_000_000),
     ),
     st.builds(
         AugmentRecipe,
@@ -227,7 +227,7 @@ def test_flags_set_the_recipe(words: list[str], expected: Recipe) -> None:
             "`skip_bad_steps`: expected a whole number from 0 to 1,000,000; got -1.",
         ),
         ({"data": {"cache_budget": 0.0}}, "`cache_budget`: expected a number above 0, up to 1,000,000; got 0.0."),
-        ({"data": {"max_pixels": 0}}, "`max_pixels`: expected a whole number from 1 to 178,956,970; got 0."),
+        ({"data": {"max_pixels": 0}}, "`max_pixels`: expected a whole number from 1 to 1,000,000,000; got 0."),
         (
             {"data": {"std": [0.5, 0.0, 0.5]}},
             "`std`: expected 1 to 512 values, each a number from 1e-06 to 1,000,000; got [0.5, 0.0, 0.5].",

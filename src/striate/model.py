@@ -25,7 +25,6 @@ from striate.data import (
     batches,
 )
 from striate.data.crops import ONCE, Viewing, cropped
-from striate.data.decode import MAX_PIXELS
 from striate.data.readers.folders import image_files
 from striate.device import Machine, as_pinned, choose
 from striate.errors import DataError, ModelFileError, UsageError
@@ -34,6 +33,7 @@ from striate.graph.runtime import net_runner
 from striate.model_file import FORMAT_VERSION, About
 from striate.nets import heads_of
 from striate.processors import cores
+from striate.recipe.ranges import MAX_PIXELS
 from striate.tasks import TASKS, Prediction, Task, task_from_dict
 from striate.tasks.ensemble import Ensemble
 from striate.tensors import differences, not_finite, read, renamed, save_file

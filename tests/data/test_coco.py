@@ -162,11 +162,19 @@ def test_an_outline_of_another_kind_is_broken(outline: object, tmp_path: Path) -
     assert broken(tmp_path, outline).startswith("an outline is broken: ")
 
 
-@pytest.mark.parametrize(("width", "height"), [(0, 7), (9, -7), (100_000, 100_000)])
+@pytest.mark.parametrize(("width", "height"), [(0, 7), (9, -7)])
 def test_a_size_that_cannot_be(width: int, height: int, tmp_path: Path) -> None:
-    sentence = f"expected a mask of 1 to 89,478,485 pixels; objects.json says {width} x {height}"
+    sentence = f"expected a mask of 1 pixel or more; objects.json says {width} x {height}"
     with pytest.raises(UnreadableError, match=f"^{re.escape(sentence)}$"):
         values(tmp_path, width=width, height=height)
+
+
+def test_a_size_beyond_the_limit(tmp_path: Path) -> None:
+    sentence = (
+        "its mask: 10000 x 10000 pixels are more than the limit of 89,478,485: check and train with --max-pixels "
+    )
+    with pytest.raises(UnreadableError, match=f"^{re.escape(sentence)}100000000$"):
+        values(tmp_path, width=10_000, height=10_000)
 
 
 def test_a_file_that_has_changed_is_read_anew(tmp_path: Path) -> None:

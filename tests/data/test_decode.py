@@ -311,14 +311,49 @@ def png_header(width: int, height: int) -> bytes:
 def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
     """The file has no pixels at all: had they been asked for, the reason would be another."""
     data = png_header(5000, 4000)
-    assert reason(data, max_pixels=19_999_999) == "5000 x 4000 pixels are more than the limit of 19,999,999"
+    sentence = "5000 x 4000 pixels are more than the limit of 19,999,999: check and train with --max-pixels 20000000"
+    assert reason(data, max_pixels=19_999_999) == sentence
     assert "limit" not in reason(data, max_pixels=20_000_000)
     for source in (noise(7, 5), encode(noise(7, 5), "JPEG"), Image.fromarray(noise(7, 5))):
         assert open_image(source, max_pixels=35).size == (7, 5)
 
 
 def test_a_bomb_is_refused() -> None:
-    assert reason(png_header(65_000, 65_000)) == "more pixels than the limit of 178,956,970"
+    assert reason(png_header(65_000, 65_000)) == "more pixels than --max-pixels can allow: save it in parts"
+
+
+def test_a_bomb_inside_an_image_of_another_size_is_refused() -> None:
+    """An icon of 16 x 16, says its header; the PNG in it has 400 million pixels."""
+    inside = png_header(20_000, 20_000)
+    icon = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(inside), 22) + inside
+    for limit in (1_000_000, 1_000_000_000):
+        assert reason(icon, max_pixels=limit) == "more pixels than --max-pixels can allow: save it in parts"
+
+
+@pytest.mark.parametrize("exif", [{}, {"exif": turned(6)}])
+def test_a_jpeg_may_have_four_times_the_pixels(exif: dict[str, Any]) -> None:
+    data = encode(noise(8, 5), "JPEG", **exif)
+    assert open_image(data, max_pixels=10).stored == (8, 5)
+    assert reason(data, max_pixels=9).endswith("more than the limit of 36: check and train with --max-pixels 10")
+
+
+def test_a_jpeg_that_pillow_decodes_whole_may_not() -> None:
+    file = io.BytesIO()
+    Image.new("CMYK", (8, 5)).save(file, "JPEG")
+    assert reason(file.getvalue(), max_pixels=39).endswith("--max-pixels 40")
+
+
+@pytest.mark.parametrize("limit", [10, None])
+@pytest.mark.parametrize("format_", sorted({*FORMATS, *LOSSLESS} - {"ICO"}))
+def test_the_limit_is_not_pillows(
+    format_: str, limit: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow warns above its limit, which is an error here, and raises above twice as much."""
+    path = tmp_path / f"1{SUFFIXES[format_][0]}"
+    path.write_bytes(encode(noise(20, 16), format_, **LOSSLESS.get(format_, {})))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    assert whole(path).shape == (16, 20, 3)
+    assert limit == Image.MAX_IMAGE_PIXELS
 
 
 def test_an_empty_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.data import Index, UnreadableError, build, read
-from striate.data.masks import load_mask, stored_values, unknown_values
+from striate.data.masks import is_deep, load_mask, stored_values, unknown_values
 from striate.errors import DataError, UsageError
 
 
@@ -105,9 +105,25 @@ def test_masks_that_cannot_be_read(tmp_path: Path) -> None:
     save(tmp_path, "large.png", np.zeros((20, 20), np.uint8))
     (tmp_path / "empty.png").touch()
     index = build(tmp_path, (), ["a", "b", "c"], mask=["large.png", "empty.png", "none.png"], mask_values={0: 0})
-    for row, reason in enumerate(("more pixels than the limit of 300", "cannot be read", "cannot be read")):
+    for row, reason in enumerate(
+        (
+            "its mask: 20 x 20 pixels are more than the limit of 300: .* --max-pixels 400$",
+            "cannot be read",
+            "cannot be read",
+        )
+    ):
         with pytest.raises(UnreadableError, match=reason):
             load_mask(index, row, max_pixels=300)
+
+
+def test_the_limit_of_a_mask_is_not_pillows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("1.png", "1.tif", "1.bmp"):
+        save(tmp_path, name, np.full((20, 20), 3, np.uint8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    for name in ("1.png", "1.tif", "1.bmp"):
+        assert (stored_values(tmp_path / name) == 3).all()
+        assert not is_deep(tmp_path / name)
+    assert Image.MAX_IMAGE_PIXELS == 10
 
 
 def test_a_numbered_mask_is_a_coco_files_only_with_a_number(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from striate.augment import Map, crop
 from striate.data import UnreadableError, open_image, read
@@ -185,6 +186,15 @@ def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
     for data in (npy(numbers(5)), tiff(numbers(5))):
         with pytest.raises(UnreadableError, match="20 x 16 pixels are more than the limit of 300"):
             open_image(data, 300)
+
+
+def test_the_limit_is_not_pillows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    for format_ in ("PNG", "TIFF"):
+        file = io.BytesIO()
+        Image.new("I;16", (20, 16), 7).save(file, format_)
+        open_image(file.getvalue()).verify()
+    assert Image.MAX_IMAGE_PIXELS == 10
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL[.]")  # Pillow's, of the damage that this test makes

@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from PIL import Image
 from torch import nn
 from torch.nn.functional import cross_entropy, interpolate
 
-from striate.data import Batch, Index, Preprocessing, build
+from striate.data import Batch, Index, Preprocessing, UnreadableError, build
 from striate.errors import DataError, UsageError
 from striate.recipe import Recipe, from_dict, with_values
 from striate.tasks import settled, task_of
@@ -51,6 +52,23 @@ def test_images_without_a_mask_are_left_out(index: Index) -> None:
     matched = Segment(NAMES).match(index)
     assert matched.table["reason"].to_pylist() == [None, None, NO_MASK]
     assert matched.labels(np.arange(3)).tolist() == [0, 0, -1]
+
+
+def test_masks_are_held_to_the_limit_of_the_recipe_and_of_the_model_file(index: Index) -> None:
+    with Image.open(index.root / "0.png") as mask:
+        pixels = mask.width * mask.height
+    for limit, is_read in ((pixels, True), (pixels - 1, False)):
+        made = task_of(index, recipe(data={"max_pixels": limit}))
+        for task in (made, Segment.from_dict(made.classes, made.to_dict())):
+            load = task.annotations(task.match(index))["masks"]
+            with nullcontext() if is_read else pytest.raises(UnreadableError, match=f"--max-pixels {pixels}"):
+                load(0)
+
+
+@pytest.mark.parametrize("limit", ["all", 0, 1_000_000_001])
+def test_a_limit_of_pixels_that_cannot_be(limit: object) -> None:
+    with pytest.raises(TypeError, match="max_pixels: expected a whole number from 1 to 1,000,000,000; got "):
+        Segment.from_dict(NAMES, {"name": "segment", "max_pixels": limit})
 
 
 def test_classes_are_matched_by_name(index: Index) -> None:

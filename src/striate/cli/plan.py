@@ -61,14 +61,14 @@ def plan(
         _print_price(found, json_output=json_output)
         return
     if output is not None:
-        _draw(found, index, preprocessing, output)
+        _draw(found, index, preprocessing, output, settings.data.max_pixels)
     if json_output:
         print(json_text(found.to_dict(), indent=2))
     else:
         _print_text(found)
 
 
-def _draw(plan: "Plan", index: "Index", preprocessing: "Preprocessing", folder: Path) -> None:
+def _draw(plan: "Plan", index: "Index", preprocessing: "Preprocessing", folder: Path, max_pixels: int) -> None:
     from striate.report.plan_figure import Point, draw_curves
     from striate.report.plan_labels import Captioned, draw_labels
 
@@ -84,7 +84,7 @@ def _draw(plan: "Plan", index: "Index", preprocessing: "Preprocessing", folder: 
             Captioned(suspect.row, (f"{suspect.given}, not {suspect.suggested}?", Path(suspect.path).name))
             for suspect in plan.suspects[:DRAWN]
         ]
-        draw_labels(index, captions, preprocessing, folder / "labels.png")
+        draw_labels(index, captions, preprocessing, folder / "labels.png", max_pixels)
 
 
 def _print_price(price: "Price", *, json_output: bool) -> None:

@@ -65,7 +65,7 @@ def predict(
     bad: list[str] = []
     predictions = _noting(loaded.predict_each(sources, running.batch_size, running.workers, looking.viewing), bad)
     if draw is not None:
-        predictions = drawing(predictions, draw, loaded.classes)
+        predictions = drawing(predictions, draw, loaded.classes, loaded.max_pixels)
     write(predictions, kind, output, loaded.classes, min(top_k, len(loaded.classes)))
     if bad:
         others = "; the others are predicted" if len(bad) < len(sources) else ""

@@ -149,13 +149,16 @@ class Names:
             number += 1
 
 
-def drawing(predictions: "Iterable[Prediction]", folder: Path, classes: Sequence[str]) -> "Iterator[Prediction]":
+def drawing(
+    predictions: "Iterable[Prediction]", folder: Path, classes: Sequence[str], max_pixels: int
+) -> "Iterator[Prediction]":
     """The same predictions, each drawn on its image in a file of the folder on its way.
 
     Args:
         predictions: of files.
         folder: made where it is not there.
         classes: names, by class number.
+        max_pixels: an image of more is not read.
     """
     from PIL import Image
 
@@ -168,7 +171,7 @@ def drawing(predictions: "Iterable[Prediction]", folder: Path, classes: Sequence
     names = Names()
     for each in predictions:
         if not each.error:
-            opened = open_image(Path(to_name(each.path)))
+            opened = open_image(Path(to_name(each.path)), max_pixels)
             pixels = opened.decode(max(opened.size) / LARGEST, 3, opened.own_levels)
             image = Image.fromarray(pixels)
             image.thumbnail((LARGEST, LARGEST))

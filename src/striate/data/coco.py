@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as rasteriser
 
-from striate.data.decode import MAX_PIXELS, UnreadableError
+from striate.data.decode import UnreadableError
 from striate.data.formats.record import code_of
 from striate.data.layouts.json_file import decode_json, ends_of
+from striate.data.pixel_limit import why_too_large
 from striate.errors import DataError
+from striate.recipe.ranges import MAX_PIXELS
 
 BACKGROUND, CROWD = 0, -1  # values of a mask where there is no object, and where nobody counted them
 MOST_OBJECTS = 20_000  # of an image; the densest of LVIS has 300
@@ -127,8 +129,10 @@ def stored_values(path: Path, number: int, max_pixels: int = MAX_PIXELS) -> Valu
     """
     image, annotations, names = _of_image(path, number)
     width, height = image.width, image.height
-    if min(width, height) < 1 or width * height > max_pixels:
-        raise UnreadableError(f"expected a mask of 1 to {max_pixels:,} pixels; {path.name} says {width} x {height}")
+    if min(width, height) < 1:
+        raise UnreadableError(f"expected a mask of 1 pixel or more; {path.name} says {width} x {height}")
+    if (reason := why_too_large((width, height), max_pixels)) is not None:
+        raise UnreadableError(f"its mask: {reason}")
     canvas = Canvas(width, height, len(annotations))
     for annotation in annotations:
         runs = _runs(annotation, width, height)

@@ -1,6 +1,7 @@
 """Decoding: from the bytes of an image to the pixels that a map shows, at the smallest scale that suffices."""
 
 import io
+import math
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from striate.augment import Map, Size, crop, resample
 from striate.data.image_formats import formats_of, why_slow, why_unknown
+from striate.data.pixel_limit import JPEG_MODES, pillow_allows, why_too_large
 from striate.data.raw_pixels import (
     EIGHT_BITS,
     NPY_START,
@@ -29,6 +31,7 @@ from striate.data.raw_pixels import (
     raw_tiff,
 )
 from striate.files import read_bytes
+from striate.recipe.ranges import MAX_PIXELS, MOST_FILE_PIXELS
 
 Source = Path | bytes | NDArray[Any] | Image.Image
 
@@ -47,12 +50,12 @@ RIGHT_TO_LEFT = (2, 3, 6, 7)  # those whose stored left or top is the upright ri
 BOTTOM_TO_TOP = (3, 4, 7, 8)  # those whose stored left or top is the upright bottom
 PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # a PNG without any of these has no EXIF data
 JPEG_START = b"\xff\xd8\xff"
+ICO_START = b"\0\0\1\0"  # which Pillow decodes when it opens it, whatever size is inside
 JPEG_SCAN = b"\xff\xda"  # what each scan begins with; in what it holds, the two bytes never follow one another
 MOST_SCANS = 100  # of a JPEG: encoders make 10, and each takes as long as a whole image
 JPEG_MARKS = (b"Exif", b"http://ns.adobe.com/xap/", b"MPF\0")  # a JPEG without any is upright, and one image
-JPEG_MODES = {"Gray": "L", "YCbCr": "RGB", "RGB": "RGB"}  # Pillow's, of what libjpeg-turbo decodes itself
+PILLOWS_MODES = {"Gray": "L", "YCbCr": "RGB", "RGB": "RGB"}  # Pillow's, of what libjpeg-turbo decodes itself
 JPEG_SCALES = (8, 4, 2)
-MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn
 FAILURES = (  # what Pillow raises for a bad file; the last five, for a field of its metadata that is not as declared
     OSError,
     ValueError,
@@ -193,11 +196,10 @@ class OpenedImage:
             else:
                 return turned(stored, self.orientation)
         try:
-            self._shrink(scale, channels)
-            pillow = upright(self.pillow)
-            if channels not in (1, 3):
-                return _bands(pillow, channels)
-            return np.asarray(to_channels(pillow, channels))
+            with pillow_allows(math.prod(self.stored)):
+                self._shrink(scale, channels)
+                pillow = upright(self.pillow)
+                return np.asarray(to_channels(pillow, channels)) if channels in (1, 3) else _bands(pillow, channels)
         except FAILURES as error:
             raise UnreadableError(_reason(error)) from error
 
@@ -224,7 +226,7 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS) -> OpenedImage:
     Args:
         source: a file's path or its bytes; or pixels (H, W) or (H, W, C) of any numbers; or a Pillow image, which is
             left unchanged.
-        max_pixels: an image of more is refused here, before its pixels take memory.
+        max_pixels: an image of more is refused here, before its pixels take memory; see `why_too_large`.
 
     Raises:
         UnreadableError: if it is empty, no image, or too large.
@@ -271,7 +273,7 @@ def _open_file(data: bytes, suffix: str, max_pixels: int) -> OpenedImage:
     plain = _plain_jpeg(data)
     if plain is not None:
         size, mode = plain
-        _require_few_pixels(size, max_pixels)
+        _require_few_pixels(size, max_pixels, jpeg=True)
         return OpenedImage(size, jpeg=data, jpeg_mode=mode)
     if data.startswith(NPY_START):
         return _open_raw(raw_npy(data), max_pixels)
@@ -285,14 +287,14 @@ def _open_file(data: bytes, suffix: str, max_pixels: int) -> OpenedImage:
 
 
 def _open_pillow(image: Image.Image, data: bytes | None, max_pixels: int) -> OpenedImage:
-    _require_few_pixels(image.size, max_pixels)
+    is_jpeg = data is not None and image.format in ("JPEG", "MPO") and image.mode in JPEG_MODES
+    _require_few_pixels(image.size, max_pixels, jpeg=is_jpeg)
     if (slow := why_slow(image)) is not None:
         raise UnreadableError(slow)
     orientation = _orientation(image, data)
     raw = raw_image(image, data)
     if raw is not None:
         return OpenedImage(raw.size, raw.orientation if raw.orientation in TURNS else orientation, None, image, raw=raw)
-    is_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
     return OpenedImage(image.size, orientation, data if is_jpeg else None, image)
 
 
@@ -312,22 +314,22 @@ def _plain_jpeg(data: bytes) -> tuple[Size, str] | None:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:  # broken, or odd: Pillow knows which
         return None
-    return ((width, height), JPEG_MODES[colours]) if colours in JPEG_MODES else None
+    return ((width, height), PILLOWS_MODES[colours]) if colours in PILLOWS_MODES else None
 
 
-def _require_few_pixels(stored: Size, max_pixels: int) -> None:
-    width, height = stored
-    if width * height > max_pixels:
-        raise UnreadableError(f"{width} x {height} pixels are more than the limit of {max_pixels:,}")
+def _require_few_pixels(stored: Size, max_pixels: int, *, jpeg: bool = False) -> None:
+    if (reason := why_too_large(stored, max_pixels, jpeg=jpeg)) is not None:
+        raise UnreadableError(reason)
 
 
 def _opened(data: bytes, suffix: str = "") -> Image.Image:
     try:
-        return Image.open(io.BytesIO(data), formats=formats_of(suffix))
+        with pillow_allows(0 if data.startswith(ICO_START) else MOST_FILE_PIXELS):  # the caller's limit comes next
+            return Image.open(io.BytesIO(data), formats=formats_of(suffix))
     except UnidentifiedImageError as error:
         raise UnreadableError(why_unknown(data)) from error
     except Image.DecompressionBombError as error:
-        raise UnreadableError(f"more pixels than the limit of {2 * MAX_PIXELS:,}") from error
+        raise UnreadableError("more pixels than --max-pixels can allow: save it in parts") from error
     except FAILURES as error:
         raise UnreadableError(_reason(error)) from error
 
@@ -339,7 +341,8 @@ def _orientation(image: Image.Image, data: bytes | None) -> int:
     if image.format == "PNG" and data is not None and not any(chunk in data for chunk in PNG_EXIF):
         return 1
     try:
-        orientation = image.getexif().get(EXIF_ORIENTATION)  # of a PNG, this decodes its pixels
+        with pillow_allows(math.prod(image.size)):
+            orientation = image.getexif().get(EXIF_ORIENTATION)  # of a PNG, this decodes its pixels
     except FAILURES as error:
         raise UnreadableError(_reason(error)) from error
     return orientation if orientation in TURNS else 1

@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from striate.data.decode import MAX_PIXELS, OpenedImage, Source, UnreadableError, open_image
+from striate.data.decode import OpenedImage, Source, UnreadableError, open_image
 from striate.data.index import Index, Rows
 from striate.data.paths import ARRAY_SUFFIXES, PARQUET_SUFFIX, file_and_number, file_of, to_text
 from striate.data.preprocessing import Readable
 from striate.data.readers import arrays, idx, parquet
 from striate.errors import DataError
+from striate.recipe.ranges import MAX_PIXELS
 
 
 class Images(Protocol):

@@ -1,6 +1,7 @@
 """Masks: the class number of each pixel of an image, from the file that holds them."""
 
 import io
+import math
 import re
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from PIL import Image, UnidentifiedImageError
 
 from striate.augment.resample import IGNORED
 from striate.data import coco, outlines
-from striate.data.decode import FAILURES, MAX_PIXELS, UnreadableError
+from striate.data.decode import FAILURES, UnreadableError
 from striate.data.index import Index
 from striate.data.paths import file_of
+from striate.data.pixel_limit import pillow_allows, why_too_large
 from striate.files import read_bytes
+from striate.recipe.ranges import MAX_PIXELS, MOST_FILE_PIXELS
 
 Mask = NDArray[np.uint8]  # (H, W)
 FORMATS = ("PNG", "BMP", "TIFF", "GIF", "JPEG")  # Pillow's
@@ -43,14 +46,20 @@ def stored_values(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]
     if "*" in path.name and not path.exists():
         return _of_objects(path, max_pixels)
     try:
-        with Image.open(io.BytesIO(read_bytes(path)), formats=FORMATS) as image:
-            if image.width * image.height > max_pixels:
-                raise UnreadableError(f"its mask has more pixels than the limit of {max_pixels:,}")
-            return _values(image)
+        with _opened(path) as image:
+            if (reason := why_too_large(image.size, max_pixels)) is not None:
+                raise UnreadableError(f"its mask: {reason}")
+            with pillow_allows(math.prod(image.size)):
+                return _values(image)
     except UnidentifiedImageError as error:  # whose text names an address in memory
         raise UnreadableError(f"its mask {path.name} cannot be read: it is no image") from error
     except FAILURES as error:
         raise UnreadableError(f"its mask {path.name} cannot be read: {error}") from error
+
+
+def _opened(path: Path) -> Image.Image:
+    with pillow_allows(MOST_FILE_PIXELS):  # the caller's limit comes next, and names the size
+        return Image.open(io.BytesIO(read_bytes(path)), formats=FORMATS)
 
 
 def _of_objects(path: Path, max_pixels: int) -> NDArray[np.int32]:
@@ -107,7 +116,7 @@ def _is_drawn_by_alpha(image: Image.Image) -> bool:
 def is_deep(path: Path) -> bool:
     """Whether a mask's file holds grey levels of more than 8 bits; False where it cannot be read."""
     try:
-        with Image.open(io.BytesIO(read_bytes(path)), formats=FORMATS) as image:
+        with _opened(path) as image:
             return image.mode.startswith("I")
     except FAILURES:
         return False

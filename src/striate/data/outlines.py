@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from striate.data import run_lengths
 from striate.data.coco import Canvas, polygon_runs
-from striate.data.decode import MAX_PIXELS, UnreadableError
+from striate.data.decode import UnreadableError
 from striate.data.formats import records_of, yolo
 from striate.data.formats.record import Points, Record, code_of
 from striate.data.layouts.annotation_files import json_kind
+from striate.data.pixel_limit import why_too_large
 from striate.errors import DataError
+from striate.recipe.ranges import MAX_PIXELS
 
 TABLES = (".csv", ".tsv")  # of runs
 Values = NDArray[np.int32]  # (H, W)
@@ -34,8 +36,10 @@ def stored_values(path: Path, key: str, max_pixels: int = MAX_PIXELS) -> Values:
     """
     number, _, size = key.rpartition(":")
     width, height = (int(text) for text in size.split("x"))
-    if min(width, height) < 1 or width * height > max_pixels:
-        raise UnreadableError(f"expected a mask of 1 to {max_pixels:,} pixels; got {width} x {height}")
+    if min(width, height) < 1:
+        raise UnreadableError(f"expected a mask of 1 pixel or more; got {width} x {height}")
+    if (reason := why_too_large((width, height), max_pixels)) is not None:
+        raise UnreadableError(f"its mask: {reason}")
     try:
         if path.suffix.lower() in TABLES:
             return run_lengths.stored_values(path, int(number), width, height)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.augment import Size
+from striate.data.pixel_limit import pillow_allows
 from striate.recipe.ranges import MOST_CHANNELS
 
 NPY_START = b"\x93NUMPY"
@@ -83,7 +84,8 @@ class RawPixels:
             RawError: if they cannot be decoded.
         """
         try:
-            values = self.load()
+            with pillow_allows(math.prod(self.size)):
+                values = self.load()
         except FAILURES as error:
             raise RawError(str(error) or type(error).__name__) from error
         if values.shape != (self.size[1], self.size[0], self.bands):

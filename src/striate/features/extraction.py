@@ -22,7 +22,6 @@ from torch import Tensor
 from striate.augment import Map, Size
 from striate.augment.geometry import mirror
 from striate.data import Index, IndexedImages, Loader, Preprocessing, Rows, View, batches, training_view
-from striate.data.decode import MAX_PIXELS
 from striate.data.identity import digests
 from striate.data.paths import file_and_number, file_of
 from striate.data.views import EvaluationView
@@ -33,6 +32,7 @@ from striate.graph.meta import Shapes, skeleton
 from striate.graph.parts import Prefix, fingerprint
 from striate.graph.runtime import Extractor, extractor
 from striate.recipe import AugmentRecipe
+from striate.recipe.ranges import MAX_PIXELS
 
 VERSION = 3  # of what an entry holds; another one asks for other entries
 BATCH_SIZE = 32  # images: enough to fill the matrix units

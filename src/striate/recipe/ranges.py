@@ -6,6 +6,8 @@ from msgspec import Meta
 
 MOST = 1_000_000  # of what has no natural end
 MOST_CHANNELS = 512  # of an image
+MAX_PIXELS = 89_478_485  # of an image's file, unless told otherwise: where Pillow begins to warn
+MOST_FILE_PIXELS = 1_000_000_000  # to which that can be raised; as RGB they are 3 GB
 
 Count = Annotated[int, Meta(ge=1, le=MOST)]
 Amount = Annotated[float, Meta(ge=0, le=MOST)]

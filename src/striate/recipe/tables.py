@@ -14,7 +14,9 @@ from msgspec import Meta
 from striate.recipe.augment import AugmentRecipe
 from striate.recipe.layout_names import LayoutName
 from striate.recipe.ranges import (
+    MAX_PIXELS,
     MOST_CHANNELS,
+    MOST_FILE_PIXELS,
     Amount,
     Channels,
     Count,
@@ -37,9 +39,8 @@ ClassWeights = Literal["none", "balanced"]
 
 DEFAULT_MODEL, DEFAULT_LR, DEFAULT_BATCH_SIZE = "resnet18", 1e-3, 64
 AUTO_WEIGHTS, NO_WEIGHTS = "auto", "none"
-PILLOWS_LIMIT = 2 * 89_478_485  # pixels, above which Pillow refuses an image itself
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-MaxPixels = Annotated[int, Meta(ge=1, le=PILLOWS_LIMIT)]
+MaxPixels = Annotated[int, Meta(ge=1, le=MOST_FILE_PIXELS)]
 
 
 @Parameter(name="*", group=Group("Network", sort_key=1))
@@ -154,8 +155,9 @@ class DataRecipe(ReadRecipe):
     max_bad: Share = 0.01
     """Share of unreadable images above which nothing is trained (exit code 3)."""
 
-    max_pixels: MaxPixels = 89_478_485
-    """An image of more pixels is refused before it is decoded."""
+    max_pixels: MaxPixels = MAX_PIXELS
+    """An image of more pixels is refused before it is decoded; a JPEG, which takes a quarter of the memory, of more
+    than four times as many. So photos of 200 megapixels from telephones are read unless this is lowered."""
 
     pixel_cache: Literal["auto", "on", "off"] = "auto"
     """Whether images are decoded once, to twice the size that the network sees, and kept on disk; `auto`: where they

@@ -13,8 +13,8 @@ from striate.data import IndexedImages, UnreadableError
 from striate.data.check import KINDS, Check, Finding, Severity, boxes_of, by_kind
 from striate.data.check.boxes import Boxes
 from striate.data.check.classes import class_counts, classes_of
-from striate.data.decode import MAX_PIXELS
 from striate.data.index import Index, Rows
+from striate.recipe.ranges import MAX_PIXELS
 from striate.report.html import address, render, tail
 
 SIDE = 144  # pixels: the longer side of a small image

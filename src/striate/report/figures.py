@@ -94,7 +94,7 @@ def draw_mistakes(figure: SubFigure, model: Model, index: Index, scored: Scored)
     shown = wrong[:SHOWN_MISTAKES]
     figure.suptitle(f"Mistakes ({len(shown)} of {len(wrong)})" if len(shown) else "No mistakes")
     axes = _grid(figure, len(shown))
-    images, preprocessing = IndexedImages(index), model.preprocessing
+    images, preprocessing = IndexedImages(index, model.max_pixels), model.preprocessing
     for axis, place in zip(axes, shown, strict=True):
         image = images.open(int(scored.rows[place]))
         pixels = first_bands(preprocessing.read(image))

@@ -8,7 +8,6 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from striate.data import Index, IndexedImages, Preprocessing, UnreadableError
-from striate.data.decode import MAX_PIXELS
 from striate.data.raw_pixels import first_bands
 from striate.files import write_whole
 
@@ -34,8 +33,7 @@ def draw_labels(
     shown: Sequence[Captioned],
     preprocessing: Preprocessing,
     path: Path,
-    *,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int,
 ) -> None:
     """Draws images as the network sees them, with two lines below each, as one PNG.
 

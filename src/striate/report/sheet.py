@@ -17,12 +17,13 @@ from striate.augment.noise import add_noise_
 from striate.augment.presets import resolve, wants_components
 from striate.augment.resample import IGNORED, map_boxes, resample_mask
 from striate.data import Images, Index, IndexedImages, Preprocessing, Rows, UnreadableError, training_view
-from striate.data.decode import MAX_PIXELS, common_levels
+from striate.data.decode import common_levels
 from striate.data.masks import load_mask
 from striate.data.raw_pixels import Levels, first_bands
 from striate.errors import DataError
 from striate.files import write_whole
 from striate.recipe import AugmentRecipe
+from striate.recipe.ranges import MAX_PIXELS
 
 GAP = 4  # pixels between tiles
 TITLE = 14  # pixels above them

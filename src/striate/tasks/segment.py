@@ -17,9 +17,11 @@ from striate.augment.resample import IGNORED
 from striate.data import Annotations, Batch, Index, Preprocessing, Rows
 from striate.data.masks import load_mask
 from striate.errors import DataError, UsageError
+from striate.files import fit_to_print
 from striate.nets import gives_pixels
 from striate.nets.unet import PREFIX
 from striate.recipe import Recipe
+from striate.recipe.ranges import MAX_PIXELS, MOST_FILE_PIXELS
 from striate.tasks.answers import Answers
 from striate.tasks.average import mean_of_shares
 from striate.tasks.bootstrap import Groups
@@ -99,6 +101,9 @@ class Segment:
     """The task of naming what each pixel shows."""
 
     classes: tuple[str, ...]
+    max_pixels: int = field(default=MAX_PIXELS, compare=False)
+    """A mask of more is not read."""
+
     name = "segment"
     score = "mean_iou"
     image_score = "pixel_accuracy"
@@ -143,16 +148,20 @@ class Segment:
         if len(index.mask_classes) < 2:
             found = f"classes {', '.join(index.mask_classes)}" if index.mask_classes else "none"
             raise DataError(f"masks: expected images with masks of two classes or more; got {found}.")
-        return cls(index.mask_classes)
+        return cls(index.mask_classes, recipe.data.max_pixels)
 
     @classmethod
     def from_dict(cls, classes: tuple[str, ...], values: Mapping[str, Any]) -> Self:
         """The task of a model file."""
-        return cls(classes)
+        max_pixels = values.get("max_pixels", MAX_PIXELS)
+        if not isinstance(max_pixels, int) or not 1 <= max_pixels <= MOST_FILE_PIXELS:
+            shown = fit_to_print(repr(max_pixels), 40)
+            raise TypeError(f"max_pixels: expected a whole number from 1 to {MOST_FILE_PIXELS:,}; got {shown}")
+        return cls(classes, max_pixels)
 
     def to_dict(self) -> dict[str, Any]:
         """What a model file keeps of the task, besides the class names."""
-        return {"name": self.name}
+        return {"name": self.name, "max_pixels": self.max_pixels}
 
     @classmethod
     def require_outputs(cls, network: str, outputs: Tensor) -> None:
@@ -190,7 +199,7 @@ class Segment:
 
     def annotations(self, index: Index) -> Annotations:
         """The masks."""
-        return {"masks": lambda row: load_mask(index, row)}
+        return {"masks": lambda row: load_mask(index, row, self.max_pixels)}
 
     def targets(self, index: Index, batch: Batch, preprocessing: Preprocessing) -> Targets:
         """`mask`, (N, H, W) uint8 of what is shown, 255 for pixels that count for nothing."""
@@ -222,7 +231,7 @@ class Segment:
         rows = index.rows("train")
         pixels, present = np.zeros((2, len(self.classes)), np.int64)
         for row in rows[:: -(-len(rows) // COUNTED)].tolist():
-            mask = load_mask(index, row)
+            mask = load_mask(index, row, self.max_pixels)
             counts = np.bincount(mask[mask != IGNORED], minlength=len(self.classes))
             pixels += counts
             present += np.where(counts > 0, counts.sum(), 0)
@@ -251,7 +260,7 @@ class Segment:
         """(N, record_width): see `striate.tasks.segment_metrics.record`; each mask is answered at its own size."""
         records = []
         for row, logits in zip(batch.rows.tolist(), outputs, strict=True):
-            truth = load_mask(index, row)
+            truth = load_mask(index, row, self.max_pixels)
             answer, loss = np.empty_like(truth), 0.0
             for rows, strip in logits_at(logits, (truth.shape[1], truth.shape[0]), preprocessing):
                 answer[rows] = strip.argmax(dim=0).numpy()
@@ -331,7 +340,7 @@ class Segment:
 
     def truth(self, index: Index, row: int, size: Size) -> Segmented:
         """A prediction of the image's mask, in its own size; 255 for pixels that count for nothing."""
-        mask = load_mask(index, row)
+        mask = load_mask(index, row, self.max_pixels)
         return self._with_mask(index.paths([row])[0], mask, np.bincount(mask[mask != IGNORED], minlength=self.outputs))
 
     def unread(self, path: str, error: str) -> Segmented:

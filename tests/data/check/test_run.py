@@ -52,7 +52,10 @@ def test_every_bad_or_odd_file_is_named_in_order(mixed: Path, workers: int) -> N
     assert reasons["ant/notes.txt"] == "not an image by its name (.txt)"
     assert reasons["bee/2.jpg"] == "its content is BMP, its name ends in .jpg"
     assert reasons["bee/3.png"].startswith("image file is truncated")
-    assert reasons["bee/large.png"] == "70 x 30 pixels are more than the limit of 2,000"
+    assert (
+        reasons["bee/large.png"]
+        == "70 x 30 pixels are more than the limit of 2,000: check and train with --max-pixels 2100"
+    )
     assert [index.paths()[row] for row in np.flatnonzero(index.usable())] == [
         "ant/1.png",
         "ant/5.jpg",

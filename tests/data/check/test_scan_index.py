@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from encoded import encode, noise
 
 from striate.data import build
 from striate.data.check import scan
@@ -48,7 +49,22 @@ def test_what_is_known_is_not_opened_again(tmp_path: Path, save_picture: Save, m
     assert (first.records == again.records).all()
     assert steps == [2, 1]
     stricter = scan_index(index, digests=digests, cache=cache, max_pixels=90)
-    assert stricter.reasons == (None, None, "11 x 9 pixels are more than the limit of 90")
+    assert stricter.reasons == (
+        None,
+        None,
+        "11 x 9 pixels are more than the limit of 90: check and train with --max-pixels 99",
+    )
+
+
+def test_a_known_jpeg_may_have_four_times_the_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "1.jpg").write_bytes(encode(noise(20, 10), "JPEG"))
+    index, digests = build(tmp_path, ("ant",), ["1.jpg"]), pa.array([bytes(16)], DIGEST)
+    cache = tmp_path / "cache" / "records.npy"
+    first = scan_index(index, digests=digests, cache=cache)
+    refused = scan_index(index, digests=digests, cache=cache, max_pixels=49)
+    assert refused.reasons == ("20 x 10 pixels are more than the limit of 196: check and train with --max-pixels 50",)
+    monkeypatch.setattr(scan, "view", None)  # the image is not opened again
+    assert (scan_index(index, digests=digests, cache=cache, max_pixels=50).records == first.records).all()
 
 
 def test_what_cannot_be_read_is_tried_again(tmp_path: Path, save_picture: Save) -> None:

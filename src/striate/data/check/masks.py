@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from striate.augment.geometry import Size
 from striate.data.check.findings import Finding, about
 from striate.data.check.scan_index import Scan, in_parts
-from striate.data.decode import MAX_PIXELS, UnreadableError
+from striate.data.decode import UnreadableError
 from striate.data.index import Index, Rows
 from striate.data.masks import classes_of, is_deep, stored_values, unknown_values
 from striate.data.paths import file_of
 from striate.data.workers import Done, silent
 from striate.files import list_names
+from striate.recipe.ranges import MAX_PIXELS
 
 SAME_SHAPE = 0.01  # relative difference of width over height that rounding may explain
 LYING = 5  # the EXIF orientations from here on change width and height

@@ -24,7 +24,6 @@ from striate.data.check.masks import mask_findings, masked
 from striate.data.check.scan import colour_sums
 from striate.data.check.scan_index import scan_index
 from striate.data.check.twins import shared, twin_findings
-from striate.data.decode import MAX_PIXELS
 from striate.data.identity import digest_column
 from striate.data.images import IndexedImages
 from striate.data.index import Index
@@ -32,6 +31,7 @@ from striate.data.split import split
 from striate.data.workers import Done, Workers, silent
 from striate.errors import DataError
 from striate.files import cache_folder
+from striate.recipe.ranges import MAX_PIXELS
 
 MAX_BAD = 0.01
 Progress = Callable[[str, int], AbstractContextManager[Done]]

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from striate.data.check.cache import Digests, recall, remember
 from striate.data.check.scan import RECORD, Records, scan_images
-from striate.data.decode import MAX_PIXELS
 from striate.data.images import GivenImages, IndexedImages
 from striate.data.index import Index, Rows
+from striate.data.pixel_limit import JPEG_ALLOWANCE
 from striate.data.workers import ALONE, Done, Workers, silent
+from striate.recipe.ranges import MAX_PIXELS
 
 AT_A_TIME = 1 << 14  # records
 PART = 64  # images that a worker takes at a time
@@ -65,7 +66,7 @@ def scan_index(
     if cache is not None and digests is not None:
         records = recall(cache, digests)
         pixels = records["width"].astype(np.int64) * records["height"]
-        records[~usable | (pixels > max_pixels)] = 0
+        records[~usable | (pixels > max_pixels * _allowances(records))] = 0
     reasons: list[str | None] = index.table["reason"].to_pylist()
     rows = np.flatnonzero(usable & (records["count"] == 0))
     advance(int(usable.sum()) - len(rows))
@@ -85,6 +86,12 @@ def scan_index(
     if cache is not None and digests is not None and len(rows):
         remember(cache, digests, records)
     return Scan(records, tuple(reasons))
+
+
+def _allowances(records: Records) -> NDArray[np.int64]:
+    """(N,) by how much the limit of pixels is multiplied for each image; see `why_too_large`."""
+    is_jpeg = np.isin(records["format"], (b"JPEG", b"MPO")) & np.isin(records["mode"], (b"L", b"RGB"))
+    return np.where(is_jpeg, JPEG_ALLOWANCE, 1)
 
 
 def scan_files(files: list[Path], max_pixels: int) -> tuple[Records, dict[int, str]]:

@@ -13,6 +13,7 @@ from striate.data.layouts.names import natural_key, split_of_path, telling_split
 from striate.data.layouts.tree import Tree
 from striate.data.paths import SafePaths, file_of
 from striate.errors import DataError
+from striate.recipe.ranges import MOST_FILE_PIXELS
 
 SAMPLE = 40  # images whose size is compared with that in their annotations
 THREADS = 8  # that read the headers of images, which mostly wait for the disk
@@ -93,7 +94,7 @@ def sizes_of(root: Path, paths: Sequence[str]) -> dict[str, Size]:
 
     def size(path: str) -> Size | None:
         try:
-            return None if safe(path) else open_image(file_of(root, path)).size
+            return None if safe(path) else open_image(file_of(root, path), MOST_FILE_PIXELS).size
         except (UnreadableError, OSError):
             return None
 
