@@ -4,10 +4,12 @@ usage: python benchmarks/plan.py [ROUNDS [CLASSES ...]]
 
 CLASSES are 2, 10 and 100 unless given: photos of ants and bees; 2,000 small photos; and 2,000 pairs of small photos
 side by side, of which the classes of both together are the class. In each round, each in a process of its own: a plan
-without its figures into an empty cache, the run that it plans after it, and the same run into an empty cache. All
-stages are frozen in the run, with which it takes least. `gross` is the plan over the run; `net` leaves out what the run
-after it no longer computes; medians of 3 rounds unless given. Other programs that run beside this one lengthen the
-processor's seconds little, and those of the wall much; set OMP_NUM_THREADS=1 where there are such.
+without its figures into an empty cache, the run that it plans after it, the same run into an empty cache, and a run
+into an empty cache that decides by itself how much to freeze, as it does by default. All stages are frozen in the
+others, with which they take least. `gross` is the plan over the run; `net` leaves out what the run after it no longer
+computes; `auto` is what the run that decides takes beyond the run, over the run; medians of 3 rounds unless given.
+Other programs that run beside this one lengthen the processor's seconds little, and those of the wall much; set
+OMP_NUM_THREADS=1 where there are such.
 """
 
 import compileall
@@ -48,23 +50,24 @@ def photos(classes: int, folder: Path) -> Path:
     return folder
 
 
-def seconds_of(verb: str, data: Path, cache: Path, *more: str) -> Seconds:
+def seconds_of(verb: str, data: Path, cache: Path, *more: str, freeze: str = "all") -> Seconds:
     """Those of a process, the time until it is gone."""
     striate = Path(sys.executable).with_name("striate")
-    command = [str(striate), verb, str(data), "--weights", WEIGHTS, "--freeze", "all", *more]
+    command = [str(striate), verb, str(data), "--weights", WEIGHTS, "--freeze", freeze, *more]
     before, started = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]), time.perf_counter()
     subprocess.run(command, check=True, capture_output=True, env=os.environ | {"STRIATE_CACHE": str(cache)})
     wall = time.perf_counter() - started
     return np.array([wall, sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before])
 
 
-def round_of(data: Path, folder: Path) -> tuple[Seconds, Seconds, Seconds]:
-    """A plan, the run after it, and the run without it."""
-    shared, alone = folder / "after a plan", folder / "alone"
+def round_of(data: Path, folder: Path) -> tuple[Seconds, Seconds, Seconds, Seconds]:
+    """A plan, the run after it, the run without it, and the run that decides."""
+    shared, alone, deciding = folder / "after a plan", folder / "alone", folder / "deciding"
     return (
         seconds_of("plan", data, shared),
         seconds_of("train", data, shared, "--output", str(folder / "run after a plan")),
         seconds_of("train", data, alone, "--output", str(folder / "run")),
+        seconds_of("train", data, deciding, "--output", str(folder / "run that decides"), freeze="auto"),
     )
 
 
@@ -76,7 +79,7 @@ def main() -> None:
         print(f"plan: skipped, because {missing[0]} is not there")
         return
     compileall.compile_dir(Path(striate.__file__).parent, quiet=1)  # as an installation does, not each process anew
-    print(f"{'classes':>8}{'seconds of':>12}{'plan':>8}{'run':>8}{'after':>8}{'gross':>8}{'net':>8}")
+    print(f"{'classes':>8}{'seconds of':>12}{'plan':>8}{'run':>8}{'after':>8}{'gross':>8}{'net':>8}{'auto':>8}")
     with tempfile.TemporaryDirectory() as name:
         for classes in wanted:
             data = photos(classes, Path(name) / f"{classes} classes")
@@ -85,10 +88,12 @@ def main() -> None:
                 with tempfile.TemporaryDirectory() as folder:
                     found.append(round_of(data, Path(folder)))
             for place, clock in enumerate(("the wall", "processor")):
-                plan, after, run = (statistics.median(each[n][place] for each in found) for n in range(3))
-                gross = statistics.median(p[place] / r[place] for p, _, r in found)
-                net = statistics.median((p[place] + a[place]) / r[place] - 1 for p, a, r in found)
-                print(f"{classes:8}{clock:>12}{plan:8.1f}{run:8.1f}{after:8.1f}{gross:8.2f}{net:8.2f}", flush=True)
+                plan, after, run, _ = (statistics.median(each[n][place] for each in found) for n in range(4))
+                gross = statistics.median(p[place] / r[place] for p, _, r, _ in found)
+                net = statistics.median((p[place] + a[place]) / r[place] - 1 for p, a, r, _ in found)
+                auto = statistics.median(d[place] / r[place] - 1 for _, _, r, d in found)
+                times = "".join(f"{seconds:8.1f}" for seconds in (plan, run, after))
+                print(f"{classes:8}{clock:>12}{times}{gross:8.2f}{net:8.2f}{auto:8.2f}", flush=True)
 
 
 if __name__ == "__main__":
