@@ -16,7 +16,12 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "striate"
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 
-EVERYWHERE = {"errors", "files", "recipe"}  # which almost every room imports, so that naming them would say nothing
+EVERYWHERE = {
+    "errors",
+    "files",
+    "caches",
+    "recipe",
+}  # imported almost everywhere: naming them would say nothing
 WIDTH, HEIGHT, GAP = 214, 92, 12  # of a room, and between rooms
 LETTERS, LINES = 33, 3  # in a line of a room's text, and how many lines
 STYLE = """

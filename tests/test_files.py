@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.files import (
-    cache_folder,
     fit_to_print,
     format_bytes,
     json_text,
@@ -93,22 +92,6 @@ def test_the_content_is_on_the_disk_before_it_gets_its_name(tmp_path: Path, monk
     write_whole(path, lambda aside: aside.write_text("new"))
     assert events[:2] == ["sync", "rename"]
     assert events[2:] == (["sync"] if os.name == "posix" else [])  # of the folder that holds the name
-
-
-@pytest.mark.parametrize(
-    ("environment", "folder"),
-    [
-        ({"STRIATE_CACHE": "here"}, "here/pixels"),
-        ({"XDG_CACHE_HOME": "there"}, "there/striate/pixels"),
-        ({"HOME": "home"}, "home/.cache/striate/pixels"),
-    ],
-)
-def test_the_folder_of_a_cache(environment: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STRIATE_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert cache_folder("pixels") == Path(folder)
 
 
 def test_a_file_may_be_read_by_whom_any_other_file_may(tmp_path: Path) -> None:
@@ -273,20 +256,6 @@ def test_links_that_no_file_can_be_written_by(tmp_path: Path) -> None:
     (tmp_path / "nowhere").symlink_to(tmp_path / "none" / "a.txt")
     with pytest.raises(FileNotFoundError, match=re.escape(f"'{tmp_path / 'nowhere'}'")):
         write_whole(tmp_path / "nowhere", lambda aside: aside.write_text("new"))
-
-
-def test_a_cache_that_cannot_be_written_ends_with_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("STRIATE_CACHE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home/cache"))
-    own = tmp_path / "home/cache/striate/features"
-    assert cache_folder("features") == own
-    monkeypatch.setattr("striate.files.os.access", lambda path, mode: Path(path) != tmp_path)
-    other = cache_folder("features")
-    assert other == cache_folder("features") != own
-    assert other.parent.is_dir()
-    assert cache_folder("features", lasting=True) == own
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert cache_folder("features") == own
 
 
 def test_a_cache_replaces_the_link_itself(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Files that appear whole or not at all, what may be opened, and text from outside that is made fit to print."""
 
-import atexit
 import errno
-import functools
 import hashlib
 import json
 import math
@@ -282,27 +280,6 @@ def _sync_folder(path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-def cache_folder(kind: str, *, lasting: bool = False) -> Path:
-    """Where what can be made or fetched again is kept, a folder a kind: under STRIATE_CACHE, else the user's cache.
-
-    Where that cannot be written, as in a home that is read-only, one process keeps what it makes until its end, unless
-    it is to be `lasting`.
-    """
-    if named := os.environ.get("STRIATE_CACHE"):
-        return Path(named) / kind
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "striate"
-    there = next(folder for folder in (cache / kind, *(cache / kind).absolute().parents) if folder.exists())
-    shared = os.environ.get("WORLD_SIZE", "1") != "1"  # between processes
-    return (cache if lasting or shared or os.access(there, os.W_OK | os.X_OK) else _cache_of_process()) / kind
-
-
-@functools.cache
-def _cache_of_process() -> Path:
-    folder = tempfile.mkdtemp(prefix="striate-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
 
 
 def fit_to_print(text: str, limit: int = MESSAGE_LENGTH) -> str:

@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 from torch import nn
 
+from striate.caches import cache_folder
 from striate.data import Index, IndexedImages, Preprocessing, View, read
 from striate.data.views import EvaluationView
 from striate.device import Machine, choose
 from striate.features import Features, MirroredView, drawn_views, extract
 from striate.features.extraction import extract_views
-from striate.files import cache_folder
 from striate.graph import cut, vectors
 from striate.graph.parts import Prefix
 from striate.nets import create

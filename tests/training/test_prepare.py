@@ -174,3 +174,26 @@ def test_a_run_on_bands_of_12_bits(tiny_recipe: MakeRecipe, tmp_path: Path, cach
     assert by_path.probabilities == by_pixels.probabilities
     again = transfer.resume(run.path, None, Reporter.silent())
     assert again.read_recipe().data.pixel_range == (0, 4095)
+
+
+def test_a_run_without_a_home_says_that_nothing_is_kept(
+    write_pictures: WritePictures,
+    tiny_recipe: MakeRecipe,
+    silent: Reporter,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("STRIATE_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", home)
+    train(write_pictures(tmp_path / "data", {"dark": 6, "light": 6}), tiny_recipe(), tmp_path / "run", silent)
+    sentence = "cache: there is no home folder, so that nothing is kept; STRIATE_CACHE names another folder."
+    assert sentence in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_the_home_of_a_user_who_is_not_known_is_a_name_like_others() -> None:
+    with pytest.raises(DataError, match="got ~no-such-user/data, which does not exist"):
+        read(Path("~no-such-user/data"))

@@ -222,6 +222,21 @@ def test_a_folder_that_cannot_be_made(plan: Plan, address: str, tmp_path: Path) 
     assert str(caught.value) == f"lenet5.mine: expected a folder that can be written, {tmp_path / 'here'}; File exists."
 
 
+def test_without_a_home_nothing_is_fetched(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("STRIATE_CACHE", "STRIATE_WEIGHTS", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", home)
+    with pytest.raises(WeightsError) as caught:
+        fetch(manifest(url=f"{address}/mine"))
+    assert str(caught.value) == (
+        "lenet5.mine: expected a folder to keep it in; got none, because there is no home folder. "
+        "Try STRIATE_WEIGHTS=FOLDER."
+    )
+
+
 def test_no_address(tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         fetch(manifest(), tmp_path)

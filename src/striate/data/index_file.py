@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from striate.augment.resample import IGNORED
+from striate.caches import cache_folder
 from striate.data.index import LONGEST_CLASS, SCHEMA, SPLITS, Index
 from striate.data.paths import SafePaths, open_arrow, to_name, to_text
 from striate.errors import DataError
-from striate.files import cache_folder, fit_to_print, list_names, open_regular
+from striate.files import fit_to_print, list_names, open_regular
 
 KEY = b"striate"  # of the schema's metadata
 CHUNK = 1 << 20

@@ -20,6 +20,7 @@ import numpy as np
 import PIL
 import simplejpeg
 
+from striate.caches import cache_folder
 from striate.data.decode import UnreadableError
 from striate.data.identity import digests
 from striate.data.images import Images, IndexedImages
@@ -28,7 +29,7 @@ from striate.data.pixel_file import SUFFIX, UNREADABLE, BrokenError, Kept, Pixel
 from striate.data.pixel_policy import CachedImage, Policy, choose
 from striate.data.raw_pixels import Levels
 from striate.data.workers import Done, silent
-from striate.files import GB, cache_folder, write_whole
+from striate.files import GB, write_whole
 from striate.recipe import DataRecipe
 
 VERSION = 1

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.augment.resample import map_boxes
+from striate.caches import cache_folder
 from striate.data import IndexedImages, Rows, View
 from striate.data.identity import digests
 from striate.errors import UsageError
 from striate.features.extraction import ByContent
-from striate.files import cache_folder
 from striate.training.run import Run
 
 

@@ -21,13 +21,13 @@ from torch import Tensor
 
 from striate.augment import Map, Size
 from striate.augment.geometry import mirror
+from striate.caches import cache_folder
 from striate.data import Index, IndexedImages, Loader, Preprocessing, Rows, View, batches, training_view
 from striate.data.identity import digests
 from striate.data.paths import file_and_number, file_of
 from striate.data.views import EvaluationView
 from striate.device import Machine
 from striate.features.store import Layout, Log, Place, Store, remove_oldest
-from striate.files import cache_folder
 from striate.graph.meta import Shapes, skeleton
 from striate.graph.parts import Prefix, fingerprint
 from striate.graph.runtime import Extractor, extractor

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from striate.augment.colour import measured
 from striate.augment.presets import wants_components
+from striate.caches import cache_folder, ends_with_process
 from striate.console import Reporter
 from striate.data import (
     CROP_PCT,
@@ -22,7 +23,7 @@ from striate.data import (
 from striate.data.check import KINDS, Check, Finding, Severity, by_kind, examine, leaks, left_out_lines, lines_of
 from striate.data.index_file import load_index
 from striate.device import Machine, arithmetic_threads, choose, keep_memory
-from striate.files import cache_folder, list_names
+from striate.files import list_names
 from striate.processors import cores
 from striate.recipe import NO_WEIGHTS, Recipe
 from striate.recipe.size import height_and_width
@@ -140,8 +141,9 @@ def _new(
 def _unkept() -> Iterator[str]:
     """A sentence where the cache ends with this process."""
     lasting = cache_folder("features", lasting=True)
-    if cache_folder("features") != lasting:
-        yield f"cache: {lasting.parent} cannot be written, so that nothing is kept; STRIATE_CACHE names another folder."
+    if ends_with_process(cache_folder("features")):
+        why = "there is no home folder" if ends_with_process(lasting) else f"{lasting.parent} cannot be written"
+        yield f"cache: {why}, so that nothing is kept; STRIATE_CACHE names another folder."
 
 
 def read_data(data: Path | Index, recipe: Recipe) -> Index:

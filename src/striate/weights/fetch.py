@@ -4,6 +4,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from striate.caches import ends_with_process
 from striate.errors import WeightsError
 from striate.files import fit_to_print
 from striate.weights.download import DEFAULT, Limits, Progress, download
@@ -30,7 +31,8 @@ def fetch(
         The file that is kept.
 
     Raises:
-        WeightsError: there is no address, nothing can be had from it, or what comes is not as published.
+        WeightsError: there is no address, or no folder that stays; nothing can be had from there; or what comes is not
+            as published.
     """
     if is_here(manifest, folder):
         return find(manifest, folder)
@@ -41,6 +43,11 @@ def fetch(
             f"(from {manifest.source}) in {folder}.{f' {hint(manifest)}' if manifest.package else ''}"
         )
     require_readable(manifest.file)
+    if ends_with_process(folder):
+        raise WeightsError(
+            f"{manifest.name}: expected a folder to keep it in; got none, because there is no home folder. "
+            "Try STRIATE_WEIGHTS=FOLDER."
+        )
     lock = folder / f".{manifest.file}.lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)

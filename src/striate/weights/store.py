@@ -17,8 +17,9 @@ from typing import Literal
 import msgspec
 from torch import Tensor
 
+from striate.caches import cache_folder, home_folder, user_cache
 from striate.errors import WeightsError
-from striate.files import cache_folder, open_regular, read_bytes, read_text, write_whole
+from striate.files import open_regular, read_bytes, read_text, write_whole
 from striate.tensors import save_file
 from striate.weights.folder import INDEX, parts_of
 from striate.weights.manifest import WHOLE, Hub, Manifest
@@ -270,20 +271,19 @@ def _published_file(manifest: Manifest, folder: Path) -> Path | None:
 
 def _torch_hub() -> Path:
     """Where torch.hub, and with it torchvision and timm, keep what they download."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torch"
-    return Path(os.environ.get("TORCH_HOME") or cache) / "hub" / "checkpoints"
+    return Path(os.environ.get("TORCH_HOME") or user_cache() / "torch") / "hub" / "checkpoints"
 
 
 def _in_keras_cache(manifest: Manifest) -> list[Path]:
     """Where Keras keeps what it downloads; nothing where that is another file, as of ResNet50 under its first names."""
-    path = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / manifest.file
+    path = Path(os.environ.get("KERAS_HOME") or home_folder() / ".keras") / "models" / manifest.file
     return [path] if path.is_file() and _right_size(manifest, path.stat().st_size) else []
 
 
 def _in_hub_cache(hub: Hub) -> list[Path]:
     """Where huggingface_hub, and with it timm, keeps a file that it has downloaded; nothing where it has not."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
-    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME") or home) / "hub")
+    hub_home = Path(os.environ.get("HF_HOME") or user_cache() / "huggingface")
+    cache = Path(os.environ.get("HF_HUB_CACHE") or hub_home / "hub")
     repo = cache / f"models--{hub.repo.replace('/', '--')}"
     try:
         revision = read_text(repo / "refs" / hub.revision, most=MOST_PIN).strip()

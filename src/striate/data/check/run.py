@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from striate.augment.colour import ColourSums
+from striate.caches import cache_folder
 from striate.data.check.boxes import box_findings
 from striate.data.check.cache import DIGEST, cache_file
 from striate.data.check.classes import class_counts, class_findings, split_counts
@@ -30,7 +31,6 @@ from striate.data.index import Index
 from striate.data.split import split
 from striate.data.workers import Done, Workers, silent
 from striate.errors import DataError
-from striate.files import cache_folder
 from striate.recipe.ranges import MAX_PIXELS
 
 MAX_BAD = 0.01

@@ -1,6 +1,7 @@
 """Readers: each turns one layout of images on disk into the one Index."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -105,7 +106,8 @@ def read(
         mask_classes or {},
         task,
     )
-    path = path.expanduser()
+    with suppress(RuntimeError):  # of a user who is not known: then it is a name like others
+        path = path.expanduser()
     try:
         exists, is_folder = path.exists(), path.is_dir()
     except (OSError, ValueError) as error:

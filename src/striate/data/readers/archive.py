@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
+from striate.caches import cache_folder
 from striate.data.identity import file_digests
 from striate.data.layouts.names import is_litter
 from striate.data.layouts.tree import Tree
 from striate.data.readers.unpacking import MAKE_ROOM, RATIO, most_unpacked, require_room
 from striate.errors import DataError, StriateError
 from striate.files import (
-    cache_folder,
     fit_to_print,
     list_names,
     open_regular,

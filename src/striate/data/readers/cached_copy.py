@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from striate.caches import cache_folder
 from striate.data.identity import file_digests
-from striate.files import cache_folder, open_regular, read_checked, remove, write_checked, write_whole
+from striate.files import open_regular, read_checked, remove, write_checked, write_whole
 
 _one_at_a_time = threading.Lock()  # two threads of a process would write the same file
 
