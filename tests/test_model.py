@@ -301,7 +301,7 @@ def test_a_file_that_is_cut_short(tmp_path: Path, untrained: MakeModel, kept: in
 
 
 def test_a_folder_and_a_image(tmp_path: Path) -> None:
-    assert refusal(tmp_path).startswith("expected a safetensors file that is whole; ")
+    assert refusal(tmp_path) == "expected a model file; got a folder."
     assert refusal(write_grey(tmp_path / "a.png")).startswith("expected a safetensors file that is whole; ")
 
 
