@@ -59,7 +59,9 @@ def _scored(run: Run, answered: Answered | None) -> dict[str, float]:
         return {}
     model = calibrated(read, run.index, rows, workers=run.workers, answered=answered)
     if model is not read:
-        run.reporter.info(f"temperature {model.task.temperature:.3f}: probabilities on val are right as often as they say")
+        run.reporter.info(
+            f"temperature {model.task.temperature:.3f}: probabilities on val are right as often as they say"
+        )
     found = evaluate(model, run.index, "val", workers=run.workers, answered=answered)
     for line in found.unreadable:
         run.reporter.info(f"left out of val: {line}")
